@@ -1,0 +1,1 @@
+"""Metrics, comparisons, trained networks, studies and reports."""

@@ -1,0 +1,174 @@
+"""Problems: a table's task with its label resolved; an objective for searches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..data.catalogue import load_table
+from ..data.spaces import Codes, Space
+from ..data.tables import Column, Roles, Table
+from ..errors import LabelError, ParameterError
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """One task of a table: what a search may look at, what is reported, and who was measured.
+
+    Attributes
+    ----------
+    table : Table
+    task : str
+    roles : Roles
+        Numbers of the searched and the reported column.
+    """
+
+    table: Table
+    task: str
+    roles: Roles
+
+    @property
+    def address(self) -> str:
+        """``TABLE/TASK``, as on the command line."""
+        return f"{self.table.name}/{self.task}"
+
+    @property
+    def space(self) -> Space:
+        """The table's space."""
+        return self.table.space
+
+    @property
+    def search_column(self) -> Column:
+        """What a search may look at."""
+        return self.table.columns[self.roles.search]
+
+    @property
+    def report_column(self) -> Column:
+        """What is predicted by ``compare`` and reported by ``search``."""
+        return self.table.columns[self.roles.report]
+
+    @cached_property
+    def rows(self) -> NDArray[np.int64]:
+        """Rows of the table in which both columns were measured."""
+        both = self.table.data[self.roles.search] + self.table.data[self.roles.report]
+        return np.flatnonzero(np.isfinite(both))
+
+    @cached_property
+    def codes(self) -> Codes:
+        """Codes of the measured architectures, shape (n, d)."""
+        return np.ascontiguousarray(self.table.codes[self.rows])
+
+    @cached_property
+    def search_values(self) -> Values:
+        """What a search may look at, shape (n,), bigger is better."""
+        return self._column(self.roles.search)[self.rows]
+
+    @cached_property
+    def report_values(self) -> Values:
+        """What is reported, shape (n,), bigger is better."""
+        return self._column(self.roles.report)[self.rows]
+
+    @cached_property
+    def report_runs(self) -> Values | None:
+        """The single training runs behind the reported mean, shape (n, k), or None."""
+        runs = self.table.runs(self.roles.report)
+        return None if runs is None else runs[self.rows]
+
+    def search(self, codes: ArrayLike) -> Values:
+        """Return what a search may look at for each architecture, shape (m,): an objective."""
+        return np.asarray(self._column(self.roles.search)[self.table.rows(codes)])
+
+    def report(self, codes: ArrayLike) -> Values:
+        """Return what is reported for each architecture, shape (m,)."""
+        return np.asarray(self._column(self.roles.report)[self.table.rows(codes)])
+
+    def _column(self, column: int) -> Values:
+        """Return a column, flipped where smaller is better: the one place that does it."""
+        sign = -1.0 if self.table.columns[column].minimise else 1.0
+        return sign * self.table.data[column]
+
+
+def make_problem(table: Table, task: str, *, metric: str | None = None) -> Problem:
+    """Return the problem of one task.
+
+    Parameters
+    ----------
+    table : Table
+    task : str
+    metric : str, optional
+        A metric or column name to search and report instead of the task's own.
+
+    Raises
+    ------
+    UnknownNameError
+        If the table has no such task or metric.
+    SchemaError
+        If the label is ambiguous.
+    LabelError
+        If fewer than two architectures were measured.
+
+    Examples
+    --------
+    >>> import nasurge
+    >>> problem = make_problem(nasurge.load_table("nbgraph"), "proteins")
+    >>> str(problem.search_column), len(problem.codes)
+    ('proteins valid accuracy', 2021)
+    """
+    if metric is None:
+        roles = table.default(task)
+    else:
+        column = table.find(task=task, metric=metric)
+        roles = Roles(column, column)
+    problem = Problem(table, task, roles)
+    if len(problem.rows) < 2:
+        raise LabelError(
+            f"{problem.address} has {len(problem.rows)} measured architectures for "
+            f"{problem.report_column}; two at least are needed"
+        )
+    return problem
+
+
+def parse_problems(
+    addresses: str,
+    *,
+    metric: str | None = None,
+    load: Callable[[str], Table] = load_table,
+) -> list[Problem]:
+    """Return the problems named on a command line.
+
+    Parameters
+    ----------
+    addresses : str
+        ``TABLE/TASK``, several separated by commas; ``TABLE`` alone means all its tasks.
+    metric : str, optional
+        As ``make_problem``.
+    load : callable
+        From a table's name to the table.
+
+    Raises
+    ------
+    ParameterError
+        If nothing is named.
+    UnknownNameError, SchemaError, LabelError
+        As ``load_table`` and ``make_problem``.
+
+    Examples
+    --------
+    >>> [p.address for p in parse_problems("nbgraph/cora,nb201-analog")]
+    ['nbgraph/cora', 'nb201-analog/cifar10']
+    """
+    problems: list[Problem] = []
+    for address in filter(None, (part.strip() for part in addresses.split(","))):
+        name, _, task = address.partition("/")
+        table = load(name)
+        tasks = [task] if task else table.tasks
+        problems += [make_problem(table, one, metric=metric) for one in tasks]
+    if not problems:
+        raise ParameterError("name a table and a task, such as nb201-analog/cifar10")
+    return problems

@@ -1,0 +1,233 @@
+"""Reports: one self-contained HTML file a person can open, and the text tables of the terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data.files import atomic_write
+from ..errors import DataFileError, StorageError
+from . import pictures
+from .study import Row, jsonable
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of a report: a title, a sentence, pictures, a table."""
+
+    title: str
+    text: str = ""
+    pictures: Sequence[str] = ()
+    columns: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    best: Sequence[int] = field(default=())
+    """Numbers of the rows to set off."""
+
+
+def render(
+    path: Path,
+    *,
+    title: str,
+    lead: str,
+    command: str,
+    sections: Sequence[Section],
+    made: Mapping[str, Any],
+) -> Path:
+    """Write a report and return its path.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    template = files("nasurge.benchmarks").joinpath("templates/report.html")
+    environment = Environment(autoescape=True, undefined=StrictUndefined)
+    text = environment.from_string(template.read_text(encoding="utf-8")).render(
+        title=title,
+        lead=lead,
+        command=command,
+        sections=sections,
+        made={key: _plain(value) for key, value in made.items()},
+    )
+    with atomic_write(path) as file:
+        file.write(text.encode())
+    return path
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {v}" for k, v in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def shown(measured: Mapping[str, Any], *, digits: int = 3) -> str:
+    """Return a measured quantity as ``mean [low, high]``; the bare mean of a single trial.
+
+    Examples
+    --------
+    >>> shown({"mean": 0.8123, "low": 0.8, "high": 0.8246, "n": 10})
+    '0.812 [0.800, 0.825]'
+    """
+    if measured["mean"] is None:
+        return "undefined"
+    text = f"{measured['mean']:.{digits}f}"
+    if measured["low"] is None:
+        return text
+    return f"{text} [{measured['low']:.{digits}f}, {measured['high']:.{digits}f}]"
+
+
+def write_summary(folder: Path, found: Mapping[str, Any]) -> None:
+    """Keep what a report is made from as ``summary.json``."""
+    with atomic_write(folder / "summary.json") as file:
+        file.write(json.dumps(jsonable(found), indent=1).encode())
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """Return what ``write_summary`` kept.
+
+    Raises
+    ------
+    StorageError
+        If the folder holds no finished study.
+    DataFileError
+        If the file is damaged.
+    """
+    path = folder / "summary.json"
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StorageError(
+            f"{folder} holds no finished compare, search or validate: give the folder that one "
+            "printed, or run the command that was stopped again"
+        ) from error
+    except ValueError as error:
+        raise DataFileError(f"{path} is damaged ({error}): run the command again") from error
+    return found
+
+
+COMPARE_COLUMNS = (
+    "table",
+    "predictor",
+    "n",
+    "Kendall tau",
+    "unseen only",
+    "tau in the top 5 %",
+    "Spearman",
+    "regret@10",
+    "fit s",
+    "predict s",
+)
+
+
+def compare_rows(summary: Sequence[Row]) -> tuple[list[list[str]], list[int]]:
+    """Return the table of a comparison as text, and which rows lead their group."""
+    every = [e for e in summary if not e["unseen_functions_only"]]
+    unseen = {
+        (e["table"], e["task"], e["predictor"], e["n_train"]): e
+        for e in summary
+        if e["unseen_functions_only"]
+    }
+    every.sort(
+        key=lambda e: (e["table"], e["task"], e["n_train"], -(e["kendall_tau"]["mean"] or -1))
+    )
+    rows: list[list[str]] = []
+    best: list[int] = []
+    last = None
+    for entry in every:
+        key = (entry["table"], entry["task"], entry["predictor"], entry["n_train"])
+        group = (entry["table"], entry["task"], entry["n_train"])
+        if group != last:
+            best.append(len(rows))
+            last = group
+        rows.append(
+            [
+                f"{entry['table']}/{entry['task']}",
+                entry["predictor"],
+                str(entry["n_train"]),
+                shown(entry["kendall_tau"]),
+                shown(unseen[key]["kendall_tau"]),
+                shown(entry["kendall_tau_top5"]),
+                f"{entry['spearman']['mean'] or float('nan'):.3f}",
+                f"{entry['regret_at_10']['mean']:.3f}",
+                f"{entry['fit_seconds']['mean']:.2f}",
+                f"{entry['predict_seconds']['mean']:.2f}",
+            ]
+        )
+    return rows, best
+
+
+def compare_report(folder: Path) -> Path:
+    """Write the report of a finished comparison and return its path.
+
+    Raises
+    ------
+    StorageError, DataFileError
+        If the folder holds no finished comparison.
+    """
+    found = read_summary(folder)
+    summary, about = found["summary"], found["about"]
+    rows, best = compare_rows(summary)
+    sections = [
+        Section(
+            "Ranking against training size",
+            "Mean and 95 % interval over trials. Solid: all test architectures. Dotted: only those "
+            "whose function no training architecture computes. Dashed: what a predictor without "
+            "error would reach against these noisy labels, where training runs were repeated.",
+            [pictures.tau_by_size(summary)],
+        ),
+        Section("All numbers", "", (), COMPARE_COLUMNS, rows, best),
+    ]
+    for address, label in about["labels"].items():
+        table, _, task = address.partition("/")
+        shown_: dict[str, Any] = {}
+        for name in about["predictors"]:
+            path = folder / "predictions" / f"{table}-{task}-{name}.npz"
+            if path.exists():
+                with np.load(path, allow_pickle=False) as arrays:
+                    shown_[name] = (arrays["true"], arrays["predicted"])
+        if shown_:
+            text = f"Trial 0 with {about['n_train'][-1]} training architectures; test ones shown."
+            picture = pictures.predicted_against_true(shown_, "share that is worse")
+            sections.append(Section(f"Predicted against true: {label}", text, [picture]))
+    sections.append(
+        Section(
+            "Time",
+            "Seconds of one process with one thread, others beside it; labels are training sizes.",
+            [pictures.tau_by_time(summary)],
+        )
+    )
+    for address, ceiling in found["ceilings"].items():
+        text = (
+            f"A predictor that knew the noise-free accuracy of {address} would reach a Kendall tau "
+            f"of {ceiling['kendall_tau']:.3f} over all architectures and "
+            f"{ceiling['kendall_tau_top5']:.3f} inside the best 5 %, estimated from its repeated "
+            "training runs."
+        )
+        sections.append(Section("Noise ceiling", text))
+    leaders = [rows[k] for k in best][-1]
+    return render(
+        folder / "report.html",
+        title="Predictors compared",
+        lead=f"{len(about['predictors'])} predictors, {about['trials']} trials. With {leaders[2]} "
+        f"training architectures of {leaders[0]} {leaders[1]} ranks the others best: Kendall tau "
+        f"{leaders[3]}.",
+        command=found["command"],
+        sections=sections,
+        made={
+            "labels": about["labels"],
+            "table checksums": {k: v[:12] for k, v in about["tables"].items()},
+            "seed": about["seed"],
+            "trials": about["trials"],
+            "versions": about["versions"],
+        },
+    )

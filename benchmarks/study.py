@@ -1,0 +1,272 @@
+"""Many units of work, in parallel, each kept the moment it is done: the frame of every command.
+
+A study is a folder: ``study.json`` says what it is, ``rows.jsonl`` has one line per finished unit.
+A study that was stopped goes on where it was; one that is complete is only read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data.files import atomic_write, make_folder
+from ..errors import DataFileError, ParameterError, StorageError
+
+Row = dict[str, Any]
+Progress = Callable[[int, int, str], None]
+"""Called with units done, units in all, and the last one's name."""
+
+
+def jsonable(value: Any) -> Any:
+    """Return ``value`` with NumPy numbers as Python's and NaN as None, as JSON needs it."""
+    if isinstance(value, Mapping):
+        return {str(k): jsonable(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return jsonable(value.tolist())
+    if isinstance(value, np.generic):
+        return jsonable(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def fingerprint(about: Mapping[str, Any]) -> str:
+    """Return eight characters that tell one study from another."""
+    text = json.dumps(jsonable(about), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+class Study:
+    """The folder of one study, its finished units, and how to add to them.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is missing.
+    about : mapping
+        What the study is: JSON values. A folder that holds another study is refused.
+
+    Raises
+    ------
+    ParameterError
+        If the folder holds another study.
+    StorageError
+        If it cannot be written or read.
+    DataFileError
+        If its files are damaged beyond the last, half-written line.
+    """
+
+    def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
+        self.folder = make_folder(folder)
+        self.about = jsonable(about)
+        path = folder / "study.json"
+        if path.exists():
+            found = read_about(folder)
+            if found != self.about:
+                changed = [
+                    k for k in sorted({*found, *self.about}) if found.get(k) != self.about.get(k)
+                ]
+                raise ParameterError(
+                    f"{folder} holds another study (different: {', '.join(changed)}): give "
+                    "another folder with --out, or delete this one"
+                )
+        else:
+            with atomic_write(path) as file:
+                file.write(json.dumps(self.about, indent=1).encode())
+        self._journal = folder / "rows.jsonl"
+        self.done = read_units(folder)
+
+    @property
+    def rows(self) -> list[Row]:
+        """All rows of all finished units."""
+        return [row for unit in self.done.values() for row in unit]
+
+    def add(self, unit: str, rows: Sequence[Row]) -> None:
+        """Keep the rows of a finished unit.
+
+        Raises
+        ------
+        StorageError
+            If the disk is full or the folder read-only; what was kept before stays whole.
+        """
+        line = json.dumps({"unit": unit, "rows": jsonable(rows)}) + "\n"
+        try:
+            with self._journal.open("a", encoding="utf-8") as file:
+                file.write(line)
+        except OSError as error:
+            raise StorageError(
+                f"cannot write {self._journal}: {error.strerror or error}; {len(self.done)} "
+                "finished units are kept: free some space and run the same command again"
+            ) from error
+        self.done[unit] = list(rows)
+
+    def run(
+        self,
+        units: Mapping[str, tuple[Any, ...]],
+        work: Callable[..., list[Row]],
+        *,
+        jobs: int = -1,
+        prepare: Callable[[], None] | None = None,
+        progress: Progress | None = None,
+    ) -> list[Row]:
+        """Run ``work(*arguments)`` for every unit that is not done, and return all rows.
+
+        Parameters
+        ----------
+        units : mapping from a unit's name to its arguments
+        work : callable
+            A module-level function; returns the unit's rows.
+        jobs : int
+            Processes, as in joblib; -1 is one per core. The joblib backend in force is used, so a
+            Ray or Dask cluster serves without other code.
+        prepare : callable, optional
+            Called in each process before a unit: imports that all units share. Without it joblib
+            takes a worker that imports torch late for one that leaks memory.
+        progress : callable, optional
+
+        Raises
+        ------
+        Whatever a unit raises; finished units are kept.
+        """
+        from joblib import Parallel, delayed
+
+        todo = {name: arguments for name, arguments in units.items() if name not in self.done}
+        finished = len(units) - len(todo)
+        if progress:
+            progress(finished, len(units), "")
+        if todo:
+            self._end_line()
+            results: Iterable[tuple[str, list[Row]]] = Parallel(
+                n_jobs=min(jobs, len(todo)) if jobs > 0 else jobs,
+                return_as="generator_unordered",
+            )(delayed(_named)(name, work, arguments, prepare) for name, arguments in todo.items())
+            for name, rows in results:
+                self.add(name, rows)
+                finished += 1
+                if progress:
+                    progress(finished, len(units), name)
+        return [row for name in units for row in self.done[name]]
+
+    def _end_line(self) -> None:
+        """Cut off what a killed run left half-written at the end of the journal."""
+        if not self._journal.exists():
+            return
+        content = self._journal.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        if len(whole) < len(content):
+            with atomic_write(self._journal) as file:
+                file.write(whole)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread inside the block.
+
+    Units fill the cores, so more threads would only wait for each other; and sums of floats split
+    among threads differ in their last bits, so results would depend on the number of processes.
+    """
+    import threadpoolctl
+
+    torch = sys.modules.get("torch")
+    threads = torch.get_num_threads() if torch else 0
+    with threadpoolctl.threadpool_limits(1):
+        if torch:
+            torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            if torch:
+                torch.set_num_threads(threads)
+
+
+def _named(
+    name: str,
+    work: Callable[..., list[Row]],
+    arguments: tuple[Any, ...],
+    prepare: Callable[[], None] | None,
+) -> tuple[str, list[Row]]:
+    if prepare:
+        prepare()
+    return name, work(*arguments)
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """Return what a study's folder says it is.
+
+    Raises
+    ------
+    StorageError
+        If there is no study.
+    DataFileError
+        If the file is damaged.
+    """
+    path = folder / "study.json"
+    try:
+        about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StorageError(
+            f"{folder} holds no results of NASurge (no readable study.json): give the folder that "
+            "a compare, search or validate printed"
+        ) from error
+    except ValueError as error:
+        raise DataFileError(
+            f"{path} is damaged ({error}): delete the folder and run again"
+        ) from error
+    return about
+
+
+def read_units(folder: Path) -> dict[str, list[Row]]:
+    """Return the rows of every finished unit of a study; a half-written last line is left out.
+
+    Raises
+    ------
+    DataFileError
+        If another line is damaged.
+    """
+    path = folder / "rows.jsonl"
+    if not path.exists():
+        return {}
+    lines = path.read_text(encoding="utf-8").split("\n")
+    done = {}
+    for number, line in enumerate(lines[:-1]):  # the last is empty, or was cut by a kill
+        try:
+            entry = json.loads(line)
+            done[entry["unit"]] = entry["rows"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataFileError(
+                f"{path}: line {number + 1} is damaged ({error}); delete that line, its unit is "
+                "then done again"
+            ) from error
+    return done
+
+
+def write_rows(folder: Path, rows: Sequence[Row]) -> Path:
+    """Write tidy rows as ``rows.parquet`` and ``rows.csv``; return the Parquet file's path."""
+    import pandas as pd
+
+    frame = pd.DataFrame(rows)
+    path = folder / "rows.parquet"
+    with atomic_write(path) as file:
+        frame.to_parquet(file, index=False)
+    with atomic_write(folder / "rows.csv") as file:
+        frame.to_csv(file, index=False)
+    return path
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that results depend on."""
+    import platform
+    from importlib.metadata import version
+
+    names = ("nasurge", "numpy", "scikit-learn", "torch", "torch-geometric", "xgboost")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}

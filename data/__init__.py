@@ -1,0 +1,1 @@
+"""Spaces, encoders, tables and where they come from; imports nothing else of NASurge's rooms."""

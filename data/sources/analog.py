@@ -1,0 +1,59 @@
+"""The ``analog-nasbench`` package: every NAS-Bench-201 cell on CIFAR-10, digital and analog."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import DataFileError
+from ..files import Record, read_pickle
+from ..spaces import make_space
+from ..tables import Column, Table, build_table
+
+METRICS = (
+    "baseline_accuracy",
+    "ptq_accuracy",
+    "qat_accuracy",
+    "noisy_accuracy",
+    "analog_accuracy",
+)
+# The package's edges are 0-1, 0-2, 0-3, 1-2, 1-3, 2-3 and its operations skip_connect, none,
+# nor_conv_3x3, nor_conv_1x1, avg_pool_3x3; ours are in the official order.
+_EDGES = [0, 1, 3, 2, 4, 5]
+_OPERATIONS = np.array([1, 0, 3, 2, 4], dtype=np.int8)
+_MODULE = "analognasbench.data"
+
+
+def read(path: Path, name: str) -> Table:
+    """Return the table in the package's data file.
+
+    Raises
+    ------
+    DataFileError
+        If the file is damaged or not the package's.
+    """
+    allowed = {(_MODULE, "Architecture"): Record, (_MODULE, "DriftMeasurement"): Record}
+    found = read_pickle(path, allowed)
+    try:
+        published = np.array(list(found), dtype=np.int64)
+        rows = [vars(record) for record in found.values()]
+        values = np.array([[row[metric] for metric in METRICS] for row in rows], dtype=float)
+        codes = _OPERATIONS[published][:, _EDGES]
+        space = make_space("nb201")
+        space.check(codes)
+    except (TypeError, ValueError, KeyError, IndexError) as error:
+        raise DataFileError(f"{path} does not hold what analog-nasbench holds: {error}") from error
+    order = np.argsort(space.index(codes))
+    columns = [
+        (Column("cifar10", metric, split="test", unit="%", source=metric), values[order, k])
+        for k, metric in enumerate(METRICS)
+    ]
+    return build_table(
+        name,
+        space,
+        codes[order],
+        columns,
+        roles={"cifar10": ("baseline_accuracy", "baseline_accuracy")},
+        origin="PyPI package analog-nasbench",
+    )

@@ -1,0 +1,101 @@
+"""The ``nas-bench-graph`` package: 26,206 graph networks on nine tasks."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import DataFileError
+from ..files import Record, read_pickle
+from ..spaces import make_space
+from ..tables import Column, Table, build_table
+
+TASKS = (
+    "cora",
+    "citeseer",
+    "pubmed",
+    "cs",
+    "physics",
+    "photo",
+    "computers",
+    "arxiv",
+    "proteins",
+)
+
+
+class _Float64(Record):
+    """Stands in for the type of the numbers; any other type is refused."""
+
+    def __init__(self, kind: str, *_: Any) -> None:
+        if kind != "f8":
+            raise ValueError(f"a number of type {kind!r}")
+
+    def __setstate__(self, state: Any) -> None:
+        """Ignore the byte order's description: the package writes little-endian."""
+
+
+def _number(kind: _Float64, data: bytes) -> float:  # noqa: ARG001 -- the pickle's signature
+    return float(struct.unpack("<d", data)[0])
+
+
+_ALLOWED: dict[tuple[str, str], Callable[..., Any]] = {
+    ("numpy", "dtype"): _Float64,
+    ("numpy.core.multiarray", "scalar"): _number,
+    ("numpy._core.multiarray", "scalar"): _number,
+}
+
+_COLUMNS = {
+    "valid_perf": {"metric": "accuracy", "split": "valid"},
+    "perf": {"metric": "accuracy", "split": "test"},
+    "latency": {"metric": "latency", "unit": "s", "minimise": True},
+    "para": {"metric": "parameters", "unit": "M", "minimise": True},
+}
+
+
+def read(folder: Path, name: str) -> Table:
+    """Return the table in the package's folder of data files.
+
+    Accuracies are fractions (area under the ROC curve for ``proteins``). ``proteins`` was measured
+    for 2,021 of the architectures; the others are NaN there.
+
+    Raises
+    ------
+    DataFileError
+        If a file is damaged or not the package's.
+    """
+    space = make_space("nbgraph")
+    digits = 10 ** np.arange(4, -1, -1)
+    found = {}
+    for task in TASKS:
+        path = folder / f"{task}.bench"
+        entries = read_pickle(path, _ALLOWED)
+        try:
+            keys = np.array(list(entries), dtype=np.int64)
+            codes = (keys[:, None] // digits % 10).astype(np.int8)
+            space.check(codes)
+            values = np.array([[entry[k] for k in _COLUMNS] for entry in entries.values()])
+        except (TypeError, ValueError, KeyError, IndexError) as error:
+            message = f"{path} does not hold what nas-bench-graph holds: {error}"
+            raise DataFileError(message) from error
+        found[task] = (space.index(codes), values.astype(float))
+    every = np.unique(np.concatenate([index for index, _ in found.values()]))
+    columns = []
+    for task, (index, values) in found.items():
+        spread = np.full((len(every), len(_COLUMNS)), np.nan)
+        spread[np.searchsorted(every, index)] = values
+        columns += [
+            (Column(task, source=source, **about), spread[:, k])  # type: ignore[arg-type]
+            for k, (source, about) in enumerate(_COLUMNS.items())
+        ]
+    return build_table(
+        name,
+        space,
+        space.from_index(every),
+        columns,
+        roles=dict.fromkeys(TASKS, ("valid_perf", "perf")),
+        origin="PyPI package nas-bench-graph",
+    )

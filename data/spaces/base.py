@@ -1,0 +1,391 @@
+"""What every search space offers: architectures as rows of an integer matrix."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ...errors import ArchitectureError, ParameterError
+from ..seeds import Seed, as_generator
+
+Codes = NDArray[np.int8]
+Index = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of a space.
+
+    Attributes
+    ----------
+    name : str
+        The official name, as it stands in architecture strings.
+    kind : str
+        ``"zero"`` (cuts the connection), ``"skip"`` (passes its input on), ``"conv"`` (learns
+        weights) or ``"pool"`` (computes without weights).
+    depth : float
+        How much one application adds to the depth of a path; 1 for a 3x3 convolution.
+    """
+
+    name: str
+    kind: str
+    depth: float = 0.0
+
+
+class PathSet(NamedTuple):
+    """Input-to-output paths of ``n`` architectures, at most ``p`` each of at most ``l`` steps."""
+
+    operations: NDArray[np.int8]
+    """(n, p, l) index of the operation of each step; -1 past the end of a path."""
+    variables: NDArray[np.int8]
+    """(n, p, l) the variable of the space that chose it; -1 past the end."""
+    alive: NDArray[np.bool_]
+    """(n, p) whether the path exists and no zero operation cuts it."""
+
+
+class Graphs(NamedTuple):
+    """Dense directed graphs of ``n`` architectures, ``v`` nodes each."""
+
+    nodes: NDArray[np.int64]
+    """(n, v) index into ``Space.node_types``."""
+    adjacency: NDArray[np.bool_]
+    """(n, v, v) whether data flows from the first node to the second."""
+    mask: NDArray[np.bool_]
+    """(n, v) whether the node is alive: data can reach it and it can reach the output."""
+
+
+class Space(ABC):
+    """A search space of ``d`` decision variables, each with its own cardinality.
+
+    Architectures are ``int8`` arrays of shape ``(n, d)``, called codes. Strings are for people,
+    files and error messages.
+
+    Attributes
+    ----------
+    name : str
+        Short name, the one in files and on the command line.
+    cardinalities : tuple of int
+        Number of values of each variable.
+    operations : tuple of Operation
+        The operations that paths and graphs refer to by index.
+    """
+
+    name: str
+    cardinalities: tuple[int, ...]
+    operations: tuple[Operation, ...]
+    positional: bool = True
+    """Whether which variable chose an operation says more than the paths it lies on."""
+
+    # -- what a space defines -------------------------------------------------------------------
+
+    @abstractmethod
+    def _parse(self, string: str) -> Sequence[int]:
+        """Return the code of one string; raise ``ValueError`` with the reason if it has none."""
+
+    @abstractmethod
+    def format(self, codes: ArrayLike) -> list[str]:
+        """Return the official string of each architecture.
+
+        Parameters
+        ----------
+        codes : array_like of int, shape (n, d)
+
+        Raises
+        ------
+        ArchitectureError
+            If a row is not in the space.
+        """
+
+    @abstractmethod
+    def paths(self, codes: ArrayLike) -> PathSet:
+        """Return the input-to-output paths of each architecture, for features."""
+
+    @abstractmethod
+    def graphs(self, codes: ArrayLike) -> Graphs:
+        """Return the directed graph of each architecture, operations as nodes."""
+
+    def _signatures(self, codes: Codes) -> NDArray[Any]:
+        """Return a value per row that is equal exactly when two rows compute the same function."""
+        return self.index(codes)
+
+    def _valid(self, codes: Codes) -> NDArray[np.bool_]:
+        """Return which rows, already within the cardinalities, are architectures of the space."""
+        return np.ones(len(codes), dtype=bool)
+
+    @property
+    def node_types(self) -> tuple[str, ...]:
+        """Names of the node types that ``graphs`` refers to by index."""
+        return ("input", "output", *(operation.name for operation in self.operations))
+
+    def spec(self) -> dict[str, Any]:
+        """Return what a table file stores to make this space again (JSON values)."""
+        return {"name": self.name}
+
+    # -- codes ----------------------------------------------------------------------------------
+
+    @property
+    def n_variables(self) -> int:
+        """Number of decision variables, ``d``."""
+        return len(self.cardinalities)
+
+    @cached_property
+    def _strides(self) -> Index:
+        products = np.cumprod((1, *self.cardinalities[:0:-1]), dtype=np.int64)
+        return products[::-1].copy()
+
+    @cached_property
+    def n_codes(self) -> int:
+        """Number of rows within the cardinalities, valid or not."""
+        return int(np.prod(self.cardinalities, dtype=np.int64))
+
+    def check(self, codes: ArrayLike) -> Codes:
+        """Return ``codes`` as an ``int8`` array of shape (n, d), every row within the space.
+
+        Raises
+        ------
+        ArchitectureError
+            If the shape, the type or a value does not belong to this space; the first offending
+            row is named.
+        """
+        array = np.asarray(codes)
+        if array.ndim != 2 or array.shape[1] != self.n_variables:
+            raise ArchitectureError(
+                f"codes of space {self.name!r} have shape (n, {self.n_variables}), "
+                f"received {array.shape}; use space.parse(strings) to make codes from strings"
+            )
+        if array.dtype.kind not in "iu":
+            as_int = array.astype(np.int64) if array.dtype.kind in "fb" else None
+            if as_int is None or not np.array_equal(as_int, array):
+                raise ArchitectureError(
+                    f"codes of space {self.name!r} are integers, received dtype {array.dtype}"
+                )
+            array = as_int
+        outside = (array < 0) | (array >= np.asarray(self.cardinalities))
+        if outside.any():
+            row, column = np.argwhere(outside)[0]
+            raise ArchitectureError(
+                f"row {row} is not in space {self.name!r}: variable {column} is "
+                f"{array[row, column]}, allowed 0 to {self.cardinalities[column] - 1}"
+            )
+        checked: Codes = array.astype(np.int8, copy=False)
+        return checked
+
+    def is_valid(self, codes: ArrayLike) -> NDArray[np.bool_]:
+        """Return, for each row of an (n, d) integer array, whether it is in the space."""
+        array = np.asarray(codes)
+        inside = ((array >= 0) & (array < np.asarray(self.cardinalities))).all(axis=1)
+        valid = np.zeros(len(array), dtype=bool)
+        valid[inside] = self._valid(array[inside].astype(np.int8))
+        return valid
+
+    def parse(self, strings: Sequence[str] | str) -> Codes:
+        """Return the codes, shape (n, d), of architecture strings.
+
+        Raises
+        ------
+        ArchitectureError
+            Naming the first string that is not in the space, and why.
+        """
+        if isinstance(strings, str):
+            strings = [strings]
+        rows = np.empty((len(strings), self.n_variables), dtype=np.int8)
+        for position, string in enumerate(strings):
+            try:
+                rows[position] = self._parse(string)
+            except (ValueError, TypeError, AttributeError) as error:
+                raise ArchitectureError(
+                    f"{string!r} (number {position}) is not an architecture of space "
+                    f"{self.name!r}: {error}; one looks like {self.example!r}"
+                ) from None
+        valid = self._valid(rows)
+        if not valid.all():
+            position = int(np.argmin(valid))
+            raise ArchitectureError(
+                f"{strings[position]!r} (number {position}) breaks a rule of space {self.name!r}; "
+                f"a valid one looks like {self.example!r}"
+            )
+        return rows
+
+    @cached_property
+    def example(self) -> str:
+        """The string of some valid architecture, for messages."""
+        return self.format(self.sample(1, seed=1))[0]
+
+    def index(self, codes: ArrayLike) -> Index:
+        """Return the mixed-radix number of each row, shape (n,); equal rows have equal numbers."""
+        return np.asarray(codes).astype(np.int64) @ self._strides
+
+    def from_index(self, index: ArrayLike) -> Codes:
+        """Return the rows, shape (n, d), of mixed-radix numbers: the inverse of ``index``."""
+        index = np.asarray(index, dtype=np.int64)[:, None]
+        rows: Codes = (index // self._strides % np.asarray(self.cardinalities)).astype(np.int8)
+        return rows
+
+    @cached_property
+    def _valid_index(self) -> Index:
+        codes = self.from_index(np.arange(self.n_codes))
+        return np.flatnonzero(self._valid(codes)).astype(np.int64)
+
+    @property
+    def size(self) -> int:
+        """Number of architectures in the space."""
+        return len(self._valid_index)
+
+    def all_codes(self) -> Codes:
+        """Return every architecture of the space, shape (size, d), in index order."""
+        return self.from_index(self._valid_index)
+
+    # -- equivalence ----------------------------------------------------------------------------
+
+    @cached_property
+    def _classes(self) -> tuple[Index, Index]:
+        """Class number of every index (-1: not valid), and the lowest index of every class."""
+        valid = self._valid_index
+        signatures = self._signatures(self.from_index(valid))
+        _, first, inverse = np.unique(signatures, return_index=True, return_inverse=True)
+        classes = np.full(self.n_codes, -1, dtype=np.int64)
+        classes[valid] = inverse
+        return classes, valid[first]
+
+    @property
+    def n_functions(self) -> int:
+        """Number of different functions among the architectures."""
+        return len(self._classes[1])
+
+    def function_ids(self, codes: ArrayLike) -> Index:
+        """Return a number per row, shape (n,), equal when two rows compute the same function."""
+        return self._classes[0][self.index(self.check(codes))]
+
+    def canonical(self, codes: ArrayLike) -> Codes:
+        """Return, for each row, the representative of all rows that compute the same function.
+
+        Raises
+        ------
+        ArchitectureError
+            If a row is not in the space.
+        """
+        codes = self.check(codes)
+        ids = self.function_ids(codes)
+        if (ids < 0).any():
+            row = int(np.argmin(ids))
+            raise ArchitectureError(
+                f"row {row} {codes[row].tolist()} breaks a rule of space {self.name!r}"
+            )
+        return self.from_index(self._classes[1][ids])
+
+    # -- moves ----------------------------------------------------------------------------------
+
+    def sample(self, n: int, *, seed: Seed = None, unique: bool = False) -> Codes:
+        """Return ``n`` architectures drawn uniformly, shape (n, d).
+
+        Parameters
+        ----------
+        n : int
+        seed : int, Generator or None
+        unique : bool
+            Draw without replacement.
+
+        Raises
+        ------
+        ParameterError
+            If ``n`` is negative, or larger than the space when ``unique``.
+        """
+        if n < 0 or (unique and n > self.size):
+            raise ParameterError(
+                f"cannot sample {n} {'unique ' if unique else ''}architectures from space "
+                f"{self.name!r} of {self.size}"
+            )
+        rng = as_generator(seed)
+        return self.from_index(rng.choice(self._valid_index, n, replace=not unique))
+
+    def mutate(self, codes: ArrayLike, *, seed: Seed = None) -> Codes:
+        """Return each row with one variable changed to another value, drawn uniformly.
+
+        Rows that the change makes invalid are drawn again, so the result is always in the space.
+        """
+        rng = as_generator(seed)
+        codes = self.check(codes)
+        result = codes.copy()
+        todo = np.arange(len(codes))
+        movable = np.flatnonzero(np.asarray(self.cardinalities) > 1)
+        while len(todo):
+            rows = codes[todo].copy()
+            column = rng.choice(movable, len(todo))
+            cardinality = np.asarray(self.cardinalities)[column]
+            shift = rng.integers(1, cardinality)
+            here = np.arange(len(todo))
+            rows[here, column] = (rows[here, column] + shift) % cardinality
+            valid = self._valid(rows)
+            result[todo[valid]] = rows[valid]
+            todo = todo[~valid]
+        return result
+
+    def neighbours(self, codes: ArrayLike) -> tuple[Codes, Index]:
+        """Return every valid architecture that differs in one variable.
+
+        Returns
+        -------
+        neighbours : int8 array, shape (m, d)
+        origin : int array, shape (m,)
+            The row of ``codes`` each is a neighbour of.
+        """
+        codes = self.check(codes)
+        parts, origins = [], []
+        for column, cardinality in enumerate(self.cardinalities):
+            for shift in range(1, cardinality):
+                rows = codes.copy()
+                rows[:, column] = (rows[:, column] + shift) % cardinality
+                valid = self._valid(rows)
+                parts.append(rows[valid])
+                origins.append(np.flatnonzero(valid))
+        origin = np.concatenate(origins)
+        order = np.argsort(origin, kind="stable")
+        return np.concatenate(parts)[order], origin[order]
+
+    def crossover(self, first: ArrayLike, second: ArrayLike, *, seed: Seed = None) -> Codes:
+        """Return one child per pair of rows, each variable from either parent with equal chance.
+
+        Raises
+        ------
+        ArchitectureError
+            If the two arrays differ in length.
+        """
+        rng = as_generator(seed)
+        first, second = self.check(first), self.check(second)
+        if len(first) != len(second):
+            raise ArchitectureError(
+                f"crossover pairs rows: received {len(first)} and {len(second)} parents"
+            )
+        children = first.copy()
+        todo = np.arange(len(first))
+        for _ in range(20):  # mixtures of two valid parents can all be invalid: keep the first
+            rows = np.where(rng.random(first[todo].shape) < 0.5, first[todo], second[todo])
+            valid = self._valid(rows)
+            children[todo[valid]] = rows[valid]
+            todo = todo[~valid]
+            if not len(todo):
+                break
+        return children
+
+    def __repr__(self) -> str:
+        return f"<Space {self.name}: {self.n_variables} variables {self.cardinalities}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Space) and self.spec() == other.spec()
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.cardinalities))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Space:
+        return self  # immutable: scikit-learn's clone and joblib may share it
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from . import make_space
+
+        return (make_space, (self.spec(),))

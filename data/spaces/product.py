@@ -1,0 +1,144 @@
+"""A space about which only the choices are known: for tables of strangers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ...errors import SchemaError
+from ..seeds import Seed, as_generator
+from .base import Codes, Graphs, Index, Operation, PathSet, Space
+
+
+def tokens(string: str) -> list[str]:
+    """Return the choices named in an architecture string: its maximal runs of word characters."""
+    return re.findall(r"[\w.]+", string)
+
+
+class ProductSpace(Space):
+    """Independent categorical variables, as read from a table's architecture strings.
+
+    Parameters
+    ----------
+    choices : sequence of sequences of str
+        The values of each variable.
+    name : str
+        Name of the space, usually the table's.
+
+    Raises
+    ------
+    SchemaError
+        If a variable has no value or more than 127.
+
+    Examples
+    --------
+    >>> space = ProductSpace([["conv", "pool"], ["1", "2", "3"]])
+    >>> space.parse(["pool-3", "(conv, 1)"])
+    array([[1, 2],
+           [0, 0]], dtype=int8)
+    """
+
+    def __init__(self, choices: Sequence[Sequence[str]], *, name: str = "product") -> None:
+        self.name = name
+        self.choices = tuple(tuple(values) for values in choices)
+        for position, values in enumerate(self.choices):
+            if not 1 <= len(values) <= 127:
+                raise SchemaError(
+                    f"variable {position} has {len(values)} different values; a space of "
+                    "categorical choices has 1 to 127: is the column an architecture?"
+                )
+        self.cardinalities = tuple(len(values) for values in self.choices)
+        self.operations = tuple(
+            Operation(f"{position}:{value}", "conv", 1.0)
+            for position, values in enumerate(self.choices)
+            for value in values
+        )
+        self._offsets = np.cumsum((0, *self.cardinalities[:-1]))
+
+    @classmethod
+    def infer(cls, strings: Sequence[str], *, name: str) -> ProductSpace:
+        """Return the space spanned by the given architecture strings.
+
+        Raises
+        ------
+        SchemaError
+            If the strings do not all name the same number of choices.
+        """
+        rows = [tokens(string) for string in strings]
+        lengths = {len(row) for row in rows}
+        if len(lengths) != 1 or 0 in lengths:
+            odd = next(s for s, row in zip(strings, rows, strict=True) if len(row) != len(rows[0]))
+            raise SchemaError(
+                f"architectures must all have the same number of choices, but {strings[0]!r} has "
+                f"{len(rows[0])} and {odd!r} has {len(tokens(odd))}; for a known space give "
+                "its name in the schema"
+            )
+        return cls([sorted(set(column)) for column in zip(*rows, strict=True)], name=name)
+
+    def spec(self) -> dict[str, Any]:
+        """Return the name and the choices."""
+        return {"name": self.name, "choices": [list(values) for values in self.choices]}
+
+    def _parse(self, string: str) -> list[int]:
+        row = tokens(string)
+        if len(row) != self.n_variables:
+            raise ValueError(f"expected {self.n_variables} choices, found {len(row)}")
+        for position, (value, values) in enumerate(zip(row, self.choices, strict=True)):
+            if value not in values:
+                raise ValueError(f"choice {position} is {value!r}, allowed {', '.join(values)}")
+        return [values.index(value) for value, values in zip(row, self.choices, strict=True)]
+
+    def format(self, codes: ArrayLike) -> list[str]:
+        """Return the choices of each architecture, joined by ``|``."""
+        return [
+            "|".join(values[k] for values, k in zip(self.choices, row, strict=True))
+            for row in self.check(codes).tolist()
+        ]
+
+    @property
+    def size(self) -> int:
+        """Number of architectures: the product of the cardinalities."""
+        return self.n_codes
+
+    @property
+    def n_functions(self) -> int:
+        """Number of architectures: nothing is known to make two of them equal."""
+        return self.n_codes
+
+    def function_ids(self, codes: ArrayLike) -> Index:
+        """Return the index of each row: every architecture is its own function."""
+        return self.index(self.check(codes))
+
+    def canonical(self, codes: ArrayLike) -> Codes:
+        """Return the codes themselves."""
+        return self.check(codes)
+
+    def sample(self, n: int, *, seed: Seed = None, unique: bool = False) -> Codes:
+        """Return ``n`` architectures drawn uniformly, shape (n, d)."""
+        if self.n_codes <= 1_000_000 or n < 0 or unique:
+            return super().sample(n, seed=seed, unique=unique)
+        return as_generator(seed).integers(0, self.cardinalities, (n, self.n_variables), np.int8)
+
+    def paths(self, codes: ArrayLike) -> PathSet:
+        """Return one path through all variables in order."""
+        codes = self.check(codes)
+        operations = (codes + self._offsets).astype(np.int16)[:, None, :]
+        variables = np.broadcast_to(np.arange(self.n_variables, dtype=np.int8), operations.shape)
+        return PathSet(operations, variables, np.ones((len(codes), 1), dtype=bool))
+
+    def graphs(self, codes: ArrayLike) -> Graphs:
+        """Return graphs in which every variable's choice sees every later one."""
+        codes = self.check(codes)
+        v = self.n_variables + 2
+        flow = np.zeros((v, v), dtype=bool)
+        flow[0, 2:] = flow[2:, 1] = True
+        flow[2:, 2:] = np.triu(np.ones((v - 2, v - 2), dtype=bool), k=1)
+        nodes = np.zeros((len(codes), v), dtype=np.int64)
+        nodes[:, 1] = 1
+        nodes[:, 2:] = codes + self._offsets + 2
+        shape = (len(codes), v, v)
+        return Graphs(nodes, np.broadcast_to(flow, shape), np.ones((len(codes), v), dtype=bool))

@@ -1,0 +1,500 @@
+"""Tables: a space, its codes and named columns, immutable and memory-mapped from one file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import ArchitectureError, DataFileError, SchemaError, StorageError, UnknownNameError
+from .files import atomic_write
+from .spaces import Codes, Space, make_space
+
+Values = NDArray[np.float64]
+
+FORMAT = 1
+_LONGEST_HEADER = 10_000_000
+_DENSE_LIMIT = 2_000_000  # spaces up to this size get a direct row number per code
+
+
+@dataclass(frozen=True)
+class Column:
+    """What one column of a table measures.
+
+    Attributes
+    ----------
+    task : str
+        The task (data set) the architecture was trained or measured on.
+    metric : str
+        What was measured.
+    split : str or None
+        The part of the data: ``"train"``, ``"valid"``, ``"test"``.
+    epoch : int or None
+        Training length in epochs.
+    seed : int, "mean" or None
+        The training run; ``"mean"`` is the mean over the runs there are.
+    minimise : bool
+        Whether smaller is better. Values are stored as published; objectives flip them.
+    unit : str
+    source : str
+        Name of the column in the file it came from; a query may use it as the metric's name.
+    """
+
+    task: str
+    metric: str
+    split: str | None = None
+    epoch: int | None = None
+    seed: int | str | None = None
+    minimise: bool = False
+    unit: str = ""
+    source: str = ""
+
+    def __str__(self) -> str:
+        parts = [self.task, self.split, self.metric]
+        text = " ".join(part for part in parts if part)
+        if self.epoch is not None:
+            text += f", {self.epoch} epochs"
+        if self.seed == "mean":
+            text += ", mean of runs"
+        elif self.seed is not None:
+            text += f", seed {self.seed}"
+        return text
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which column a search may look at and which one is reported, for one task."""
+
+    search: int
+    report: int
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Measured architectures: codes and columns, one row each.
+
+    Made by ``nasurge.load_table``; never changes, holds no clock and no random state.
+
+    Attributes
+    ----------
+    name : str
+    space : Space
+    codes : int8 array, shape (n, d)
+    columns : tuple of Column
+    roles : mapping from task to Roles
+    origin : str
+        Where the measurements came from.
+    digest : str
+        Checksum of the content.
+    path : Path or None
+        The file that is mapped.
+
+    Examples
+    --------
+    >>> import nasurge
+    >>> table = nasurge.load_table("nb201-analog")
+    >>> table.values(task="cifar10", metric="baseline_accuracy").shape
+    (15625,)
+    """
+
+    name: str
+    space: Space
+    codes: Codes
+    columns: tuple[Column, ...]
+    data: tuple[Values, ...] = field(repr=False)
+    roles: Mapping[str, Roles]
+    origin: str
+    digest: str = ""
+    path: Path | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.path is not None:  # a worker process maps the same file instead of copying it
+            return (open_table, (self.path,))
+        return (_rebuild, tuple(getattr(self, f.name) for f in fields(self)))
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __repr__(self) -> str:
+        return f"<Table {self.name}: {len(self)} architectures, tasks {', '.join(self.tasks)}>"
+
+    @property
+    def tasks(self) -> list[str]:
+        """Names of the tasks, in the order of the file."""
+        return list(dict.fromkeys(column.task for column in self.columns))
+
+    @property
+    def metrics(self) -> list[str]:
+        """Names of the metrics, in the order of the file."""
+        return list(dict.fromkeys(column.metric for column in self.columns))
+
+    def find(
+        self,
+        *,
+        task: str,
+        metric: str,
+        split: str | None = None,
+        epoch: int | None = None,
+        seed: int | str | None = None,
+    ) -> int:
+        """Return the number of the one column that is asked for.
+
+        Parameters
+        ----------
+        task, metric : str
+            ``metric`` is a metric's name, or the name of a column in the file imported.
+        split, epoch, seed
+            Needed where more than one column would fit; ``seed="mean"`` is the mean of runs.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such task, metric, split, epoch or seed.
+        SchemaError
+            If several columns fit: the message lists what tells them apart.
+        """
+        if task not in self.tasks:
+            raise UnknownNameError("task", task, self.tasks, hint=f"of table {self.name!r}")
+        found = [k for k, c in enumerate(self.columns) if c.task == task]
+        known = dict.fromkeys(name for k in found for name in self._names(k))
+        named = [k for k in found if metric in self._names(k)]
+        if not named:
+            raise UnknownNameError("metric", metric, known, hint=f"of {self.name}/{task}")
+        for what, wanted in (("split", split), ("epoch", epoch), ("seed", seed)):
+            if wanted is None:
+                continue
+            have = dict.fromkeys(str(getattr(self.columns[k], what)) for k in named)
+            named = [k for k in named if getattr(self.columns[k], what) == wanted]
+            if not named:
+                hint = f"of {metric!r} in {self.name}/{task}"
+                raise UnknownNameError(what, str(wanted), have, hint=hint)
+        if len(named) > 1:
+            fits = "; ".join(
+                f"split={c.split!r}, epoch={c.epoch!r}, seed={c.seed!r}"
+                for c in (self.columns[k] for k in named)
+            )
+            raise SchemaError(
+                f"{len(named)} columns of {self.name}/{task} are {metric!r}: say which by split, "
+                f"epoch or seed: {fits}"
+            )
+        return named[0]
+
+    def _names(self, column: int) -> tuple[str, ...]:
+        described = self.columns[column]
+        return (described.metric, described.source) if described.source else (described.metric,)
+
+    def values(
+        self,
+        *,
+        task: str,
+        metric: str,
+        split: str | None = None,
+        epoch: int | None = None,
+        seed: int | str | None = None,
+    ) -> Values:
+        """Return one column as published, a read-only float array of shape (n,).
+
+        Architectures that were not measured are NaN. For the parameters and errors see ``find``.
+        """
+        return self.data[self.find(task=task, metric=metric, split=split, epoch=epoch, seed=seed)]
+
+    def runs(self, column: int) -> Values | None:
+        """Return the single training runs behind a mean column, shape (n, k), or None.
+
+        Runs that do not exist are NaN.
+        """
+        mean = self.columns[column]
+        same = [
+            k
+            for k, c in enumerate(self.columns)
+            if isinstance(c.seed, int)
+            and (c.task, c.metric, c.split, c.epoch)
+            == (mean.task, mean.metric, mean.split, mean.epoch)
+        ]
+        if mean.seed != "mean" or len(same) < 2:
+            return None
+        return np.stack([self.data[k] for k in same], axis=1)
+
+    @cached_property
+    def _row_of_index(self) -> NDArray[np.int32] | None:
+        """Row of every index of the space (-1: none), or None for a space too large for it.
+
+        A code without a row of its own has the row of its function, if that was measured: tables
+        like NAS-Bench-Graph hold one architecture per function.
+        """
+        if self.space.n_codes > _DENSE_LIMIT:
+            return None
+        rows = np.full(self.space.n_codes, -1, dtype=np.int32)
+        rows[self.space.index(self.codes)] = np.arange(len(self.codes), dtype=np.int32)
+        missing = np.flatnonzero(rows < 0)
+        if len(missing) and self.space.n_functions < self.space.size:
+            ids = self.space.function_ids(self.codes)
+            row_of_function = np.full(self.space.n_functions, -1, dtype=np.int32)
+            row_of_function[ids] = np.arange(len(ids), dtype=np.int32)
+            asked = self.space.function_ids(self.space.from_index(missing))
+            rows[missing] = np.where(asked >= 0, row_of_function[asked], -1)
+        return rows
+
+    @cached_property
+    def _sorted_index(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        index = self.space.index(self.codes)
+        order = np.argsort(index)
+        return index[order], order
+
+    def rows(self, codes: ArrayLike) -> NDArray[np.int64]:
+        """Return the row of each architecture, shape (n,).
+
+        Raises
+        ------
+        ArchitectureError
+            Naming the first architecture that the table does not hold.
+        """
+        codes = self.space.check(codes)
+        index = self.space.index(codes)
+        if self._row_of_index is not None:
+            rows = self._row_of_index[index].astype(np.int64)
+        else:
+            known, order = self._sorted_index
+            place = np.minimum(np.searchsorted(known, index), len(known) - 1)
+            rows = np.where(known[place] == index, order[place], -1)
+        if len(rows) and rows.min() < 0:
+            position = int(np.argmin(rows))
+            text = self.space.format(codes[position : position + 1])[0]
+            raise ArchitectureError(
+                f"{text!r} (row {position}) is not among the {len(self)} architectures of table "
+                f"{self.name!r}"
+            )
+        return rows
+
+    def lookup(
+        self,
+        codes: ArrayLike,
+        *,
+        task: str,
+        metric: str,
+        split: str | None = None,
+        epoch: int | None = None,
+        seed: int | str | None = None,
+    ) -> Values:
+        """Return the value of each given architecture, shape (n,); NaN where it was not measured.
+
+        Raises
+        ------
+        ArchitectureError
+            Naming the first architecture that the table does not hold.
+        UnknownNameError, SchemaError
+            As ``find``.
+        """
+        column = self.find(task=task, metric=metric, split=split, epoch=epoch, seed=seed)
+        return np.asarray(self.data[column][self.rows(codes)])
+
+    def default(self, task: str) -> Roles:
+        """Return which columns of ``task`` are searched and reported.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such task.
+        SchemaError
+            If the table's description does not say it, and several columns are possible.
+        """
+        if task not in self.tasks:
+            raise UnknownNameError("task", task, self.tasks, hint=f"of table {self.name!r}")
+        if task in self.roles:
+            return self.roles[task]
+        found = [k for k, c in enumerate(self.columns) if c.task == task]
+        if len(found) > 1:
+            names = ", ".join(dict.fromkeys(name for k in found for name in self._names(k)))
+            raise SchemaError(
+                f"{self.name}/{task} has several columns and its description names no default: "
+                f"say which with --metric (one of {names})"
+            )
+        return Roles(found[0], found[0])
+
+
+def write_table(path: Path, table: Table, *, note: Mapping[str, str] | None = None) -> None:
+    """Write ``table`` to one file, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+    table : Table
+    note : mapping, optional
+        Strings kept with the file, such as the checksum of what it was made from.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written; an earlier file is then untouched.
+    """
+    from safetensors.numpy import save
+
+    arrays = {"codes": np.ascontiguousarray(table.codes)}
+    arrays |= {f"c{k}": np.ascontiguousarray(v, np.float64) for k, v in enumerate(table.data)}
+    about = {
+        "format": FORMAT,
+        "name": table.name,
+        "space": table.space.spec(),
+        "columns": [asdict(column) for column in table.columns],
+        "roles": {task: asdict(roles) for task, roles in table.roles.items()},
+        "origin": table.origin,
+        "sha256": _digest(arrays),
+        "note": dict(note or {}),
+    }
+    with atomic_write(path) as file:
+        file.write(save(arrays, metadata={"nasurge": json.dumps(about)}))
+
+
+def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(arrays[name]).data)
+    return digest.hexdigest()
+
+
+def read_about(path: Path) -> tuple[dict[str, Any], dict[str, Any], int]:
+    """Return a table file's description, its tensors' places and where the data begins.
+
+    Raises
+    ------
+    DataFileError
+        If the file is no table of ours, or truncated.
+    StorageError
+        If it cannot be read.
+    """
+    foreign = f"{path} is truncated or not a table of NASurge"
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            text = file.read(min(length, _LONGEST_HEADER))
+            size = path.stat().st_size
+        header = json.loads(text)
+        about = json.loads(header.pop("__metadata__")["nasurge"])
+        end = 8 + length + max(entry["data_offsets"][1] for entry in header.values())
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataFileError(f"{foreign} ({error})") from error
+    if size != end:
+        raise DataFileError(f"{foreign} ({size} bytes instead of {end})")
+    if about.get("format") != FORMAT:
+        raise DataFileError(
+            f"{path} has format {about.get('format')!r}, this version reads {FORMAT}: import the "
+            "table again"
+        )
+    return about, header, 8 + length
+
+
+def read_table(path: Path) -> Table:
+    """Return the table in a file, its arrays memory-mapped and read-only.
+
+    Raises
+    ------
+    DataFileError
+        If the file is no table, truncated, or its checksum does not fit.
+    StorageError
+        If it cannot be read.
+    """
+    about, header, start = read_about(path)
+    mapped = np.memmap(path, dtype=np.uint8, mode="r")
+    kinds = {"I8": np.int8, "F64": np.float64}
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, entry in header.items():
+        first, last = (start + offset for offset in entry["data_offsets"])
+        raw = mapped[first:last].view(np.ndarray)
+        arrays[name] = raw.view(kinds[entry["dtype"]]).reshape(entry["shape"])
+    if _digest(arrays) != about["sha256"]:
+        raise DataFileError(
+            f"{path} is damaged: its checksum does not fit; delete it and make the table again"
+        )
+    return Table(
+        name=about["name"],
+        space=make_space(about["space"]),
+        codes=arrays["codes"],
+        columns=tuple(Column(**column) for column in about["columns"]),
+        data=tuple(arrays[f"c{k}"] for k in range(len(about["columns"]))),
+        roles={task: Roles(**roles) for task, roles in about["roles"].items()},
+        origin=about["origin"],
+        digest=about["sha256"],
+        path=path,
+    )
+
+
+def open_table(path: Path) -> Table:
+    """Return the table in a file, read once per process as long as the file is the same.
+
+    Raises
+    ------
+    DataFileError, StorageError
+        As ``read_table``.
+    """
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
+    return _open(path, stat.st_mtime_ns, stat.st_size)
+
+
+@cache
+def _open(path: Path, mtime: int, size: int) -> Table:  # noqa: ARG001 -- keys of the cache
+    return read_table(path)
+
+
+def _rebuild(*parts: Any) -> Table:
+    return Table(*parts)
+
+
+def build_table(
+    name: str,
+    space: Space,
+    codes: Codes,
+    measured: Sequence[tuple[Column, ArrayLike]],
+    *,
+    roles: Mapping[str, tuple[str, str]],
+    origin: str,
+) -> Table:
+    """Return a table from columns in memory.
+
+    Parameters
+    ----------
+    name : str
+    space : Space
+    codes : int8 array, shape (n, d)
+    measured : sequence of (Column, values of shape (n,))
+    roles : mapping from task to (searched, reported) column sources
+    origin : str
+
+    Raises
+    ------
+    SchemaError
+        If a role names a column that is not there.
+    """
+    columns = tuple(column for column, _ in measured)
+    number = {(c.task, c.source): k for k, c in enumerate(columns)}
+    anywhere = {c.source: k for k, c in enumerate(columns)}
+
+    def place(task: str, source: str) -> int:
+        if source not in anywhere:
+            raise UnknownNameError("column", source, anywhere, hint=f"role of task {task!r}")
+        return number.get((task, source), anywhere[source])
+
+    return Table(
+        name=name,
+        space=space,
+        codes=codes,
+        columns=columns,
+        data=tuple(np.asarray(values, dtype=np.float64) for _, values in measured),
+        roles={
+            task: Roles(place(task, searched), place(task, reported))
+            for task, (searched, reported) in roles.items()
+        },
+        origin=origin,
+    )

@@ -1,0 +1,307 @@
+"""What a script calls: ``compare``, ``search`` and ``validate``, with names instead of classes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .benchmarks.objectives import Problem, parse_problems
+from .benchmarks.protocol import Comparison
+from .benchmarks.protocol import compare as _compare
+from .benchmarks.report import compare_report, write_summary
+from .benchmarks.study import Progress
+from .benchmarks.validate import Validation, validate_report
+from .benchmarks.validate import validate as _validate
+from .errors import ParameterError
+from .registry import (
+    make_predictor,
+    make_searcher,
+    predictor_class,
+    predictor_names,
+    searcher_class,
+    searcher_names,
+)
+from .search.loop import Objective, Trace, run
+from .search.report import search_report
+from .search.study import Contender, SearchStudy, search_tables
+
+if TYPE_CHECKING:
+    from .data.spaces import Space
+    from .predictors.base import Predictor
+    from .search.base import Searcher
+
+REPORTS = {"compare": compare_report, "search": search_report, "validate": validate_report}
+
+
+def _problems(tables: str | Sequence[Problem], metric: str | None) -> list[Problem]:
+    return parse_problems(tables, metric=metric) if isinstance(tables, str) else list(tables)
+
+
+def _names(given: str | Sequence[str], known: Sequence[str]) -> list[str]:
+    """Return a list of names, from a comma-separated string too; ``all`` is every one known."""
+    names = given.split(",") if isinstance(given, str) else list(given)
+    names = [name.strip() for name in names if name.strip()]
+    return list(known) if names == ["all"] else list(dict.fromkeys(names))
+
+
+def compare(
+    tables: str | Sequence[Problem],
+    predictors: str | Sequence[str] = "xgb,gp,gin",
+    *,
+    n_train: Sequence[int] = (20, 50, 100),
+    trials: int = 10,
+    metric: str | None = None,
+    seed: int = 0,
+    jobs: int = -1,
+    out: str | Path | None = None,
+    command: str = "",
+    progress: Progress | None = None,
+) -> Comparison:
+    """Return how well predictors rank the architectures they were not given.
+
+    Parameters
+    ----------
+    tables : str or sequence of Problem
+        ``TABLE/TASK``, several separated by commas; ``TABLE`` alone means all its tasks.
+    predictors : str or sequence of str
+        Names of ``nasurge predictors``; ``"all"`` is every one.
+    n_train, trials, seed, jobs, out, command, progress
+        As ``nasurge.benchmarks.protocol.compare``.
+    metric : str, optional
+        A metric or column to predict instead of the task's own.
+
+    Returns
+    -------
+    Comparison
+        Its folder holds ``rows.parquet``, ``summary.json`` and ``report.html``.
+
+    Raises
+    ------
+    NasurgeError
+        A leaf that says what was wrong: an unknown name, too few architectures, a full disk.
+    """
+    problems = _problems(tables, metric)
+    names = _names(predictors, predictor_names())
+    for name in names:
+        predictor_class(name)
+    found = _compare(
+        problems,
+        {name: partial(make_predictor, name) for name in names},
+        n_train=n_train,
+        trials=trials,
+        seed=seed,
+        jobs=jobs,
+        out=Path(out) if out else None,
+        command=command,
+        progress=progress,
+    )
+    _keep(found.folder, found, ("summary", "ceilings", "about"))
+    compare_report(found.folder)
+    return found
+
+
+def search(
+    objective: str | Sequence[Problem] | Objective,
+    *,
+    space: Space | None = None,
+    searcher: str | Searcher = "evolution",
+    predictor: str | Predictor | None = None,
+    budget: int = 100,
+    batch: int = 5,
+    seed: int = 0,
+    callback: Callable[[Searcher], None] | None = None,
+    **study: Any,
+) -> Trace | SearchStudy:
+    """Search for the architecture with the highest value.
+
+    With a function, runs one search and returns its trace. With ``TABLE/TASK``, runs every named
+    searcher, and random search beside them, over several trials and returns the study.
+
+    Parameters
+    ----------
+    objective : callable, str, or sequence of Problem
+        From codes (n, d) to values (n,), bigger is better, NaN is a failed evaluation; or the
+        address of a table's task.
+    space : Space
+        Needed with a function.
+    searcher : str or Searcher
+        Names of ``nasurge searchers``.
+    predictor : str or Predictor, optional
+        Guides the searchers that can be guided; several names are tried one by one on tables.
+    budget : int
+        Architectures evaluated.
+    batch : int
+        Architectures asked for at once.
+    seed : int
+    callback : callable, optional
+        Called with the searcher after every batch, with a function only.
+    **study
+        With a table: ``trials``, ``metric``, ``jobs``, ``out``, ``command``, ``progress``.
+
+    Returns
+    -------
+    Trace or SearchStudy
+
+    Raises
+    ------
+    ParameterError
+        If ``space`` is missing, or an argument does not belong to the way it is called.
+    ObjectiveError
+        If the function raises whatever it is given.
+
+    Examples
+    --------
+    >>> import nasurge
+    >>> space = nasurge.make_space("nb201")
+    >>> trace = nasurge.search(lambda codes: (codes == 3).sum(axis=1), space=space, budget=60)
+    >>> float(trace.values.max())
+    6.0
+    """
+    if callable(objective):
+        if study:
+            unknown = ", ".join(study)
+            raise ParameterError(f"{unknown}: only a search on a table takes these")
+        if space is None:
+            raise ParameterError(
+                'a search with a function needs space=..., such as nasurge.make_space("nb201")'
+            )
+        if isinstance(searcher, str):
+            searcher = make_searcher(searcher, space, predictor=predictor, seed=seed)
+        return run(searcher, objective, budget=budget, batch=batch, callback=callback)
+    if not isinstance(searcher, str) or not isinstance(predictor, str | None):
+        raise ParameterError(
+            "a search on a table makes a fresh searcher and predictor for every trial: give their "
+            "names; your own can join as plug-ins (entry points)"
+        )
+    return search_study(
+        objective,
+        searcher,
+        predictors=predictor,
+        budget=budget,
+        batch=batch,
+        seed=seed,
+        **study,
+    )
+
+
+def search_study(
+    tables: str | Sequence[Problem],
+    searchers: str | Sequence[str] = "evolution",
+    *,
+    predictors: str | Sequence[str] | None = None,
+    budget: int = 100,
+    trials: int = 20,
+    batch: int = 5,
+    metric: str | None = None,
+    seed: int = 0,
+    jobs: int = -1,
+    out: str | Path | None = None,
+    command: str = "",
+    progress: Progress | None = None,
+) -> SearchStudy:
+    """Return how searches do on tables, random search always among them.
+
+    Parameters
+    ----------
+    tables : str or sequence of Problem
+    searchers : str or sequence of str
+    predictors : str or sequence of str, optional
+        Each guides each of the searchers that can be guided.
+    budget, trials, batch, seed, jobs, out, command, progress
+        As ``nasurge.search.study.search_tables``.
+    metric : str, optional
+        A metric or column to search and report instead of the task's own.
+
+    Raises
+    ------
+    ParameterError
+        If predictors are given and no searcher uses one.
+    NasurgeError
+        Another leaf that says what was wrong.
+    """
+    problems = _problems(tables, metric)
+    guides = _names(predictors, predictor_names()) if predictors else []
+    for guide in guides:
+        predictor_class(guide)
+    contenders = [Contender("random", None, partial(make_searcher, "random"))]
+    for name in _names(searchers, searcher_names()):
+        guided = "predictor" in inspect.signature(searcher_class(name, guided=True)).parameters
+        if guides and guided:
+            contenders += [
+                Contender(name, guide, partial(make_searcher, name, predictor=guide))
+                for guide in guides
+            ]
+        elif name != "random":
+            contenders.append(Contender(name, None, partial(make_searcher, name)))
+    if guides and not any(contender.predictor for contender in contenders):
+        raise ParameterError(
+            "-p was given, but none of the searchers uses a predictor: leave it out"
+        )
+    found = search_tables(
+        problems,
+        contenders,
+        budget=budget,
+        trials=trials,
+        batch=batch,
+        seed=seed,
+        jobs=jobs,
+        out=Path(out) if out else None,
+        command=command,
+        progress=progress,
+    )
+    _keep(found.folder, found, ("summary", "curves", "about"))
+    search_report(found.folder)
+    return found
+
+
+def validate(
+    table: str | Problem,
+    predictor: str = "gp",
+    *,
+    metric: str | None = None,
+    out: str | Path | None = None,
+    **settings: Any,
+) -> Validation:
+    """Train some architectures and return how predicted, published and trained values agree.
+
+    Parameters
+    ----------
+    table : str or Problem
+        One ``TABLE/TASK`` of a cell space.
+    predictor : str
+    metric : str, optional
+    out : str or Path, optional
+    **settings
+        As ``nasurge.benchmarks.validate.validate``.
+
+    Raises
+    ------
+    ParameterError
+        If more than one task is named, or the space has no networks.
+    NasurgeError
+        Another leaf that says what was wrong.
+    """
+    problems = _problems(table if isinstance(table, str) else [table], metric)
+    if len(problems) != 1:
+        addresses = ", ".join(problem.address for problem in problems)
+        raise ParameterError(f"validate takes one task, received {len(problems)}: {addresses}")
+    predictor_class(predictor)
+    found = _validate(
+        problems[0],
+        predictor,
+        partial(make_predictor, predictor),
+        out=Path(out) if out else None,
+        **settings,
+    )
+    _keep(found.folder, found, ("correlations", "architectures", "about"))
+    validate_report(found.folder)
+    return found
+
+
+def _keep(folder: Path, found: Any, parts: Sequence[str]) -> None:
+    """Keep what the report is made from."""
+    kept = {part: getattr(found, part) for part in parts}
+    write_summary(folder, {**kept, "command": found.about.get("command", "")})

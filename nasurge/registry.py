@@ -1,0 +1,163 @@
+"""Names of predictors and searchers; plug-ins add theirs by entry point."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any
+
+from .errors import ParameterError, UnknownNameError
+
+if TYPE_CHECKING:
+    from .data.spaces import Space
+    from .predictors.base import Predictor
+    from .search.base import Searcher
+
+PREDICTORS = {
+    "xgb": "nasurge.predictors.trees:XGBoost",
+    "rf": "nasurge.predictors.trees:RandomForest",
+    "gp": "nasurge.predictors.kernels:GaussianProcess",
+    "mlp": "nasurge.predictors.neural:MLPEnsemble",
+    "gin": "nasurge.predictors.graph:GIN",
+    "gcn": "nasurge.predictors.graph:GCN",
+}
+SEARCHERS = {
+    "random": "nasurge.search.random:RandomSearch",
+    "evolution": "nasurge.search.evolution:RegularisedEvolution",
+}
+# What a searcher's name means when a predictor is given with it.
+GUIDED = {"evolution": "nasurge.search.evolution:GuidedEvolution"}
+
+
+@cache
+def _plugins(group: str) -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=group)}
+
+
+def predictor_names() -> list[str]:
+    """Return the names of all predictors, ours and those of plug-ins (``nasurge.predictors``)."""
+    return list(PREDICTORS | _plugins("nasurge.predictors"))
+
+
+def searcher_names() -> list[str]:
+    """Return the names of all searchers, ours and those of plug-ins (``nasurge.searchers``)."""
+    return list(SEARCHERS | _plugins("nasurge.searchers"))
+
+
+def _load(kind: str, name: str, own: dict[str, str], group: str) -> type[Any]:
+    if name in own:
+        module, _, attribute = own[name].partition(":")
+        found: type[Any] = getattr(importlib.import_module(module), attribute)
+        return found
+    if name in _plugins(group):
+        plugin: type[Any] = _plugins(group)[name].load()
+        return plugin
+    raise UnknownNameError(kind, name, own | _plugins(group))
+
+
+def predictor_class(name: str) -> type[Predictor]:
+    """Return the class of a predictor.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such predictor.
+    """
+    return _load("predictor", name, PREDICTORS, "nasurge.predictors")
+
+
+def searcher_class(name: str, *, guided: bool = False) -> type[Searcher]:
+    """Return the class of a searcher, the predictor-guided one if ``guided``.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such searcher.
+    """
+    if guided and name in GUIDED:
+        return _load("searcher", name, GUIDED, "nasurge.searchers")
+    return _load("searcher", name, SEARCHERS, "nasurge.searchers")
+
+
+def _make(cls: type[Any], name: str, space: Space, parameters: dict[str, Any]) -> Any:
+    known = [p for p in inspect.signature(cls).parameters if p != "space"]
+    for parameter in parameters:
+        if parameter not in known:
+            raise UnknownNameError("parameter", parameter, known, hint=f"of {name!r}")
+    return cls(space, **parameters)
+
+
+def make_predictor(name: str, space: Space, **parameters: Any) -> Predictor:
+    """Return an unfitted predictor.
+
+    Parameters
+    ----------
+    name : str
+        One of ``nasurge predictors``.
+    space : Space
+        The space it predicts for, such as ``table.space``.
+    **parameters
+        As the predictor's class takes them: ``seed`` and others.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such predictor, or it has no such parameter.
+
+    Examples
+    --------
+    >>> import nasurge
+    >>> nasurge.make_predictor("xgb", nasurge.make_space("nb201"), seed=0).n_estimators
+    400
+    """
+    predictor: Predictor = _make(predictor_class(name), name, space, parameters)
+    return predictor
+
+
+def make_searcher(
+    name: str, space: Space, *, predictor: str | Predictor | None = None, **parameters: Any
+) -> Searcher:
+    """Return a searcher that has not asked for anything yet.
+
+    Parameters
+    ----------
+    name : str
+        One of ``nasurge searchers``.
+    space : Space
+    predictor : str or Predictor, optional
+        Guides the search, where the searcher can be guided.
+    **parameters
+        As the searcher's class takes them: ``seed`` and others.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such searcher or predictor, or the searcher has no such parameter.
+    ParameterError
+        If a predictor is given to a searcher that uses none.
+
+    Examples
+    --------
+    >>> import nasurge
+    >>> searcher = nasurge.make_searcher("evolution", nasurge.make_space("nb201"), seed=0)
+    >>> searcher.ask(3).shape
+    (3, 6)
+    """
+    cls = searcher_class(name, guided=predictor is not None)
+    if predictor is not None:
+        if "predictor" not in inspect.signature(cls).parameters:
+            guided = ", ".join(
+                n
+                for n in searcher_names()
+                if "predictor" in inspect.signature(searcher_class(n, guided=True)).parameters
+            )
+            raise ParameterError(
+                f"searcher {name!r} uses no predictor; leave it out, or take one of: {guided}"
+            )
+        if isinstance(predictor, str):
+            predictor = make_predictor(predictor, space)  # its seed follows the searcher's
+        parameters["predictor"] = predictor
+    searcher: Searcher = _make(cls, name, space, parameters)
+    return searcher

@@ -1,0 +1,1 @@
+"""Predictors: scikit-learn regressors over codes."""

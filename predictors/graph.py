@@ -1,0 +1,200 @@
+"""Graph neural networks on PyTorch Geometric."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch_geometric.nn import DenseGCNConv, DenseGINConv
+
+from ..data.devices import resolve_device
+from ..data.seeds import Seed, torch_seed
+from ..data.spaces import Codes, Space
+from .base import Predictor, Scores
+from .labels import Labels
+from .training import train
+
+_PREDICT_BATCH = 4096
+
+
+class _TwoWay(nn.Module):
+    """A layer that sends messages along the data flow and against it, with separate weights."""
+
+    def __init__(self, along: nn.Module, against: nn.Module, width: int) -> None:
+        super().__init__()
+        self.along, self.against = along, against
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x: Tensor, adjacency: Tensor, mask: Tensor) -> Tensor:
+        """Return node states (n, v, width)."""
+        # The dense layers of PyTorch Geometric sum over the columns of a node's row.
+        messages = self.along(x, adjacency.transpose(1, 2), mask)
+        messages = messages + self.against(x, adjacency, mask)
+        return x + torch.relu(self.norm(messages))
+
+
+class _Network(nn.Module):
+    """Node types embedded, two-way layers, mean and output node read out by a perceptron."""
+
+    def __init__(self, types: int, layers: list[_TwoWay], width: int, dropout: float) -> None:
+        super().__init__()
+        self.embedding = nn.Linear(types, width, bias=False)
+        self.layers = nn.ModuleList(layers)
+        self.head = nn.Sequential(
+            nn.Dropout(dropout), nn.Linear(2 * width, width), nn.ReLU(), nn.Linear(width, 1)
+        )
+
+    def forward(self, nodes: Tensor, adjacency: Tensor, mask: Tensor) -> Tensor:
+        """Return the scores, shape (n,), of soft node types (n, v, t) and flows (n, v, v)."""
+        keep = mask.unsqueeze(-1)
+        x = self.embedding(nodes) * keep
+        for layer in self.layers:
+            x = layer(x, adjacency, mask) * keep
+        readout = torch.cat([x.sum(dim=1) / keep.sum(dim=1), x[:, 1]], dim=1)
+        return self.head(readout).squeeze(-1)  # type: ignore[no-any-return]
+
+
+class GraphPredictor(Predictor):
+    """A graph neural network over the operations of an architecture.
+
+    Messages flow both ways along the directed graph; operations that no data passes are left out.
+    Graphs are dense batches: node types (n, v, t), flows (n, v, v).
+
+    Parameters
+    ----------
+    space : Space
+    layers, width : int
+    steps : int
+        Gradient steps.
+    learning_rate, weight_decay, dropout : float
+    loss : {"mse", "hinge"}
+        Squared error, or the pairwise ranking loss.
+    labels : {"normal-scores", "standardised"}
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    seed : int, Generator or None
+    """
+
+    minimum_labels = 5
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        layers: int = 4,
+        width: int = 64,
+        steps: int = 150,
+        learning_rate: float = 5e-3,
+        weight_decay: float = 0.05,
+        dropout: float = 0.1,
+        loss: str = "mse",
+        labels: str = "normal-scores",
+        device: str = "auto",
+        seed: Seed = None,
+    ) -> None:
+        self.space = space
+        self.layers = layers
+        self.width = width
+        self.steps = steps
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.dropout = dropout
+        self.loss = loss
+        self.labels = labels
+        self.device = device
+        self.seed = seed
+
+    @abstractmethod
+    def _convolution(self) -> nn.Module:
+        """Return one direction of one layer."""
+
+    def _tensors(self, codes: Codes) -> list[Tensor]:
+        graphs = self.space.graphs(codes)
+        nodes = torch.as_tensor(graphs.nodes, device=self.device_)
+        return [
+            nn.functional.one_hot(nodes, len(self.space.node_types)).float(),
+            torch.as_tensor(graphs.adjacency, device=self.device_).float(),
+            torch.as_tensor(graphs.mask, device=self.device_).float(),
+        ]
+
+    def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
+        self.device_ = resolve_device(self.device)
+        inputs = self._tensors(codes)
+        targets = torch.as_tensor(z, dtype=torch.float32, device=self.device_)
+        with torch_seed(rng, self.device_):
+            layers = [
+                _TwoWay(self._convolution(), self._convolution(), self.width)
+                for _ in range(self.layers)
+            ]
+            types = len(self.space.node_types)
+            module = _Network(types, layers, self.width, self.dropout).to(self.device_)
+            train(
+                module,
+                inputs,
+                targets,
+                loss=self.loss,
+                steps=self.steps,
+                batch_size=128,
+                learning_rate=self.learning_rate,
+                weight_decay=self.weight_decay,
+                rng=rng,
+            )
+        self.module_ = module
+
+    def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
+        scores = np.empty(len(codes))
+        with torch.inference_mode():
+            for start in range(0, len(codes), _PREDICT_BATCH):
+                part = slice(start, start + _PREDICT_BATCH)
+                scores[part] = self.module_(*self._tensors(codes[part])).double().cpu().numpy()
+        return scores, None
+
+
+class GIN(GraphPredictor):
+    """A graph isomorphism network over operations; parameters as ``GraphPredictor``.
+
+    References
+    ----------
+    K. Xu, W. Hu, J. Leskovec, S. Jegelka. How powerful are graph neural networks? ICLR 2019.
+
+    Examples
+    --------
+    >>> import nasurge
+    >>> table = nasurge.load_table("nb201-analog")
+    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
+    >>> gin = GIN(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
+    >>> gin.predict(table.codes[:5]).shape
+    (5,)
+    """
+
+    def _convolution(self) -> nn.Module:
+        perceptron = nn.Sequential(
+            nn.Linear(self.width, self.width), nn.ReLU(), nn.Linear(self.width, self.width)
+        )
+        convolution: nn.Module = DenseGINConv(perceptron, train_eps=True)
+        return convolution
+
+
+class GCN(GraphPredictor):
+    """A graph convolutional network over operations; parameters as ``GraphPredictor``.
+
+    References
+    ----------
+    T. N. Kipf and M. Welling. Semi-supervised classification with graph convolutional networks.
+    ICLR 2017. As a predictor: W. Wen et al. Neural predictor for NAS. ECCV 2020.
+
+    Examples
+    --------
+    >>> import nasurge
+    >>> table = nasurge.load_table("nb201-analog")
+    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
+    >>> gcn = GCN(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
+    >>> gcn.predict(table.codes[:5]).shape
+    (5,)
+    """
+
+    def _convolution(self) -> nn.Module:
+        convolution: nn.Module = DenseGCNConv(self.width, self.width)
+        return convolution

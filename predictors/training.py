@@ -1,0 +1,67 @@
+"""The training loop that neural predictors share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .losses import make_loss
+
+
+def train(
+    module: torch.nn.Module,
+    inputs: Sequence[Tensor],
+    targets: Tensor,
+    *,
+    loss: str,
+    steps: int,
+    batch_size: int,
+    learning_rate: float,
+    weight_decay: float,
+    rng: np.random.Generator,
+) -> None:
+    """Train ``module`` in place with AdamW and a one-cycle learning rate.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Called with a batch of each of ``inputs``; returns scores of shape (..., batch).
+    inputs : sequence of Tensor, each (n, ...)
+        On the module's device.
+    targets : Tensor, shape (n,)
+    loss : str
+        A name in ``losses.LOSSES``.
+    steps : int
+        Number of batches, whatever ``n`` is: the cost of a fit hardly grows with the labels.
+    batch_size : int
+        Architectures a batch; all of them where there are fewer.
+    learning_rate, weight_decay : float
+    rng : Generator
+        Draws the batches.
+    """
+    criterion: Callable[[Tensor, Tensor], Tensor] = make_loss(loss)
+    optimiser = torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps)
+    module.train()
+    for batch in _batches(len(targets), batch_size, steps, rng):
+        picked = torch.as_tensor(batch, device=targets.device)
+        optimiser.zero_grad(set_to_none=True)
+        value = criterion(module(*(tensor[picked] for tensor in inputs)), targets[picked])
+        value.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        schedule.step()
+    module.eval()
+
+
+def _batches(
+    n: int, size: int, steps: int, rng: np.random.Generator
+) -> list[np.ndarray[tuple[int], np.dtype[np.int64]]]:
+    """Return ``steps`` batches of indices, going through fresh permutations."""
+    if n <= size:
+        return [np.arange(n)] * steps
+    rounds = -(-steps * size // n)
+    order = np.concatenate([rng.permutation(n) for _ in range(rounds)])
+    return [order[k * size : (k + 1) * size] for k in range(steps)]

@@ -1,0 +1,23 @@
+"""Searchers on one ask/tell contract; calling the module runs one: ``nasurge.search(f, ...)``."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+
+class _CallableModule(ModuleType):
+    """``nasurge.search`` is this package and also the function that users call.
+
+    Importing a submodule binds the package to that name, whatever ``nasurge`` put there; so the
+    package itself answers the call.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        from ..api import search
+
+        return search(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _CallableModule

@@ -1,0 +1,377 @@
+"""What every searcher shares: ask for architectures, tell their values, save and resume."""
+
+from __future__ import annotations
+
+import operator
+from abc import ABC, abstractmethod
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..data.seeds import Seed, as_generator
+from ..data.spaces import Codes, Space
+from ..errors import ArchitectureError, LabelError, NasurgeError, ParameterError
+
+Index = NDArray[np.int64]
+Values = NDArray[np.float64]
+
+STATE_VERSION = 1
+MAX_LISTED = 2**23  # a larger space is not enumerated: its mask alone would take over 8 MB
+BIT_GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
+
+
+class ExhaustedError(NasurgeError, RuntimeError):
+    """Every architecture of the space, or of the allowed pool, has been asked or told."""
+
+
+class _Remaining(Protocol):
+    """Which architectures may still be proposed, by their number in the space."""
+
+    def free(self, keys: Index) -> NDArray[np.bool_]:
+        """Return which of the numbers are allowed and not taken yet."""
+
+    def take(self, keys: Index) -> None:
+        """Take the numbers out; those that are not allowed anyway are passed over."""
+
+    def draw(self, n: int, rng: np.random.Generator) -> Index:
+        """Return up to ``n`` different free numbers, uniformly, without taking them."""
+
+
+class _Listed:
+    """A pool that is written out, as a sorted array and a mask over it."""
+
+    def __init__(self, keys: Index) -> None:
+        self._keys = keys
+        self._free = np.ones(len(keys), dtype=bool)
+
+    def _find(self, keys: Index) -> tuple[Index, NDArray[np.bool_]]:
+        position = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        return position, self._keys[position] == keys
+
+    def free(self, keys: Index) -> NDArray[np.bool_]:
+        position, listed = self._find(keys)
+        return np.asarray(listed & self._free[position], dtype=bool)
+
+    def take(self, keys: Index) -> None:
+        position, listed = self._find(keys)
+        self._free[position[listed]] = False
+
+    def draw(self, n: int, rng: np.random.Generator) -> Index:
+        free = np.flatnonzero(self._free)
+        drawn: Index = self._keys[rng.choice(free, min(n, len(free)), replace=False)]
+        return drawn
+
+
+class _Unlisted:
+    """A space too large to write out: draws are repeated until they are new."""
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+        self._taken: set[int] = set()
+
+    def free(self, keys: Index) -> NDArray[np.bool_]:
+        return np.array([key not in self._taken for key in keys.tolist()], dtype=bool)
+
+    def take(self, keys: Index) -> None:
+        self._taken.update(keys.tolist())
+
+    def draw(self, n: int, rng: np.random.Generator) -> Index:
+        found: dict[int, None] = {}
+        for _ in range(100):  # in millions of architectures a hundred rounds do not all collide
+            drawn = self._space.index(self._space.sample(n, seed=rng))
+            found.update(dict.fromkeys(drawn[self.free(drawn)].tolist()))
+            if len(found) >= n:
+                break
+        return np.array(list(found)[:n], dtype=np.int64)
+
+
+class Searcher(ABC):
+    """A search that is asked for architectures and told their values; bigger is better.
+
+    A searcher never asks for an architecture that was asked or told before. It may be told
+    architectures it did not ask for (a warm start), in any order, and one more than once. A
+    value of NaN is a failed evaluation: kept, but never a parent or a training label.
+
+    Subclasses override ``_ask``, and where they keep more than the told values also ``_tell``,
+    ``_state`` and ``_load_state``.
+
+    Parameters
+    ----------
+    space : Space
+        Where architectures come from.
+    pool : array_like of int, shape (m, d), optional
+        The only architectures that may be proposed, for tables that measure a part of the space;
+        by default all of it. Architectures outside the pool may still be told.
+    seed : int, Generator or None
+
+    Raises
+    ------
+    ArchitectureError
+        If a row of ``pool`` is not in the space.
+    ParameterError
+        If ``pool`` is empty.
+    """
+
+    def __init__(self, space: Space, *, pool: ArrayLike | None = None, seed: Seed = None) -> None:
+        self.space = space
+        self._rng = as_generator(seed)
+        self._allowed: Index | None = None
+        if pool is not None:
+            self._allowed = np.unique(space.index(self._check_codes(pool)))
+            if not len(self._allowed):
+                raise ParameterError(
+                    "pool is empty; give the codes that may be proposed, or None for all"
+                )
+        elif space.n_codes <= MAX_LISTED:
+            self._allowed = space.index(space.all_codes())
+        self._reset()
+
+    def _reset(self) -> None:
+        """Forget everything asked and told."""
+        self._codes: list[Codes] = [np.empty((0, self.space.n_variables), dtype=np.int8)]
+        self._values: list[Values] = [np.empty(0)]
+        self._pending: dict[int, None] = {}
+        self._remaining: _Remaining = (
+            _Unlisted(self.space) if self._allowed is None else _Listed(self._allowed)
+        )
+
+    # -- what a searcher overrides ----------------------------------------------------------------
+
+    @abstractmethod
+    def _ask(self, n: int) -> Codes:
+        """Return proposals, the most wanted first: any number of rows, seen ones among them.
+
+        ``ask`` drops what was seen or is outside the pool, keeps the first ``n`` and fills up with
+        uniform draws. Randomness comes from ``self._rng`` alone.
+        """
+
+    def _tell(self, codes: Codes, values: Values) -> None:
+        """Record checked observations."""
+        self._codes.append(codes)
+        self._values.append(values)
+
+    def _check_values(self, values: ArrayLike, n: int) -> Values:
+        """Return the values of ``n`` architectures, shape (n,)."""
+        try:
+            array = np.array(values, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise LabelError(f"values must be numbers, one per architecture: {error}") from None
+        if array.ndim == 2 and array.shape[1] > 1:
+            raise LabelError(
+                f"values have {array.shape[1]} columns, but {type(self).__name__} maximises one "
+                "objective; tell one column, or use a multi-objective searcher"
+            )
+        if array.shape not in ((n,), (n, 1)):
+            raise LabelError(
+                f"values must have shape ({n},), one per told architecture, not {array.shape}"
+            )
+        if np.isinf(array).any():
+            raise LabelError(
+                f"value {int(np.argmax(np.isinf(array)))} is infinite; values are finite, or NaN "
+                "for a failed evaluation"
+            )
+        return array.reshape(n)
+
+    def _state(self) -> dict[str, Any]:
+        """Return what the searcher keeps besides the told values, as JSON values and arrays."""
+        return {}
+
+    def _load_state(self, state: dict[str, Any]) -> None:
+        """Take back what ``_state`` returned; everything told is already in place."""
+        del state
+
+    # -- what a searcher builds on ----------------------------------------------------------------
+
+    def _draw(self, n: int) -> Codes:
+        """Return up to ``n`` different unseen architectures, drawn uniformly."""
+        return self.space.from_index(self._remaining.draw(n, self._rng))
+
+    def _unseen(self, codes: Codes) -> Codes:
+        """Return the rows that may still be proposed, each once, in their order."""
+        keys = self.space.index(codes)
+        first = np.sort(np.unique(keys, return_index=True)[1])
+        return codes[first[self._remaining.free(keys[first])]]
+
+    def _check_codes(self, codes: ArrayLike) -> Codes:
+        """Return a copy of ``codes``, every row an architecture of the space."""
+        checked = self.space.check(codes).copy()
+        valid = self.space.is_valid(checked)
+        if not valid.all():
+            row = int(np.argmin(valid))
+            raise ArchitectureError(
+                f"row {row} {checked[row].tolist()} breaks a rule of space {self.space.name!r}; "
+                f"a valid one is {self.space.example!r}"
+            )
+        return checked
+
+    # -- ask and tell -----------------------------------------------------------------------------
+
+    def ask(self, n: int = 1) -> Codes:
+        """Return ``n`` architectures to evaluate next, none of them asked or told before.
+
+        Parameters
+        ----------
+        n : int
+            How many, at least 1.
+
+        Returns
+        -------
+        int8 array, shape (n, d)
+            Fewer rows when fewer are left.
+
+        Raises
+        ------
+        ExhaustedError
+            If no architecture is left.
+        ParameterError
+            If ``n`` is not a positive integer.
+        """
+        try:
+            count = operator.index(n)
+        except TypeError:
+            raise ParameterError(f"ask takes a number of architectures, not {n!r}") from None
+        if count < 1:
+            raise ParameterError(f"ask takes a number of at least 1, not {count}")
+        before = self._rng.bit_generator.state
+        try:
+            codes = self._unseen(self._ask(count))[:count]
+            if len(codes) < count:
+                spare = self._unseen(np.concatenate([codes, self._draw(count)]))
+                codes = spare[:count]
+        except BaseException:  # an interrupted fit must not change what a resumed search asks
+            self._rng.bit_generator.state = before
+            raise
+        if not len(codes):
+            where = "space" if self._allowed is None else f"pool of {len(self._allowed)}"
+            raise ExhaustedError(
+                f"every architecture of the {where} in space {self.space.name!r} has been asked "
+                "or told; lower the budget or allow more architectures"
+            )
+        keys = self.space.index(codes)
+        self._remaining.take(keys)
+        self._pending.update(dict.fromkeys(keys.tolist()))
+        return codes
+
+    def tell(self, codes: ArrayLike, values: ArrayLike) -> None:
+        """Record the values of architectures, asked for or not.
+
+        Parameters
+        ----------
+        codes : array_like of int, shape (n, d)
+        values : array_like of float, shape (n,)
+            Bigger is better; NaN is a failed evaluation.
+
+        Raises
+        ------
+        ArchitectureError
+            If a row is not in the space.
+        LabelError
+            If values are not one finite number or NaN per row.
+        """
+        checked = self._check_codes(codes)
+        numbers = self._check_values(values, len(checked))
+        keys = self.space.index(checked)
+        self._remaining.take(keys)
+        self._tell(checked, numbers)
+        for key in keys.tolist():
+            self._pending.pop(key, None)
+
+    @property
+    def codes_(self) -> Codes:
+        """All architectures told so far, shape (n, d), in the order they were told."""
+        if len(self._codes) > 1:
+            self._codes = [np.concatenate(self._codes)]
+        return self._codes[0]
+
+    @property
+    def values_(self) -> Values:
+        """All values told so far, shape (n,), NaN for failed evaluations."""
+        if len(self._values) > 1:
+            self._values = [np.concatenate(self._values)]
+        return self._values[0]
+
+    @property
+    def pending_(self) -> Codes:
+        """The architectures asked for and not told yet, shape (n, d), in the order asked."""
+        return self.space.from_index(np.array(list(self._pending), dtype=np.int64))
+
+    def best(self) -> tuple[Codes, float]:
+        """Return the incumbent, shape (d,), and its value; of equal values the first told.
+
+        Raises
+        ------
+        LabelError
+            If no evaluation has succeeded yet.
+        """
+        values = self.values_
+        if not np.isfinite(values).any():
+            raise LabelError(
+                f"no incumbent yet: {len(values)} values were told, none of them a number"
+            )
+        position = int(np.nanargmax(values))
+        return self.codes_[position].copy(), float(values[position])
+
+    # -- state ------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the search has learnt, as JSON values and NumPy arrays.
+
+        A searcher made with the same arguments (any seed) that loads it goes on as this one would.
+        """
+        return {
+            "version": STATE_VERSION,
+            "searcher": type(self).__name__,
+            "space": self.space.spec(),
+            "rng": _plain(self._rng.bit_generator.state),
+            "codes": self.codes_.copy(),
+            "values": self.values_.copy(),
+            "pending": self.pending_,
+            **self._state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what ``state_dict`` returned; what was asked and told before is forgotten.
+
+        Raises
+        ------
+        ParameterError
+            If the state is of another searcher, space or version.
+        """
+        expected = {
+            "version": STATE_VERSION,
+            "searcher": type(self).__name__,
+            "space": self.space.spec(),
+        }
+        for key, value in expected.items():
+            if state.get(key) != value:
+                raise ParameterError(
+                    f"this state has {key} {state.get(key)!r}, the searcher has {value!r}; load "
+                    "it into a searcher made with the arguments of the saved one"
+                )
+        codes, pending = self._check_codes(state["codes"]), self._check_codes(state["pending"])
+        values = self._check_values(state["values"], len(codes))
+        self._rng = _restore_generator(state["rng"])
+        self._reset()
+        self._codes, self._values = [codes], [values]
+        keys = self.space.index(pending)
+        self._pending = dict.fromkeys(keys.tolist())
+        self._remaining.take(np.concatenate([self.space.index(codes), keys]))
+        self._load_state(state)
+
+
+def _plain(state: Any) -> Any:
+    """Return the state of a bit generator with its arrays as lists."""
+    if isinstance(state, dict):
+        return {key: _plain(value) for key, value in state.items()}
+    return state.tolist() if isinstance(state, np.ndarray) else state
+
+
+def _restore_generator(state: dict[str, Any]) -> np.random.Generator:
+    """Return a new generator in that state."""
+    name = state.get("bit_generator")
+    if name not in BIT_GENERATORS:
+        raise ParameterError(f"unknown bit generator {name!r}; known: {', '.join(BIT_GENERATORS)}")
+    bits = getattr(np.random, name)()
+    bits.state = state
+    return np.random.Generator(bits)

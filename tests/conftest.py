@@ -1,0 +1,50 @@
+"""Fixtures: a home for tables that is thrown away, and the reference tables where they are."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nasurge.data.catalogue import import_table, load_table
+from nasurge.data.tables import Table
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep the tables of the tests away from the user's; workers of pytest-xdist have one each."""
+    before = os.environ.get("NASURGE_HOME")
+    home = tmp_path_factory.mktemp("home")
+    os.environ["NASURGE_HOME"] = str(home)
+    yield home
+    if before is None:
+        del os.environ["NASURGE_HOME"]
+    else:
+        os.environ["NASURGE_HOME"] = before
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """The folder of reference tables; tests that need it are skipped without."""
+    folder = os.environ.get("NASURGE_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("NASURGE_DATA does not name the folder of reference tables")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def analog(_home: Path) -> Table:
+    """The 15,625 NAS-Bench-201 cells that analog-nasbench ships."""
+    return load_table("nb201-analog")
+
+
+@pytest.fixture(scope="session")
+def nbgraph(_home: Path) -> Table:
+    """The 26,206 graph networks that nas-bench-graph ships."""
+    return load_table("nbgraph")
+
+
+@pytest.fixture(scope="session")
+def nb201(_home: Path, reference: Path) -> Table:
+    """NAS-Bench-201, imported from the reference tables."""
+    return import_table(reference / "nb201.csv.gz", name="nb201")[0]
