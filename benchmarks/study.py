@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -130,8 +131,7 @@ class Study:
             Processes, as in joblib; -1 is one per core. The joblib backend in force is used, so a
             Ray or Dask cluster serves without other code.
         prepare : callable, optional
-            Called in each process before a unit: imports that all units share. Without it joblib
-            takes a worker that imports torch late for one that leaks memory.
+            Called in each process before a unit: imports that all units share.
         progress : callable, optional
 
         Raises
@@ -146,15 +146,22 @@ class Study:
             progress(finished, len(units), "")
         if todo:
             self._end_line()
-            results: Iterable[tuple[str, list[Row]]] = Parallel(
-                n_jobs=min(jobs, len(todo)) if jobs > 0 else jobs,
-                return_as="generator_unordered",
-            )(delayed(_named)(name, work, arguments, prepare) for name, arguments in todo.items())
-            for name, rows in results:
-                self.add(name, rows)
-                finished += 1
-                if progress:
-                    progress(finished, len(units), name)
+            with warnings.catch_warnings():
+                # joblib takes a worker that grew by importing torch for one that leaks memory,
+                # replaces it and says so: nothing a user can act on.
+                warnings.filterwarnings("ignore", "A worker stopped while some jobs")
+                results: Iterable[tuple[str, list[Row]]] = Parallel(
+                    n_jobs=min(jobs, len(todo)) if jobs > 0 else jobs,
+                    return_as="generator_unordered",
+                )(
+                    delayed(_named)(name, work, arguments, prepare)
+                    for name, arguments in todo.items()
+                )
+                for name, rows in results:
+                    self.add(name, rows)
+                    finished += 1
+                    if progress:
+                        progress(finished, len(units), name)
         return [row for name in units for row in self.done[name]]
 
     def _end_line(self) -> None:

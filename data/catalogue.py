@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DataFileError, ParameterError, StorageError, UnknownNameError
-from .files import file_sha256, home, make_folder
-from .tables import Table, open_table, read_about, write_table
+from .files import home, make_folder
+from .table_files import content_digest, open_table, write_table
+from .tables import Table
 
 _SUFFIX = ".safetensors"
 
@@ -28,10 +29,20 @@ class Shipped:
         """Return the path of the data; the package's code is not imported."""
         spec = importlib.util.find_spec(self.package)
         if spec is None or not spec.submodule_search_locations:
-            raise StorageError(
-                f"the package {self.distribution} is missing: pip install {self.distribution}"
-            )
+            raise self._missing()
         return Path(spec.submodule_search_locations[0]) / self.file
+
+    def version(self) -> str:
+        """Return the version of the package that is installed."""
+        try:
+            return importlib.metadata.version(self.distribution)
+        except importlib.metadata.PackageNotFoundError:
+            raise self._missing() from None
+
+    def _missing(self) -> StorageError:
+        return StorageError(
+            f"the package {self.distribution} is missing: pip install {self.distribution}"
+        )
 
     def read(self, name: str) -> Table:
         """Return the table, read from the package's own files."""
@@ -57,8 +68,7 @@ def _folder() -> Path:
 
 
 def _shipped_path(name: str) -> Path:
-    version = importlib.metadata.version(SHIPPED[name].distribution)
-    return _folder() / "shipped" / f"{name}-{version}{_SUFFIX}"
+    return _folder() / "shipped" / f"{name}-{SHIPPED[name].version()}{_SUFFIX}"
 
 
 def table_names() -> list[str]:
@@ -94,21 +104,23 @@ def load_table(name: str) -> Table:
     """
     if name in SHIPPED:
         path = _shipped_path(name)
-        if not path.exists():
+        if not _is_sound(path):
             _convert(name, path)
-    else:
-        path = _folder() / f"{name}{_SUFFIX}"
-        if not path.exists():
-            hint = f"import it: {IMPORTABLE[name]}" if name in IMPORTABLE else "see: nasurge tables"
-            raise UnknownNameError("table", name, table_names(), hint=hint)
+        return open_table(path)
+    path = _folder() / f"{name}{_SUFFIX}"
+    if name not in table_names():
+        hint = f"import it: {IMPORTABLE[name]}" if name in IMPORTABLE else "see: nasurge tables"
+        raise UnknownNameError("table", name, table_names(), hint=hint)
+    return open_table(path)
+
+
+def _is_sound(path: Path) -> bool:
+    """Whether there is a table at ``path`` that is whole; a damaged one is made again."""
     try:
-        return open_table(path)
-    except DataFileError:
-        if name not in SHIPPED:
-            raise
-        path.unlink(missing_ok=True)  # a damaged copy of what a package ships is made again
-        _convert(name, path)
-        return open_table(path)
+        open_table(path)
+    except (DataFileError, StorageError):
+        return False
+    return True
 
 
 def _convert(name: str, path: Path) -> None:
@@ -118,7 +130,7 @@ def _convert(name: str, path: Path) -> None:
     make_folder(path.parent)
     try:
         with filelock.FileLock(path.with_suffix(".lock"), timeout=300):
-            if not path.exists():
+            if not _is_sound(path):
                 write_table(path, SHIPPED[name].read(name))
     except OSError as error:
         if isinstance(error, StorageError):
@@ -152,31 +164,29 @@ def import_table(
     ------
     ParameterError
         If the name is taken by a shipped table, or by an import of another content.
-    DataFileError, SchemaError, ArchitectureError, StorageError
+    DataFileError, SchemaError, ArchitectureError
         As the file deserves; nothing is then written.
+    StorageError
+        If a table cannot be written; what stood in its place is untouched.
     """
     from .sources import tabular
 
     path = Path(path)
     tables = tabular.read(path, name=name, schema=Path(schema) if schema else None)
-    note = {"file": path.name, "sha256": file_sha256(path)}
+    changed = []
     for table in tables:
         target = _folder() / f"{table.name}{_SUFFIX}"
         if table.name in SHIPPED:
             raise ParameterError(f"{table.name!r} is a shipped table: give another name with --as")
-        if target.exists() and not replace_existing and not _same_file(target, note):
-            raise ParameterError(
-                f"a table {table.name!r} of other content exists: give another name with --as, or "
-                "replace it with --force"
-            )
-    for table in tables:
-        write_table(_folder() / f"{table.name}{_SUFFIX}", table, note=note)
+        if _is_sound(target):
+            if open_table(target).digest == content_digest(table):
+                continue
+            if not replace_existing:
+                raise ParameterError(
+                    f"a table {table.name!r} of other content exists: give another name with "
+                    "--as, or replace it with --force"
+                )
+        changed.append(table)
+    for table in changed:
+        write_table(_folder() / f"{table.name}{_SUFFIX}", table)
     return [load_table(table.name) for table in tables]
-
-
-def _same_file(target: Path, note: dict[str, str]) -> bool:
-    try:
-        about, _, _ = read_about(target)
-    except DataFileError:
-        return True  # a damaged table may be replaced
-    return bool(about["note"].get("sha256") == note["sha256"])

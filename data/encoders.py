@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -107,7 +106,7 @@ class Paths(_Encoder):
     (3, 40)
     """
 
-    @cached_property
+    @property
     def _layout(self) -> tuple[list[int], int, bool]:
         """Operations that count, the longest sequence, and whether sequences are whole paths."""
         kept = [k for k, o in enumerate(self.space.operations) if o.kind not in ("zero", "skip")]
@@ -179,7 +178,7 @@ class Structure(_Encoder):
     (15625, 29)
     """
 
-    @cached_property
+    @property
     def _weighed(self) -> list[int]:
         """Operations that do something, and so are counted along paths."""
         kinds = [operation.kind for operation in self.space.operations]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pickle
 import tempfile
@@ -18,7 +17,7 @@ def home() -> Path:
     """Return the folder of tables: ``$NASURGE_HOME``, else the user's data folder."""
     chosen = os.environ.get("NASURGE_HOME")
     if chosen:
-        return Path(chosen).expanduser()
+        return Path(chosen).expanduser().absolute()
     import platformdirs
 
     return platformdirs.user_data_path("nasurge")
@@ -74,12 +73,6 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Record:

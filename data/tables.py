@@ -1,26 +1,21 @@
-"""Tables: a space, its codes and named columns, immutable and memory-mapped from one file."""
+"""Tables: a space, its codes and named columns, immutable."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from functools import cache, cached_property
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import ArchitectureError, DataFileError, SchemaError, StorageError, UnknownNameError
-from .files import atomic_write
-from .spaces import Codes, Space, make_space
+from ..errors import ArchitectureError, SchemaError, UnknownNameError
+from .spaces import Codes, Space
 
 Values = NDArray[np.float64]
 
-FORMAT = 1
-_LONGEST_HEADER = 10_000_000
 _DENSE_LIMIT = 2_000_000  # spaces up to this size get a direct row number per code
 
 
@@ -114,7 +109,14 @@ class Table:
     digest: str = ""
     path: Path | None = None
 
+    def __post_init__(self) -> None:
+        arrays: tuple[NDArray[Any], ...] = (self.codes, *self.data)
+        for array in arrays:
+            array.flags.writeable = False
+
     def __reduce__(self) -> tuple[Any, ...]:
+        from .table_files import open_table
+
         if self.path is not None:  # a worker process maps the same file instead of copying it
             return (open_table, (self.path,))
         return (_rebuild, tuple(getattr(self, f.name) for f in fields(self)))
@@ -171,9 +173,9 @@ class Table:
             if wanted is None:
                 continue
             have = dict.fromkeys(str(getattr(self.columns[k], what)) for k in named)
-            named = [k for k in named if getattr(self.columns[k], what) == wanted]
+            named = [k for k in named if str(getattr(self.columns[k], what)) == str(wanted)]
             if not named:
-                hint = f"of {metric!r} in {self.name}/{task}"
+                hint = f"{metric!r} of {self.name}/{task} has {', '.join(have)}"
                 raise UnknownNameError(what, str(wanted), have, hint=hint)
         if len(named) > 1:
             fits = "; ".join(
@@ -233,13 +235,13 @@ class Table:
             return None
         rows = np.full(self.space.n_codes, -1, dtype=np.int32)
         rows[self.space.index(self.codes)] = np.arange(len(self.codes), dtype=np.int32)
-        missing = np.flatnonzero(rows < 0)
-        if len(missing) and self.space.n_functions < self.space.size:
+        if len(self) < self.space.size and self.space.n_functions < self.space.size:
             ids = self.space.function_ids(self.codes)
             row_of_function = np.full(self.space.n_functions, -1, dtype=np.int32)
             row_of_function[ids] = np.arange(len(ids), dtype=np.int32)
-            asked = self.space.function_ids(self.space.from_index(missing))
-            rows[missing] = np.where(asked >= 0, row_of_function[asked], -1)
+            every = self.space.all_codes()
+            missing = every[rows[self.space.index(every)] < 0]
+            rows[self.space.index(missing)] = row_of_function[self.space.function_ids(missing)]
         return rows
 
     @cached_property
@@ -256,7 +258,6 @@ class Table:
         ArchitectureError
             Naming the first architecture that the table does not hold.
         """
-        codes = self.space.check(codes)
         index = self.space.index(codes)
         if self._row_of_index is not None:
             rows = self._row_of_index[index].astype(np.int64)
@@ -266,7 +267,7 @@ class Table:
             rows = np.where(known[place] == index, order[place], -1)
         if len(rows) and rows.min() < 0:
             position = int(np.argmin(rows))
-            text = self.space.format(codes[position : position + 1])[0]
+            text = self.space.format(self.space.from_index(index[position : position + 1]))[0]
             raise ArchitectureError(
                 f"{text!r} (row {position}) is not among the {len(self)} architectures of table "
                 f"{self.name!r}"
@@ -319,135 +320,6 @@ class Table:
         return Roles(found[0], found[0])
 
 
-def write_table(path: Path, table: Table, *, note: Mapping[str, str] | None = None) -> None:
-    """Write ``table`` to one file, whole or not at all.
-
-    Parameters
-    ----------
-    path : Path
-    table : Table
-    note : mapping, optional
-        Strings kept with the file, such as the checksum of what it was made from.
-
-    Raises
-    ------
-    StorageError
-        If it cannot be written; an earlier file is then untouched.
-    """
-    from safetensors.numpy import save
-
-    arrays = {"codes": np.ascontiguousarray(table.codes)}
-    arrays |= {f"c{k}": np.ascontiguousarray(v, np.float64) for k, v in enumerate(table.data)}
-    about = {
-        "format": FORMAT,
-        "name": table.name,
-        "space": table.space.spec(),
-        "columns": [asdict(column) for column in table.columns],
-        "roles": {task: asdict(roles) for task, roles in table.roles.items()},
-        "origin": table.origin,
-        "sha256": _digest(arrays),
-        "note": dict(note or {}),
-    }
-    with atomic_write(path) as file:
-        file.write(save(arrays, metadata={"nasurge": json.dumps(about)}))
-
-
-def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(arrays[name]).data)
-    return digest.hexdigest()
-
-
-def read_about(path: Path) -> tuple[dict[str, Any], dict[str, Any], int]:
-    """Return a table file's description, its tensors' places and where the data begins.
-
-    Raises
-    ------
-    DataFileError
-        If the file is no table of ours, or truncated.
-    StorageError
-        If it cannot be read.
-    """
-    foreign = f"{path} is truncated or not a table of NASurge"
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            text = file.read(min(length, _LONGEST_HEADER))
-            size = path.stat().st_size
-        header = json.loads(text)
-        about = json.loads(header.pop("__metadata__")["nasurge"])
-        end = 8 + length + max(entry["data_offsets"][1] for entry in header.values())
-    except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataFileError(f"{foreign} ({error})") from error
-    if size != end:
-        raise DataFileError(f"{foreign} ({size} bytes instead of {end})")
-    if about.get("format") != FORMAT:
-        raise DataFileError(
-            f"{path} has format {about.get('format')!r}, this version reads {FORMAT}: import the "
-            "table again"
-        )
-    return about, header, 8 + length
-
-
-def read_table(path: Path) -> Table:
-    """Return the table in a file, its arrays memory-mapped and read-only.
-
-    Raises
-    ------
-    DataFileError
-        If the file is no table, truncated, or its checksum does not fit.
-    StorageError
-        If it cannot be read.
-    """
-    about, header, start = read_about(path)
-    mapped = np.memmap(path, dtype=np.uint8, mode="r")
-    kinds = {"I8": np.int8, "F64": np.float64}
-    arrays: dict[str, NDArray[Any]] = {}
-    for name, entry in header.items():
-        first, last = (start + offset for offset in entry["data_offsets"])
-        raw = mapped[first:last].view(np.ndarray)
-        arrays[name] = raw.view(kinds[entry["dtype"]]).reshape(entry["shape"])
-    if _digest(arrays) != about["sha256"]:
-        raise DataFileError(
-            f"{path} is damaged: its checksum does not fit; delete it and make the table again"
-        )
-    return Table(
-        name=about["name"],
-        space=make_space(about["space"]),
-        codes=arrays["codes"],
-        columns=tuple(Column(**column) for column in about["columns"]),
-        data=tuple(arrays[f"c{k}"] for k in range(len(about["columns"]))),
-        roles={task: Roles(**roles) for task, roles in about["roles"].items()},
-        origin=about["origin"],
-        digest=about["sha256"],
-        path=path,
-    )
-
-
-def open_table(path: Path) -> Table:
-    """Return the table in a file, read once per process as long as the file is the same.
-
-    Raises
-    ------
-    DataFileError, StorageError
-        As ``read_table``.
-    """
-    try:
-        stat = path.stat()
-    except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
-    return _open(path, stat.st_mtime_ns, stat.st_size)
-
-
-@cache
-def _open(path: Path, mtime: int, size: int) -> Table:  # noqa: ARG001 -- keys of the cache
-    return read_table(path)
-
-
 def _rebuild(*parts: Any) -> Table:
     return Table(*parts)
 
@@ -475,8 +347,12 @@ def build_table(
     Raises
     ------
     SchemaError
+        If there is no column.
+    UnknownNameError
         If a role names a column that is not there.
     """
+    if not measured:
+        raise SchemaError(f"table {name!r} has no measured column")
     columns = tuple(column for column, _ in measured)
     number = {(c.task, c.source): k for k, c in enumerate(columns)}
     anywhere = {c.source: k for k, c in enumerate(columns)}
@@ -489,9 +365,9 @@ def build_table(
     return Table(
         name=name,
         space=space,
-        codes=codes,
+        codes=codes.copy(),
         columns=columns,
-        data=tuple(np.asarray(values, dtype=np.float64) for _, values in measured),
+        data=tuple(np.array(values, dtype=np.float64) for _, values in measured),
         roles={
             task: Roles(place(task, searched), place(task, reported))
             for task, (searched, reported) in roles.items()

@@ -22,7 +22,7 @@ class UnknownNameError(NasurgeError, KeyError):
         message = f"unknown {kind} {name!r}"
         if near:
             message += f"; did you mean {' or '.join(map(repr, near))}?"
-        elif known:
+        if known and (not near or len(known) <= 8):
             shown = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
             message += f"; known: {shown}"
         if hint:

@@ -115,8 +115,8 @@ class GraphPredictor(Predictor):
         nodes = torch.as_tensor(graphs.nodes, device=self.device_)
         return [
             nn.functional.one_hot(nodes, len(self.space.node_types)).float(),
-            torch.as_tensor(graphs.adjacency, device=self.device_).float(),
-            torch.as_tensor(graphs.mask, device=self.device_).float(),
+            torch.as_tensor(graphs.adjacency.astype(np.float32), device=self.device_),
+            torch.as_tensor(graphs.mask.astype(np.float32), device=self.device_),
         ]
 
     def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
@@ -153,7 +153,9 @@ class GraphPredictor(Predictor):
 
 
 class GIN(GraphPredictor):
-    """A graph isomorphism network over operations; parameters as ``GraphPredictor``.
+    """A graph isomorphism network over operations.
+
+    Parameters as ``GraphPredictor``.
 
     References
     ----------
@@ -178,7 +180,9 @@ class GIN(GraphPredictor):
 
 
 class GCN(GraphPredictor):
-    """A graph convolutional network over operations; parameters as ``GraphPredictor``.
+    """A graph convolutional network over operations.
+
+    Parameters as ``GraphPredictor``.
 
     References
     ----------

@@ -72,7 +72,9 @@ class PipelinePredictor(Predictor):
         """Return the scikit-learn steps that follow the encoders."""
 
     def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
-        encoder = make_features(self.space, self.features or self.default_features)
+        encoder = make_features(
+            self.space, self.default_features if self.features is None else self.features
+        )
         width = encoder.fit_transform(codes[:1]).shape[1]
         steps = self._steps(width, int(rng.integers(2**31)))
         self.pipeline_: Pipeline = make_pipeline(encoder, *steps).fit(codes, z)

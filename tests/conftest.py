@@ -1,6 +1,10 @@
 """Fixtures: a home for tables that is thrown away, and the reference tables where they are."""
 
 import os
+
+# The tests run in as many processes as there are cores: more threads would wait for each other.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -25,10 +26,21 @@ from ..tables import Column, Table, Values, build_table
 if TYPE_CHECKING:
     import pandas as pd
 
-_COLUMN_KEYS = ("task", "metric", "split", "epoch", "seed", "minimise", "unit")
-_TABLE_KEYS = ("name", "space", "select")
+_KIND_NAMES = {str: "a text", int: "an integer", bool: "true or false", dict: "a section"}
+_COLUMN_KINDS: dict[str, tuple[type, ...]] = {
+    "task": (str,),
+    "metric": (str,),
+    "split": (str,),
+    "epoch": (int,),
+    "seed": (int, str),
+    "minimise": (bool,),
+    "unit": (str,),
+}
+_TABLE_KINDS = {"name": (str,), "space": (str,), "select": (str,)}
+_ROLE_KINDS = {"search": (str,), "report": (str,)}
 _TOP_KEYS = ("architecture", "origin", "table", "task", "column")
 _DEFAULT_TASK = "default"
+_FIRST_ROW = 2  # rows are counted as a person sees them, below the header line
 
 
 @dataclass(frozen=True)
@@ -51,10 +63,16 @@ class Schema:
     origin: str
 
 
-def _only(given: dict[str, Any], known: tuple[str, ...], where: str) -> None:
-    for key in given:
+def _only(given: Any, known: Mapping[str, tuple[type, ...]], where: str) -> None:
+    """Raise unless ``given`` is a TOML table of known keys and of values of their types."""
+    if not isinstance(given, dict):
+        raise SchemaError(f"{where} is {given!r}, not a table of {', '.join(known)}")
+    for key, value in given.items():
         if key not in known:
             raise UnknownNameError("key", key, known, hint=where)
+        if type(value) not in known[key]:
+            kinds = " or ".join(_KIND_NAMES[kind] for kind in known[key])
+            raise SchemaError(f"{where}: {key} is {value!r}, it must be {kinds}")
 
 
 def parse_schema(text: str, *, where: str, name: str = "table") -> Schema:
@@ -79,30 +97,41 @@ def parse_schema(text: str, *, where: str, name: str = "table") -> Schema:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SchemaError(f"{where} is not valid TOML: {error}") from error
-    _only(found, _TOP_KEYS, where)
+    for key in found:
+        if key not in _TOP_KEYS:
+            raise UnknownNameError("key", key, _TOP_KEYS, hint=where)
     try:
         architecture = str(found["architecture"])
         described = dict(found["column"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError):
+        described = {}
+    if not described:
         raise SchemaError(
             f'{where} needs architecture = "COLUMN" and a section [column] with one line per '
-            f"measured column ({error} is missing)"
-        ) from error
+            "measured column"
+        )
     columns = []
     for source, about in described.items():
-        if not isinstance(about, dict):
-            raise SchemaError(f"{where}: column {source!r} is not a table of task, metric, ...")
-        _only(about, _COLUMN_KEYS, f"{where}, column {source!r}")
+        _only(about, _COLUMN_KINDS, f"{where}, column {source!r}")
         columns.append(
             Column(**{"task": _DEFAULT_TASK, "metric": source, **about, "source": source})
         )
+    tables = found.get("table", [{}])
+    if not isinstance(tables, list):
+        raise SchemaError(f"{where}: write [[table]], with two brackets")
     targets = []
-    for table in found.get("table", [{}]):
-        _only(table, _TABLE_KEYS, f"{where}, [[table]]")
+    for table in tables:
+        _only(table, _TABLE_KINDS, f"{where}, [[table]]")
+        try:
+            re.compile(table.get("select", ""))
+        except re.error as error:
+            raise SchemaError(f"{where}: select is no regular expression: {error}") from error
         targets.append(Target(table.get("name", name), table.get("space"), table.get("select")))
     roles = {}
+    tasks = dict.fromkeys(column.task for column in columns)
+    _only(found.get("task", {}), dict.fromkeys(tasks, (dict,)), f"{where}, section [task]")
     for task, role in found.get("task", {}).items():
-        _only(role, ("search", "report"), f"{where}, task {task!r}")
+        _only(role, _ROLE_KINDS, f"{where}, task {task!r}")
         if "report" not in role:
             raise SchemaError(f"{where}: task {task!r} needs report, and search where it differs")
         roles[task] = (role.get("search", role["report"]), role["report"])
@@ -110,7 +139,7 @@ def parse_schema(text: str, *, where: str, name: str = "table") -> Schema:
 
 
 def read_frame(path: Path) -> pd.DataFrame:
-    """Return a CSV (also compressed) or Parquet file as it stands.
+    """Return a CSV (also compressed) or Parquet file, the cells of a CSV as text.
 
     Raises
     ------
@@ -123,21 +152,24 @@ def read_frame(path: Path) -> pd.DataFrame:
 
     if not path.is_file():
         raise StorageError(f"there is no file {path}")
+    parquet = path.suffix in (".parquet", ".pq")
     try:
-        if path.suffix in (".parquet", ".pq"):
-            frame = pd.read_parquet(path)
-        else:
-            frame = pd.read_csv(path, low_memory=False)
+        # Cells as text: codes like 012 keep their zeros.
+        frame = pd.read_parquet(path) if parquet else pd.read_csv(path, dtype=str)
     except PermissionError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
     except Exception as error:
         raise DataFileError(
-            f"{path} is empty, truncated or neither CSV nor Parquet ({error}); a table has one "
-            "header line and one row per architecture"
+            f"{path} is empty, truncated or neither CSV nor Parquet ({str(error).strip()}); a "
+            "table is UTF-8 text of one header line and one row per architecture"
         ) from error
     if frame.empty:
         raise DataFileError(f"{path} has no rows; a table has one row per architecture")
-    return frame
+    if isinstance(frame.index, pd.RangeIndex):
+        return frame
+    if parquet:
+        return frame.reset_index()
+    raise DataFileError(f"{path}: the rows have more cells than the header line has names")
 
 
 def packaged_schema(frame: pd.DataFrame) -> Schema | None:
@@ -153,18 +185,18 @@ def guess_schema(frame: pd.DataFrame, *, path: Path, name: str) -> Schema:
     """Return a schema for a file that has none: its architecture column and its numeric columns.
 
     The architecture column is the first one whose strings a known space reads, else the only
-    column of text. Every numeric column becomes a metric of its own name.
+    column of text. Every column that holds mostly numbers becomes a metric of its own name.
 
     Raises
     ------
     SchemaError
         If no column can be the architecture, or none holds numbers.
     """
-    text = [c for c in frame.columns if not np.issubdtype(np.asarray(frame[c]).dtype, np.number)]
-    numeric = [c for c in frame.columns if c not in text]
+    numeric = [c for c in frame.columns if _mostly(~np.isnan(_floats(frame[c].dropna())))]
+    text = [c for c in frame.columns if c not in numeric]
     space, architecture = None, None
     for column in text:
-        space = guess_space(frame[column].astype(str).head(20).tolist())
+        space = guess_space(frame[column].dropna().astype(str).head(20).tolist())
         if space:
             architecture = column
             break
@@ -180,14 +212,24 @@ def guess_schema(frame: pd.DataFrame, *, path: Path, name: str) -> Schema:
 
 
 def guess_space(strings: list[str]) -> str | None:
-    """Return the name of the space that reads all the strings, or None."""
+    """Return the name of the space that reads most of the strings, or None."""
     for name in SPACES:
-        try:
-            make_space(name).parse(strings)
-        except ArchitectureError:
-            continue
-        return name
+        if strings and _mostly(np.array([_reads(name, string) for string in strings])):
+            return name
     return None
+
+
+def _reads(space: str, string: str) -> bool:
+    try:
+        make_space(space).parse(string)
+    except ArchitectureError:
+        return False
+    return True
+
+
+def _mostly(true: np.ndarray[Any, Any]) -> bool:
+    """Whether at least half is true, or nothing is there to tell."""
+    return not len(true) or float(true.mean()) >= 0.5
 
 
 def find_schema(path: Path, frame: pd.DataFrame, given: Path | None, *, name: str) -> Schema:
@@ -267,13 +309,19 @@ def check_name(name: str) -> None:
 
 def _table(name: str, target: Target, schema: Schema, frame: pd.DataFrame, path: Path) -> Table:
     """Return one table of a file."""
-    strings = frame[schema.architecture].astype(str)
+    empty = frame[schema.architecture].isna().to_numpy()
+    if empty.any():
+        row = int(np.argmax(empty))
+        raise DataFileError(
+            f"{path}: column {schema.architecture!r} is empty in row {row + _FIRST_ROW}; every row "
+            "names its architecture"
+        )
+    rows = frame[schema.architecture].astype(str).tolist()
     if target.select:
-        chosen = strings.str.contains(target.select, regex=True)
-        frame, strings = frame[chosen], strings[chosen]
-        if frame.empty:
+        chosen = [k for k, string in enumerate(rows) if re.search(target.select, string)]
+        frame, rows = frame.iloc[chosen], [rows[k] for k in chosen]
+        if not rows:
             raise SchemaError(f"no architecture of {path} matches {target.select!r} ({name})")
-    rows = strings.tolist()
     space: Space
     if target.space is None:
         space = ProductSpace.infer(rows, name=name)
@@ -285,28 +333,34 @@ def _table(name: str, target: Target, schema: Schema, frame: pd.DataFrame, path:
     if len(unique) < len(codes):  # repeated measurements of one architecture: their mean
         measured = [(column, _mean(values, inverse, len(unique))) for column, values in measured]
         codes = codes[first]
-    roles = {
-        task: role
-        for task, role in schema.roles.items()
-        if any(column.task == task for column in schema.columns)
-    }
     origin = schema.origin or f"file {path.name}"
-    return build_table(name, space, codes, measured, roles=roles, origin=origin)
+    return build_table(name, space, codes, measured, roles=schema.roles, origin=origin)
 
 
 def _numbers(frame: pd.DataFrame, source: str, path: Path) -> Values:
     """Return one column as floats; empty cells are NaN."""
-    import pandas as pd
-
     column = frame[source]
-    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+    values = _floats(column)
     bad = (np.isnan(values) & column.notna().to_numpy()) | np.isinf(values)
     if bad.any():
-        row = int(np.argmax(bad))
+        first = int(np.argmax(bad))
+        row = int(frame.index[first]) + _FIRST_ROW
         raise DataFileError(
-            f"{path}: column {source!r} holds {column.iloc[row]!r} in row {row + 2}, which is no "
-            "finite number; leave the cell empty if it was not measured"
+            f"{path}: column {source!r} holds {str(column.iloc[first])!r} in row {row}, which is "
+            "no finite number; leave the cell empty if it was not measured"
         )
+    return values
+
+
+def _floats(column: pd.Series[Any]) -> Values:
+    """Return a column as floats, NaN where a cell is no number."""
+    import pandas as pd
+
+    try:
+        numbers = pd.to_numeric(column, errors="coerce")
+    except TypeError:  # a Parquet cell of lists
+        return np.full(len(column), np.nan)
+    values: Values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
     return values
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from ..seeds import Seed, as_generator
 
 Codes = NDArray[np.int8]
 Index = NDArray[np.int64]
+
+_MOST_LISTED = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,6 @@ class Space(ABC):
     positional: bool = True
     """Whether which variable chose an operation says more than the paths it lies on."""
 
-    # -- what a space defines -------------------------------------------------------------------
-
     @abstractmethod
     def _parse(self, string: str) -> Sequence[int]:
         """Return the code of one string; raise ``ValueError`` with the reason if it has none."""
@@ -127,8 +128,6 @@ class Space(ABC):
         """Return what a table file stores to make this space again (JSON values)."""
         return {"name": self.name}
 
-    # -- codes ----------------------------------------------------------------------------------
-
     @property
     def n_variables(self) -> int:
         """Number of decision variables, ``d``."""
@@ -142,7 +141,36 @@ class Space(ABC):
     @cached_property
     def n_codes(self) -> int:
         """Number of rows within the cardinalities, valid or not."""
-        return int(np.prod(self.cardinalities, dtype=np.int64))
+        return math.prod(self.cardinalities)
+
+    def _integers(self, codes: ArrayLike) -> NDArray[np.integer[Any]]:
+        """Return ``codes`` as an integer array of shape (n, d), of any values."""
+        try:
+            array = np.asarray(codes)
+        except ValueError as error:
+            raise ArchitectureError(
+                f"codes of space {self.name!r} are an integer array: {error}"
+            ) from None
+        if array.ndim != 2 or array.shape[1] != self.n_variables:
+            raise ArchitectureError(
+                f"codes of space {self.name!r} have shape (n, {self.n_variables}), "
+                f"received {array.shape}; use space.parse(strings) to make codes from strings"
+            )
+        if array.dtype.kind in "iu":
+            return array
+        if array.dtype.kind not in "fb":
+            raise ArchitectureError(
+                f"codes of space {self.name!r} are integers, received dtype {array.dtype}"
+            )
+        with np.errstate(invalid="ignore"):  # NaN and infinity: refused below
+            as_int = array.astype(np.int64)
+        if (as_int != array).any():
+            row, column = np.argwhere(as_int != array)[0]
+            raise ArchitectureError(
+                f"codes of space {self.name!r} are integers, received {array[row, column]} as "
+                f"variable {column} of row {row}"
+            )
+        return as_int
 
     def check(self, codes: ArrayLike) -> Codes:
         """Return ``codes`` as an ``int8`` array of shape (n, d), every row within the space.
@@ -153,19 +181,7 @@ class Space(ABC):
             If the shape, the type or a value does not belong to this space; the first offending
             row is named.
         """
-        array = np.asarray(codes)
-        if array.ndim != 2 or array.shape[1] != self.n_variables:
-            raise ArchitectureError(
-                f"codes of space {self.name!r} have shape (n, {self.n_variables}), "
-                f"received {array.shape}; use space.parse(strings) to make codes from strings"
-            )
-        if array.dtype.kind not in "iu":
-            as_int = array.astype(np.int64) if array.dtype.kind in "fb" else None
-            if as_int is None or not np.array_equal(as_int, array):
-                raise ArchitectureError(
-                    f"codes of space {self.name!r} are integers, received dtype {array.dtype}"
-                )
-            array = as_int
+        array = self._integers(codes)
         outside = (array < 0) | (array >= np.asarray(self.cardinalities))
         if outside.any():
             row, column = np.argwhere(outside)[0]
@@ -174,11 +190,24 @@ class Space(ABC):
                 f"{array[row, column]}, allowed 0 to {self.cardinalities[column] - 1}"
             )
         checked: Codes = array.astype(np.int8, copy=False)
+        valid = self._valid(checked)
+        if not valid.all():
+            row = int(np.argmin(valid))
+            raise ArchitectureError(
+                f"row {row} {checked[row].tolist()} breaks a rule of space {self.name!r}; a valid "
+                f"one is {self.example!r}"
+            )
         return checked
 
     def is_valid(self, codes: ArrayLike) -> NDArray[np.bool_]:
-        """Return, for each row of an (n, d) integer array, whether it is in the space."""
-        array = np.asarray(codes)
+        """Return, for each row of an (n, d) integer array, whether it is in the space.
+
+        Raises
+        ------
+        ArchitectureError
+            If the shape or the type is not that of codes of this space.
+        """
+        array = self._integers(codes)
         inside = ((array >= 0) & (array < np.asarray(self.cardinalities))).all(axis=1)
         valid = np.zeros(len(array), dtype=bool)
         valid[inside] = self._valid(array[inside].astype(np.int8))
@@ -194,6 +223,7 @@ class Space(ABC):
         """
         if isinstance(strings, str):
             strings = [strings]
+        strings = list(strings)
         rows = np.empty((len(strings), self.n_variables), dtype=np.int8)
         for position, string in enumerate(strings):
             try:
@@ -218,17 +248,42 @@ class Space(ABC):
         return self.format(self.sample(1, seed=1))[0]
 
     def index(self, codes: ArrayLike) -> Index:
-        """Return the mixed-radix number of each row, shape (n,); equal rows have equal numbers."""
-        return np.asarray(codes).astype(np.int64) @ self._strides
+        """Return the mixed-radix number of each row, shape (n,); equal rows have equal numbers.
+
+        Raises
+        ------
+        ArchitectureError
+            If a row is not in the space.
+        """
+        return self.check(codes).astype(np.int64) @ self._strides
 
     def from_index(self, index: ArrayLike) -> Codes:
-        """Return the rows, shape (n, d), of mixed-radix numbers: the inverse of ``index``."""
-        index = np.asarray(index, dtype=np.int64)[:, None]
-        rows: Codes = (index // self._strides % np.asarray(self.cardinalities)).astype(np.int8)
+        """Return the rows, shape (n, d), of mixed-radix numbers: the inverse of ``index``.
+
+        Raises
+        ------
+        ArchitectureError
+            If a number is none of this space, or the numbers are not a flat array.
+        """
+        numbers = np.asarray(index, dtype=np.int64)
+        if numbers.ndim != 1:
+            raise ArchitectureError(f"indices have shape (n,), received {numbers.shape}")
+        outside = (numbers < 0) | (numbers >= self.n_codes)
+        if outside.any():
+            raise ArchitectureError(
+                f"index {numbers[outside][0]} is not in space {self.name!r}, allowed 0 to "
+                f"{self.n_codes - 1}"
+            )
+        cardinalities = np.asarray(self.cardinalities)
+        rows: Codes = (numbers[:, None] // self._strides % cardinalities).astype(np.int8)
         return rows
 
     @cached_property
     def _valid_index(self) -> Index:
+        if self.n_codes > _MOST_LISTED:
+            raise ParameterError(
+                f"space {self.name!r} has {self.n_codes} architectures, too many to list: sample it"
+            )
         codes = self.from_index(np.arange(self.n_codes))
         return np.flatnonzero(self._valid(codes)).astype(np.int64)
 
@@ -238,10 +293,14 @@ class Space(ABC):
         return len(self._valid_index)
 
     def all_codes(self) -> Codes:
-        """Return every architecture of the space, shape (size, d), in index order."""
-        return self.from_index(self._valid_index)
+        """Return every architecture of the space, shape (size, d), in index order.
 
-    # -- equivalence ----------------------------------------------------------------------------
+        Raises
+        ------
+        ParameterError
+            If the space has too many architectures to list.
+        """
+        return self.from_index(self._valid_index)
 
     @cached_property
     def _classes(self) -> tuple[Index, Index]:
@@ -260,7 +319,7 @@ class Space(ABC):
 
     def function_ids(self, codes: ArrayLike) -> Index:
         """Return a number per row, shape (n,), equal when two rows compute the same function."""
-        return self._classes[0][self.index(self.check(codes))]
+        return self._classes[0][self.index(codes)]
 
     def canonical(self, codes: ArrayLike) -> Codes:
         """Return, for each row, the representative of all rows that compute the same function.
@@ -270,16 +329,7 @@ class Space(ABC):
         ArchitectureError
             If a row is not in the space.
         """
-        codes = self.check(codes)
-        ids = self.function_ids(codes)
-        if (ids < 0).any():
-            row = int(np.argmin(ids))
-            raise ArchitectureError(
-                f"row {row} {codes[row].tolist()} breaks a rule of space {self.name!r}"
-            )
-        return self.from_index(self._classes[1][ids])
-
-    # -- moves ----------------------------------------------------------------------------------
+        return self.from_index(self._classes[1][self.function_ids(codes)])
 
     def sample(self, n: int, *, seed: Seed = None, unique: bool = False) -> Codes:
         """Return ``n`` architectures drawn uniformly, shape (n, d).
@@ -308,12 +358,21 @@ class Space(ABC):
         """Return each row with one variable changed to another value, drawn uniformly.
 
         Rows that the change makes invalid are drawn again, so the result is always in the space.
+
+        Raises
+        ------
+        ArchitectureError
+            If a row is not in the space.
+        ParameterError
+            If no variable has a second value.
         """
         rng = as_generator(seed)
         codes = self.check(codes)
         result = codes.copy()
         todo = np.arange(len(codes))
         movable = np.flatnonzero(np.asarray(self.cardinalities) > 1)
+        if not len(movable):
+            raise ParameterError(f"space {self.name!r} has one architecture: nothing can mutate")
         while len(todo):
             rows = codes[todo].copy()
             column = rng.choice(movable, len(todo))
@@ -336,7 +395,7 @@ class Space(ABC):
             The row of ``codes`` each is a neighbour of.
         """
         codes = self.check(codes)
-        parts, origins = [], []
+        parts, origins = [codes[:0]], [np.empty(0, dtype=np.int64)]
         for column, cardinality in enumerate(self.cardinalities):
             for shift in range(1, cardinality):
                 rows = codes.copy()
@@ -351,6 +410,9 @@ class Space(ABC):
     def crossover(self, first: ArrayLike, second: ArrayLike, *, seed: Seed = None) -> Codes:
         """Return one child per pair of rows, each variable from either parent with equal chance.
 
+        Children that the mixture makes invalid are drawn again; where that keeps failing, the
+        child is the first parent.
+
         Raises
         ------
         ArchitectureError
@@ -364,7 +426,7 @@ class Space(ABC):
             )
         children = first.copy()
         todo = np.arange(len(first))
-        for _ in range(20):  # mixtures of two valid parents can all be invalid: keep the first
+        for _ in range(20):
             rows = np.where(rng.random(first[todo].shape) < 0.5, first[todo], second[todo])
             valid = self._valid(rows)
             children[todo[valid]] = rows[valid]

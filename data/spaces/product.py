@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -15,8 +16,12 @@ from .base import Codes, Graphs, Index, Operation, PathSet, Space
 
 
 def tokens(string: str) -> list[str]:
-    """Return the choices named in an architecture string: its maximal runs of word characters."""
-    return re.findall(r"[\w.]+", string)
+    """Return the choices named in an architecture string.
+
+    A choice is a run of letters, digits, ``_`` and ``.``; a minus that no such run precedes is a
+    sign and belongs to its number.
+    """
+    return re.findall(r"(?:(?<![\w.])-)?[\w.]+", string)
 
 
 class ProductSpace(Space):
@@ -32,7 +37,8 @@ class ProductSpace(Space):
     Raises
     ------
     SchemaError
-        If a variable has no value or more than 127.
+        If a variable has no value or more than 127, a value twice or one that a string could not
+        name, or if there are more than 127 variables or 2**63 architectures.
 
     Examples
     --------
@@ -45,13 +51,28 @@ class ProductSpace(Space):
     def __init__(self, choices: Sequence[Sequence[str]], *, name: str = "product") -> None:
         self.name = name
         self.choices = tuple(tuple(values) for values in choices)
+        if not 1 <= len(self.choices) <= 127:
+            raise SchemaError(
+                f"a space of categorical choices has 1 to 127 variables, not {len(self.choices)}"
+            )
         for position, values in enumerate(self.choices):
+            wrong = [value for value in values if tokens(value) != [value]]
+            if wrong or len(set(values)) < len(values):
+                raise SchemaError(
+                    f"the values of variable {position} are {', '.join(map(repr, values))}: they "
+                    "must differ, and be one word of letters, digits, '_' and '.' each"
+                )
             if not 1 <= len(values) <= 127:
                 raise SchemaError(
                     f"variable {position} has {len(values)} different values; a space of "
                     "categorical choices has 1 to 127: is the column an architecture?"
                 )
         self.cardinalities = tuple(len(values) for values in self.choices)
+        if math.prod(self.cardinalities) >= 2**63:
+            raise SchemaError(
+                f"the choices of {len(self.choices)} variables make more than 2**63 architectures, "
+                "too many to number; import a table of fewer variables"
+            )
         self.operations = tuple(
             Operation(f"{position}:{value}", "conv", 1.0)
             for position, values in enumerate(self.choices)
@@ -66,12 +87,24 @@ class ProductSpace(Space):
         Raises
         ------
         SchemaError
-            If the strings do not all name the same number of choices.
+            If there are no strings, if they do not all name the same number of choices, or if two
+            differ only in what stands between the choices.
         """
+        if not len(strings):
+            raise SchemaError("there is no architecture to infer a space from")
         rows = [tokens(string) for string in strings]
-        lengths = {len(row) for row in rows}
-        if len(lengths) != 1 or 0 in lengths:
-            odd = next(s for s, row in zip(strings, rows, strict=True) if len(row) != len(rows[0]))
+        bare = [re.sub(r"\s", "", string) for string in strings]
+        first: dict[tuple[str, ...], int] = {}
+        for position, row in enumerate(rows):
+            before = first.setdefault(tuple(row), position)
+            if bare[before] != bare[position]:
+                raise SchemaError(
+                    f"architectures {strings[before]!r} and {strings[position]!r} name the same "
+                    "choices and differ only in what stands between them; write every choice as a "
+                    "word"
+                )
+        odd = next((s for s, r in zip(strings, rows, strict=True) if len(r) != len(rows[0])), None)
+        if odd is not None:
             raise SchemaError(
                 f"architectures must all have the same number of choices, but {strings[0]!r} has "
                 f"{len(rows[0])} and {odd!r} has {len(tokens(odd))}; for a known space give "
@@ -111,7 +144,7 @@ class ProductSpace(Space):
 
     def function_ids(self, codes: ArrayLike) -> Index:
         """Return the index of each row: every architecture is its own function."""
-        return self.index(self.check(codes))
+        return self.index(codes)
 
     def canonical(self, codes: ArrayLike) -> Codes:
         """Return the codes themselves."""
@@ -119,9 +152,16 @@ class ProductSpace(Space):
 
     def sample(self, n: int, *, seed: Seed = None, unique: bool = False) -> Codes:
         """Return ``n`` architectures drawn uniformly, shape (n, d)."""
-        if self.n_codes <= 1_000_000 or n < 0 or unique:
+        if self.n_codes <= 1_000_000 or n < 0 or (unique and n > self.n_codes // 2):
             return super().sample(n, seed=seed, unique=unique)
-        return as_generator(seed).integers(0, self.cardinalities, (n, self.n_variables), np.int8)
+        rng = as_generator(seed)
+        if not unique:
+            return rng.integers(0, self.cardinalities, (n, self.n_variables), np.int8)
+        drawn = np.empty(0, dtype=np.int64)
+        while len(drawn) < n:
+            more = rng.integers(self.n_codes, size=n - len(drawn))
+            drawn = np.unique(np.concatenate([drawn, more]))
+        return self.from_index(rng.permutation(drawn))
 
     def paths(self, codes: ArrayLike) -> PathSet:
         """Return one path through all variables in order."""

@@ -1,0 +1,50 @@
+"""The command ``nasurge``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from . import listing, running
+
+app = typer.Typer(
+    name="nasurge",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"nasurge {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Score neural architectures without training them, and check whether the scores are true."""
+
+
+app.command()(listing.tables)
+app.command(name="import")(listing.import_)
+app.command()(running.compare)
+app.command()(running.search)
+app.command()(running.validate)
+app.command()(running.report)
+app.command()(running.demo)
+app.command()(listing.predictors)
+app.command()(listing.searchers)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,145 @@
+"""What the commands share: options, errors in one line, progress, tables."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import NasurgeError, ParameterError
+
+if TYPE_CHECKING:
+    from ..benchmarks.study import Progress
+
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        help="Folder for rows, summary and report; by default runs/KIND-XXXXXXXX, named by what "
+        "is run. A run that was stopped goes on where it was.",
+        show_default=False,
+    ),
+]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1 is one per core.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        "--metric",
+        "-m",
+        help="Metric or column to use instead of the task's own.",
+        show_default=False,
+    ),
+]
+Tables = Annotated[
+    str,
+    typer.Argument(
+        metavar="TABLE/TASK",
+        help="What to work on, such as nb201-analog/cifar10; several separated by commas; a table "
+        "alone means all its tasks. See: nasurge tables.",
+        show_default=False,
+    ),
+]
+
+
+@contextmanager
+def reported_errors() -> Iterator[None]:
+    """Turn an error made by the user into one line and exit code 2."""
+    try:
+        yield
+    except NasurgeError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.echo(
+            "stopped: what was done is kept; the same command again goes on from there", err=True
+        )
+        raise typer.Exit(130) from None
+    except BrokenPipeError:  # the reader of our output has gone
+        raise typer.Exit(0) from None
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Progress]:
+    """Show a progress bar on stderr."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("[dim]{task.fields[unit]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None, unit="")
+
+        def advance(done: int, total: int, unit: str) -> None:
+            bar.update(task, completed=done, total=total, unit=unit)
+
+        yield advance
+
+
+def typed_command() -> str:
+    """Return the command line that was typed."""
+    return shlex.join(["nasurge", *sys.argv[1:]])
+
+
+def emit(found: Any) -> None:
+    """Print a result as JSON."""
+    from ..benchmarks.study import jsonable
+
+    typer.echo(json.dumps(jsonable(found), indent=1))
+
+
+def print_table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    best: Sequence[int] = (),
+    left: int = 2,
+) -> None:
+    """Print a table; ``left`` columns are text, the rows in ``best`` lead their group."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for position, column in enumerate(columns):
+        table.add_column(column, justify="left" if position < left else "right", overflow="fold")
+    for number, row in enumerate(rows):
+        if number in best and number:
+            table.add_section()
+        table.add_row(*row, style="bold" if number in best else None)
+    console = Console()
+    if not console.is_terminal:  # a file or a pipe has no width: let no column be folded
+        console = Console(width=220)
+    console.print(table)
+
+
+def numbers(text: str, option: str) -> list[int]:
+    """Return the whole numbers in a comma-separated list."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ParameterError(
+            f"{option} takes whole numbers separated by commas, such as 20,50; received {text!r}"
+        ) from None

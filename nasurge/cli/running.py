@@ -1,0 +1,316 @@
+"""Commands that measure: compare, search, validate, their report, and the demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .common import (
+    AsJson,
+    Jobs,
+    Metric,
+    Out,
+    SeedOption,
+    Tables,
+    emit,
+    numbers,
+    print_table,
+    progress_bar,
+    reported_errors,
+    typed_command,
+)
+
+
+def compare(
+    problems: Tables,
+    names: Annotated[
+        str,
+        typer.Option(
+            "--predictors", "-p", help="Predictors, separated by commas; all is every one."
+        ),
+    ] = "xgb,gp,gin",
+    sizes: Annotated[
+        str, typer.Option("-n", "--n-train", help="Numbers of training architectures.")
+    ] = "20,50,100",
+    trials: Annotated[int, typer.Option("--trials", "-t", min=1, help="Trials of each.")] = 10,
+    metric: Metric = None,
+    seed: SeedOption = 0,
+    jobs: Jobs = -1,
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure how well predictors rank the architectures they were not given.
+
+    In each trial all predictors learn the same architectures and rank all others of the table.
+    Prints rank correlations with 95 % intervals over trials, also for architectures whose function
+    no training architecture computes; writes tidy rows and a report to open in a browser. Try:
+
+        nasurge compare nb201-analog/cifar10 -p xgb,gp,gin -n 20,50,100 --trials 5
+    """
+    with reported_errors():
+        from ..api import compare as run
+        from ..benchmarks.report import COMPARE_COLUMNS, compare_rows
+
+        with progress_bar("compare") as progress:
+            found = run(
+                problems,
+                names,
+                n_train=numbers(sizes, "-n"),
+                trials=trials,
+                metric=metric,
+                seed=seed,
+                jobs=jobs,
+                out=out,
+                command=typed_command(),
+                progress=progress,
+            )
+        if as_json:
+            emit({"summary": found.summary, **_where(found.folder)})
+            return
+        rows, best = compare_rows(found.summary)
+        print_table(COMPARE_COLUMNS, rows, best=best)
+        for address, ceiling in found.ceilings.items():
+            typer.echo(
+                f"{address}: a perfect predictor would reach {ceiling['kendall_tau']:.3f} "
+                f"({ceiling['kendall_tau_top5']:.3f} in the top 5 %), the labels' noise allowing"
+            )
+        _closing(
+            found.folder, f"{trials} trials, seed {seed}; labels: {_join(found.about['labels'])}"
+        )
+
+
+def search(
+    problems: Tables,
+    names: Annotated[
+        str, typer.Option("--searchers", "-s", help="Searchers, separated by commas.")
+    ] = "evolution",
+    guides: Annotated[
+        str | None,
+        typer.Option("--predictors", "-p", help="Predictors that guide them, separated by commas."),
+    ] = None,
+    budget: Annotated[
+        int, typer.Option("--budget", "-b", min=1, help="Architectures evaluated per trial.")
+    ] = 100,
+    trials: Annotated[int, typer.Option("--trials", "-t", min=1, help="Trials of each.")] = 20,
+    batch: Annotated[
+        int,
+        typer.Option("--batch", min=1, help="Architectures asked for at once, between refits."),
+    ] = 5,
+    metric: Metric = None,
+    seed: SeedOption = 0,
+    jobs: Jobs = -1,
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Search a table, with random search beside it in the same run.
+
+    A search sees the searched value only (validation accuracy, where the table has one).
+    **selected** is the reported value (test accuracy) of the architecture it would pick,
+    **oracle** the best it evaluated, which nobody could pick. Try:
+
+        nasurge search nb201-analog/cifar10 -s evolution -p gp --budget 100 --trials 20
+    """
+    with reported_errors():
+        from ..api import search_study
+        from ..search.report import COLUMNS, search_rows
+
+        with progress_bar("search") as progress:
+            found = search_study(
+                problems,
+                names,
+                predictors=guides,
+                budget=budget,
+                trials=trials,
+                batch=batch,
+                metric=metric,
+                seed=seed,
+                jobs=jobs,
+                out=out,
+                command=typed_command(),
+                progress=progress,
+            )
+        if as_json:
+            emit({"summary": found.summary, **_where(found.folder)})
+            return
+        rows, best = search_rows(found.summary)
+        print_table(COLUMNS, rows, best=best)
+        looked, reported = (_join(found.about[key]) for key in ("searched", "reported"))
+        _closing(
+            found.folder,
+            f"{trials} trials of {budget} evaluations, seed {seed}; searched: {looked}; reported: "
+            f"{reported}; a trial that misses the optimum counts {budget + 1} queries",
+        )
+
+
+def validate(
+    problem: Tables,
+    name: Annotated[str, typer.Option("--predictor", "-p", help="The predictor.")] = "gp",
+    n_train: Annotated[
+        int, typer.Option("-n", "--n-train", help="Architectures of the table it learns.")
+    ] = 100,
+    top: Annotated[int, typer.Option(min=1, help="How many of the best predicted.")] = 5,
+    spread: Annotated[int, typer.Option(min=2, help="How many down the ranking.")] = 10,
+    images: Annotated[
+        str, typer.Option(help="digits, or a folder or archive {train,test}/CLASS/*.jpg.")
+    ] = "digits",
+    size: Annotated[int | None, typer.Option(help="Side of the images in pixels.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Most training images.")] = None,
+    width: Annotated[int, typer.Option(min=1, help="Channels after the stem.")] = 8,
+    cells: Annotated[int, typer.Option(min=1, help="Cells a stage (three stages).")] = 1,
+    epochs: Annotated[int, typer.Option(min=1, help="Training length.")] = 2,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    metric: Metric = None,
+    seed: SeedOption = 0,
+    jobs: Jobs = -1,
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check whether scores are true: train some architectures and see.
+
+    The best architectures by predicted score and a spread down the ranking become networks that are
+    trained on real images; predicted score, table value and trained accuracy stand side by side
+    with their rank correlations. Try:
+
+        nasurge validate nb201-analog/cifar10 -p gp --top 3 --spread 6
+    """
+    with reported_errors():
+        from ..api import validate as run
+        from ..benchmarks.report import shown
+        from ..benchmarks.validate import COLUMNS, COMPARED, validate_rows
+
+        with progress_bar("validate") as progress:
+            found = run(
+                problem,
+                name,
+                metric=metric,
+                n_train=n_train,
+                top=top,
+                spread=spread,
+                images=images,
+                size=size,
+                limit=limit,
+                width=width,
+                cells=cells,
+                epochs=epochs,
+                seed=seed,
+                device=device,
+                jobs=jobs,
+                out=out,
+                command=typed_command(),
+                progress=progress,
+            )
+        if as_json:
+            emit(
+                {
+                    "correlations": found.correlations,
+                    "architectures": found.architectures,
+                    **_where(found.folder),
+                }
+            )
+            return
+        print_table(COLUMNS, validate_rows(found.architectures))
+        for tau in found.correlations:
+            typer.echo(
+                f"Kendall tau between {COMPARED[tau['a']]} and {COMPARED[tau['b']]}: "
+                f"{shown(tau['kendall_tau'])} over {tau['n']} architectures"
+            )
+        _closing(found.folder, f"{found.about['images']}, seed {seed}")
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="What a compare, search or validate printed.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write the report of a finished run again, and print where it is."""
+    with reported_errors():
+        from ..api import REPORTS
+        from ..benchmarks.study import read_about
+
+        path = REPORTS[read_about(folder)["kind"]](folder)
+        if as_json:
+            emit({"report": str(path)})
+        else:
+            typer.echo(path)
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Folder for the three reports.")] = Path(
+        "runs/demo"
+    ),
+    jobs: Jobs = -1,
+) -> None:
+    """Run the main job on real tables: compare, search and validate, in a few minutes."""
+    with reported_errors():
+        from ..api import compare as run_compare
+        from ..api import search_study
+        from ..api import validate as run_validate
+        from ..benchmarks.report import COMPARE_COLUMNS, compare_rows, shown
+        from ..benchmarks.validate import COMPARED
+        from ..search.report import COLUMNS, search_rows
+
+        table = "nb201-analog/cifar10"
+        command = typed_command()
+        with progress_bar("compare") as progress:
+            compared = run_compare(
+                table,
+                "xgb,gp,gin",
+                n_train=(20, 50, 100),
+                trials=5,
+                jobs=jobs,
+                out=out / "compare",
+                command=command,
+                progress=progress,
+            )
+        rows, best = compare_rows(compared.summary)
+        print_table(COMPARE_COLUMNS, rows, best=best)
+        with progress_bar("search") as progress:
+            searched = search_study(
+                table,
+                "evolution",
+                predictors="gp",
+                budget=60,
+                trials=10,
+                jobs=jobs,
+                out=out / "search",
+                command=command,
+                progress=progress,
+            )
+        rows, best = search_rows(searched.summary)
+        print_table(COLUMNS, rows, best=best)
+        with progress_bar("validate") as progress:
+            validated = run_validate(
+                table,
+                "gp",
+                top=4,
+                spread=12,
+                epochs=2,
+                jobs=jobs,
+                out=out / "validate",
+                command=command,
+                progress=progress,
+            )
+        for tau in validated.correlations:
+            typer.echo(
+                f"Kendall tau between {COMPARED[tau['a']]} and {COMPARED[tau['b']]}: "
+                f"{shown(tau['kendall_tau'])} over {tau['n']} trained networks"
+            )
+        for part in ("compare", "search", "validate"):
+            typer.echo(f"report: {out / part / 'report.html'}")
+
+
+def _where(folder: Path) -> dict[str, str]:
+    return {"rows": str(folder / "rows.parquet"), "report": str(folder / "report.html")}
+
+
+def _closing(folder: Path, how: str) -> None:
+    """Print how the numbers were made and where everything is."""
+    typer.echo(how)
+    typer.echo(f"again: {typed_command()}")
+    typer.echo(f"rows: {folder / 'rows.parquet'}")
+    typer.echo(f"report: {folder / 'report.html'}")
+
+
+def _join(labels: dict[str, str]) -> str:
+    return ", ".join(dict.fromkeys(labels.values()))

@@ -1,0 +1,217 @@
+"""What every predictor must do; a plug-in's tests call these.
+
+Each check takes ``make``, a callable from ``seed`` to an unfitted predictor, with the codes and
+labels of at least 60 architectures of its space, and raises ``AssertionError``.
+"""
+
+from __future__ import annotations
+
+import pickle
+import random
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from ..data.spaces import Codes
+from ..errors import ArchitectureError, LabelError, NotFittedError, ParameterError
+from ..predictors.base import Predictor
+
+Values = NDArray[np.float64]
+
+
+class Make(Protocol):
+    """Makes an unfitted predictor."""
+
+    def __call__(self, *, seed: int) -> Predictor:
+        """Return a predictor of the space that the codes belong to."""
+        ...
+
+
+def _raises(kind: type[Exception], call: Callable[[], Any], *words: str) -> None:
+    """Assert that ``call`` raises ``kind`` with a message that has the words."""
+    try:
+        call()
+    except kind as error:
+        for word in words:
+            assert word in str(error), f"{error!r} lacks {word!r}"  # noqa: PT017
+    else:
+        raise AssertionError(f"expected {kind.__name__}")
+
+
+def check_learns(make: Make, codes: Codes, y: Values) -> None:
+    """Check that fit returns self, and scores are finite floats that follow the labels."""
+    predictor = make(seed=0)
+    assert predictor.fit(codes, y) is predictor
+    scores = predictor.predict(codes)
+    assert scores.shape == y.shape
+    assert scores.dtype == np.float64
+    assert np.isfinite(scores).all()
+    assert np.corrcoef(scores, y)[0, 1] > 0.5, "the training labels themselves are not learnt"
+    assert predictor.predict(codes[:1]).shape == (1,)
+
+
+def check_repeats(make: Make, codes: Codes, y: Values) -> None:
+    """Check that a seed gives the same scores whatever was fitted before, inputs untouched."""
+    given = codes.copy(), y.copy()
+    first = make(seed=3).fit(codes, y)
+    scores = first.predict(codes)
+    assert np.array_equal(scores, make(seed=3).fit(codes, y).predict(codes))
+    first.fit(codes[::2], y[::2])
+    assert np.array_equal(scores, first.fit(codes, y).predict(codes)), "a refit remembers"
+    assert np.array_equal(codes, given[0]), "fit changed the codes"
+    assert np.array_equal(y, given[1]), "fit changed the labels"
+
+
+def check_whole_arrays(make: Make, codes: Codes, y: Values) -> None:
+    """Check that a score does not depend on what else is predicted, nor on the order."""
+    predictor = make(seed=0).fit(codes, y)
+    scores = predictor.predict(codes)
+    order = np.random.default_rng(0).permutation(len(codes))
+    assert np.allclose(predictor.predict(codes[order]), scores[order], rtol=1e-4, atol=1e-4)
+    assert np.allclose(predictor.predict(codes[:7]), scores[:7], rtol=1e-4, atol=1e-4)
+
+
+def check_twins(make: Make, codes: Codes, y: Values) -> None:
+    """Check that architectures which compute the same function get the same score."""
+    predictor = make(seed=0).fit(codes, y)
+    twins = predictor.space.canonical(codes)
+    assert np.array_equal(predictor.predict(codes), predictor.predict(twins))
+
+
+def check_units(make: Make, codes: Codes, y: Values) -> None:
+    """Check that scores are in the units of the labels: other units, scores to match."""
+    scores = make(seed=0).fit(codes, y).predict(codes)
+    scaled = make(seed=0).fit(codes, 100 * y - 3).predict(codes)
+    assert np.allclose(scaled, 100 * scores - 3, rtol=1e-3, atol=1e-2 * 100 * float(np.std(y)))
+
+
+def check_duplicates(make: Make, codes: Codes, y: Values) -> None:
+    """Check that one architecture may be told twice with different labels: that is noise."""
+    noise = np.random.default_rng(0).normal(0, 0.1 * float(np.std(y)), len(y))
+    scores = make(seed=0).fit(np.concatenate([codes, codes]), np.concatenate([y, y + noise]))
+    assert np.isfinite(scores.predict(codes)).all()
+
+
+def check_few(make: Make, codes: Codes, y: Values) -> None:
+    """Check that it works with the fewest labels it claims to need, and refuses fewer."""
+    predictor = make(seed=0)
+    few = predictor.minimum_labels
+    distinct = np.unique(y, return_index=True)[1][:few]
+    scores = predictor.fit(codes[distinct], y[distinct]).predict(codes)
+    assert np.isfinite(scores).all()
+    short = distinct[: few - 1]
+    _raises(LabelError, lambda: make(seed=0).fit(codes[short], y[short]), str(few))
+
+
+def check_bad_input(make: Make, codes: Codes, y: Values) -> None:
+    """Check that bad labels, foreign codes and wrong lengths are clear errors."""
+    predictor = make(seed=0)
+    for bad in (np.nan, np.inf):
+        spoilt = np.where(np.arange(len(y)) == 5, bad, y)
+        _raises(LabelError, partial(predictor.fit, codes, spoilt), "label 5", str(bad))
+    _raises(LabelError, lambda: predictor.fit(codes, np.full(len(y), 7.0)), "7")
+    _raises(LabelError, lambda: predictor.fit(codes, y[:-1]), str(len(codes)))
+    _raises(ArchitectureError, lambda: predictor.fit(codes[:, :-1], y), predictor.space.name)
+    _raises(ArchitectureError, lambda: predictor.fit(codes + 100, y), "row 0")
+    _raises(NotFittedError, lambda: make(seed=0).predict(codes), "fit")
+    fitted = make(seed=0).fit(codes, y)
+    _raises(ArchitectureError, lambda: fitted.predict(codes + 100), "row 0")
+    scores = fitted.predict(codes)
+    try:
+        fitted.fit(codes, np.full(len(y), np.nan))
+    except LabelError:
+        assert np.array_equal(fitted.predict(codes), scores), "a refused fit spoilt the model"
+
+
+def check_std(make: Make, codes: Codes, y: Values) -> None:
+    """Check that standard deviations, where offered, are finite; elsewhere the error."""
+    predictor = make(seed=0).fit(codes, y)
+    if not predictor.offers_std:
+        _raises(ParameterError, lambda: predictor.predict(codes, return_std=True), "standard")
+        return
+    scores, std = predictor.predict(codes, return_std=True)
+    assert np.array_equal(scores, predictor.predict(codes))
+    assert std.shape == scores.shape
+    assert np.isfinite(std).all()
+    assert (std >= 0).all()
+
+
+def check_scikit_learn(make: Make, codes: Codes, y: Values) -> None:
+    """Check the conventions of scikit-learn: the constructor only stores; clone, pickle, score."""
+    predictor = make(seed=0)
+    stored = predictor.get_params(deep=False)
+    copied = clone(predictor)
+    assert copied is not predictor
+    assert set(copied.get_params(deep=False)) == set(stored)
+    assert not [name for name in vars(predictor) if name.endswith("_")], "constructor learns"
+    predictor.fit(codes, y)
+    assert predictor.n_features_in_ == codes.shape[1]
+    for name, value in predictor.get_params(deep=False).items():
+        assert value is stored[name], f"fit changed the parameter {name}"
+    again = pickle.loads(pickle.dumps(predictor))  # noqa: S301 -- our own object
+    assert np.array_equal(again.predict(codes), predictor.predict(codes))
+    assert predictor.score(codes, y) <= 1
+
+
+def check_global_state(make: Make, codes: Codes, y: Values) -> None:
+    """Check that random state which belongs to the process is neither read nor written."""
+    import torch
+
+    results: list[Values] = []
+    for start in (1, 2):
+        random.seed(start)
+        np.random.seed(start)  # noqa: NPY002 -- the global state is what is checked
+        torch.manual_seed(start)
+        before = _global_state()
+        results.append(make(seed=0).fit(codes, y).predict(codes))
+        assert _global_state() == before, "global random state was used"
+    assert np.array_equal(results[0], results[1]), "scores follow the global random state"
+
+
+def _global_state() -> tuple[Any, ...]:
+    """Return the random state of the process."""
+    import torch
+
+    numbers = np.random.get_state(legacy=False)  # noqa: NPY002
+    return random.getstate(), repr(numbers), torch.get_rng_state().tolist()
+
+
+PREDICTOR_CHECKS = (
+    check_learns,
+    check_repeats,
+    check_whole_arrays,
+    check_twins,
+    check_units,
+    check_duplicates,
+    check_few,
+    check_bad_input,
+    check_std,
+    check_scikit_learn,
+    check_global_state,
+)
+"""All checks, to parametrise a test with."""
+
+
+def predictor_contract(make: Make, codes: Codes, y: Values) -> None:
+    """Run every check.
+
+    Parameters
+    ----------
+    make : callable
+        From ``seed`` to an unfitted predictor.
+    codes : int8 array, shape (n, d)
+        At least 60 architectures of its space.
+    y : float array, shape (n,)
+        Their labels.
+
+    Raises
+    ------
+    AssertionError
+        By the first check that fails.
+    """
+    for check in PREDICTOR_CHECKS:
+        check(make, codes, y)

@@ -1,0 +1,240 @@
+"""The command line: JSON that scripts depend on, errors in one line, stopping and going on."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from nasurge.cli import app
+from nasurge.data.tables import Table
+
+COMPARE = ["compare", "nb201-analog/cifar10", "-p", "gp", "-n", "20,40", "--trials", "2", "-j", "1"]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, analog: Table):
+    """Run a command in an empty folder, as a user would; return exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str):
+        monkeypatch.setattr(sys, "argv", ["nasurge", *arguments])
+        return CliRunner().invoke(app, list(arguments))
+
+    return call
+
+
+def one_line(result) -> str:
+    """The error of a command that a user got wrong."""
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    lines = result.stderr.strip().splitlines()
+    errors = [line for line in lines if line.startswith("error: ")]
+    assert len(errors) == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    return errors[0]
+
+
+def test_tables_json(run) -> None:
+    found = json.loads(run("tables", "--json").stdout)["tables"]
+    by_name = {table["name"]: table for table in found}
+    analog = by_name["nb201-analog"]
+    assert set(analog) == {"name", "space", "architectures", "tasks", "metrics", "source"}
+    assert analog["architectures"] == 15_625
+    assert analog["tasks"] == ["cifar10"]
+    assert len(analog["metrics"]) == 5
+    assert len(by_name["nbgraph"]["tasks"]) == 9
+
+
+def test_compare_json_and_files(run) -> None:
+    result = run(*COMPARE, "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert set(found) == {"summary", "rows", "report"}
+    entry = found["summary"][0]
+    for field in ("table", "task", "predictor", "n_train", "trials", "unseen_functions_only"):
+        assert field in entry
+    for measure in (
+        "kendall_tau",
+        "spearman",
+        "kendall_tau_top5",
+        "regret_at_10",
+        "fit_seconds",
+        "predict_seconds",
+    ):
+        assert set(entry[measure]) == {"mean", "low", "high", "n"}
+    assert Path(found["rows"]).is_file()
+    assert "nasurge compare nb201-analog/cifar10 -p gp" in Path(found["report"]).read_text()
+
+
+def test_compare_prints_how_each_number_was_made(run) -> None:
+    result = run(*COMPARE)
+    for needle in ("Kendall tau", "seed 0", "2 trials", "test baseline_accuracy", "again: nasurge"):
+        assert needle in result.stdout
+
+
+def test_the_same_command_again_only_reads(run) -> None:
+    first = json.loads(run(*COMPARE, "--json").stdout)
+    start = time.perf_counter()
+    again = json.loads(run(*COMPARE, "--json").stdout)
+    assert again == first
+    assert time.perf_counter() - start < 20
+
+
+def test_search_json(run) -> None:
+    options = ["-s", "evolution", "-p", "xgb", "--budget", "25", "--trials", "2", "-j", "1"]
+    found = json.loads(run("search", "nbgraph/cora", *options, "--json").stdout)
+    assert set(found) == {"summary", "rows", "report"}
+    assert [e["searcher"] for e in found["summary"]] == ["random", "evolution"]
+    for entry in found["summary"]:
+        for field in ("table", "task", "searcher", "predictor", "budget", "trials"):
+            assert field in entry
+        assert set(entry["queries_to_optimum"]) == {"mean", "median", "reached", "n"}
+    assert Path(found["report"]).is_file()
+
+
+def test_validate_json_and_report(run) -> None:
+    options = ["--top", "1", "--spread", "4", "--limit", "100", "--epochs", "1", "-j", "1"]
+    result = run("validate", "nb201-analog/cifar10", *options, "--width", "2", "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert set(found) == {"correlations", "architectures", "rows", "report"}
+    assert {"a", "b", "n", "kendall_tau"} == set(found["correlations"][0])
+    assert len(found["architectures"]) == 5
+    folder = str(Path(found["report"]).parent)
+    Path(found["report"]).unlink()
+    assert json.loads(run("report", folder, "--json").stdout)["report"] == found["report"]
+    assert Path(found["report"]).is_file()
+
+
+def test_import_of_a_strangers_file_then_compare(run, analog: Table, tmp_path: Path) -> None:
+    strings = analog.space.format(analog.codes[::20])
+    y = analog.values(task="cifar10", metric="baseline_accuracy")[::20]
+    lines = ["cell,acc", *(f"{s},{v}" for s, v in zip(strings, y, strict=True))]
+    (tmp_path / "mine.csv").write_text("\n".join(lines))
+    result = run("import", "mine.csv", "--as", "strangers")
+    assert result.exit_code == 0, result.output
+    assert "782 architectures of space nb201" in result.stdout
+    result = run("compare", "strangers", "-p", "gp", "-n", "50", "--trials", "1", "--json")
+    entry = json.loads(result.stdout)["summary"][0]
+    assert entry["kendall_tau"]["mean"] > 0.5
+    assert entry["kendall_tau"]["low"] is None
+
+
+@pytest.mark.reference
+def test_import_of_the_reference_tables(run, reference: Path) -> None:
+    assert run("import", str(reference / "nb201.csv.gz"), "--as", "nb201").exit_code == 0
+    assert run("import", str(reference / "transnas.csv.gz")).exit_code == 0
+    found = {t["name"]: t for t in json.loads(run("tables", "--json").stdout)["tables"]}
+    assert found["nb201"]["tasks"] == ["cifar10", "cifar10-valid", "cifar100", "ninapro"]
+    assert found["transnas-micro"]["architectures"] == 4096
+    assert found["transnas-macro"]["architectures"] == 3256
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["compare", "nb201-analog/cifar11"], ["cifar11", "did you mean 'cifar10'"]),
+        (["compare", "nb201-analgo/cifar10"], ["did you mean 'nb201-analog'"]),
+        (["compare", "nb201-analog/cifar10", "-p", "gpp"], ["did you mean 'gp'"]),
+        (["compare", "nb201-analog/cifar10", "-n", "20,x"], ["whole numbers", "'20,x'"]),
+        (["compare", "nb201-analog/cifar10", "-n", "0"], ["training size above 0"]),
+        (["compare", "nb201-analog/cifar10", "-n", "20000"], ["15625", "smaller -n"]),
+        (["compare", "nb201-analog/cifar10", "-m", "accuracy"], ["baseline_accuracy"]),
+        (["compare", "nb201-analog/cifar10", "-p", "gp", "-n", "2"], ["at least 3", "received 2"]),
+        (["search", "nb201-analog/cifar10", "-s", "evolve"], ["did you mean 'evolution'"]),
+        (["search", "nb201-analog/cifar10", "-s", "random", "-p", "gp"], ["-p"]),
+        (["search", "nbgraph/proteins", "--budget", "9999"], ["2021", "--budget"]),
+        (["validate", "nbgraph/cora"], ["no networks"]),
+        (["validate", "nb201-analog/cifar10", "--images", "nowhere"], ["nowhere"]),
+        (["validate", "nb201-analog/cifar10", "--device", "gpu"], ["cpu"]),
+        (["import", "nothing.csv"], ["no file nothing.csv"]),
+        (["import", "setup.bin"], ["no file"]),
+        (["report", "."], ["no results"]),
+    ],
+)
+def test_user_errors_are_one_line_that_says_what_to_do(run, arguments, words) -> None:
+    error = one_line(run(*arguments))
+    for word in words:
+        assert word in error
+
+
+def test_a_known_table_that_was_not_imported_says_how(run, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("NASURGE_HOME", str(tmp_path / "empty"))
+    error = one_line(run("compare", "nb201/cifar10"))
+    assert "nasurge import PATH/nb201.csv.gz --as nb201" in error
+
+
+def test_an_unknown_command_or_option_suggests_the_nearest(run) -> None:
+    result = run("comprae")
+    assert result.exit_code == 2
+    assert "compare" in result.stderr
+    result = run("compare", "nb201-analog/cifar10", "--trails", "3")
+    assert result.exit_code == 2
+    assert "--trials" in result.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_named(run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    error = one_line(run(*COMPARE, "--out", "file/below"))
+    assert "file/below" in error
+    assert "--out" in error
+
+
+def test_results_of_another_run_are_not_overwritten(run) -> None:
+    assert run(*COMPARE, "--out", "here").exit_code == 0
+    before = Path("here/rows.jsonl").read_bytes()
+    error = one_line(run(*COMPARE, "--seed", "1", "--out", "here"))
+    assert "seed" in error
+    assert Path("here/rows.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["", *["tables", "import", "compare", "search", "validate", "report", "demo", "predictors"]],
+)
+def test_help_says_what_a_command_does(run, command: str) -> None:
+    result = run(*command.split(), "--help")
+    assert result.exit_code == 0
+    assert len(result.stdout.split()) > 20
+
+
+def test_names_are_listed(run) -> None:
+    for command, names in (("predictors", ["xgb", "gin"]), ("searchers", ["random", "evolution"])):
+        listed = json.loads(run(command, "--json").stdout)[command]
+        assert set(names) <= {entry["name"] for entry in listed}
+        text = run(command).stdout
+        assert all(name in text for name in names)
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_what_was_done_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    """A real process, a real signal, in the middle of the run."""
+    options = ["-p", "gp", "-n", "20,60", "--trials", "30", "--out", "study", "-j", "2"]
+    command = [sys.executable, "-m", "nasurge", "compare", "nb201-analog/cifar10", *options]
+    journal = tmp_path / "study" / "rows.jsonl"
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while process.poll() is None and not (
+        journal.exists() and journal.read_bytes().count(b"\n") >= 5
+    ):
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "what was done is kept" in stderr
+    assert "Traceback" not in stderr
+    kept = [json.loads(line)["unit"] for line in journal.read_text().splitlines()]
+    assert 5 <= len(kept) < 60
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert re.search(r"report: study/report\.html", done.stdout)
+    units = [json.loads(line)["unit"] for line in journal.read_text().splitlines()]
+    assert units[: len(kept)] == kept
+    assert len(set(units)) == len(units) == 60
