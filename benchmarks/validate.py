@@ -99,7 +99,7 @@ def validate(
     limit: int | None = None,
     width: int = 8,
     cells: int = 1,
-    epochs: int = 8,
+    epochs: int = 2,
     seed: int = 0,
     device: str = "auto",
     jobs: int = -1,

@@ -34,7 +34,7 @@ class Column:
     epoch : int or None
         Training length in epochs.
     seed : int, "mean" or None
-        The training run; ``"mean"`` is the mean over the runs there are.
+        The training run; ``"mean"`` is the mean over runs, as published.
     minimise : bool
         Whether smaller is better. Values are stored as published; objectives flip them.
     unit : str
@@ -210,7 +210,7 @@ class Table:
     def runs(self, column: int) -> Values | None:
         """Return the single training runs behind a mean column, shape (n, k), or None.
 
-        Runs that do not exist are NaN.
+        Runs that the table does not hold are NaN; the published mean may count more of them.
         """
         mean = self.columns[column]
         same = [

@@ -9,14 +9,16 @@ version = release = nasurge.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc"]
 exclude_patterns = ["_build"]
-myst_enable_extensions = ["colon_fence"]
+myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 
 autodoc_default_options = {
     "members": True,
     "show-inheritance": True,
     # scikit-learn makes these for metadata routing, which codes do not need
-    "exclude-members": "set_fit_request, set_predict_request, set_score_request, set_transform_request",
+    "exclude-members": ", ".join(
+        f"set_{method}_request" for method in ("fit", "predict", "score", "transform")
+    ),
 }
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # types stand in the numpydoc sections

@@ -42,7 +42,7 @@ def read(path: Path, name: str) -> Table:
         codes = _OPERATIONS[published][:, _EDGES]
         space = make_space("nb201")
         space.check(codes)
-    except (TypeError, ValueError, KeyError, IndexError) as error:
+    except (TypeError, ValueError, LookupError, AttributeError) as error:
         raise DataFileError(f"{path} does not hold what analog-nasbench holds: {error}") from error
     order = np.argsort(space.index(codes))
     columns = [

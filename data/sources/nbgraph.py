@@ -75,10 +75,12 @@ def read(folder: Path, name: str) -> Table:
         entries = read_pickle(path, _ALLOWED)
         try:
             keys = np.array(list(entries), dtype=np.int64)
+            if not len(keys) or keys.max() > 99999:
+                raise ValueError("its keys are not five digits")  # noqa: TRY301 -- reported below
             codes = (keys[:, None] // digits % 10).astype(np.int8)
             space.check(codes)
             values = np.array([[entry[k] for k in _COLUMNS] for entry in entries.values()])
-        except (TypeError, ValueError, KeyError, IndexError) as error:
+        except (TypeError, ValueError, LookupError, AttributeError) as error:
             message = f"{path} does not hold what nas-bench-graph holds: {error}"
             raise DataFileError(message) from error
         found[task] = (space.index(codes), values.astype(float))
