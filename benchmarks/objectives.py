@@ -53,6 +53,20 @@ class Problem:
         """What is predicted by ``compare`` and reported by ``search``."""
         return self.table.columns[self.roles.report]
 
+    @property
+    def search_label(self) -> str:
+        """What a search may look at, in words."""
+        return self._label(self.search_column)
+
+    @property
+    def report_label(self) -> str:
+        """What is predicted and reported, in words."""
+        return self._label(self.report_column)
+
+    @staticmethod
+    def _label(column: Column) -> str:
+        return f"{column} (negated: smaller is better)" if column.minimise else str(column)
+
     @cached_property
     def rows(self) -> NDArray[np.int64]:
         """Rows of the table in which both columns were measured."""

@@ -52,77 +52,109 @@ def to_svg(figure: Figure) -> str:
     return text[text.index("<svg") :]
 
 
+def plain_ticks(axis: Axes) -> None:
+    """Write the ticks of a logarithmic x axis as plain numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
+
+
 def band(
     axis: Axes, x: Sequence[float] | Values, measured: Sequence[Mapping[str, Any]], **style: Any
 ) -> None:
-    """Draw means as a line and their intervals as a band."""
-    means = [np.nan if m["mean"] is None else m["mean"] for m in measured]
-    low = [mean if m["low"] is None else m["low"] for m, mean in zip(measured, means, strict=True)]
-    high = [
-        mean if m["high"] is None else m["high"] for m, mean in zip(measured, means, strict=True)
-    ]
+    """Draw means as a line and their intervals as a band; as error bars where there is one."""
+    means = np.array([m["mean"] for m in measured], dtype=float)
+    ends = [[m["mean"] if m[end] is None else m[end] for m in measured] for end in ("low", "high")]
+    low, high = np.array(ends, dtype=float)
     axis.plot(x, means, **style)
-    axis.fill_between(x, low, high, color=style["color"], alpha=0.15, linewidth=0)
+    if len(means) > 1:
+        axis.fill_between(x, low, high, color=style["color"], alpha=0.15, linewidth=0)
+    else:
+        axis.errorbar(x, means, [means - low, high - means], color=style["color"], capsize=3)
 
 
 def tau_by_size(summary: Sequence[Mapping[str, Any]]) -> str:
-    """Return Kendall's tau against training size, a panel per task, a line per predictor."""
+    """Return Kendall's tau against training size, a panel per task, a line per predictor.
+
+    Dotted lines, where they differ, are for architectures whose function was not seen in training;
+    a dashed line is what a perfect predictor would reach, where training runs were repeated.
+    """
+    from matplotlib.lines import Line2D
+
     tasks = list(dict.fromkeys((e["table"], e["task"]) for e in summary))
     colour = colours([e["predictor"] for e in summary])
     figure, axes = panels(len(tasks))
     for axis, (table, task) in zip(axes, tasks, strict=True):
         here = [e for e in summary if (e["table"], e["task"]) == (table, task)]
         for name in colour:
-            for unseen, line in ((False, "-"), (True, ":")):
-                mine = [
-                    e
-                    for e in here
-                    if e["predictor"] == name and e["unseen_functions_only"] is unseen
-                ]
-                mine.sort(key=lambda e: e["n_train"])
-                band(
-                    axis,
-                    [e["n_train"] for e in mine],
-                    [e["kendall_tau"] for e in mine],
-                    color=colour[name],
-                    linestyle=line,
-                    marker="o",
-                    markersize=3.5,
-                    label=None if unseen else name,
+            mine = sorted(
+                (e for e in here if e["predictor"] == name and not e["unseen_functions_only"]),
+                key=lambda e: e["n_train"],
+            )
+            sizes = [e["n_train"] for e in mine]
+            band(
+                axis,
+                sizes,
+                [e["kendall_tau"] for e in mine],
+                color=colour[name],
+                marker="o",
+                markersize=3.5,
+            )
+            if unseen_differs(here):
+                fresh = sorted(
+                    (e for e in here if e["predictor"] == name and e["unseen_functions_only"]),
+                    key=lambda e: e["n_train"],
                 )
+                taus = np.array([e["kendall_tau"]["mean"] for e in fresh], dtype=float)
+                axis.plot(sizes, taus, linestyle=":", color=colour[name])
         ceiling = next((e["ceiling"]["kendall_tau"] for e in here if "ceiling" in e), None)
         if ceiling:
             axis.axhline(ceiling, color="black", linewidth=0.8, linestyle="--")
-            axis.annotate(
-                "perfect predictor",
-                (min(e["n_train"] for e in here), ceiling),
-                fontsize=8,
-                va="bottom",
-            )
-        sizes = sorted({e["n_train"] for e in here})
+        ticks = sorted({e["n_train"] for e in here})
         axis.set_xscale("log")
-        axis.set_xticks(sizes, [str(n) for n in sizes])
+        axis.set_xticks(ticks, [str(n) for n in ticks])
         axis.set_xticks([], minor=True)
+        axis.set_ylim(top=min(1.0, axis.get_ylim()[1]))
         axis.set(title=f"{table}/{task}", xlabel="training architectures", ylabel="Kendall tau")
-    axes[0].legend(frameon=False, fontsize=9)
+    handles = [Line2D([], [], color=c, marker="o", markersize=3.5) for c in colour.values()]
+    labels = list(colour)
+    if unseen_differs(summary):
+        handles.append(Line2D([], [], color="black", linestyle=":"))
+        labels.append("unseen functions only")
+    if any("ceiling" in e for e in summary):
+        handles.append(Line2D([], [], color="black", linestyle="--", linewidth=0.8))
+        labels.append("perfect predictor")
+    figure.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=9)
     return to_svg(figure)
 
 
-def predicted_against_true(panels_: Mapping[str, tuple[Values, Values]], label: str) -> str:
-    """Return predicted against true values, a panel per predictor.
+def unseen_differs(summary: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether any test architecture had a twin among the training ones."""
+    pairs: dict[tuple[Any, ...], set[float | None]] = {}
+    for e in summary:
+        key = (e["table"], e["task"], e["predictor"], e["n_train"])
+        pairs.setdefault(key, set()).add(e["kendall_tau"]["mean"])
+    return any(len(means) > 1 for means in pairs.values())
 
-    Axes run over ranks: the ranking is what is judged, and accuracies crowd near the top.
+
+def predicted_against_true(shown: Mapping[str, tuple[Values, Values]]) -> str:
+    """Return predicted against true ranks, a panel per predictor.
+
+    The ranking is what is judged, and accuracies crowd near the top; 1 is the best.
     """
-    from scipy.stats import rankdata
+    from scipy.stats import kendalltau, rankdata
 
-    figure, axes = panels(len(panels_), height=3.6)
-    colour = colours(list(panels_))
-    for axis, (name, (true, predicted)) in zip(axes, panels_.items(), strict=True):
+    figure, axes = panels(len(shown), width=4.0, height=3.8)
+    colour = colours(list(shown))
+    for axis, (name, (true, predicted)) in zip(axes, shown.items(), strict=True):
         x, y = rankdata(true) / len(true), rankdata(predicted) / len(true)
         axis.plot([0, 1], [0, 1], color="black", linewidth=0.7)
         axis.scatter(x, y, s=5, alpha=0.4, color=colour[name], linewidths=0, rasterized=True)
-        axis.set(title=name, xlabel=f"true rank ({label})", ylabel="predicted rank")
-        axis.set_aspect("equal")
+        tau = kendalltau(true, predicted)[0]
+        axis.set(title=f"{name}: tau {tau:.3f}", xlabel="true rank (1 = best)")
+        axis.set(ylabel="predicted rank", aspect="equal")
     return to_svg(figure)
 
 
@@ -133,19 +165,27 @@ def tau_by_time(summary: Sequence[Mapping[str, Any]]) -> str:
     colour = colours([e["predictor"] for e in every])
     figure, axes = panels(len(tasks))
     for axis, (table, task) in zip(axes, tasks, strict=True):
+        here = [e for e in every if (e["table"], e["task"]) == (table, task)]
         for name in colour:
-            mine = [
-                e for e in every if (e["table"], e["task"], e["predictor"]) == (table, task, name)
-            ]
-            mine.sort(key=lambda e: e["n_train"])
+            mine = sorted(
+                (
+                    e
+                    for e in every
+                    if (e["table"], e["task"], e["predictor"]) == (table, task, name)
+                ),
+                key=lambda e: e["n_train"],
+            )
             seconds = [e["fit_seconds"]["mean"] + e["predict_seconds"]["mean"] for e in mine]
-            taus = [
-                np.nan if e["kendall_tau"]["mean"] is None else e["kendall_tau"]["mean"]
-                for e in mine
-            ]
+            taus = np.array([e["kendall_tau"]["mean"] for e in mine], dtype=float)
             axis.plot(seconds, taus, color=colour[name], marker="o", markersize=4, label=name)
-            axis.annotate(str(mine[-1]["n_train"]), (seconds[-1], taus[-1]), fontsize=7)
+            for e, x, y in zip(mine, seconds, taus, strict=True):
+                point = (x, float(y))
+                axis.annotate(
+                    str(e["n_train"]), point, (4, -8), textcoords="offset points", fontsize=7
+                )
         axis.set_xscale("log")
+        plain_ticks(axis)
         axis.set(title=f"{table}/{task}", xlabel="seconds to fit and predict", ylabel="Kendall tau")
-    axes[0].legend(frameon=False, fontsize=9)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=9)
     return to_svg(figure)

@@ -14,7 +14,7 @@ import numpy as np
 from ..data.files import atomic_write
 from ..data.spaces import Space
 from ..errors import LabelError, ParameterError
-from ..predictors.base import Predictor
+from ..predictors.base import Predictor, Scores
 from .intervals import interval, noise_ceiling
 from .metrics import METRICS
 from .objectives import Problem
@@ -116,7 +116,7 @@ def compare(
     about = {
         "kind": "compare",
         "tables": {p.address: p.table.digest for p in problems},
-        "labels": {p.address: str(p.report_column) for p in problems},
+        "labels": {p.address: p.report_label for p in problems},
         "predictors": list(predictors),
         "n_train": sizes,
         "trials": trials,
@@ -181,7 +181,7 @@ def _trial(
     shared = {
         "table": problem.table.name,
         "task": problem.task,
-        "label": str(problem.report_column),
+        "label": problem.report_label,
         "predictor": name,
         "n_train": n,
         "trial": trial,
@@ -192,7 +192,7 @@ def _trial(
     rows = []
     for only, chosen in ((False, np.ones(len(test), dtype=bool)), (True, unseen)):
         true, given = y[test][chosen], scores[chosen]
-        found = {key: metric(true, given) for key, metric in METRICS.items()}
+        found = {key: _measure(key, true, given) for key in METRICS}
         rows.append({**shared, "unseen_functions_only": only, "n_test": len(true), **found})
     if picture is not None:
         shown = test[:_SHOWN]
@@ -202,10 +202,21 @@ def _trial(
     return rows
 
 
+def _measure(metric: str, true: Scores, given: Scores) -> float:
+    """Return a metric, NaN where too few architectures are left for it (all functions seen)."""
+    if len(true) < (10 if metric.endswith("_10") else 2):
+        return float("nan")
+    return float(METRICS[metric](true, given))
+
+
 def _ceiling(problem: Problem) -> dict[str, float] | None:
     """Return the correlations that a perfect predictor would reach, where runs were repeated."""
     runs = problem.report_runs
     if runs is None:
+        return None
+    # Where a run is missing, the published mean may include runs that were not published.
+    runs = runs[np.isfinite(runs).all(axis=1)]
+    if len(runs) < 20:
         return None
     return {
         "kendall_tau": float(noise_ceiling(runs)),

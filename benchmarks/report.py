@@ -64,7 +64,7 @@ def render(
 
 def _plain(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{k} {v}" for k, v in value.items())
+        return "; ".join(f"{k}: {v}" for k, v in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
     return str(value)
@@ -84,6 +84,22 @@ def shown(measured: Mapping[str, Any], *, digits: int = 3) -> str:
     if measured["low"] is None:
         return text
     return f"{text} [{measured['low']:.{digits}f}, {measured['high']:.{digits}f}]"
+
+
+def count(n: int, what: str) -> str:
+    """Return a number of things in words.
+
+    Examples
+    --------
+    >>> count(1, "trial"), count(20, "trial")
+    ('1 trial', '20 trials')
+    """
+    return f"{n} {what}" + ("" if n == 1 else "s")
+
+
+def mean(measured: Mapping[str, Any], *, digits: int = 3) -> str:
+    """Return the mean of a measured quantity as text."""
+    return shown({**measured, "low": None}, digits=digits)
 
 
 def write_summary(folder: Path, found: Mapping[str, Any]) -> None:
@@ -157,8 +173,8 @@ def compare_rows(summary: Sequence[Row]) -> tuple[list[list[str]], list[int]]:
                 shown(entry["kendall_tau"]),
                 shown(unseen[key]["kendall_tau"]),
                 shown(entry["kendall_tau_top5"]),
-                f"{entry['spearman']['mean'] or float('nan'):.3f}",
-                f"{entry['regret_at_10']['mean']:.3f}",
+                mean(entry["spearman"]),
+                mean(entry["regret_at_10"]),
                 f"{entry['fit_seconds']['mean']:.2f}",
                 f"{entry['predict_seconds']['mean']:.2f}",
             ]
@@ -177,50 +193,69 @@ def compare_report(folder: Path) -> Path:
     found = read_summary(folder)
     summary, about = found["summary"], found["about"]
     rows, best = compare_rows(summary)
+    twins = pictures.unseen_differs(summary)
+    lines = "Mean and 95 % interval over trials."
+    if twins:
+        lines += (
+            " Dotted: only test architectures whose function no training architecture computes."
+        )
+    if found["ceilings"]:
+        lines += " Dashed: what a perfect predictor would reach against these noisy labels."
     sections = [
+        Section("Ranking against training size", lines, [pictures.tau_by_size(summary)]),
         Section(
-            "Ranking against training size",
-            "Mean and 95 % interval over trials. Solid: all test architectures. Dotted: only those "
-            "whose function no training architecture computes. Dashed: what a predictor without "
-            "error would reach against these noisy labels, where training runs were repeated.",
-            [pictures.tau_by_size(summary)],
+            "All numbers",
+            ""
+            if twins
+            else "No test architecture computes a function seen in training: 'unseen "
+            "only' is the same.",
+            (),
+            COMPARE_COLUMNS,
+            rows,
+            best,
         ),
-        Section("All numbers", "", (), COMPARE_COLUMNS, rows, best),
     ]
     for address, label in about["labels"].items():
         table, _, task = address.partition("/")
-        shown_: dict[str, Any] = {}
+        points: dict[str, Any] = {}
         for name in about["predictors"]:
             path = folder / "predictions" / f"{table}-{task}-{name}.npz"
             if path.exists():
                 with np.load(path, allow_pickle=False) as arrays:
-                    shown_[name] = (arrays["true"], arrays["predicted"])
-        if shown_:
-            text = f"Trial 0 with {about['n_train'][-1]} training architectures; test ones shown."
-            picture = pictures.predicted_against_true(shown_, "share that is worse")
-            sections.append(Section(f"Predicted against true: {label}", text, [picture]))
+                    points[name] = (arrays["true"], arrays["predicted"])
+        if points:
+            size = len(next(iter(points.values()))[0])
+            sections.append(
+                Section(
+                    f"Predicted against true: {address}",
+                    f"Label: {label}. Trial 0 with {about['n_train'][-1]} training architectures; "
+                    f"{size:,} of the test architectures, as shares of the ranking.",
+                    [pictures.predicted_against_true(points)],
+                )
+            )
     sections.append(
         Section(
             "Time",
-            "Seconds of one process with one thread, others beside it; labels are training sizes.",
+            "Seconds on one thread while other trials ran beside it. The number at each point is "
+            "that of the training architectures.",
             [pictures.tau_by_time(summary)],
         )
     )
     for address, ceiling in found["ceilings"].items():
         text = (
-            f"A predictor that knew the noise-free accuracy of {address} would reach a Kendall tau "
-            f"of {ceiling['kendall_tau']:.3f} over all architectures and "
-            f"{ceiling['kendall_tau_top5']:.3f} inside the best 5 %, estimated from its repeated "
-            "training runs."
+            f"A predictor that knew the noise-free value of {address} would reach a Kendall tau of "
+            f"{ceiling['kendall_tau']:.3f} over all architectures and "
+            f"{ceiling['kendall_tau_top5']:.3f} inside the best 5 %, estimated from the "
+            "architectures whose training was repeated most."
         )
         sections.append(Section("Noise ceiling", text))
-    leaders = [rows[k] for k in best][-1]
+    largest = str(about["n_train"][-1])
+    leaders = [rows[k] for k in best if rows[k][2] == largest]
+    won = "; ".join(f"on {row[0]} {row[1]}, Kendall tau {row[3]}" for row in leaders)
     return render(
         folder / "report.html",
         title="Predictors compared",
-        lead=f"{len(about['predictors'])} predictors, {about['trials']} trials. With {leaders[2]} "
-        f"training architectures of {leaders[0]} {leaders[1]} ranks the others best: Kendall tau "
-        f"{leaders[3]}.",
+        lead=f"Best with {largest} training architectures: {won} ({count(about['trials'], 'trial')}).",
         command=found["command"],
         sections=sections,
         made={

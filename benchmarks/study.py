@@ -11,15 +11,15 @@ import json
 import math
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..data.files import atomic_write, make_folder
-from ..errors import DataFileError, ParameterError, StorageError
+from ..errors import DataFileError, ParameterError, StorageError, WorkerError
 
 Row = dict[str, Any]
 Progress = Callable[[int, int, str], None]
@@ -136,33 +136,64 @@ class Study:
 
         Raises
         ------
-        Whatever a unit raises; finished units are kept.
+        ParameterError
+            If ``jobs`` is 0.
+        WorkerError
+            If a process died: out of memory, or killed.
+        Exception
+            Whatever a unit raises. Finished units are always kept.
         """
-        from joblib import Parallel, delayed
+        from concurrent.futures.process import BrokenProcessPool
 
+        if jobs == 0:
+            raise ParameterError("jobs is a number of processes, or -1 for one per core; not 0")
         todo = {name: arguments for name, arguments in units.items() if name not in self.done}
         finished = len(units) - len(todo)
         if progress:
             progress(finished, len(units), "")
         if todo:
             self._end_line()
-            with warnings.catch_warnings():
-                # joblib takes a worker that grew by importing torch for one that leaks memory,
-                # replaces it and says so: nothing a user can act on.
-                warnings.filterwarnings("ignore", "A worker stopped while some jobs")
-                results: Iterable[tuple[str, list[Row]]] = Parallel(
-                    n_jobs=min(jobs, len(todo)) if jobs > 0 else jobs,
-                    return_as="generator_unordered",
-                )(
-                    delayed(_named)(name, work, arguments, prepare)
-                    for name, arguments in todo.items()
-                )
-                for name, rows in results:
+            try:
+                for name, rows in self._results(todo, work, jobs, prepare):
                     self.add(name, rows)
                     finished += 1
                     if progress:
                         progress(finished, len(units), name)
+            except BrokenProcessPool as error:
+                raise WorkerError(
+                    f"a worker process died (out of memory, or killed); {len(self.done)} finished "
+                    "units are kept: run the same command again, with fewer --jobs if memory is "
+                    "short"
+                ) from error
+            finally:
+                self._forget_if_empty()
         return [row for name in units for row in self.done[name]]
+
+    @staticmethod
+    def _results(
+        todo: Mapping[str, tuple[Any, ...]],
+        work: Callable[..., list[Row]],
+        jobs: int,
+        prepare: Callable[[], None] | None,
+    ) -> Iterator[tuple[str, list[Row]]]:
+        """Yield the rows of each unit as it is finished."""
+        from joblib import Parallel, delayed
+
+        with warnings.catch_warnings():
+            # joblib takes a worker that grew by importing torch for one that leaks memory,
+            # replaces it and says so: nothing a user can act on.
+            warnings.filterwarnings("ignore", "A worker stopped while some jobs")
+            yield from Parallel(
+                n_jobs=min(jobs, len(todo)) if jobs > 0 else jobs,
+                return_as="generator_unordered",
+            )(delayed(_named)(name, work, arguments, prepare) for name, arguments in todo.items())
+
+    def _forget_if_empty(self) -> None:
+        """Leave no trace of a study of which nothing could be done."""
+        if not self.done:
+            (self.folder / "study.json").unlink(missing_ok=True)
+            with suppress(OSError):  # the folder holds something else
+                self.folder.rmdir()
 
     def _end_line(self) -> None:
         """Cut off what a killed run left half-written at the end of the journal."""

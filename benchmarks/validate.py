@@ -157,10 +157,11 @@ def validate(
             f"{problem.address} is of space {space.name!r}, which has no networks to train; "
             "validate works on tables of NAS-Bench-201 or TransNAS-Bench-101 (micro) cells"
         )
-    if min(n_train, top, epochs, width, cells) < 1 or spread < 2:
+    if min(n_train, top, epochs, width, cells) < 1 or spread < 2 or top + spread < 5:
         raise ParameterError(
-            "n_train, top, epochs, width and cells must be at least 1 and spread at least 2; "
-            f"received {n_train}, {top}, {epochs}, {width}, {cells} and {spread}"
+            "n_train, top, epochs, width and cells must be at least 1, spread at least 2, and top "
+            f"and spread together at least 5 (fewer have no correlation); received {n_train}, "
+            f"{top}, {epochs}, {width}, {cells} and {spread}"
         )
     device = resolve_device(device)
     data = load_images(images, size=size, limit=limit)
@@ -169,12 +170,13 @@ def validate(
         "kind": "validate",
         "table": problem.address,
         "checksum": problem.table.digest,
-        "label": str(problem.report_column),
+        "label": problem.report_label,
         "predictor": name,
         "n_train": n_train,
         "top": top,
         "spread": spread,
-        "images": repr(data),
+        "images": f"{data.name}, {len(data.train_y)} training images of "
+        f"{data.train_x.shape[2]}x{data.train_x.shape[3]} pixels",
         **settings,
         "versions": versions(),
     }
@@ -256,21 +258,20 @@ def correlations(rows: Sequence[Row]) -> list[Row]:
 
 
 def validate_picture(rows: Sequence[Row]) -> str:
-    """Return trained accuracy against predicted score and against the table's value."""
+    """Return ranks by trained accuracy against those by predicted score and by table value."""
+    from scipy.stats import rankdata
+
     from .pictures import COLOURS, panels, to_svg
 
     figure, axes = panels(2, width=5.0, height=3.8)
+    ranks = {key: rankdata([-row[key] for row in rows]) for key in COMPARED}
     for axis, key in zip(axes, ("predicted", "table_value"), strict=True):
-        for group, colour in (("spread", COLOURS[0]), ("top", COLOURS[1])):
-            mine = [row for row in rows if row["group"] == group]
-            axis.scatter(
-                [row[key] for row in mine],
-                [row["trained_accuracy"] for row in mine],
-                color=colour,
-                s=26,
-                label=group,
-            )
-        axis.set(xlabel=COMPARED[key], ylabel="trained accuracy, % of test images")
+        for group, colour, marker in (("spread", COLOURS[0], "o"), ("top", COLOURS[1], "^")):
+            mine = np.array([row["group"] == group for row in rows])
+            x, y = ranks[key][mine], ranks["trained_accuracy"][mine]
+            axis.scatter(x, y, color=colour, marker=marker, s=34, label=group)
+        axis.plot([1, len(rows)], [1, len(rows)], color="black", linewidth=0.7)
+        axis.set(xlabel=f"rank by {COMPARED[key]} (1 = best)", ylabel="rank by trained accuracy")
     axes[0].legend(frameon=False)
     return to_svg(figure)
 
@@ -310,10 +311,10 @@ def validate_report(folder: Path) -> Path:
     sections = [
         Section(
             "Predicted, published, trained",
-            f"Trained on {about['images']} with {about['width']} channels and {about['cells']} "
-            f"cells a stage for {about['epochs']} epochs on {about['device']}; the table's value "
-            f"is {about['label']}. Another data set and a short training: the ranking need not "
-            "be the same.",
+            f"Trained on {about['images']}: {about['width']} channels after the stem, cells a "
+            f"stage {about['cells']}, epochs {about['epochs']}, on {about['device']}. The table's "
+            f"value is {about['label']}. On another data set and with a short training the "
+            "ranking need not be the same.",
             [validate_picture(rows)],
         ),
         Section(
@@ -336,5 +337,6 @@ def validate_report(folder: Path) -> Path:
         f"with Kendall tau {shown(key['kendall_tau'])}.",
         command=found["command"],
         sections=sections,
-        made={k: about[k] for k in ("table", "predictor", "n_train", "seed", "device", "versions")},
+        made={k: v for k, v in about.items() if k not in ("kind", "checksum", "label")}
+        | {"table checksum": about["checksum"][:12]},
     )

@@ -179,12 +179,12 @@ class Table:
                 raise UnknownNameError(what, str(wanted), have, hint=hint)
         if len(named) > 1:
             fits = "; ".join(
-                f"split={c.split!r}, epoch={c.epoch!r}, seed={c.seed!r}"
+                f"{c.source or c.metric} (split={c.split!r}, epoch={c.epoch!r}, seed={c.seed!r})"
                 for c in (self.columns[k] for k in named)
             )
             raise SchemaError(
-                f"{len(named)} columns of {self.name}/{task} are {metric!r}: say which by split, "
-                f"epoch or seed: {fits}"
+                f"{len(named)} columns of {self.name}/{task} are {metric!r}: say which by the "
+                f"column's name, or by split, epoch and seed: {fits}"
             )
         return named[0]
 

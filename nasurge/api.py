@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,11 +16,11 @@ from .benchmarks.validate import Validation, validate_report
 from .benchmarks.validate import validate as _validate
 from .errors import ParameterError
 from .registry import (
+    can_be_guided,
     make_predictor,
     make_searcher,
     predictor_class,
     predictor_names,
-    searcher_class,
     searcher_names,
 )
 from .search.loop import Objective, Trace, run
@@ -228,8 +227,7 @@ def search_study(
         predictor_class(guide)
     contenders = [Contender("random", None, partial(make_searcher, "random"))]
     for name in _names(searchers, searcher_names()):
-        guided = "predictor" in inspect.signature(searcher_class(name, guided=True)).parameters
-        if guides and guided:
+        if guides and can_be_guided(name):
             contenders += [
                 Contender(name, guide, partial(make_searcher, name, predictor=guide))
                 for guide in guides

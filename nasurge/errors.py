@@ -77,5 +77,9 @@ class ParameterError(NasurgeError, ValueError):
     """An argument outside its allowed values."""
 
 
+class WorkerError(NasurgeError, RuntimeError):
+    """A worker process that died: out of memory, or killed."""
+
+
 class DeviceError(NasurgeError, RuntimeError):
     """A device that was asked for by name and is not there."""

@@ -81,6 +81,17 @@ def searcher_class(name: str, *, guided: bool = False) -> type[Searcher]:
     return _load("searcher", name, SEARCHERS, "nasurge.searchers")
 
 
+def can_be_guided(name: str) -> bool:
+    """Return whether a searcher takes a predictor.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such searcher.
+    """
+    return "predictor" in inspect.signature(searcher_class(name, guided=True)).parameters
+
+
 def _make(cls: type[Any], name: str, space: Space, parameters: dict[str, Any]) -> Any:
     known = [p for p in inspect.signature(cls).parameters if p != "space"]
     for parameter in parameters:
@@ -146,13 +157,13 @@ def make_searcher(
     (3, 6)
     """
     cls = searcher_class(name, guided=predictor is not None)
-    if predictor is not None:
-        if "predictor" not in inspect.signature(cls).parameters:
-            guided = ", ".join(
-                n
-                for n in searcher_names()
-                if "predictor" in inspect.signature(searcher_class(n, guided=True)).parameters
-            )
+    if predictor is None:
+        wanted = inspect.signature(cls).parameters.get("predictor")
+        if wanted is not None and wanted.default is inspect.Parameter.empty:
+            raise ParameterError(f"searcher {name!r} needs a predictor that guides it: give one")
+    else:
+        if not can_be_guided(name):
+            guided = ", ".join(filter(can_be_guided, searcher_names()))
             raise ParameterError(
                 f"searcher {name!r} uses no predictor; leave it out, or take one of: {guided}"
             )

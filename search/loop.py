@@ -27,7 +27,7 @@ class ObjectiveError(NasurgeError, RuntimeError):
     """An objective that raises whatever it is given, or returns something else than values."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Trace:
     """What a search has evaluated, in the order it was told.
 
@@ -44,6 +44,11 @@ class Trace:
     codes: Codes
     values: Values
     seconds: Values
+
+    def __repr__(self) -> str:
+        told = len(self.values)
+        best = f", best {np.nanmax(self.values):g}" if told > self.failures else ""
+        return f"<Trace: {told} evaluations, {self.failures} failed{best}>"
 
     @property
     def failures(self) -> int:

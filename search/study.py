@@ -130,8 +130,8 @@ def search_tables(
     about = {
         "kind": "search",
         "tables": {p.address: p.table.digest for p in problems},
-        "searched": {p.address: str(p.search_column) for p in problems},
-        "reported": {p.address: str(p.report_column) for p in problems},
+        "searched": {p.address: p.search_label for p in problems},
+        "reported": {p.address: p.report_label for p in problems},
         "searchers": [contender.label for contender in contenders],
         "budget": budget,
         "trials": trials,
@@ -219,8 +219,8 @@ def summarise(
             summary.append(
                 {
                     **shared,
-                    "searched": str(problem.search_column),
-                    "reported": str(problem.report_column),
+                    "searched": problem.search_label,
+                    "reported": problem.report_label,
                     "budget": budget,
                     "trials": len(looked),
                     "selected": interval(selected[:, -1]),

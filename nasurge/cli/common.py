@@ -89,7 +89,10 @@ def progress_bar(title: str) -> Iterator[Progress]:
         TimeRemainingColumn(),
         TextColumn("[dim]{task.fields[unit]}"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
         task = bar.add_task(title, total=None, unit="")
 
         def advance(done: int, total: int, unit: str) -> None:
@@ -115,16 +118,16 @@ def print_table(
     rows: Sequence[Sequence[str]],
     *,
     best: Sequence[int] = (),
-    left: int = 2,
 ) -> None:
-    """Print a table; ``left`` columns are text, the rows in ``best`` lead their group."""
+    """Print a table, numbers to the right; the rows in ``best`` lead their group."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD)
     for position, column in enumerate(columns):
-        table.add_column(column, justify="left" if position < left else "right", overflow="fold")
+        text = any(row[position][:1].isalpha() or row[position][:1] == "|" for row in rows)
+        table.add_column(column, justify="left" if text else "right", overflow="fold")
     for number, row in enumerate(rows):
         if number in best and number:
             table.add_section()

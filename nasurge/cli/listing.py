@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..errors import DataFileError
 from .common import AsJson, emit, print_table, reported_errors
 
 
@@ -15,7 +16,12 @@ def tables(as_json: AsJson = False) -> None:
     with reported_errors():
         from ..data.catalogue import load_table, table_names
 
-        found = [load_table(name) for name in table_names()]
+        found = []
+        for name in table_names():
+            try:
+                found.append(load_table(name))
+            except DataFileError as error:  # one damaged table does not hide the others
+                typer.echo(f"warning: {error}", err=True)
         listed = [
             {
                 "name": table.name,
@@ -42,7 +48,7 @@ def tables(as_json: AsJson = False) -> None:
             for table in found
         ]
         columns = ("table", "space", "tasks", "architectures", "metrics", "source")
-        print_table(columns, rows, left=3)
+        print_table(columns, rows)
 
 
 def import_(
@@ -101,14 +107,15 @@ def predictors(as_json: AsJson = False) -> None:
 def searchers(as_json: AsJson = False) -> None:
     """List the searchers: names for -s, and whether a predictor can guide them."""
     with reported_errors():
-        from ..registry import GUIDED, searcher_class, searcher_names
+        from ..registry import can_be_guided, searcher_class, searcher_names
 
         names = searcher_names()
         if as_json:
-            emit({"searchers": [{"name": n, "guided": n in GUIDED} for n in names]})
+            emit({"searchers": [{"name": n, "guided": can_be_guided(n)} for n in names]})
             return
         rows = [
-            [n, _first_line(searcher_class(n)), "with -p" if n in GUIDED else ""] for n in names
+            [n, _first_line(searcher_class(n)), "with -p" if can_be_guided(n) else ""]
+            for n in names
         ]
         print_table(("searcher", "what it is", "guided"), rows)
 
