@@ -24,13 +24,15 @@ def colours(names: Sequence[str]) -> dict[str, str]:
     return {n: COLOURS[k % len(COLOURS)] for k, n in enumerate(dict.fromkeys(names))}
 
 
-def panels(count: int, *, width: float = 4.6, height: float = 3.4) -> tuple[Figure, list[Axes]]:
-    """Return a figure with ``count`` panels, at most three in a row."""
+def panels(
+    count: int, *, width: float = 4.6, height: float = 3.4, legend: float = 0.0
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure with ``count`` panels, at most three in a row; sizes in inches."""
     from matplotlib.figure import Figure
 
     columns = min(3, count)
     rows = -(-count // columns)
-    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    figure = Figure(figsize=(width * columns + legend, height * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
     for axis in axes[count:]:
         axis.set_visible(False)
@@ -85,7 +87,7 @@ def tau_by_size(summary: Sequence[Mapping[str, Any]]) -> str:
 
     tasks = list(dict.fromkeys((e["table"], e["task"]) for e in summary))
     colour = colours([e["predictor"] for e in summary])
-    figure, axes = panels(len(tasks))
+    figure, axes = panels(len(tasks), legend=1.8)
     for axis, (table, task) in zip(axes, tasks, strict=True):
         here = [e for e in summary if (e["table"], e["task"]) == (table, task)]
         for name in colour:
@@ -163,16 +165,12 @@ def tau_by_time(summary: Sequence[Mapping[str, Any]]) -> str:
     every = [e for e in summary if not e["unseen_functions_only"]]
     tasks = list(dict.fromkeys((e["table"], e["task"]) for e in every))
     colour = colours([e["predictor"] for e in every])
-    figure, axes = panels(len(tasks))
+    figure, axes = panels(len(tasks), legend=1.8)
     for axis, (table, task) in zip(axes, tasks, strict=True):
         here = [e for e in every if (e["table"], e["task"]) == (table, task)]
         for name in colour:
             mine = sorted(
-                (
-                    e
-                    for e in every
-                    if (e["table"], e["task"], e["predictor"]) == (table, task, name)
-                ),
+                (e for e in here if e["predictor"] == name),
                 key=lambda e: e["n_train"],
             )
             seconds = [e["fit_seconds"]["mean"] + e["predict_seconds"]["mean"] for e in mine]

@@ -255,7 +255,8 @@ def compare_report(folder: Path) -> Path:
     return render(
         folder / "report.html",
         title="Predictors compared",
-        lead=f"Best with {largest} training architectures: {won} ({count(about['trials'], 'trial')}).",
+        lead=f"Best with {largest} training architectures: {won} "
+        f"({count(about['trials'], 'trial')}).",
         command=found["command"],
         sections=sections,
         made={

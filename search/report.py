@@ -58,7 +58,7 @@ def curves_picture(curves: Sequence[Mapping[str, Any]]) -> str:
 
     tasks = list(dict.fromkeys((c["table"], c["task"]) for c in curves))
     colour = colours([c["label"] for c in curves])
-    figure, axes = panels(len(tasks), width=5.4, height=3.8)
+    figure, axes = panels(len(tasks), width=5.0, height=3.6, legend=1.8)
     for axis, task in zip(axes, tasks, strict=True):
         here = [c for c in curves if (c["table"], c["task"]) == task]
         worst = 0.0
