@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Annotated
 
 import typer
@@ -47,4 +48,6 @@ app.command()(listing.searchers)
 
 def main() -> None:
     """Run the command line."""
+    # What a scheduler sends ends a run as Ctrl-C does: worker processes too, the finished kept.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     app()
