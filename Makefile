@@ -24,9 +24,9 @@ check: install
 	$(BIN)/python tools/linktree.py
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2 tests/test_layout.py
+	$(MAKE) docs
 
 docs: install
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
 
 clean:
