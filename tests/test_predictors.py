@@ -62,7 +62,7 @@ def test_unknown_names_suggest_the_nearest(analog: Table) -> None:
     [
         ("gp", {"features": ("structur",)}, "structure, paths, onehot"),
         ("xgb", {"features": ()}, "features"),
-        ("gin", {"loss": "msee"}, "mse, hinge"),
+        ("gin", {"loss": "msee"}, "mse, huber, hinge"),
         ("rf", {"labels": "raw"}, "normal-scores"),
     ],
 )
