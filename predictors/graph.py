@@ -9,14 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import DenseGCNConv, DenseGINConv
 
-from ..data.devices import resolve_device
-from ..data.seeds import Seed, torch_seed
+from ..data.seeds import Seed
 from ..data.spaces import Codes, Space
-from .base import Predictor, Scores
-from .labels import Labels
-from .training import train
-
-_PREDICT_BATCH = 4096
+from .base import Scores
+from .neural_base import NeuralPredictor
 
 
 class _TwoWay(nn.Module):
@@ -47,16 +43,16 @@ class _Network(nn.Module):
         )
 
     def forward(self, nodes: Tensor, adjacency: Tensor, mask: Tensor) -> Tensor:
-        """Return the scores, shape (n,), of soft node types (n, v, t) and flows (n, v, v)."""
+        """Return the scores, shape (1, n), of soft node types (n, v, t) and flows (n, v, v)."""
         keep = mask.unsqueeze(-1)
         x = self.embedding(nodes) * keep
         for layer in self.layers:
             x = layer(x, adjacency, mask) * keep
         readout = torch.cat([x.sum(dim=1) / keep.sum(dim=1), x[:, 1]], dim=1)
-        return self.head(readout).squeeze(-1)  # type: ignore[no-any-return]
+        return self.head(readout).squeeze(-1).unsqueeze(0)  # type: ignore[no-any-return]
 
 
-class GraphPredictor(Predictor):
+class GraphPredictor(NeuralPredictor):
     """A graph neural network over the operations of an architecture.
 
     Messages flow both ways along the directed graph; operations that no data passes are left out.
@@ -69,15 +65,13 @@ class GraphPredictor(Predictor):
     steps : int
         Gradient steps.
     learning_rate, weight_decay, dropout : float
-    loss : {"mse", "hinge"}
-        Squared error, or the pairwise ranking loss.
+    loss : str
+        One of ``losses.LOSSES``.
     labels : {"normal-scores", "standardised"}
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     seed : int, Generator or None
     """
-
-    minimum_labels = 5
 
     def __init__(
         self,
@@ -94,17 +88,19 @@ class GraphPredictor(Predictor):
         device: str = "auto",
         seed: Seed = None,
     ) -> None:
-        self.space = space
+        super().__init__(
+            space,
+            width=width,
+            steps=steps,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            dropout=dropout,
+            loss=loss,
+            labels=labels,
+            device=device,
+            seed=seed,
+        )
         self.layers = layers
-        self.width = width
-        self.steps = steps
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.dropout = dropout
-        self.loss = loss
-        self.labels = labels
-        self.device = device
-        self.seed = seed
 
     @abstractmethod
     def _convolution(self) -> nn.Module:
@@ -119,37 +115,15 @@ class GraphPredictor(Predictor):
             torch.as_tensor(graphs.mask.astype(np.float32), device=self.device_),
         ]
 
-    def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
-        self.device_ = resolve_device(self.device)
-        inputs = self._tensors(codes)
-        targets = torch.as_tensor(z, dtype=torch.float32, device=self.device_)
-        with torch_seed(rng, self.device_):
-            layers = [
-                _TwoWay(self._convolution(), self._convolution(), self.width)
-                for _ in range(self.layers)
-            ]
-            types = len(self.space.node_types)
-            module = _Network(types, layers, self.width, self.dropout).to(self.device_)
-            train(
-                module,
-                inputs,
-                targets,
-                loss=self.loss,
-                steps=self.steps,
-                batch_size=128,
-                learning_rate=self.learning_rate,
-                weight_decay=self.weight_decay,
-                rng=rng,
-            )
-        self.module_ = module
+    def _network(self, inputs: list[Tensor]) -> nn.Module:
+        layers = [
+            _TwoWay(self._convolution(), self._convolution(), self.width)
+            for _ in range(self.layers)
+        ]
+        return _Network(inputs[0].shape[2], layers, self.width, self.dropout)
 
     def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
-        scores = np.empty(len(codes))
-        with torch.inference_mode():
-            for start in range(0, len(codes), _PREDICT_BATCH):
-                part = slice(start, start + _PREDICT_BATCH)
-                scores[part] = self.module_(*self._tensors(codes[part])).double().cpu().numpy()
-        return scores, None
+        return super()._predict(codes)[0], None
 
 
 class GIN(GraphPredictor):

@@ -1,0 +1,111 @@
+"""What neural predictors share: stored parameters, the fit and the prediction in parts."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..data.devices import resolve_device
+from ..data.seeds import Seed, torch_seed
+from ..data.spaces import Codes, Space
+from .base import Predictor, Scores
+from .labels import Labels
+from .training import train
+
+
+class NeuralPredictor(Predictor):
+    """A torch network trained with AdamW on the transformed labels.
+
+    A subclass turns codes into tensors (``_tensors``) and makes the network (``_network``), which
+    returns the score of each member of an ensemble, shape (members, n).
+
+    Parameters
+    ----------
+    space : Space
+    width : int
+    steps : int
+        Gradient steps.
+    learning_rate, weight_decay, dropout : float
+    loss : str
+        One of ``losses.LOSSES``.
+    labels : {"normal-scores", "standardised"}
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    seed : int, Generator or None
+    """
+
+    minimum_labels = 5
+    batch_size: ClassVar[int] = 128
+    """Architectures a gradient step sees; all of them where there are fewer."""
+    predict_batch: ClassVar[int] = 4096
+    """Architectures predicted at once."""
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        width: int,
+        steps: int,
+        learning_rate: float,
+        weight_decay: float,
+        dropout: float,
+        loss: str,
+        labels: str,
+        device: str,
+        seed: Seed,
+    ) -> None:
+        self.space = space
+        self.width = width
+        self.steps = steps
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.dropout = dropout
+        self.loss = loss
+        self.labels = labels
+        self.device = device
+        self.seed = seed
+
+    def _prepare(self, codes: Codes) -> None:
+        """Learn what ``_tensors`` needs from the training codes."""
+
+    @abstractmethod
+    def _tensors(self, codes: Codes) -> list[Tensor]:
+        """Return the inputs of the network, each (n, ...), on ``device_``."""
+
+    @abstractmethod
+    def _network(self, inputs: list[Tensor]) -> nn.Module:
+        """Return a fresh network for inputs such as these."""
+
+    def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
+        self.device_ = resolve_device(self.device)
+        self._prepare(codes)
+        inputs = self._tensors(codes)
+        targets = torch.as_tensor(z, dtype=torch.float32, device=self.device_)
+        with torch_seed(rng, self.device_):
+            module = self._network(inputs).to(self.device_)
+            train(
+                module,
+                inputs,
+                targets,
+                loss=self.loss,
+                steps=self.steps,
+                batch_size=self.batch_size,
+                learning_rate=self.learning_rate,
+                weight_decay=self.weight_decay,
+                rng=rng,
+            )
+        self.module_ = module
+
+    def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
+        parts = range(0, len(codes), self.predict_batch)
+        with torch.inference_mode():
+            votes = [
+                self.module_(*self._tensors(codes[start : start + self.predict_batch]))
+                for start in parts
+            ]
+        scores = torch.cat(votes, dim=-1).double().cpu().numpy()
+        return scores.mean(axis=0), scores.std(axis=0)
