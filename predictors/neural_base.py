@@ -100,12 +100,17 @@ class NeuralPredictor(Predictor):
             )
         self.module_ = module
 
+    def _votes(self, inputs: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Return scores, shape (n,), and those whose spread is their uncertainty, shape (k, n)."""
+        votes = self.module_(*inputs)
+        return votes.mean(dim=0), votes
+
     def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
-        parts = range(0, len(codes), self.predict_batch)
+        scores, deviations = [], []
         with torch.inference_mode():
-            votes = [
-                self.module_(*self._tensors(codes[start : start + self.predict_batch]))
-                for start in parts
-            ]
-        scores = torch.cat(votes, dim=-1).double().cpu().numpy()
-        return scores.mean(axis=0), scores.std(axis=0)
+            for start in range(0, len(codes), self.predict_batch):
+                inputs = self._tensors(codes[start : start + self.predict_batch])
+                score, votes = self._votes(inputs)
+                scores.append(score.double().cpu().numpy())
+                deviations.append(votes.double().cpu().numpy().std(axis=0))
+        return np.concatenate(scores), np.concatenate(deviations)
