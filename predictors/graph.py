@@ -64,15 +64,15 @@ class GraphPredictor(NeuralPredictor):
         space: Space,
         *,
         members: int = 1,
-        layers: int = 3,
+        layers: int = 2,
         width: int = 32,
-        steps: int = 150,
+        steps: int = 200,
         learning_rate: float = 5e-3,
         weight_decay: float = 0.05,
         dropout: float = 0.1,
         dropout_samples: int = 0,
         path_sums: bool = True,
-        loss: str = "mse",
+        loss: str = "hinge",
         labels: str = "normal-scores",
         device: str = "auto",
         seed: Seed = None,
@@ -161,8 +161,8 @@ class GraphPredictor(NeuralPredictor):
         Returns
         -------
         Tensor, shape (n,)
-            Scores on the scale that the network learns, which rises with the label. With one-hot
-            types the order is that of ``predict``.
+            Transformed labels, which rise with the labels: ``label_transform_.inverse`` makes the
+            scores of ``predict`` of them.
 
         Raises
         ------
@@ -176,7 +176,8 @@ class GraphPredictor(NeuralPredictor):
         if mask is None:
             mask = torch.ones(nodes.shape[:2], device=nodes.device)
         graphs = self._scaled(soft_graphs(nodes, adjacency, mask, self.kinds_))
-        scores: Tensor = self.module_(*graphs).mean(dim=0)
+        offset, slope = self.line_
+        scores: Tensor = offset + slope * self.module_(*graphs).mean(dim=0)
         return scores
 
 

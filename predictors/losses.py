@@ -108,6 +108,9 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "bce-rank": bce_rank,
 }
 
+# Losses of the values themselves; under the others scores have an order but no unit.
+IN_UNITS = ("mse", "huber")
+
 
 def make_loss(name: str) -> Callable[[Tensor, Tensor], Tensor]:
     """Return the loss of that name.

@@ -14,6 +14,7 @@ from ..data.seeds import Seed, torch_seed
 from ..data.spaces import Codes, Space
 from .base import Predictor, Scores
 from .labels import Labels
+from .losses import IN_UNITS
 from .training import train
 
 
@@ -21,7 +22,8 @@ class NeuralPredictor(Predictor):
     """A torch network trained with AdamW on the transformed labels.
 
     A subclass turns codes into tensors (``_tensors``) and makes the network (``_network``), which
-    returns the score of each member of an ensemble, shape (members, n).
+    returns the score of each member of an ensemble, shape (members, n). What a ranking loss learnt
+    gets the unit of the labels by a line through the training labels.
 
     Parameters
     ----------
@@ -99,6 +101,10 @@ class NeuralPredictor(Predictor):
                 rng=rng,
             )
         self.module_ = module
+        self.line_ = 0.0, 1.0
+        if self.loss not in IN_UNITS:
+            with torch.inference_mode():
+                self.line_ = _line(self._votes(inputs)[0].double(), targets.double())
 
     def _votes(self, inputs: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Return scores, shape (n,), and those whose spread is their uncertainty, shape (k, n)."""
@@ -113,4 +119,13 @@ class NeuralPredictor(Predictor):
                 score, votes = self._votes(inputs)
                 scores.append(score.double().cpu().numpy())
                 deviations.append(votes.double().cpu().numpy().std(axis=0))
-        return np.concatenate(scores), np.concatenate(deviations)
+        offset, slope = self.line_
+        return offset + slope * np.concatenate(scores), slope * np.concatenate(deviations)
+
+
+def _line(scores: Tensor, targets: Tensor) -> tuple[float, float]:
+    """Return offset and slope of the least-squares line, which gives a ranking its unit."""
+    away = scores - scores.mean()
+    slope = float((away * targets).sum() / (away**2).sum().clamp(min=1e-12))
+    slope = slope if slope > 0 else 1.0  # the order of the scores is what was learnt
+    return float(targets.mean() - slope * scores.mean()), slope

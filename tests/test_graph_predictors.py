@@ -162,5 +162,17 @@ def test_members_differ_and_their_mean_is_the_score(labelled) -> None:
         votes = gin.module_(*gin._tensors(NB201.canonical(codes))).double().numpy()
     assert votes.shape == (3, len(codes))
     assert votes.std(axis=0).max() > 1e-3
-    expected = gin.label_transform_.inverse(votes.mean(axis=0))
+    offset, slope = gin.line_
+    expected = gin.label_transform_.inverse(offset + slope * votes.mean(axis=0))
     assert np.allclose(expected, gin.predict(codes), atol=1e-4)
+
+
+@pytest.mark.parametrize("loss", ["hinge", "listmle", "warp", "bce-rank"])
+def test_scores_of_a_ranking_loss_have_the_unit_of_the_labels(loss: str, labelled) -> None:
+    codes, y = labelled
+    parameters = SMALL | {"steps": 60}
+    gin = make_predictor("gin", NB201, loss=loss, labels="standardised", **parameters)
+    scores = gin.fit(codes, 100 + 10 * y).predict(codes)
+    assert scores.mean() == pytest.approx(100 + 10 * y.mean(), abs=0.1)
+    # A least-squares line never spreads more than what it fits, and here it fits well.
+    assert 0.6 < scores.std() / (10 * y.std()) <= 1.001
