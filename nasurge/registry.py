@@ -22,6 +22,11 @@ PREDICTORS = {
     "mlp": "nasurge.predictors.neural:MLPEnsemble",
     "gin": "nasurge.predictors.graph:GIN",
     "gcn": "nasurge.predictors.graph:GCN",
+    "gat": "nasurge.predictors.graph:GAT",
+    "gated-gcn": "nasurge.predictors.graph:GatedGCN",
+    "gates": "nasurge.predictors.graph:GATES",
+    "flan": "nasurge.predictors.graph:FLAN",
+    "transformer": "nasurge.predictors.graph:GraphTransformer",
 }
 SEARCHERS = {
     "random": "nasurge.search.random:RandomSearch",

@@ -37,13 +37,18 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
     minimum_labels: ClassVar[int] = 2
     """Fewest architectures ``fit`` accepts."""
     offers_std: ClassVar[bool] = False
-    """Whether ``predict(codes, return_std=True)`` works."""
+    """Whether ``predict(codes, return_std=True)`` works, whatever the parameters."""
     heavy_imports: ClassVar[tuple[str, ...]] = ()
     """Modules that ``fit`` imports; ``preload`` imports them ahead of a timing."""
 
     space: Space
     labels: str = "normal-scores"
     seed: Seed = None
+
+    @property
+    def has_std(self) -> bool:
+        """Whether ``predict(codes, return_std=True)`` works with these parameters."""
+        return self.offers_std
 
     @classmethod
     def preload(cls) -> None:
@@ -118,10 +123,10 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
         """
         if not hasattr(self, "label_transform_"):
             raise NotFittedError(f"{type(self).__name__} is not fitted: call fit(codes, y) first")
-        if return_std and not self.offers_std:
+        if return_std and not self.has_std:
             raise ParameterError(
-                f"{type(self).__name__} offers no standard deviations; predictors that do are "
-                "marked in the list of: nasurge predictors"
+                f"{type(self).__name__} offers no standard deviations with these parameters; "
+                "predictors that always do are marked in the list of: nasurge predictors"
             )
         canonical = self.space.canonical(codes)
         # Twins are predicted once: a whole NAS-Bench-201 is 6,466 rows instead of 15,625.

@@ -1,4 +1,4 @@
-"""Graph neural networks on PyTorch Geometric."""
+"""Graph neural networks over the operations of an architecture."""
 
 from __future__ import annotations
 
@@ -9,153 +9,182 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import DenseGCNConv, DenseGINConv
 
-from ..data.devices import resolve_device
-from ..data.seeds import Seed, torch_seed
+from ..data.seeds import Seed
 from ..data.spaces import Codes, Space
-from .base import Predictor, Scores
-from .labels import Labels
-from .training import train
+from ..errors import NotFittedError
+from .graph_layers import Attention, DualFlow, FlowTransformer, Gated, OperationGate, Plain, TwoWay
+from .graph_network import Members, Network
+from .neural_base import NeuralPredictor
+from .soft_graphs import Kinds, SoftGraphs, soft_graphs
 
-_PREDICT_BATCH = 4096
-
-
-class _TwoWay(nn.Module):
-    """A layer that sends messages along the data flow and against it, with separate weights."""
-
-    def __init__(self, along: nn.Module, against: nn.Module, width: int) -> None:
-        super().__init__()
-        self.along, self.against = along, against
-        self.norm = nn.LayerNorm(width)
-
-    def forward(self, x: Tensor, adjacency: Tensor, mask: Tensor) -> Tensor:
-        """Return node states (n, v, width)."""
-        # The dense layers of PyTorch Geometric sum over the columns of a node's row.
-        messages = self.along(x, adjacency.transpose(1, 2), mask)
-        messages = messages + self.against(x, adjacency, mask)
-        return x + torch.relu(self.norm(messages))
+# Unlabelled architectures that say what is usual in a space.
+_SAMPLE = 2000
 
 
-class _Network(nn.Module):
-    """Node types embedded, two-way layers, mean and output node read out by a perceptron."""
-
-    def __init__(self, types: int, layers: list[_TwoWay], width: int, dropout: float) -> None:
-        super().__init__()
-        self.embedding = nn.Linear(types, width, bias=False)
-        self.layers = nn.ModuleList(layers)
-        self.head = nn.Sequential(
-            nn.Dropout(dropout), nn.Linear(2 * width, width), nn.ReLU(), nn.Linear(width, 1)
-        )
-
-    def forward(self, nodes: Tensor, adjacency: Tensor, mask: Tensor) -> Tensor:
-        """Return the scores, shape (n,), of soft node types (n, v, t) and flows (n, v, v)."""
-        keep = mask.unsqueeze(-1)
-        x = self.embedding(nodes) * keep
-        for layer in self.layers:
-            x = layer(x, adjacency, mask) * keep
-        readout = torch.cat([x.sum(dim=1) / keep.sum(dim=1), x[:, 1]], dim=1)
-        return self.head(readout).squeeze(-1)  # type: ignore[no-any-return]
-
-
-class GraphPredictor(Predictor):
+class GraphPredictor(NeuralPredictor):
     """A graph neural network over the operations of an architecture.
 
-    Messages flow both ways along the directed graph; operations that no data passes are left out.
-    Graphs are dense batches: node types (n, v, t), flows (n, v, v).
+    Operations that no data passes are left out and skips replaced by the connections they make,
+    so networks see what is computed. The head reads the mean of the nodes, the output node, and
+    (``path_sums``) log-sum-exps of path lengths, standardised over unlabelled architectures of the
+    space. All is differentiable in the node types: see ``score_graphs``.
+
+    Standard deviations are offered with ``members`` > 1 or ``dropout_samples`` > 0.
 
     Parameters
     ----------
     space : Space
+    members : int
+        Networks of the ensemble, which differ in their start and dropout.
     layers, width : int
     steps : int
         Gradient steps.
     learning_rate, weight_decay, dropout : float
-    loss : {"mse", "hinge"}
-        Squared error, or the pairwise ranking loss.
+    dropout_samples : int
+        Networks with other units dropped, a member, whose spread is the standard deviation
+        (Monte Carlo dropout); the score stays that of the whole network.
+    path_sums : bool
+        Whether the head reads path lengths.
+    loss : str
+        One of ``losses.LOSSES``.
     labels : {"normal-scores", "standardised"}
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     seed : int, Generator or None
-    """
 
-    minimum_labels = 5
+    References
+    ----------
+    Ensembles: B. Lakshminarayanan, A. Pritzel, C. Blundell. Simple and scalable predictive
+    uncertainty estimation using deep ensembles. NeurIPS 2017. Dropout: Y. Gal and Z. Ghahramani.
+    Dropout as a Bayesian approximation. ICML 2016.
+    """
 
     def __init__(
         self,
         space: Space,
         *,
-        layers: int = 4,
-        width: int = 64,
-        steps: int = 150,
+        members: int = 1,
+        layers: int = 2,
+        width: int = 32,
+        steps: int = 200,
         learning_rate: float = 5e-3,
         weight_decay: float = 0.05,
         dropout: float = 0.1,
-        loss: str = "mse",
+        dropout_samples: int = 0,
+        path_sums: bool = True,
+        loss: str = "hinge",
         labels: str = "normal-scores",
         device: str = "auto",
         seed: Seed = None,
     ) -> None:
-        self.space = space
+        super().__init__(
+            space,
+            width=width,
+            steps=steps,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            dropout=dropout,
+            loss=loss,
+            labels=labels,
+            device=device,
+            seed=seed,
+        )
+        self.members = members
         self.layers = layers
-        self.width = width
-        self.steps = steps
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.dropout = dropout
-        self.loss = loss
-        self.labels = labels
-        self.device = device
-        self.seed = seed
+        self.dropout_samples = dropout_samples
+        self.path_sums = path_sums
+
+    @property
+    def has_std(self) -> bool:
+        """Whether there is more than one network to ask."""
+        return self.members > 1 or self.dropout_samples > 0
 
     @abstractmethod
-    def _convolution(self) -> nn.Module:
-        """Return one direction of one layer."""
+    def _layer(self) -> nn.Module:
+        """Return one layer: (node states, embedded operations, graphs) to node states."""
 
-    def _tensors(self, codes: Codes) -> list[Tensor]:
+    def _graphs(self, codes: Codes) -> SoftGraphs:
         graphs = self.space.graphs(codes)
         nodes = torch.as_tensor(graphs.nodes, device=self.device_)
-        return [
+        return soft_graphs(
             nn.functional.one_hot(nodes, len(self.space.node_types)).float(),
             torch.as_tensor(graphs.adjacency.astype(np.float32), device=self.device_),
             torch.as_tensor(graphs.mask.astype(np.float32), device=self.device_),
-        ]
+            self.kinds_,
+        )
 
-    def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
-        self.device_ = resolve_device(self.device)
-        inputs = self._tensors(codes)
-        targets = torch.as_tensor(z, dtype=torch.float32, device=self.device_)
-        with torch_seed(rng, self.device_):
-            layers = [
-                _TwoWay(self._convolution(), self._convolution(), self.width)
-                for _ in range(self.layers)
-            ]
-            types = len(self.space.node_types)
-            module = _Network(types, layers, self.width, self.dropout).to(self.device_)
-            train(
-                module,
-                inputs,
-                targets,
-                loss=self.loss,
-                steps=self.steps,
-                batch_size=128,
-                learning_rate=self.learning_rate,
-                weight_decay=self.weight_decay,
-                rng=rng,
-            )
-        self.module_ = module
+    def _prepare(self, codes: Codes) -> None:  # noqa: ARG002
+        self.kinds_ = Kinds.of(self.space, self.device_)
+        sums = self._graphs(self.space.canonical(self.space.sample(_SAMPLE, seed=0))).sums
+        spread, centre = torch.std_mean(sums, dim=0)
+        varies = spread > 1e-4
+        if not self.path_sums:
+            varies = torch.zeros_like(varies)
+        self.sums_ = varies, centre[varies], spread[varies]
 
-    def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
-        scores = np.empty(len(codes))
-        with torch.inference_mode():
-            for start in range(0, len(codes), _PREDICT_BATCH):
-                part = slice(start, start + _PREDICT_BATCH)
-                scores[part] = self.module_(*self._tensors(codes[part])).double().cpu().numpy()
-        return scores, None
+    def _scaled(self, graphs: SoftGraphs) -> SoftGraphs:
+        varies, centre, spread = self.sums_
+        return graphs._replace(sums=(graphs.sums[:, varies] - centre) / spread)
+
+    def _tensors(self, codes: Codes) -> list[Tensor]:
+        return list(self._scaled(self._graphs(codes)))
+
+    def _network(self, inputs: list[Tensor]) -> nn.Module:
+        graphs = SoftGraphs(*inputs)
+        networks = []
+        for _ in range(self.members):
+            layers = [self._layer() for _ in range(self.layers)]
+            sizes = graphs.types.shape[2], graphs.sums.shape[1]
+            networks.append(Network(*sizes, layers, self.width, self.dropout))
+        return Members(networks, self.dropout, self.dropout_samples)
+
+    def _votes(self, inputs: list[Tensor]) -> tuple[Tensor, Tensor]:
+        votes = self.module_(*inputs)
+        if not self.dropout_samples:
+            return votes.mean(dim=0), votes
+        return votes.mean(dim=0), self.module_.sampled(*inputs)  # type: ignore[operator]
+
+    def score_graphs(self, nodes: Tensor, adjacency: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return the scores of relaxed architectures; gradients flow to their node types.
+
+        Parameters
+        ----------
+        nodes : Tensor, shape (n, v, t)
+            Share of each of ``space.node_types`` in each node; shares of a node sum to 1.
+        adjacency : Tensor, shape (n, v, v)
+            Flow from the first node to the second, as ``space.graphs`` gives it. Operations with a
+            share of zero operation are cut by that share, so give the flow of an architecture
+            without zero operations to relax it.
+        mask : Tensor, shape (n, v), optional
+            0 for nodes that do not exist; all exist by default.
+
+        Returns
+        -------
+        Tensor, shape (n,)
+            Transformed labels, which rise with the labels: ``label_transform_.inverse`` makes the
+            scores of ``predict`` of them.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ParameterError
+            If the shapes do not belong together or to the space.
+        """
+        if not hasattr(self, "module_"):
+            raise NotFittedError(f"{type(self).__name__} is not fitted: call fit(codes, y) first")
+        if mask is None:
+            mask = torch.ones(nodes.shape[:2], device=nodes.device)
+        graphs = self._scaled(soft_graphs(nodes, adjacency, mask, self.kinds_))
+        offset, slope = self.line_
+        scores: Tensor = offset + slope * self.module_(*graphs).mean(dim=0)
+        return scores
 
 
 class GIN(GraphPredictor):
     """A graph isomorphism network over operations.
 
-    Parameters as ``GraphPredictor``.
+    Parameters as ``GraphPredictor``. Messages go both ways along the flow, with a residual.
 
     References
     ----------
@@ -171,18 +200,20 @@ class GIN(GraphPredictor):
     (5,)
     """
 
-    def _convolution(self) -> nn.Module:
-        perceptron = nn.Sequential(
-            nn.Linear(self.width, self.width), nn.ReLU(), nn.Linear(self.width, self.width)
-        )
-        convolution: nn.Module = DenseGINConv(perceptron, train_eps=True)
-        return convolution
+    def _layer(self) -> nn.Module:
+        def one_way() -> nn.Module:
+            perceptron = nn.Sequential(
+                nn.Linear(self.width, self.width), nn.ReLU(), nn.Linear(self.width, self.width)
+            )
+            return Plain(DenseGINConv(perceptron, train_eps=True))
+
+        return TwoWay(one_way(), one_way(), self.width)
 
 
 class GCN(GraphPredictor):
     """A graph convolutional network over operations.
 
-    Parameters as ``GraphPredictor``.
+    Parameters as ``GraphPredictor``. Messages go both ways along the flow, with a residual.
 
     References
     ----------
@@ -194,11 +225,142 @@ class GCN(GraphPredictor):
     >>> import nasurge
     >>> table = nasurge.load_table("nb201-analog")
     >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> gcn = GCN(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
-    >>> gcn.predict(table.codes[:5]).shape
+    >>> model = GCN(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
+    >>> model.predict(table.codes[:5]).shape
     (5,)
     """
 
-    def _convolution(self) -> nn.Module:
-        convolution: nn.Module = DenseGCNConv(self.width, self.width)
-        return convolution
+    def _layer(self) -> nn.Module:
+        def one_way() -> nn.Module:
+            return Plain(DenseGCNConv(self.width, self.width))
+
+        return TwoWay(one_way(), one_way(), self.width)
+
+
+class GAT(GraphPredictor):
+    """A graph attention network over operations.
+
+    Parameters as ``GraphPredictor``. Four heads; each direction of the flow has its own attention,
+    weighed by how much data flows.
+
+    References
+    ----------
+    P. Veličković et al. Graph attention networks. ICLR 2018.
+
+    Examples
+    --------
+    >>> import nasurge
+    >>> table = nasurge.load_table("nb201-analog")
+    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
+    >>> model = GAT(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
+    >>> model.predict(table.codes[:5]).shape
+    (5,)
+    """
+
+    def _layer(self) -> nn.Module:
+        return TwoWay(Attention(self.width), Attention(self.width), self.width)
+
+
+class GatedGCN(GraphPredictor):
+    """A gated graph convolutional network: every edge has a gate per channel.
+
+    Parameters as ``GraphPredictor``. The layer of Bresson and Laurent with layer normalisation and
+    without edge states, in both directions of the flow.
+
+    References
+    ----------
+    X. Bresson and T. Laurent. Residual gated graph ConvNets. arXiv 1711.07553.
+
+    Examples
+    --------
+    >>> import nasurge
+    >>> table = nasurge.load_table("nb201-analog")
+    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
+    >>> model = GatedGCN(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
+    >>> model.predict(table.codes[:5]).shape
+    (5,)
+    """
+
+    predict_batch = 1024  # memory for a gate per edge and channel
+
+    def _layer(self) -> nn.Module:
+        return TwoWay(Gated(self.width), Gated(self.width), self.width)
+
+
+class GATES(GraphPredictor):
+    """GATES: information flows from the input, and operations gate it on its way.
+
+    Parameters as ``GraphPredictor``. As in the paper messages go along the flow only and an
+    operation modulates what passes it; node states start from the operations, where the paper's
+    start from learnt information at the input, and layers have a residual.
+
+    References
+    ----------
+    X. Ning, Y. Zheng, T. Zhao, Y. Wang, H. Yang. A generic graph-based neural architecture encoding
+    scheme for predictor-based NAS. ECCV 2020.
+
+    Examples
+    --------
+    >>> import nasurge
+    >>> table = nasurge.load_table("nb201-analog")
+    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
+    >>> model = GATES(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
+    >>> model.predict(table.codes[:5]).shape
+    (5,)
+    """
+
+    def _layer(self) -> nn.Module:
+        return TwoWay(OperationGate(self.width, keep=False), None, self.width)
+
+
+class FLAN(GraphPredictor):
+    """A dual-flow network: dense graph flow and graph attention, averaged in every layer.
+
+    Parameters as ``GraphPredictor``. The two modules of FLAN, gated by the operations, run along
+    the flow and against it at once; FLAN's iterated refinement of operations, zero-cost and
+    unsupervised encodings and its transfer between spaces are left out.
+
+    References
+    ----------
+    Y. Akhauri and M. S. Abdelfattah. Encodings for prediction-based neural architecture search.
+    arXiv 2403.02484.
+
+    Examples
+    --------
+    >>> import nasurge
+    >>> table = nasurge.load_table("nb201-analog")
+    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
+    >>> model = FLAN(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
+    >>> model.predict(table.codes[:5]).shape
+    (5,)
+    """
+
+    def _layer(self) -> nn.Module:
+        return TwoWay(DualFlow(self.width), DualFlow(self.width), self.width)
+
+
+class GraphTransformer(GraphPredictor):
+    """A transformer over operations whose attention follows the flow.
+
+    Parameters as ``GraphPredictor``. Of the four heads one sees what comes before, one what comes
+    after, one the next nodes and one all: the flow masks of FlowerFormer in the place of TNASP's
+    Laplacian encodings, which are neither differentiable nor free of sign.
+
+    References
+    ----------
+    S. Lu, J. Li, J. Tan, S. Yang, J. Liu. TNASP: a transformer-based NAS predictor with a
+    self-evolution framework. NeurIPS 2021. D. Hwang, H. Kim, S. Kim, K. Shin. FlowerFormer:
+    empowering neural architecture encoding using a flow-aware graph transformer. CVPR 2024.
+
+    Examples
+    --------
+    >>> import nasurge
+    >>> table = nasurge.load_table("nb201-analog")
+    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
+    >>> model = GraphTransformer(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
+    >>> model.predict(table.codes[:5]).shape
+    (5,)
+    """
+
+    def _layer(self) -> nn.Module:
+        return FlowTransformer(self.width)

@@ -5,18 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 
-import numpy as np
 import torch
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
-from ..data.devices import resolve_device
-from ..data.seeds import Seed, torch_seed
+from ..data.seeds import Seed
 from ..data.spaces import Codes, Space
-from .base import Predictor, Scores
-from .labels import Labels
+from .neural_base import NeuralPredictor
 from .pipelines import make_features
-from .training import train
 
 
 class _Members(nn.Module):
@@ -44,7 +40,7 @@ class _Members(nn.Module):
         return hidden.squeeze(-1)
 
 
-class MLPEnsemble(Predictor):
+class MLPEnsemble(NeuralPredictor):
     """An ensemble of perceptrons on structural features (and one-hot, where positions matter).
 
     Members start differently and see the same data; their mean is the score and their spread the
@@ -59,7 +55,8 @@ class MLPEnsemble(Predictor):
     steps : int
         Gradient steps.
     learning_rate, weight_decay, dropout : float
-    loss : {"mse", "hinge"}
+    loss : str
+        One of ``losses.LOSSES``.
     features : tuple of str
         Encoders used.
     labels : {"normal-scores", "standardised"}
@@ -81,7 +78,6 @@ class MLPEnsemble(Predictor):
     (5,)
     """
 
-    minimum_labels = 5
     offers_std = True
 
     def __init__(
@@ -100,46 +96,28 @@ class MLPEnsemble(Predictor):
         device: str = "auto",
         seed: Seed = None,
     ) -> None:
-        self.space = space
+        super().__init__(
+            space,
+            width=width,
+            steps=steps,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            dropout=dropout,
+            loss=loss,
+            labels=labels,
+            device=device,
+            seed=seed,
+        )
         self.members = members
-        self.width = width
-        self.steps = steps
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.dropout = dropout
-        self.loss = loss
         self.features = features
-        self.labels = labels
-        self.device = device
-        self.seed = seed
 
-    def _tensor(self, codes: Codes) -> Tensor:
-        scaled = self.scaler_.transform(self.encoder_.transform(codes))
-        return torch.as_tensor(scaled, dtype=torch.float32, device=self.device_)
-
-    def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
-        self.device_ = resolve_device(self.device)
+    def _prepare(self, codes: Codes) -> None:
         self.encoder_ = make_features(self.space, self.features)
         self.scaler_ = StandardScaler().fit(self.encoder_.fit_transform(codes))
-        inputs = self._tensor(codes)
-        targets = torch.as_tensor(z, dtype=torch.float32, device=self.device_)
-        with torch_seed(rng, self.device_):
-            widths = [inputs.shape[1], self.width, self.width, 1]
-            module = _Members(self.members, widths, self.dropout).to(self.device_)
-            train(
-                module,
-                [inputs],
-                targets,
-                loss=self.loss,
-                steps=self.steps,
-                batch_size=128,
-                learning_rate=self.learning_rate,
-                weight_decay=self.weight_decay,
-                rng=rng,
-            )
-        self.module_ = module
 
-    def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
-        with torch.inference_mode():
-            votes = self.module_(self._tensor(codes)).double().cpu().numpy()
-        return votes.mean(axis=0), votes.std(axis=0)
+    def _tensors(self, codes: Codes) -> list[Tensor]:
+        scaled = self.scaler_.transform(self.encoder_.transform(codes))
+        return [torch.as_tensor(scaled, dtype=torch.float32, device=self.device_)]
+
+    def _network(self, inputs: list[Tensor]) -> nn.Module:
+        return _Members(self.members, [inputs[0].shape[1], self.width, self.width, 1], self.dropout)

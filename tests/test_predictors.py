@@ -18,8 +18,8 @@ from nasurge.predictors.labels import NormalScores, Standardised
 from nasurge.registry import make_predictor, predictor_class, predictor_names
 from nasurge.testing.predictor import PREDICTOR_CHECKS
 
-SMALL = {"steps": 40, "width": 32, "layers": 2}
-FAST = {"mlp": {"steps": 60}, "gin": SMALL, "gcn": SMALL}
+GRAPH = ["gin", "gcn", "gat", "gated-gcn", "gates", "flan", "transformer"]
+FAST = {"mlp": {"steps": 60}} | {name: {"steps": 30, "width": 16, "layers": 2} for name in GRAPH}
 SPACES = {
     "nb201": make_space("nb201"),
     "nbgraph": make_space("nbgraph"),
@@ -62,7 +62,7 @@ def test_unknown_names_suggest_the_nearest(analog: Table) -> None:
     [
         ("gp", {"features": ("structur",)}, "structure, paths, onehot"),
         ("xgb", {"features": ()}, "features"),
-        ("gin", {"loss": "msee"}, "mse, hinge"),
+        ("gin", {"loss": "msee"}, "mse, huber, hinge"),
         ("rf", {"labels": "raw"}, "normal-scores"),
     ],
 )
@@ -83,7 +83,7 @@ def test_an_absent_device_is_an_error_that_says_what_is_there(name: str) -> None
         make_predictor(name, SPACES["nb201"], device="cuda").fit(codes, y)
 
 
-@pytest.mark.parametrize("name", ["mlp", "gin", "gcn"])
+@pytest.mark.parametrize("name", ["mlp", *GRAPH])
 def test_the_network_lies_on_the_device(name: str) -> None:
     import torch
 

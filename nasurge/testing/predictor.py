@@ -130,7 +130,7 @@ def check_bad_input(make: Make, codes: Codes, y: Values) -> None:
 def check_std(make: Make, codes: Codes, y: Values) -> None:
     """Check that standard deviations, where offered, are finite; elsewhere the error."""
     predictor = make(seed=0).fit(codes, y)
-    if not predictor.offers_std:
+    if not predictor.has_std:
         _raises(ParameterError, lambda: predictor.predict(codes, return_std=True), "standard")
         return
     scores, std = predictor.predict(codes, return_std=True)
