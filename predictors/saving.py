@@ -38,10 +38,14 @@ _COMPOSITES = (
 # What skops does not trust by itself; none of these runs anything when it is built.
 _TRUSTED = frozenset(
     {
+        "collections.OrderedDict",
         "lightgbm.basic.Booster",
         "lightgbm.sklearn.LGBMRegressor",
         "nasurge.predictors.kernels.few_steps",
         "nasurge.predictors.wl.BlockLinear",
+        "ngboost.api.NGBRegressor",
+        "ngboost.distns.normal.Normal",
+        "ngboost.scores.LogScore",
         "sklearn.gaussian_process.kernels.ConstantKernel",
         "sklearn.gaussian_process.kernels.DotProduct",
         "sklearn.gaussian_process.kernels.Matern",
@@ -50,6 +54,7 @@ _TRUSTED = frozenset(
         "sklearn.gaussian_process.kernels.RationalQuadratic",
         "sklearn.gaussian_process.kernels.Sum",
         "sklearn.gaussian_process.kernels.WhiteKernel",
+        "sklearn.model_selection._split.KFold",
         "sklearn.tree._tree.Tree",
     }
 )

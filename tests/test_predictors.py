@@ -19,7 +19,18 @@ from nasurge.registry import make_predictor, predictor_class, predictor_names
 from nasurge.testing.predictor import PREDICTOR_CHECKS
 
 SMALL = {"steps": 40, "width": 32, "layers": 2}
-FAST = {"mlp": {"steps": 60}, "gin": SMALL, "gcn": SMALL}
+FAST = {
+    "mlp": {"steps": 60},
+    "bananas": {"steps": 60},
+    "gin": SMALL,
+    "gcn": SMALL,
+    "xgb": {"n_estimators": 60, "learning_rate": 0.2},
+    "rf": {"n_estimators": 20},
+    "et": {"n_estimators": 20},
+    "lightgbm": {"n_estimators": 40, "learning_rate": 0.2},
+    "ngboost": {"n_estimators": 15, "learning_rate": 0.2},
+    "stacking": {"n_estimators": 10},
+}
 SPACES = {
     "nb201": make_space("nb201"),
     "nbgraph": make_space("nbgraph"),
