@@ -176,7 +176,7 @@ def load_predictor(path: str | Path) -> Predictor:
 
 
 def _saved_class(where: str) -> type[Predictor]:
-    """Return the registered class at ``"module:Class"``; raise ``LookupError`` without importing."""
+    """Return the registered class at ``"module:Class"``; raise ``LookupError`` if there is none."""
     for name, place in PREDICTORS.items():
         if place == where:
             return predictor_class(name)

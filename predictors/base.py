@@ -162,7 +162,7 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
 
     def _set_state(self, state: dict[str, Any]) -> None:
         """Take back what ``_state`` returned."""
-        vars(self).update(state)
+        self.__dict__.update(state)
 
     @overload
     def predict(self, codes: ArrayLike, *, return_std: Literal[False] = False) -> Scores: ...

@@ -177,7 +177,7 @@ class NGBoost(PipelinePredictor):
     def _steps(self, n_features: int, seed: int) -> list[Any]:  # noqa: ARG002
         from sklearn.tree import DecisionTreeRegressor
 
-        draws = np.random.RandomState(seed)  # noqa: NPY002 -- each tree takes its next number
+        draws = np.random.RandomState(seed)
         tree = DecisionTreeRegressor(
             max_depth=self.max_depth, max_features=self.max_features, random_state=draws
         )

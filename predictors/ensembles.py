@@ -28,7 +28,7 @@ _EDGE = 1e-3
 
 def _to_shares(z: Labels) -> Labels:
     """Return normal scores as centred shares of the distribution, about as wide."""
-    return (ndtr(z) - 0.5) * np.sqrt(12)
+    return np.asarray((ndtr(z) - 0.5) * np.sqrt(12))
 
 
 def _from_shares(shares: Labels) -> Labels:

@@ -33,7 +33,12 @@ def few_steps(
     from scipy.optimize import minimize
 
     found = minimize(
-        objective, start, method="L-BFGS-B", jac=True, bounds=bounds, options={"maxiter": 20}
+        objective,
+        start,
+        method="L-BFGS-B",
+        jac=True,
+        bounds=[(float(low), float(high)) for low, high in bounds],
+        options={"maxiter": 20},
     )
     return found.x, float(found.fun)
 
@@ -92,7 +97,7 @@ class GaussianProcess(PipelinePredictor):
 
     minimum_labels = 3
     offers_std = True
-    default_features = ("structure", "onehot")
+    default_features: ClassVar[tuple[str, ...]] = ("structure", "onehot")
     heavy_imports = ("sklearn.gaussian_process",)
 
     optimiser: ClassVar[Any] = "fmin_l_bfgs_b"

@@ -311,7 +311,9 @@ class _Writer:
                 f"{place} is a {class_path(type(value))}, which cannot be saved: {error}"
             ) from error
         if unknown:
-            raise ParameterError(f"{place} holds what cannot be saved: {', '.join(sorted(unknown))}")
+            raise ParameterError(
+                f"{place} holds what cannot be saved: {', '.join(sorted(unknown))}"
+            )
         return {"kind": "skops", "data": self.array(np.frombuffer(data, np.uint8))}
 
 
@@ -386,12 +388,12 @@ class _Reader:
         state = self._fields(value["state"])
         if "device_" in state:
             state = _on_device(state, predictor)
-        predictor._set_state(state)  # noqa: SLF001 -- our base class
+        predictor._set_state(state)
         return predictor
 
     def _read_object(self, value: dict[str, Any]) -> Any:
         cls = self._class(value["class"], self._packages)
-        made = cls.__new__(cls)
+        made = object.__new__(cls)
         vars(made).update(self._fields(value["state"]))
         return made
 
@@ -421,7 +423,7 @@ class _Reader:
         if not issubclass(cls, torch.nn.Module):
             raise DataFileError(f"{value['class']} is no layer")
         fields = self._fields(value["state"])
-        module = cls.__new__(cls)
+        module = object.__new__(cls)
         torch.nn.Module.__init__(module)
         for part in _PARTS:
             vars(module)[part].update(fields.pop(part))
@@ -434,7 +436,9 @@ class _Reader:
         data = self.read(value["data"]).tobytes()
         unknown = set(get_untrusted_types(data=data))
         if not unknown <= _TRUSTED:
-            raise DataFileError(f"it names {', '.join(sorted(unknown - _TRUSTED))}: not on the list")
+            raise DataFileError(
+                f"it names {', '.join(sorted(unknown - _TRUSTED))}: not on the list"
+            )
         return load(io.BytesIO(data), trusted=sorted(unknown))
 
 

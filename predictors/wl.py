@@ -125,7 +125,7 @@ class WeisfeilerLehman(TransformerMixin, BaseEstimator):
         return features.reshape(n, -1)
 
 
-class BlockLinear(Kernel):  # type: ignore[misc]
+class BlockLinear(Kernel):
     """A weighted sum of linear kernels, each on one of equally wide blocks of columns.
 
     Parameters

@@ -28,7 +28,7 @@ FAST = {
     "rf": {"n_estimators": 20},
     "et": {"n_estimators": 20},
     "lightgbm": {"n_estimators": 40, "learning_rate": 0.2},
-    "ngboost": {"n_estimators": 15, "learning_rate": 0.2},
+    "ngboost": {"n_estimators": 5, "learning_rate": 0.4},
     "stacking": {"n_estimators": 10},
 }
 SPACES = {

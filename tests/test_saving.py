@@ -1,5 +1,6 @@
 """A predictor's file gives the same predictor back, or says what is wrong; updates are learnt."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -55,8 +56,6 @@ def test_another_process_predicts_the_same(saved: Path, analog: Table, labelled)
         "print(hashlib.sha256(p.predict(p.space.all_codes()).tobytes()).hexdigest())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    import hashlib
-
     scores = load_predictor(saved).predict(analog.space.all_codes())
     again = make_predictor("gp", analog.space).fit(*labelled).predict(analog.space.all_codes())
     assert np.array_equal(scores, again)
@@ -95,7 +94,7 @@ def test_a_loaded_predictor_learns_on(saved: Path, analog: Table) -> None:
 @pytest.mark.parametrize("keep", [0, 7, 100, -1])
 def test_a_truncated_file_is_named(saved: Path, keep: int) -> None:
     saved.write_bytes(saved.read_bytes()[:keep])
-    with pytest.raises(DataFileError, match="gp.nasurge is truncated or not a predictor"):
+    with pytest.raises(DataFileError, match=r"gp\.nasurge is truncated or not a predictor"):
         load_predictor(saved)
 
 
@@ -173,7 +172,7 @@ def test_a_predictor_that_scores_otherwise_here_is_refused(saved: Path) -> None:
         arrays[name] = arrays[name] + 5
 
     rewritten(saved, change)
-    with pytest.raises(DataFileError, match="scores otherwise.*scikit-learn"):
+    with pytest.raises(DataFileError, match=r"scores otherwise.*scikit-learn"):
         load_predictor(saved)
 
 
@@ -211,7 +210,7 @@ class _Loss(GaussianProcess):
 
 def test_what_cannot_be_saved_says_so_and_leaves_the_old_file(analog, labelled, saved) -> None:
     before = saved.read_bytes()
-    with pytest.raises(ParameterError, match="other_ .*TreePredictor"):
+    with pytest.raises(ParameterError, match=r"other_ .*TreePredictor"):
         _Loss(analog.space).fit(*labelled).save(saved)
     assert saved.read_bytes() == before
 
@@ -246,8 +245,8 @@ def test_an_updated_gaussian_process_is_close_to_a_fresh_one(analog: Table, labe
         one.update(codes[k : k + 1], y[k : k + 1])
         assert len(one.fitted_labels_) < 1.1 * one.searched_with_
     scores, std = one.predict(analog.codes, return_std=True)
-    fresh, _ = make_predictor("gp", analog.space).fit(codes, y).predict(
-        analog.codes, return_std=True
+    fresh, _ = (
+        make_predictor("gp", analog.space).fit(codes, y).predict(analog.codes, return_std=True)
     )
     assert np.corrcoef(scores, fresh)[0, 1] > 0.98
     assert np.isfinite(std).all()
