@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .data.catalogue import table_names as table_names
     from .data.spaces import make_space as make_space
     from .errors import NasurgeError as NasurgeError
+    from .registry import load_predictor as load_predictor
     from .registry import make_predictor as make_predictor
     from .registry import make_searcher as make_searcher
 
@@ -27,6 +28,7 @@ _WHERE = {
     "NasurgeError": ".errors",
     "compare": ".api",
     "import_table": ".data.catalogue",
+    "load_predictor": ".registry",
     "load_table": ".data.catalogue",
     "make_predictor": ".registry",
     "make_searcher": ".registry",
@@ -41,6 +43,7 @@ __all__ = [
     "__version__",
     "compare",
     "import_table",
+    "load_predictor",
     "load_table",
     "make_predictor",
     "make_searcher",

@@ -83,3 +83,7 @@ class WorkerError(NasurgeError, RuntimeError):
 
 class DeviceError(NasurgeError, RuntimeError):
     """A device that was asked for by name and is not there."""
+
+
+class MissingExtraError(NasurgeError, ImportError):
+    """An optional package that is not installed; the message names the extra."""

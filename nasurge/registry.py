@@ -6,6 +6,7 @@ import importlib
 import inspect
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import ParameterError, UnknownNameError
@@ -18,7 +19,17 @@ if TYPE_CHECKING:
 PREDICTORS = {
     "xgb": "nasurge.predictors.trees:XGBoost",
     "rf": "nasurge.predictors.trees:RandomForest",
+    "et": "nasurge.predictors.trees:ExtraTrees",
+    "lightgbm": "nasurge.predictors.boosting:LightGBM",
+    "ngboost": "nasurge.predictors.boosting:NGBoost",
+    "ridge": "nasurge.predictors.linear:BayesianRidge",
     "gp": "nasurge.predictors.kernels:GaussianProcess",
+    "gp-rbf": "nasurge.predictors.kernels:RBFGaussianProcess",
+    "gp-ard": "nasurge.predictors.kernels:ARDGaussianProcess",
+    "gp-wl": "nasurge.predictors.wl:WLGaussianProcess",
+    "gpnas-ensemble": "nasurge.predictors.ensembles:GPNASEnsemble",
+    "stacking": "nasurge.predictors.ensembles:Stacking",
+    "bananas": "nasurge.predictors.ensembles:BANANAS",
     "mlp": "nasurge.predictors.neural:MLPEnsemble",
     "gin": "nasurge.predictors.graph:GIN",
     "gcn": "nasurge.predictors.graph:GCN",
@@ -130,6 +141,57 @@ def make_predictor(name: str, space: Space, **parameters: Any) -> Predictor:
     """
     predictor: Predictor = _make(predictor_class(name), name, space, parameters)
     return predictor
+
+
+def load_predictor(path: str | Path) -> Predictor:
+    """Return the fitted predictor that ``Predictor.save`` wrote to a file.
+
+    It predicts what the saved one predicts. Nothing in the file is unpickled or run; only the
+    classes of predictors known here are made.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Raises
+    ------
+    DataFileError
+        If the file is no saved predictor, truncated, changed, of another format, or names a
+        predictor that is not installed here.
+    DeviceError
+        If it was saved with a device by name that is not here.
+    StorageError
+        If it cannot be read.
+
+    Examples
+    --------
+    >>> import nasurge, pathlib, tempfile
+    >>> table = nasurge.load_table("nb201-analog")
+    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
+    >>> gp = nasurge.make_predictor("gp", table.space).fit(table.codes[::150], y[::150])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     gp.save(pathlib.Path(folder) / "gp.nasurge")
+    ...     again = nasurge.load_predictor(pathlib.Path(folder) / "gp.nasurge")
+    >>> bool((again.predict(table.codes) == gp.predict(table.codes)).all())
+    True
+    """
+    from .predictors.saving import read_predictor
+
+    return read_predictor(Path(path), _saved_class)
+
+
+def _saved_class(where: str) -> type[Predictor]:
+    """Return the registered class at ``"module:Class"``; raise ``LookupError`` if there is none."""
+    for name, place in PREDICTORS.items():
+        if place == where:
+            return predictor_class(name)
+    package = where.partition(":")[0].partition(".")[0]
+    for name, entry in _plugins("nasurge.predictors").items():
+        if entry.module.partition(".")[0] == package and name not in PREDICTORS:
+            found = predictor_class(name)
+            if f"{found.__module__}:{found.__qualname__}" == where:
+                return found
+    raise LookupError(where)
 
 
 def make_searcher(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal, Self, overload
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +14,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space
 from ..errors import NotFittedError, ParameterError
-from .labels import Labels, check_labels, make_transform
+from .labels import Labels, check_labels, finite_labels, make_transform
 
 Scores = NDArray[np.float64]
 
@@ -86,7 +87,87 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
         self._fit(codes, transform.transform(y), as_generator(self.seed))
         self.n_features_in_ = codes.shape[1]
         self.label_transform_ = transform
+        self.fitted_codes_, self.fitted_labels_ = codes, y.copy()
         return self
+
+    def update(self, codes: ArrayLike, y: ArrayLike) -> Self:
+        """Learn some more measured architectures, beside those learnt before.
+
+        Predictors for which that is cheaper keep a part of the earlier fit (Gaussian processes:
+        the hyperparameters); all others are fitted again to everything.
+
+        Parameters
+        ----------
+        codes : array_like of int, shape (m, d)
+        y : array_like of float, shape (m,)
+            Any number of labels, one too. Before ``fit``, this is ``fit``.
+
+        Raises
+        ------
+        ArchitectureError
+            If a row is not in the space.
+        LabelError
+            If labels are missing or not finite. What was learnt before stays as it is.
+
+        Examples
+        --------
+        >>> import nasurge
+        >>> table = nasurge.load_table("nb201-analog")
+        >>> y = table.values(task="cifar10", metric="baseline_accuracy")
+        >>> gp = nasurge.make_predictor("gp", table.space).fit(table.codes[::150], y[::150])
+        >>> len(gp.update(table.codes[1:2], y[1:2]).fitted_labels_)
+        106
+        """
+        if not hasattr(self, "label_transform_"):
+            return self.fit(codes, y)
+        codes = self.space.canonical(codes)
+        y = np.concatenate([self.fitted_labels_, finite_labels(y, len(codes))])
+        codes = np.concatenate([self.fitted_codes_, codes])
+        transform = make_transform(self.labels).fit(y)
+        self._update(codes, transform.transform(y), as_generator(self.seed))
+        self.label_transform_ = transform
+        self.fitted_codes_, self.fitted_labels_ = codes, y
+        return self
+
+    def _update(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
+        """Learn all labels, old and new (as ``_fit``), where an earlier fit may be of use."""
+        self._fit(codes, z, rng)
+
+    def save(self, path: str | Path) -> None:
+        """Write this fitted predictor to one file, whole or not at all.
+
+        The file holds JSON and arrays, and never a pickle; ``nasurge.load_predictor`` reads it.
+
+        Parameters
+        ----------
+        path : str or Path
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ParameterError
+            If a parameter or something learnt is of a kind that cannot be saved.
+        StorageError
+            If the file cannot be written; an earlier one is then untouched.
+        """
+        from .saving import write_predictor
+
+        if not hasattr(self, "label_transform_"):
+            raise NotFittedError(f"{type(self).__name__} is not fitted: call fit(codes, y) first")
+        write_predictor(Path(path), self)
+
+    def _state(self) -> dict[str, Any]:
+        """Return what ``fit`` learnt, by name: values that ``saving`` can write."""
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name.endswith("_") and not name.startswith("_")
+        }
+
+    def _set_state(self, state: dict[str, Any]) -> None:
+        """Take back what ``_state`` returned."""
+        self.__dict__.update(state)
 
     @overload
     def predict(self, codes: ArrayLike, *, return_std: Literal[False] = False) -> Scores: ...

@@ -12,14 +12,13 @@ from ..errors import LabelError, ParameterError
 Labels = NDArray[np.float64]
 
 
-def check_labels(y: ArrayLike, n: int, *, minimum: int, who: str) -> Labels:
-    """Return labels as floats, shape (n,), if they can be learnt from.
+def finite_labels(y: ArrayLike, n: int) -> Labels:
+    """Return labels as floats, shape (n,).
 
     Raises
     ------
     LabelError
-        If there are not ``n`` of them, fewer than ``minimum``, one is NaN or infinite, or all are
-        equal.
+        If there are not ``n`` of them, or one is NaN or infinite.
     """
     try:
         labels = np.asarray(y, dtype=np.float64)
@@ -29,16 +28,29 @@ def check_labels(y: ArrayLike, n: int, *, minimum: int, who: str) -> Labels:
         raise LabelError(
             f"{n} architectures need {n} labels in one dimension, received shape {labels.shape}"
         )
-    if n < minimum:
-        raise LabelError(
-            f"{who} learns from at least {minimum} architectures, received {n}: evaluate more, or "
-            "take a predictor that needs fewer"
-        )
     bad = ~np.isfinite(labels)
     if bad.any():
         raise LabelError(
             f"label {int(np.argmax(bad))} is {labels[np.argmax(bad)]} ({int(bad.sum())} of {n} are "
             "not finite): leave out architectures that were not measured"
+        )
+    return labels
+
+
+def check_labels(y: ArrayLike, n: int, *, minimum: int, who: str) -> Labels:
+    """Return labels as floats, shape (n,), if they can be learnt from.
+
+    Raises
+    ------
+    LabelError
+        If there are not ``n`` of them, fewer than ``minimum``, one is NaN or infinite, or all are
+        equal.
+    """
+    labels = finite_labels(y, n)
+    if n < minimum:
+        raise LabelError(
+            f"{who} learns from at least {minimum} architectures, received {n}: evaluate more, or "
+            "take a predictor that needs fewer"
         )
     if np.ptp(labels) == 0:
         raise LabelError(

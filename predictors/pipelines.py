@@ -71,13 +71,16 @@ class PipelinePredictor(Predictor):
     def _steps(self, n_features: int, seed: int) -> list[Any]:
         """Return the scikit-learn steps that follow the encoders."""
 
-    def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
+    def make_pipeline(self, seed: int) -> Pipeline:
+        """Return the pipeline that ``fit`` fits, from codes to transformed labels."""
         encoder = make_features(
             self.space, self.default_features if self.features is None else self.features
         )
-        width = encoder.fit_transform(codes[:1]).shape[1]
-        steps = self._steps(width, int(rng.integers(2**31)))
-        self.pipeline_: Pipeline = make_pipeline(encoder, *steps).fit(codes, z)
+        width = encoder.fit_transform(self.space.sample(1, seed=0)).shape[1]
+        return make_pipeline(encoder, *self._steps(width, seed))
+
+    def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
+        self.pipeline_: Pipeline = self.make_pipeline(int(rng.integers(2**31))).fit(codes, z)
 
     def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
         return np.asarray(self.pipeline_.predict(codes), dtype=np.float64), None

@@ -132,11 +132,17 @@ class RandomForest(PipelinePredictor):
         self.max_features = max_features
         self.n_jobs = n_jobs
 
-    def _steps(self, n_features: int, seed: int) -> list[Any]:  # noqa: ARG002
+    @staticmethod
+    def _forest() -> type[Any]:
+        """Return scikit-learn's class."""
         from sklearn.ensemble import RandomForestRegressor
 
+        forest: type[Any] = RandomForestRegressor
+        return forest
+
+    def _steps(self, n_features: int, seed: int) -> list[Any]:  # noqa: ARG002
         return [
-            RandomForestRegressor(
+            self._forest()(
                 self.n_estimators,
                 max_features=self.max_features,
                 n_jobs=self.n_jobs,
@@ -149,3 +155,30 @@ class RandomForest(PipelinePredictor):
         features = np.asarray(encoder.transform(codes), dtype=np.float32)
         votes = np.stack([tree.predict(features) for tree in forest.estimators_])
         return votes.mean(axis=0), votes.std(axis=0)
+
+
+class ExtraTrees(RandomForest):
+    """Extremely randomised trees on structural and path features; disagreement as uncertainty.
+
+    Parameters as ``RandomForest``.
+
+    References
+    ----------
+    P. Geurts, D. Ernst, L. Wehenkel. Extremely randomized trees. Machine Learning 63, 2006.
+
+    Examples
+    --------
+    >>> import nasurge
+    >>> table = nasurge.load_table("nb201-analog")
+    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
+    >>> trees = ExtraTrees(table.space, seed=0).fit(table.codes[::150], y[::150])
+    >>> trees.predict(table.codes[:10]).shape
+    (10,)
+    """
+
+    @staticmethod
+    def _forest() -> type[Any]:
+        from sklearn.ensemble import ExtraTreesRegressor
+
+        forest: type[Any] = ExtraTreesRegressor
+        return forest

@@ -19,7 +19,16 @@ from nasurge.registry import make_predictor, predictor_class, predictor_names
 from nasurge.testing.predictor import PREDICTOR_CHECKS
 
 GRAPH = ["gin", "gcn", "gat", "gated-gcn", "gates", "flan", "transformer"]
-FAST = {"mlp": {"steps": 60}} | {name: {"steps": 30, "width": 16, "layers": 2} for name in GRAPH}
+FAST = {
+    "mlp": {"steps": 60},
+    "bananas": {"steps": 60},
+    "xgb": {"n_estimators": 60, "learning_rate": 0.2},
+    "rf": {"n_estimators": 20},
+    "et": {"n_estimators": 20},
+    "lightgbm": {"n_estimators": 40, "learning_rate": 0.2},
+    "ngboost": {"n_estimators": 5, "learning_rate": 0.4},
+    "stacking": {"n_estimators": 10},
+} | {name: {"steps": 30, "width": 16, "layers": 2} for name in GRAPH}
 SPACES = {
     "nb201": make_space("nb201"),
     "nbgraph": make_space("nbgraph"),

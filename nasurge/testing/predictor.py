@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import pickle
 import random
+import tempfile
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +21,7 @@ from sklearn.base import clone
 from ..data.spaces import Codes
 from ..errors import ArchitectureError, LabelError, NotFittedError, ParameterError
 from ..predictors.base import Predictor
+from ..registry import load_predictor
 
 Values = NDArray[np.float64]
 
@@ -180,6 +183,43 @@ def _global_state() -> tuple[Any, ...]:
     return random.getstate(), repr(numbers), torch.get_rng_state().tolist()
 
 
+def check_saves(make: Make, codes: Codes, y: Values) -> None:
+    """Check that a saved predictor, loaded again, predicts and learns bit for bit the same."""
+    predictor = make(seed=0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "predictor.nasurge"
+        _raises(NotFittedError, lambda: predictor.save(path), "fit")
+        predictor.fit(codes, y).save(path)
+        again = load_predictor(path)
+    assert type(again) is type(predictor)
+    assert again.space == predictor.space
+    before, after = predictor.get_params(deep=False), again.get_params(deep=False)
+    assert repr(before) == repr(after), "the parameters changed"
+    assert np.array_equal(again.predict(codes), predictor.predict(codes))
+    if predictor.offers_std:
+        means = predictor.predict(codes, return_std=True)
+        assert np.array_equal(again.predict(codes, return_std=True), means)
+    assert np.array_equal(again.fitted_labels_, predictor.fitted_labels_)
+
+
+def check_updates(make: Make, codes: Codes, y: Values) -> None:
+    """Check that labels told after ``fit`` are learnt, that bad ones are refused without harm."""
+    half = len(y) // 2
+    predictor = make(seed=0)
+    assert predictor.update(codes[:half], y[:half]) is predictor, "without a fit, update is fit"
+    first = make(seed=0).fit(codes[:half], y[:half]).predict(codes)
+    assert np.array_equal(predictor.predict(codes), first)
+    _raises(LabelError, lambda: predictor.update(codes[:2], [1.0, np.nan]), "label 1")
+    _raises(LabelError, lambda: predictor.update(codes[:2], [1.0]), "2")
+    _raises(ArchitectureError, lambda: predictor.update(codes[:1] + 100, [1.0]), "row 0")
+    assert np.array_equal(predictor.predict(codes), first), "a refused update spoilt the model"
+    predictor.update(codes[half : half + 1], y[half : half + 1])
+    predictor.update(codes[half + 1 :], y[half + 1 :])
+    assert np.array_equal(predictor.fitted_labels_, y)
+    scores = predictor.predict(codes[half:])
+    assert np.corrcoef(scores, y[half:])[0, 1] > 0.5, "the labels of an update are not learnt"
+
+
 PREDICTOR_CHECKS = (
     check_learns,
     check_repeats,
@@ -192,6 +232,8 @@ PREDICTOR_CHECKS = (
     check_std,
     check_scikit_learn,
     check_global_state,
+    check_saves,
+    check_updates,
 )
 """All checks, to parametrise a test with."""
 
