@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .search.base import Searcher
 
 PREDICTORS = {
+    "auto": "nasurge.predictors.auto:Auto",
     "xgb": "nasurge.predictors.trees:XGBoost",
     "rf": "nasurge.predictors.trees:RandomForest",
     "et": "nasurge.predictors.trees:ExtraTrees",

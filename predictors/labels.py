@@ -156,8 +156,32 @@ class Standardised:
         return np.full(len(z), self._deviation)
 
 
+class Blended(NormalScores):
+    """The mean of normal scores and standardised labels, standardised.
+
+    Ranks forget how far apart two labels are, and stretch the crowded top where labels are mostly
+    noise; raw labels are ruled by a few failures. The mean of both kept more of the ranking than
+    either at every number of labels tried.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Blended().fit(np.array([10.0, 90.0, 94.0])).transform(np.array([10.0, 94.0])).round(2)
+    array([-1.32,  1.1 ])
+    """
+
+    def fit(self, y: Labels) -> Self:
+        """Learn the map from training labels, shape (n,)."""
+        super().fit(y)
+        normal = super().transform(y)
+        mean, deviation = float(y.mean()), float(y.std())
+        spread = float((normal + (y - mean) / deviation).std())
+        self._scores = (self._scores - normal.mean() + (self._labels - mean) / deviation) / spread
+        return self
+
+
 def make_transform(name: str) -> LabelTransform:
-    """Return the label transform of that name: ``"normal-scores"`` or ``"standardised"``.
+    """Return the label transform: ``"normal-scores"``, ``"standardised"`` or ``"blended"``.
 
     Raises
     ------
@@ -168,4 +192,8 @@ def make_transform(name: str) -> LabelTransform:
         return NormalScores()
     if name == "standardised":
         return Standardised()
-    raise ParameterError(f"labels must be 'normal-scores' or 'standardised', not {name!r}")
+    if name == "blended":
+        return Blended()
+    raise ParameterError(
+        f"labels must be 'normal-scores', 'standardised' or 'blended', not {name!r}"
+    )
