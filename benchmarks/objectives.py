@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -152,7 +151,6 @@ def parse_problems(
     addresses: str,
     *,
     metric: str | None = None,
-    load: Callable[[str], Table] = load_table,
 ) -> list[Problem]:
     """Return the problems named on a command line.
 
@@ -162,8 +160,6 @@ def parse_problems(
         ``TABLE/TASK``, several separated by commas; ``TABLE`` alone means all its tasks.
     metric : str, optional
         As ``make_problem``.
-    load : callable
-        From a table's name to the table.
 
     Raises
     ------
@@ -177,12 +173,12 @@ def parse_problems(
     >>> [p.address for p in parse_problems("nbgraph/cora,nb201-analog")]
     ['nbgraph/cora', 'nb201-analog/cifar10']
     """
-    problems: list[Problem] = []
+    problems: dict[str, Problem] = {}  # one that is named twice counts once
     for address in filter(None, (part.strip() for part in addresses.split(","))):
         name, _, task = address.partition("/")
-        table = load(name)
+        table = load_table(name)
         tasks = [task] if task else table.tasks
-        problems += [make_problem(table, one, metric=metric) for one in tasks]
+        problems |= {f"{name}/{t}": make_problem(table, t, metric=metric) for t in tasks}
     if not problems:
         raise ParameterError("name a table and a task, such as nb201-analog/cifar10")
-    return problems
+    return list(problems.values())

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..data.devices import one_thread
 from ..data.files import atomic_write
 from ..data.spaces import Space
 from ..errors import LabelError, ParameterError
@@ -18,7 +19,7 @@ from ..predictors.base import Predictor, Scores
 from .intervals import interval, noise_ceiling
 from .metrics import METRICS
 from .objectives import Problem
-from .study import Progress, Row, Study, fingerprint, one_thread, versions, write_rows
+from .study import Progress, Row, Study, fingerprint, versions, write_rows
 
 _SHOWN = 1500  # architectures in the picture of predicted against true values
 
@@ -113,6 +114,13 @@ def compare(
                 f"{problem.address} has {len(problem.rows)} measured architectures: training on "
                 f"{sizes[-1]} leaves too few to test on; choose a smaller -n"
             )
+    for name, factory in predictors.items():
+        fewest = factory(problems[0].space, seed=0).minimum_labels
+        if sizes[0] < fewest:
+            raise LabelError(
+                f"{name} learns from at least {fewest} architectures, -n asks for {sizes[0]}: "
+                f"leave that size or {name} out"
+            )
     about = {
         "kind": "compare",
         "tables": {p.address: p.table.digest for p in problems},
@@ -167,7 +175,7 @@ def _trial(
     """Fit one predictor on one training set and measure it; the work of one unit."""
     train, test = split(problem, n, trial, seed)
     codes, y = problem.codes, problem.report_values
-    predictor = factory(problem.space, seed=trial)
+    predictor = factory(problem.space, seed=seed * 2**20 + trial)
     problem.space.function_ids(codes[:1])  # computed once per process: not part of a fit
     with one_thread():
         start = time.perf_counter()
@@ -192,14 +200,20 @@ def _trial(
     rows = []
     for only, chosen in ((False, np.ones(len(test), dtype=bool)), (True, unseen)):
         true, given = y[test][chosen], scores[chosen]
-        found = {key: _measure(key, true, given) for key in METRICS}
+        with one_thread():
+            found = {key: _measure(key, true, given) for key in METRICS}
         rows.append({**shared, "unseen_functions_only": only, "n_test": len(true), **found})
     if picture is not None:
         shown = test[:_SHOWN]
-        path = picture / "predictions" / f"{problem.table.name}-{problem.task}-{name}.npz"
+        path = predictions_path(picture, problem.address, name)
         with atomic_write(path) as file:
             np.savez(file, true=y[shown], predicted=scores[:_SHOWN])
     return rows
+
+
+def predictions_path(folder: Path, address: str, predictor: str) -> Path:
+    """Return where the points of a picture are kept; names of tasks may be no file names."""
+    return folder / "predictions" / f"{fingerprint({address: predictor})}.npz"
 
 
 def _measure(metric: str, true: Scores, given: Scores) -> float:

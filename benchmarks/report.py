@@ -14,6 +14,7 @@ import numpy as np
 from ..data.files import atomic_write
 from ..errors import DataFileError, StorageError
 from . import pictures
+from .protocol import predictions_path
 from .study import Row, jsonable
 
 
@@ -145,6 +146,11 @@ COMPARE_COLUMNS = (
 )
 
 
+def falling(measured: Mapping[str, Any]) -> float:
+    """Return a sort key: the highest mean first, an undefined one last."""
+    return float("inf") if measured["mean"] is None else -measured["mean"]
+
+
 def compare_rows(summary: Sequence[Row]) -> tuple[list[list[str]], list[int]]:
     """Return the table of a comparison as text, and which rows lead their group."""
     every = [e for e in summary if not e["unseen_functions_only"]]
@@ -153,9 +159,7 @@ def compare_rows(summary: Sequence[Row]) -> tuple[list[list[str]], list[int]]:
         for e in summary
         if e["unseen_functions_only"]
     }
-    every.sort(
-        key=lambda e: (e["table"], e["task"], e["n_train"], -(e["kendall_tau"]["mean"] or -1))
-    )
+    every.sort(key=lambda e: (e["table"], e["task"], e["n_train"], falling(e["kendall_tau"])))
     rows: list[list[str]] = []
     best: list[int] = []
     last = None
@@ -216,10 +220,9 @@ def compare_report(folder: Path) -> Path:
         ),
     ]
     for address, label in about["labels"].items():
-        table, _, task = address.partition("/")
         points: dict[str, Any] = {}
         for name in about["predictors"]:
-            path = folder / "predictions" / f"{table}-{task}-{name}.npz"
+            path = predictions_path(folder, address, name)
             if path.exists():
                 with np.load(path, allow_pickle=False) as arrays:
                     points[name] = (arrays["true"], arrays["predicted"])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -71,6 +70,12 @@ class Study:
         self.folder = make_folder(folder)
         self.about = jsonable(about)
         path = folder / "study.json"
+        self._journal = folder / "rows.jsonl"
+        if self._journal.exists() and not path.exists():
+            raise DataFileError(
+                f"{folder} has results but not what they are of (study.json is missing): give "
+                "another folder with --out, or delete this one"
+            )
         if path.exists():
             found = read_about(folder)
             if found != self.about:
@@ -84,7 +89,6 @@ class Study:
         else:
             with atomic_write(path) as file:
                 file.write(json.dumps(self.about, indent=1).encode())
-        self._journal = folder / "rows.jsonl"
         self.done = read_units(folder)
 
     @property
@@ -143,10 +147,46 @@ class Study:
         Exception
             Whatever a unit raises. Finished units are always kept.
         """
-        from concurrent.futures.process import BrokenProcessPool
-
         if jobs == 0:
             raise ParameterError("jobs is a number of processes, or -1 for one per core; not 0")
+        with self._alone():
+            return self._run(units, work, jobs=jobs, prepare=prepare, progress=progress)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other processes from adding to the same study meanwhile."""
+        import filelock
+
+        path = self.folder / ".lock"
+        lock = filelock.FileLock(path, timeout=0)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            raise ParameterError(
+                f"another run is working in {self.folder}: wait for it, or give another folder "
+                "with --out"
+            ) from None
+        except OSError as error:
+            raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+        try:
+            self.done = read_units(self.folder)  # what another run has added since
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+            lock.release()
+            self._forget_if_empty()
+
+    def _run(
+        self,
+        units: Mapping[str, tuple[Any, ...]],
+        work: Callable[..., list[Row]],
+        *,
+        jobs: int,
+        prepare: Callable[[], None] | None,
+        progress: Progress | None,
+    ) -> list[Row]:
+        from concurrent.futures.process import BrokenProcessPool
+
         todo = {name: arguments for name, arguments in units.items() if name not in self.done}
         finished = len(units) - len(todo)
         if progress:
@@ -154,43 +194,23 @@ class Study:
         if todo:
             self._end_line()
             try:
-                for name, rows in self._results(todo, work, jobs, prepare):
-                    self.add(name, rows)
-                    finished += 1
-                    if progress:
-                        progress(finished, len(units), name)
+                with _quiet_joblib():
+                    for name, rows in _results(todo, work, jobs, prepare):
+                        self.add(name, rows)
+                        finished += 1
+                        if progress:
+                            progress(finished, len(units), name)
             except BrokenProcessPool as error:
                 raise WorkerError(
                     f"a worker process died (out of memory, or killed); {len(self.done)} finished "
                     "units are kept: run the same command again, with fewer --jobs if memory is "
                     "short"
                 ) from error
-            finally:
-                self._forget_if_empty()
         return [row for name in units for row in self.done[name]]
-
-    @staticmethod
-    def _results(
-        todo: Mapping[str, tuple[Any, ...]],
-        work: Callable[..., list[Row]],
-        jobs: int,
-        prepare: Callable[[], None] | None,
-    ) -> Iterator[tuple[str, list[Row]]]:
-        """Yield the rows of each unit as it is finished."""
-        from joblib import Parallel, delayed
-
-        with warnings.catch_warnings():
-            # joblib takes a worker that grew by importing torch for one that leaks memory,
-            # replaces it and says so: nothing a user can act on.
-            warnings.filterwarnings("ignore", "A worker stopped while some jobs")
-            yield from Parallel(
-                n_jobs=min(jobs, len(todo)) if jobs > 0 else jobs,
-                return_as="generator_unordered",
-            )(delayed(_named)(name, work, arguments, prepare) for name, arguments in todo.items())
 
     def _forget_if_empty(self) -> None:
         """Leave no trace of a study of which nothing could be done."""
-        if not self.done:
+        if not self._journal.exists():
             (self.folder / "study.json").unlink(missing_ok=True)
             with suppress(OSError):  # the folder holds something else
                 self.folder.rmdir()
@@ -206,25 +226,32 @@ class Study:
                 file.write(whole)
 
 
+def _results(
+    todo: Mapping[str, tuple[Any, ...]],
+    work: Callable[..., list[Row]],
+    jobs: int,
+    prepare: Callable[[], None] | None,
+) -> Iterator[tuple[str, list[Row]]]:
+    """Yield the rows of each unit as it is finished."""
+    from joblib import Parallel, delayed
+
+    yield from Parallel(
+        n_jobs=min(jobs, len(todo)) if jobs > 0 else jobs,
+        return_as="generator_unordered",
+    )(delayed(_named)(name, work, arguments, prepare) for name, arguments in todo.items())
+
+
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute with one thread inside the block.
+def _quiet_joblib() -> Iterator[None]:
+    """Silence what joblib says of its workers: nothing a user can act on.
 
-    Units fill the cores, so more threads would only wait for each other; and sums of floats split
-    among threads differ in their last bits, so results would depend on the number of processes.
+    It takes a worker that grew by importing torch for one that leaks memory and replaces it, and it
+    counts the tasks it cancels when a run is stopped.
     """
-    import threadpoolctl
-
-    torch = sys.modules.get("torch")
-    threads = torch.get_num_threads() if torch else 0
-    with threadpoolctl.threadpool_limits(1):
-        if torch:
-            torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            if torch:
-                torch.set_num_threads(threads)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs")
+        warnings.filterwarnings("ignore", "(?s).*have been (successfully executed|cancelled)")
+        yield
 
 
 def _named(

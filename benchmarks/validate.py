@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.devices import resolve_device
+from ..data.devices import one_thread, resolve_device
 from ..data.images import Images, load_images
 from ..data.spaces import CellSpace
 from ..errors import LabelError, ParameterError
 from .intervals import kendall_tau_interval
 from .objectives import Problem
 from .protocol import Factory, split
-from .study import Progress, Row, Study, fingerprint, one_thread, versions, write_rows
+from .study import Progress, Row, Study, fingerprint, versions, write_rows
 
 Index = NDArray[np.int64]
 

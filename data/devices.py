@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from ..errors import DeviceError, ParameterError
 
 
@@ -47,3 +51,25 @@ def resolve_device(device: str = "auto") -> str:
     raise ParameterError(
         f"device must be 'auto', 'cpu', 'cuda', 'cuda:INDEX' or 'mps', not {device!r}"
     )
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread inside the block.
+
+    For work on a few hundred small rows: more threads mostly wait for each other, far longer when
+    the cores are busy, and sums of floats split among threads differ in their last bits, so that
+    results would depend on how many there are.
+    """
+    import threadpoolctl
+
+    torch = sys.modules.get("torch")
+    threads = torch.get_num_threads() if torch else 0
+    with threadpoolctl.threadpool_limits(1):
+        if torch:
+            torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            if torch:
+                torch.set_num_threads(threads)

@@ -39,6 +39,11 @@ def make_folder(folder: Path) -> Path:
 
 
 def _cannot_write(path: Path, error: OSError) -> StorageError:
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return StorageError(
+            f"cannot make the folder {path}: a file is in the way; choose another (NASURGE_HOME "
+            "for tables, --out for results)"
+        )
     return StorageError(
         f"cannot write {path}: {error.strerror or error}; free some space or make it writable "
         "(tables live in the folder named by the environment variable NASURGE_HOME, results in "

@@ -92,9 +92,9 @@ def read_about(path: Path) -> tuple[dict[str, Any], dict[str, Any], int]:
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise DataFileError(f"{foreign} ({error})") from error
+        raise DataFileError(f"{foreign} ({error}): import the table again") from error
     if size != end:
-        raise DataFileError(f"{foreign} ({size} bytes instead of {end})")
+        raise DataFileError(f"{foreign} ({size} bytes instead of {end}): import the table again")
     if found != FORMAT:
         raise DataFileError(
             f"{path} has format {found!r}, this version reads {FORMAT}: import the table again"

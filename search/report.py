@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..benchmarks.pictures import band, colours, panels, to_svg
-from ..benchmarks.report import Section, count, read_summary, render, shown
+from ..benchmarks.report import Section, count, falling, read_summary, render, shown
 
 COLUMNS = (
     "table",
@@ -25,7 +25,7 @@ COLUMNS = (
 
 def search_rows(summary: Sequence[Mapping[str, Any]]) -> tuple[list[list[str]], list[int]]:
     """Return the table of a search study as text, and which rows lead their task."""
-    ordered = sorted(summary, key=lambda e: (e["table"], e["task"], -(e["selected"]["mean"] or -1)))
+    ordered = sorted(summary, key=lambda e: (e["table"], e["task"], falling(e["selected"])))
     rows: list[list[str]] = []
     best: list[int] = []
     last = None

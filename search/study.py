@@ -18,10 +18,10 @@ from ..benchmarks.study import (
     Row,
     Study,
     fingerprint,
-    one_thread,
     versions,
     write_rows,
 )
+from ..data.devices import one_thread
 from ..data.spaces import Codes, Space
 from ..errors import ParameterError
 from ..predictors.base import Predictor

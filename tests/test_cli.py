@@ -56,7 +56,7 @@ def test_compare_json_and_files(run) -> None:
     result = run(*COMPARE, "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
-    assert set(found) == {"summary", "rows", "report"}
+    assert set(found) == {"summary", "rows", "report", "made"}
     entry = found["summary"][0]
     for field in ("table", "task", "predictor", "n_train", "trials", "unseen_functions_only"):
         assert field in entry
@@ -90,7 +90,7 @@ def test_the_same_command_again_only_reads(run) -> None:
 def test_search_json(run) -> None:
     options = ["-s", "evolution", "-p", "xgb", "--budget", "25", "--trials", "2", "-j", "1"]
     found = json.loads(run("search", "nbgraph/cora", *options, "--json").stdout)
-    assert set(found) == {"summary", "rows", "report"}
+    assert set(found) == {"summary", "rows", "report", "made"}
     assert [e["searcher"] for e in found["summary"]] == ["random", "evolution"]
     for entry in found["summary"]:
         for field in ("table", "task", "searcher", "predictor", "budget", "trials"):
@@ -104,7 +104,7 @@ def test_validate_json_and_report(run) -> None:
     result = run("validate", "nb201-analog/cifar10", *options, "--width", "2", "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
-    assert set(found) == {"correlations", "architectures", "rows", "report"}
+    assert set(found) == {"correlations", "architectures", "rows", "report", "made"}
     assert {"a", "b", "n", "kendall_tau"} == set(found["correlations"][0])
     assert len(found["architectures"]) == 5
     folder = str(Path(found["report"]).parent)
@@ -147,7 +147,10 @@ def test_import_of_the_reference_tables(run, reference: Path) -> None:
         (["compare", "nb201-analog/cifar10", "-n", "0"], ["training size above 0"]),
         (["compare", "nb201-analog/cifar10", "-n", "20000"], ["15625", "smaller -n"]),
         (["compare", "nb201-analog/cifar10", "-m", "accuracy"], ["baseline_accuracy"]),
-        (["compare", "nb201-analog/cifar10", "-p", "gp", "-n", "2"], ["at least 3", "received 2"]),
+        (
+            ["compare", "nb201-analog/cifar10", "-p", "gp", "-n", "2"],
+            ["gp", "at least 3", "-n asks for 2"],
+        ),
         (["search", "nb201-analog/cifar10", "-s", "evolve"], ["did you mean 'evolution'"]),
         (["search", "nb201-analog/cifar10", "-s", "random", "-p", "gp"], ["-p"]),
         (["search", "nbgraph/proteins", "--budget", "9999"], ["2021", "--budget"]),

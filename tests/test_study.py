@@ -88,6 +88,37 @@ def test_a_folder_of_another_study_is_refused(tmp_path: Path) -> None:
         Study(tmp_path, {"kind": "compare", "seed": 1})
 
 
+def test_two_runs_in_one_folder_do_not_mix(tmp_path: Path) -> None:
+    first, second = Study(tmp_path, {}), Study(tmp_path, {})
+
+    def meanwhile(done: int, total: int, unit: str) -> None:
+        if done == 1:
+            with pytest.raises(ParameterError, match=r"another run is working.*--out"):
+                second.run(UNITS, square, jobs=1)
+
+    assert len(first.run(UNITS, square, jobs=1, progress=meanwhile)) == 6
+    CALLS.clear()
+    assert len(second.run(UNITS, square, jobs=1)) == 6
+    assert CALLS == [], "what the first run did is done again"
+    assert {path.name for path in tmp_path.iterdir()} == {"study.json", "rows.jsonl"}
+
+
+def test_a_run_that_did_nothing_leaves_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    with pytest.raises(ValueError, match="three"):
+        Study(folder, {}).run({"only": (3,)}, fails_at_three, jobs=1)
+    assert not folder.exists()
+    with pytest.raises(ParameterError, match="not 0"):
+        Study(folder, {}).run(UNITS, square, jobs=0)
+
+
+def test_results_without_a_description_are_refused(tmp_path: Path) -> None:
+    Study(tmp_path, {"seed": 0}).run(UNITS, square, jobs=1)
+    (tmp_path / "study.json").unlink()
+    with pytest.raises(DataFileError, match=r"study\.json is missing"):
+        Study(tmp_path, {"seed": 1})
+
+
 def test_a_full_disk_is_a_clear_error_and_keeps_the_finished(tmp_path: Path) -> None:
     study = Study(tmp_path, {})
     study.run(UNITS, square, jobs=1)

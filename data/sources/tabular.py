@@ -129,6 +129,12 @@ def parse_schema(text: str, *, where: str, name: str = "table") -> Schema:
         targets.append(Target(table.get("name", name), table.get("space"), table.get("select")))
     roles = {}
     tasks = dict.fromkeys(column.task for column in columns)
+    for task in tasks:
+        if not re.fullmatch(r"\w[\w .+-]*", task):
+            raise SchemaError(
+                f"{where}: {task!r} cannot name a task: use letters, digits, '.', '_', '+', '-' "
+                "and spaces, so that TABLE/TASK can be typed"
+            )
     _only(found.get("task", {}), dict.fromkeys(tasks, (dict,)), f"{where}, section [task]")
     for task, role in found.get("task", {}).items():
         _only(role, _ROLE_KINDS, f"{where}, task {task!r}")

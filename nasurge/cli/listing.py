@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import DataFileError
+from ..errors import NasurgeError
 from .common import AsJson, emit, print_table, reported_errors
 
 
@@ -20,7 +20,7 @@ def tables(as_json: AsJson = False) -> None:
         for name in table_names():
             try:
                 found.append(load_table(name))
-            except DataFileError as error:  # one damaged table does not hide the others
+            except NasurgeError as error:  # one damaged table does not hide the others
                 typer.echo(f"warning: {error}", err=True)
         listed = [
             {

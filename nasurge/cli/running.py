@@ -67,7 +67,7 @@ def compare(
                 progress=progress,
             )
         if as_json:
-            emit({"summary": found.summary, **_where(found.folder)})
+            emit({"summary": found.summary, **_where(found.folder), "made": found.about})
             return
         rows, best = compare_rows(found.summary)
         print_table(COMPARE_COLUMNS, rows, best=best)
@@ -132,7 +132,7 @@ def search(
                 progress=progress,
             )
         if as_json:
-            emit({"summary": found.summary, **_where(found.folder)})
+            emit({"summary": found.summary, **_where(found.folder), "made": found.about})
             return
         rows, best = search_rows(found.summary)
         print_table(COLUMNS, rows, best=best)
@@ -207,6 +207,7 @@ def validate(
                     "correlations": found.correlations,
                     "architectures": found.architectures,
                     **_where(found.folder),
+                    "made": found.about,
                 }
             )
             return
