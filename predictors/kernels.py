@@ -28,7 +28,7 @@ def few_steps(
 ) -> tuple[NDArray[np.float64], float]:
     """Return hyperparameters after at most 20 steps of L-BFGS, and the objective there.
 
-    One length scale per feature makes each step dear, and the last steps only overfit.
+    With many hyperparameters each step is dear, and the last ones gain nothing.
     """
     from scipy.optimize import minimize
 

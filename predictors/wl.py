@@ -10,12 +10,15 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.gaussian_process.kernels import Hyperparameter, Kernel
 
 from ..data.seeds import Seed
-from ..data.spaces import Space
+from ..data.spaces import Codes, Space
 from ..errors import ParameterError
-from .kernels import GaussianProcess
+from .base import Scores
+from .kernels import GaussianProcess, few_steps
 
 Hashes = NDArray[np.uint64]
 Matrix = NDArray[np.float64]
+
+_PREDICT_BATCH = 1000
 
 
 def _mix(x: Hashes) -> Hashes:
@@ -220,6 +223,8 @@ class WLGaussianProcess(GaussianProcess):
     (5,)
     """
 
+    optimiser = staticmethod(few_steps)
+
     def __init__(
         self,
         space: Space,
@@ -248,3 +253,9 @@ class WLGaussianProcess(GaussianProcess):
 
     def _kernel(self, n_features: int) -> Any:
         return BlockLinear(np.full(n_features, 1.0))
+
+    def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
+        # The counts of a whole space at once would fill hundreds of megabytes.
+        parts = np.array_split(codes, -(-len(codes) // _PREDICT_BATCH))
+        found = [self.pipeline_.predict(part, return_std=True) for part in parts]
+        return np.concatenate([m for m, _ in found]), np.concatenate([s for _, s in found])
