@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..data.connections import Connections
 from ..data.encoders import OneHot, Paths, Structure
+from ..data.random_networks import RandomNetworks
 from ..data.seeds import Seed
-from ..data.spaces import Codes, Space
+from ..data.spaces import CellSpace, Codes, Space
 from ..errors import ParameterError
 from .base import Predictor, Scores
 from .grouped import GroupedGP, Term
@@ -22,7 +23,7 @@ Matrix = NDArray[np.float64]
 
 _REFERENCE_ROWS = 4000
 _MOST_KINDS = 20
-MEMBERS = ("joint", "additive", "linear", "trees", "network")
+MEMBERS = ("joint", "additive", "linear", "random", "trees", "network")
 
 
 def feature_groups(space: Space, codes: Codes) -> list[Matrix]:
@@ -38,6 +39,8 @@ def feature_groups(space: Space, codes: Codes) -> list[Matrix]:
         groups += [connections[:, : encoder.n_pairs], connections[:, encoder.n_pairs :]]
     if space.positional:
         groups.append(OneHot(space).transform(codes))
+    if isinstance(space, CellSpace):
+        groups.append(RandomNetworks(space).transform(codes))
     return groups
 
 
@@ -126,13 +129,16 @@ class Auto(Predictor):
 
     def _processes(self, n_groups: int) -> list[GroupedGP]:
         """Return the unfitted Gaussian processes that were asked for."""
-        everything = tuple(range(n_groups))
+        cells = isinstance(self.space, CellSpace)
+        everything = tuple(range(n_groups - cells))
         linear = tuple(Term((g,), 0) for g in everything if g != 1)
         kernels = {
             "joint": [Term(everything, 1.5)],
             "additive": [Term((g,), 2.5) for g in everything],
             "linear": [Term(everything, 2.5), *linear],
         }
+        if cells:
+            kernels["random"] = [Term((0, n_groups - 1), 1.5)]
         return [GroupedGP(kernels[name]) for name in self.members if name in kernels]
 
     def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:

@@ -17,7 +17,7 @@ from nasurge.predictors.auto import MEMBERS
 
 SUBSETS = (
     MEMBERS,
-    *((name,) for name in MEMBERS if name in ("joint", "additive", "linear")),
+    *((name,) for name in MEMBERS if name not in ("trees", "network")),
     ("joint", "trees"),
     ("joint", "network"),
     *(tuple(m for m in MEMBERS if m != left) for left in MEMBERS),
