@@ -24,8 +24,8 @@ class RandomNetworks(_Encoder):
 
     Every cell of the space is run with the same weights on the same 16 random images of 4x4 pixels
     and 8 channels, all functions of the space once per process (a few seconds). After each stage:
-    mean cosine similarity of two images' activations, log-determinant of the similarities, effective
-    rank of the pooled activations, their power and spatial roughness; over all ReLUs the
+    mean cosine similarity of two images' activations, log-determinant of the similarities,
+    effective rank of the pooled activations, their power and spatial roughness; over all ReLUs the
     log-determinant of the agreement of their signs (NWOT). Each is turned into normal scores over
     the functions of the space.
 
@@ -103,7 +103,8 @@ class _Weights:
 
         shape = (_CHANNELS, channels, size, size)
         gain = (2 / (channels * size**2)) ** 0.5
-        return torch.randn(*shape, generator=self.generator) * gain
+        drawn: torch.Tensor = torch.randn(*shape, generator=self.generator) * gain
+        return drawn
 
 
 def _live(space: CellSpace, codes: Codes) -> NDArray[Any]:
@@ -182,7 +183,8 @@ def _log_volume(gram: torch.Tensor, ridge: float) -> torch.Tensor:
     """Return the log-determinant of each matrix with a ridge."""
     import torch
 
-    return torch.linalg.slogdet(gram + ridge * torch.eye(gram.shape[1]))[1]
+    volume: torch.Tensor = torch.linalg.slogdet(gram + ridge * torch.eye(gram.shape[1]))[1]
+    return volume
 
 
 def _statistics(x: torch.Tensor) -> list[torch.Tensor]:

@@ -63,6 +63,7 @@ class LabelTransform(Protocol):
         """Return the label that a model's output stands for."""
         ...
 
+
 class NormalScores:
     """Labels become the normal quantiles of their ranks; ties share their mean rank.
 
