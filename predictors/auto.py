@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import cache
 from typing import Any
 
@@ -11,18 +10,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..data.connections import Connections
 from ..data.encoders import OneHot, Paths, Structure
+from ..data.random_networks import RandomNetworks
 from ..data.seeds import Seed
-from ..data.spaces import Codes, Space
+from ..data.spaces import CellSpace, Codes, Space
 from ..errors import ParameterError
 from .base import Predictor, Scores
 from .grouped import GroupedGP, Term
-from .labels import Labels
+from .labels import Labels, NormalScores
 
 Matrix = NDArray[np.float64]
 
 _REFERENCE_ROWS = 4000
 _MOST_KINDS = 20
-MEMBERS = ("joint", "additive", "linear", "trees", "network")
+MEMBERS = ("joint", "additive", "linear", "random", "trees")
 
 
 def feature_groups(space: Space, codes: Codes) -> list[Matrix]:
@@ -38,6 +38,8 @@ def feature_groups(space: Space, codes: Codes) -> list[Matrix]:
         groups += [connections[:, : encoder.n_pairs], connections[:, encoder.n_pairs :]]
     if space.positional:
         groups.append(OneHot(space).transform(codes))
+    if isinstance(space, CellSpace):
+        groups.append(RandomNetworks(space).transform(codes))
     return groups
 
 
@@ -63,11 +65,15 @@ def _scales(space: Space) -> list[tuple[Matrix, Matrix]]:
 
 
 class Auto(Predictor):
-    """A committee of Gaussian processes, boosted trees and small networks.
+    """A committee of Gaussian processes and boosted trees.
 
-    Its members see the same features: structure, paths, connections and, where positions matter,
-    the one-hot code, scaled over the whole space instead of the few labelled rows. Their scores are
-    averaged. See the page "The default predictor" of the documentation for what each part adds.
+    Its members see structure, paths, connections, the one-hot code where positions matter and, for
+    cells, what untrained networks do to random inputs, all scaled over the whole space instead of
+    the few labelled rows. No labels of other tasks are used. The members' scores are averaged. What
+    each part adds is on the page "The default predictor" of the documentation.
+
+    With blended labels, leave-one-out errors of the first process decide whether normal scores,
+    which forget all distances, order the labels better.
 
     The deviation is the Gaussian processes', scaled by their leave-one-out errors on the labels.
 
@@ -77,8 +83,8 @@ class Auto(Predictor):
     members : tuple of str
         Some of ``"joint"`` (a Matern process over all features, a length scale per group),
         ``"additive"`` (a sum of one process per group), ``"linear"`` (a Matern and linear kernels),
-        ``"trees"`` (XGBoost) and ``"network"`` (multilayer perceptrons); at least one of the first
-        three.
+        ``"random"`` (a Matern over structure and untrained networks; cells only) and ``"trees"``
+        (XGBoost); not ``"trees"`` alone.
     labels : {"blended", "normal-scores", "standardised"}
     n_jobs : int
         Threads of the trees.
@@ -102,7 +108,7 @@ class Auto(Predictor):
 
     minimum_labels = 3
     offers_std = True
-    heavy_imports = ("sklearn.neural_network", "xgboost")
+    heavy_imports = ("scipy.optimize", "xgboost")
 
     def __init__(
         self,
@@ -124,16 +130,19 @@ class Auto(Predictor):
         pairs = zip(feature_groups(self.space, codes), _scales(self.space), strict=True)
         return [(group - centre) * scale for group, (centre, scale) in pairs]
 
-    def _processes(self, n_groups: int) -> list[GroupedGP]:
-        """Return the unfitted Gaussian processes that were asked for."""
-        everything = tuple(range(n_groups))
+    def _processes(self, n_groups: int) -> dict[str, GroupedGP]:
+        """Return the unfitted Gaussian processes that were asked for and that the space allows."""
+        cells = isinstance(self.space, CellSpace)
+        everything = tuple(range(n_groups - cells))
         linear = tuple(Term((g,), 0) for g in everything if g != 1)
         kernels = {
             "joint": [Term(everything, 1.5)],
             "additive": [Term((g,), 2.5) for g in everything],
             "linear": [Term(everything, 2.5), *linear],
         }
-        return [GroupedGP(kernels[name]) for name in self.members if name in kernels]
+        if cells:
+            kernels["random"] = [Term((0, n_groups - 1), 1.5)]
+        return {name: GroupedGP(kernels[name]) for name in self.members if name in kernels}
 
     def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
         unknown = [name for name in self.members if name not in MEMBERS]
@@ -141,23 +150,30 @@ class Auto(Predictor):
         processes = self._processes(len(groups))
         if unknown or not processes:
             raise ParameterError(
-                f"members are some of {', '.join(MEMBERS)}, and one of the first three at least; "
+                f"members are some of {', '.join(MEMBERS)}, and not 'trees' alone; "
                 f"received {list(self.members)}"
             )
-        self.processes_ = [process.fit(groups, z) for process in processes]
-        error = np.mean([p.left_out_error_ for p in processes], axis=0)
-        variance = np.mean([p.left_out_variance_ for p in processes], axis=0)
+        self.inner_ = self._inner(groups, z) if self.labels == "blended" else None
+        if self.inner_ is not None:
+            z = self.inner_.transform(z)
+        self.processes_ = {name: process.fit(groups, z) for name, process in processes.items()}
+        error = np.mean([p.left_out_error_ for p in processes.values()], axis=0)
+        variance = np.mean([p.left_out_variance_ for p in processes.values()], axis=0)
         # A prior of ten errors as large as expected keeps a handful of labels from ruling it.
         self.spread_ = float(np.sqrt(((error**2 / variance).sum() + 10) / (len(z) + 10)))
-        seeds = rng.integers(2**31, size=2)
-        self.regressors_ = []
-        wide = _side_by_side(groups)
-        for name, make in (("trees", self._trees), ("network", _network)):
-            if name in self.members:
-                regressor = make(int(seeds[len(self.regressors_)]))
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # a network stopped early is what is wanted
-                    self.regressors_.append(regressor.fit(wide, z))
+        self.trees_ = None
+        if "trees" in self.members:
+            self.trees_ = self._trees(int(rng.integers(2**31))).fit(_side_by_side(groups), z)
+
+    def _inner(self, groups: list[Matrix], z: Labels) -> NormalScores | None:
+        """Return the transform to normal scores if they rank left-out labels better."""
+        from scipy.stats import kendalltau
+
+        taus, normal = [], NormalScores().fit(z)
+        for labels in (z, normal.transform(z)):
+            process = next(iter(self._processes(len(groups)).values())).fit(groups, labels)
+            taus.append(kendalltau(labels - process.left_out_error_, z).statistic)
+        return normal if taus[1] > taus[0] else None
 
     def _trees(self, seed: int) -> Any:
         from xgboost import XGBRegressor
@@ -172,51 +188,35 @@ class Auto(Predictor):
             random_state=seed,
         )
 
-    def _members(self, codes: Codes) -> tuple[list[Scores], Scores]:
+    def _members(self, codes: Codes) -> tuple[dict[str, Scores], Scores]:
         """Return the transformed scores of every member, and the processes' mean deviation."""
         groups = self._features(codes)
-        found = [process.predict(groups) for process in self.processes_]
-        wide = _side_by_side(groups)
-        means = [mean for mean, _ in found]
-        means += [np.asarray(r.predict(wide), dtype=np.float64) for r in self.regressors_]
-        return means, np.sqrt(np.mean([std**2 for _, std in found], axis=0))
+        found = {name: process.predict(groups) for name, process in self.processes_.items()}
+        means = {name: mean for name, (mean, _) in found.items()}
+        if self.trees_ is not None:
+            means["trees"] = self.trees_.predict(_side_by_side(groups)).astype(np.float64)
+        return means, np.sqrt(np.mean([std**2 for _, std in found.values()], axis=0))
 
-    def member_scores(self, codes: ArrayLike) -> list[Scores]:
-        """Return what every member predicts, in transformed labels, for ablations.
+    def member_scores(self, codes: ArrayLike) -> dict[str, Scores]:
+        """Return what every member predicts, in transformed labels, each shape (n,).
 
-        The processes that were asked for come first, then trees and networks.
+        Parameters
+        ----------
+        codes : array_like of int, shape (n, d)
         """
         return self._members(self.space.canonical(codes))[0]
 
     def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
         means, deviation = self._members(codes)
-        return np.mean(means, axis=0), deviation * self.spread_
+        scores, deviation = np.mean(list(means.values()), axis=0), deviation * self.spread_
+        if self.inner_ is None:
+            return scores, deviation
+        above, below = (self.inner_.inverse(scores + side * deviation) for side in (1, -1))
+        return self.inner_.inverse(scores), (above - below) / 2
 
 
 def _side_by_side(groups: list[Matrix]) -> NDArray[np.float32]:
     """Return all features in one matrix, of about unit variance each."""
     wide = np.concatenate(groups, axis=1) * np.sqrt(2 * groups[0].shape[1])
-    return wide.astype(np.float32)
+    return np.asarray(wide, dtype=np.float32)
 
-
-def _network(seed: int) -> Any:
-    """Return four small networks that are averaged."""
-    from sklearn.ensemble import VotingRegressor
-    from sklearn.neural_network import MLPRegressor
-
-    return VotingRegressor(
-        [
-            (
-                f"network{k}",
-                MLPRegressor(
-                    hidden_layer_sizes=(64, 64),
-                    activation="tanh",
-                    solver="lbfgs",
-                    alpha=3.0,
-                    max_iter=150,
-                    random_state=(seed + k) % 2**31,
-                ),
-            )
-            for k in range(4)
-        ]
-    )

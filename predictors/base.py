@@ -218,4 +218,6 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
         scores = self.label_transform_.inverse(z)[inverse]
         if not return_std or deviation is None:
             return scores
-        return scores, (deviation * self.label_transform_.slope(z))[inverse]
+        # Over the whole deviation: between two neighbouring labels the slope is mostly chance.
+        above, below = (self.label_transform_.inverse(z + side * deviation) for side in (1, -1))
+        return scores, ((above - below) / 2)[inverse]

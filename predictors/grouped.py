@@ -149,7 +149,7 @@ class GroupedGP:
             slope = [0.5 * np.vdot(pull, s) for s in slopes] + [0.5 * noise * np.trace(pull)]
             return float(value), np.array(slope) + gap / width
 
-        bounds = np.stack([centre - 4 * width, centre + 4 * width], axis=1)
+        bounds = list(zip(centre - 4 * width, centre + 4 * width, strict=True))
         found: Any = minimize(
             loss, centre, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60}
         )

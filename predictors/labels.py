@@ -75,10 +75,6 @@ class LabelTransform(Protocol):
         """Return the label that a model's output stands for."""
         ...
 
-    def slope(self, z: Labels) -> Labels:
-        """Return how many label units one unit of the model's output is worth there."""
-        ...
-
 
 class NormalScores:
     """Labels become the normal quantiles of their ranks; ties share their mean rank.
@@ -118,12 +114,6 @@ class NormalScores:
         """Return the label of each normal score, shape (n,)."""
         return self._through(z, self._scores, self._labels)
 
-    def slope(self, z: Labels) -> Labels:
-        """Return the derivative of the inverse, shape (n,)."""
-        slopes = np.diff(self._labels) / np.diff(self._scores)
-        place = np.clip(np.searchsorted(self._scores, z) - 1, 0, len(slopes) - 1)
-        return np.asarray(slopes[place])
-
     @staticmethod
     def _through(x: Labels, xs: Labels, ys: Labels) -> Labels:
         """Interpolate, and extrapolate with the slope of the outer quarter of the points."""
@@ -150,10 +140,6 @@ class Standardised:
     def inverse(self, z: Labels) -> Labels:
         """Return the label of each standardised value, shape (n,)."""
         return z * self._deviation + self._mean
-
-    def slope(self, z: Labels) -> Labels:
-        """Return the deviation, shape (n,)."""
-        return np.full(len(z), self._deviation)
 
 
 class Blended(NormalScores):
