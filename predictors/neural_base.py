@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..data.devices import resolve_device
+from ..data.devices import one_thread, resolve_device
 from ..data.seeds import Seed, torch_seed
 from ..data.spaces import Codes, Space
 from .base import Predictor, Scores
@@ -87,7 +87,7 @@ class NeuralPredictor(Predictor):
         self._prepare(codes)
         inputs = self._tensors(codes)
         targets = torch.as_tensor(z, dtype=torch.float32, device=self.device_)
-        with torch_seed(rng, self.device_):
+        with torch_seed(rng, self.device_), one_thread():
             module = self._network(inputs).to(self.device_)
             train(
                 module,

@@ -222,6 +222,9 @@ class _Writer:
         if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
             items = [self.write(item, f"{place}[{k}]") for k, item in enumerate(value)]
             return {"kind": type(value).__name__, "items": items}
+        if isinstance(value, tuple) and hasattr(value, "_fields"):
+            items = [self.write(item, f"{place}[{k}]") for k, item in enumerate(value)]
+            return {"kind": "record", "class": class_path(type(value)), "items": items}
         if isinstance(value, dict):
             pairs = [
                 [self.write(key, place), self.write(item, f"{place}[{key!r}]")]
@@ -365,6 +368,13 @@ class _Reader:
 
     def _read_tuple(self, value: dict[str, Any]) -> tuple[Any, ...]:
         return tuple(self.read(item) for item in value["items"])
+
+    def _read_record(self, value: dict[str, Any]) -> tuple[Any, ...]:
+        cls = self._class(value["class"], self._packages)
+        if not issubclass(cls, tuple):
+            raise DataFileError(f"{value['class']} is no named tuple")
+        record: tuple[Any, ...] = cls(*(self.read(item) for item in value["items"]))
+        return record
 
     def _read_dict(self, value: dict[str, Any]) -> dict[Any, Any]:
         return {self.read(key): self.read(item) for key, item in value["items"]}

@@ -29,6 +29,7 @@ FAST = {
     "ngboost": {"n_estimators": 5, "learning_rate": 0.4},
     "stacking": {"n_estimators": 10},
 } | {name: {"steps": 30, "width": 16, "layers": 2} for name in GRAPH}
+FAST["gated-gcn"]["steps"] = 60  # the slowest to learn the labels of an update
 SPACES = {
     "nb201": make_space("nb201"),
     "nbgraph": make_space("nbgraph"),

@@ -1,4 +1,3 @@
-# ruff: noqa: T201 -- a script prints
 """What each member of ``auto`` adds: mean Kendall tau over trials, all and inside the best 5 %.
 
 Run as ``python tests/benchmarks/auto_ablation.py nb201/cifar100 -n 20,100 --trials 8``. One fit of
