@@ -108,7 +108,7 @@ class Auto(Predictor):
 
     minimum_labels = 3
     offers_std = True
-    heavy_imports = ("scipy.optimize", "xgboost")
+    heavy_imports = ("scipy.optimize", "torch", "xgboost")
 
     def __init__(
         self,
@@ -219,4 +219,3 @@ def _side_by_side(groups: list[Matrix]) -> NDArray[np.float32]:
     """Return all features in one matrix, of about unit variance each."""
     wide = np.concatenate(groups, axis=1) * np.sqrt(2 * groups[0].shape[1])
     return np.asarray(wide, dtype=np.float32)
-

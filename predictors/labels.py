@@ -141,7 +141,7 @@ class Blended(NormalScores):
     --------
     >>> import numpy as np
     >>> Blended().fit(np.array([10.0, 90.0, 94.0])).transform(np.array([10.0, 94.0])).round(2)
-    array([-1.32,  1.1 ])
+    array([-1.37,  0.99])
     """
 
     def fit(self, y: Labels) -> Self:
