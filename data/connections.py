@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from .encoders import Features, _Encoder
 from .spaces import Codes, Space
 
-_MOST_NODES_AT_ONCE = 2_000_000
+_MOST_NODES_AT_ONCE = 100_000
 
 
 class Connections(_Encoder):

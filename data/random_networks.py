@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..errors import ParameterError
 from .encoders import Features, _Encoder
 from .spaces import CellSpace, Codes, Space
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     import torch
 
 _CHANNELS, _PIXELS, _IMAGES, _STAGES = 8, 4, 16, 2
-_CELLS_AT_ONCE = 256
+_CELLS_AT_ONCE = 64
 _STATISTICS = ("similarity", "log_volume", "effective_rank", "power", "roughness")
 
 
@@ -32,6 +33,11 @@ class RandomNetworks(_Encoder):
     Parameters
     ----------
     space : CellSpace
+
+    Raises
+    ------
+    ParameterError
+        By ``transform``, if the space is not one of cells.
 
     References
     ----------
@@ -64,7 +70,9 @@ def _whole_space(space: Space) -> tuple[NDArray[np.int64], Features]:
     from scipy.stats import rankdata
 
     if not isinstance(space, CellSpace):
-        raise TypeError(f"random networks are made of cells; {space.name!r} has none")
+        raise ParameterError(
+            f"random networks are made of cells; space {space.name!r} has none, take other features"
+        )
     known = np.unique(space.index(space.canonical(space.all_codes())))
     codes = space.from_index(known)
     with torch.no_grad():

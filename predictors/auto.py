@@ -108,7 +108,7 @@ class Auto(Predictor):
 
     minimum_labels = 3
     offers_std = True
-    heavy_imports = ("scipy.optimize", "xgboost")
+    heavy_imports = ("scipy.optimize", "torch", "xgboost")
 
     def __init__(
         self,

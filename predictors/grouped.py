@@ -13,7 +13,7 @@ from ..errors import ParameterError
 
 Matrix = NDArray[np.float64]
 
-_ROWS_AT_ONCE = 4096
+_ROWS_AT_ONCE = 2048
 _JITTER = 1e-6
 
 
