@@ -106,7 +106,7 @@ def test_a_home_that_cannot_be_made_is_named_with_the_way_out(tmp_path, monkeypa
         with pytest.raises(StorageError, match="NASURGE_HOME") as caught:
             attempt()
         assert str(folder) in str(caught.value)
-        assert "make it writable" in str(caught.value)
+        assert "a file is in the way" in str(caught.value)
     assert table_names() == list(SHIPPED)
     with pytest.raises(UnknownNameError):
         load_table("t")
