@@ -25,7 +25,7 @@ _MOST_KINDS = 20
 MEMBERS = ("joint", "additive", "linear", "random", "trees")
 
 
-def feature_groups(space: Space, codes: Codes) -> list[Matrix]:
+def feature_groups(space: Space, codes: Codes, *, untrained: bool) -> list[Matrix]:
     """Return groups of raw features: structure, paths, and what more the space offers.
 
     Connections are left out where a space knows no structure (every choice its own operation), and
@@ -38,13 +38,13 @@ def feature_groups(space: Space, codes: Codes) -> list[Matrix]:
         groups += [connections[:, : encoder.n_pairs], connections[:, encoder.n_pairs :]]
     if space.positional:
         groups.append(OneHot(space).transform(codes))
-    if isinstance(space, CellSpace):
+    if untrained:
         groups.append(RandomNetworks(space).transform(codes))
     return groups
 
 
 @cache
-def _scales(space: Space) -> list[tuple[Matrix, Matrix]]:
+def _scales(space: Space, untrained: bool) -> list[tuple[Matrix, Matrix]]:
     """Return centre and scale of the columns of every group, over architectures of the space.
 
     Unlabelled architectures are free: scales from them are right with any number of labels. A
@@ -54,7 +54,7 @@ def _scales(space: Space) -> list[tuple[Matrix, Matrix]]:
     count = min(space.n_codes, _REFERENCE_ROWS)
     rows = np.unique(space.canonical(space.sample(count, seed=0)), axis=0)
     found = []
-    for position, group in enumerate(feature_groups(space, rows)):
+    for position, group in enumerate(feature_groups(space, rows, untrained=untrained)):
         deviation = group.std(axis=0)
         varies = deviation > 1e-9
         own = position == 0 or position == 3
@@ -83,8 +83,8 @@ class Auto(Predictor):
     members : tuple of str
         Some of ``"joint"`` (a Matern process over all features, a length scale per group),
         ``"additive"`` (a sum of one process per group), ``"linear"`` (a Matern and linear kernels),
-        ``"random"`` (a Matern over structure and untrained networks; cells only) and ``"trees"``
-        (XGBoost); not ``"trees"`` alone.
+        ``"random"`` (a Matern over structure and untrained networks; cells only; without it nothing
+        uses untrained networks) and ``"trees"`` (XGBoost); not ``"trees"`` alone.
     labels : {"blended", "normal-scores", "standardised"}
     n_jobs : int
         Threads of the trees.
@@ -125,22 +125,27 @@ class Auto(Predictor):
         self.n_jobs = n_jobs
         self.seed = seed
 
+    @property
+    def _untrained(self) -> bool:
+        """Whether features of untrained networks are asked for and there are any."""
+        return "random" in self.members and isinstance(self.space, CellSpace)
+
     def _features(self, codes: Codes) -> list[Matrix]:
         """Return the scaled groups."""
-        pairs = zip(feature_groups(self.space, codes), _scales(self.space), strict=True)
+        groups = feature_groups(self.space, codes, untrained=self._untrained)
+        pairs = zip(groups, _scales(self.space, self._untrained), strict=True)
         return [(group - centre) * scale for group, (centre, scale) in pairs]
 
     def _processes(self, n_groups: int) -> dict[str, GroupedGP]:
         """Return the unfitted Gaussian processes that were asked for and that the space allows."""
-        cells = isinstance(self.space, CellSpace)
-        everything = tuple(range(n_groups - cells))
+        everything = tuple(range(n_groups - self._untrained))
         linear = tuple(Term((g,), 0) for g in everything if g != 1)
         kernels = {
             "joint": [Term(everything, 1.5)],
             "additive": [Term((g,), 2.5) for g in everything],
             "linear": [Term(everything, 2.5), *linear],
         }
-        if cells:
+        if self._untrained:
             kernels["random"] = [Term((0, n_groups - 1), 1.5)]
         return {name: GroupedGP(kernels[name]) for name in self.members if name in kernels}
 

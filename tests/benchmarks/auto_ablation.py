@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("-n", default="20,50,100,156,400")
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--labels", default="blended")
+    parser.add_argument("--members", default=",".join(MEMBERS))
     parser.add_argument("--only-all", action="store_true")
     parser.add_argument("--peers", default="", help="other predictors, such as gp,xgb")
     given = parser.parse_args()
@@ -60,13 +61,19 @@ def _one(name: str, n: int, given: argparse.Namespace) -> None:
             scores = other.fit(table.codes[train], y[train]).predict(table.codes[rest])
             found.setdefault(peer, []).append(_taus(y[rest], scores))
         start = time.perf_counter()
-        auto = nasurge.make_predictor("auto", table.space, seed=trial, labels=given.labels)
+        auto = nasurge.make_predictor(
+            "auto",
+            table.space,
+            seed=trial,
+            labels=given.labels,
+            members=tuple(given.members.split(",")),
+        )
         auto.fit(table.codes[train], y[train])
         scores, std = auto.predict(table.codes[rest], return_std=True)
         seconds.append(time.perf_counter() - start)
         gap = np.abs(y[rest] - scores)
         covered.append([(gap <= 1.2816 * std).mean(), (gap <= 1.96 * std).mean()])
-        found.setdefault("+".join(subsets[0]), []).append(_taus(y[rest], scores))
+        found.setdefault(f"auto: {given.members}", []).append(_taus(y[rest], scores))
         if len(subsets) > 1:
             members = auto.member_scores(table.codes[rest])
             for subset in subsets[1:]:
