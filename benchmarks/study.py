@@ -147,9 +147,9 @@ class Study:
         Exception
             Whatever a unit raises. Finished units are always kept.
         """
-        if jobs == 0:
-            raise ParameterError("jobs is a number of processes, or -1 for one per core; not 0")
         with self._alone():
+            if jobs == 0:
+                raise ParameterError("jobs is a number of processes, or -1 for one per core; not 0")
             return self._run(units, work, jobs=jobs, prepare=prepare, progress=progress)
 
     @contextmanager

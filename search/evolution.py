@@ -90,12 +90,7 @@ class RegularisedEvolution(Searcher):
         alive = np.flatnonzero(~np.isnan(self.values_))[-self.population_size :]
         codes, values = self.codes_[alive], self.values_[alive]
         found = codes[:0]
-        for attempts in (
-            2,
-            8,
-            32,
-            128,
-        ):  # many only where most are seen or not allowed
+        for attempts in (2, 8, 32, 128):  # many only where most are seen or not allowed
             entrants = self._rng.integers(len(alive), size=(attempts * n, self.tournament_size))
             winners = entrants[np.arange(len(entrants)), values[entrants].argmax(axis=1)]
             mutants = self.space.mutate(codes[winners], seed=self._rng)

@@ -16,9 +16,8 @@ from .base import ExhaustedError, Index, Searcher, Values
 
 Objective = Callable[[Codes], ArrayLike]
 
-PATIENCE = (
-    5  # batches that may raise, from the start of a run, before the objective counts as broken
-)
+# Batches that may raise, from the start of a run, before the objective counts as broken.
+PATIENCE = 5
 
 logger = logging.getLogger(__name__)
 

@@ -110,6 +110,7 @@ def test_a_run_that_did_nothing_leaves_nothing(tmp_path: Path) -> None:
     assert not folder.exists()
     with pytest.raises(ParameterError, match="not 0"):
         Study(folder, {}).run(UNITS, square, jobs=0)
+    assert not folder.exists()
 
 
 def test_results_without_a_description_are_refused(tmp_path: Path) -> None:
