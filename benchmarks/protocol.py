@@ -65,6 +65,7 @@ def compare(
     n_train: Sequence[int],
     trials: int,
     seed: int = 0,
+    skip_unfit: bool = False,
     jobs: int = -1,
     out: Path | None = None,
     command: str = "",
@@ -84,6 +85,8 @@ def compare(
         Numbers of training architectures.
     trials : int
     seed : int
+    skip_unfit : bool
+        Leave out a predictor on the tables whose space it cannot serve, instead of refusing it.
     jobs : int
         Processes; -1 is one per core.
     out : Path, optional
@@ -96,7 +99,8 @@ def compare(
     Raises
     ------
     ParameterError
-        If sizes or trials are not positive, nothing is compared, or ``out`` holds another study.
+        If sizes or trials are not positive, nothing is compared, a predictor cannot serve a
+        space, or ``out`` holds another study.
     LabelError
         If a training size leaves no test architectures.
     StorageError
@@ -114,6 +118,14 @@ def compare(
                 f"{problem.address} has {len(problem.rows)} measured architectures: training on "
                 f"{sizes[-1]} leaves too few to test on; choose a smaller -n"
             )
+    unfit = set()
+    for problem in problems:
+        for name, factory in predictors.items():
+            refusal = factory(problem.space, seed=0).refusal
+            if refusal and not skip_unfit:
+                raise ParameterError(f"{name} on {problem.address}: {refusal}")
+            if refusal:
+                unfit.add((problem.address, name))
     for name, factory in predictors.items():
         fewest = factory(problems[0].space, seed=0).minimum_labels
         if sizes[0] < fewest:
@@ -138,6 +150,8 @@ def compare(
         for n in sizes:
             for problem in problems:
                 for name, factory in predictors.items():
+                    if (problem.address, name) in unfit:
+                        continue
                     picture = folder if trial == 0 and n == sizes[-1] else None
                     unit = f"{problem.address} {name} n={n} trial={trial}"
                     units[unit] = (problem, name, factory, n, trial, seed, picture)

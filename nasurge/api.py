@@ -66,7 +66,7 @@ def compare(
     tables : str or sequence of Problem
         ``TABLE/TASK``, several separated by commas; ``TABLE`` alone means all its tasks.
     predictors : str or sequence of str
-        Names of ``nasurge predictors``; ``"all"`` is every one.
+        Names of ``nasurge predictors``; ``"all"`` is every one that can serve the table's space.
     n_train, trials, seed, jobs, out, command, progress
         As ``nasurge.benchmarks.protocol.compare``.
     metric : str, optional
@@ -92,6 +92,7 @@ def compare(
         n_train=n_train,
         trials=trials,
         seed=seed,
+        skip_unfit=predictors in ("all", ["all"]),
         jobs=jobs,
         out=Path(out) if out else None,
         command=command,

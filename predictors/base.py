@@ -39,6 +39,8 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
     """Fewest architectures ``fit`` accepts."""
     offers_std: ClassVar[bool] = False
     """Whether ``predict(codes, return_std=True)`` works, whatever the parameters."""
+    learns: ClassVar[bool] = True
+    """Whether scores follow the labels; False for what scores architectures by themselves."""
     heavy_imports: ClassVar[tuple[str, ...]] = ()
     """Modules that ``fit`` imports; ``preload`` imports them ahead of a timing."""
 
@@ -50,6 +52,11 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
     def has_std(self) -> bool:
         """Whether ``predict(codes, return_std=True)`` works with these parameters."""
         return self.offers_std
+
+    @property
+    def refusal(self) -> str | None:
+        """Why it cannot serve its space with these parameters; None if it can."""
+        return None
 
     @classmethod
     def preload(cls) -> None:
@@ -80,7 +87,11 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
             If a row is not in the space.
         LabelError
             If labels are missing, not finite, all equal or too few.
+        ParameterError
+            If it cannot serve this space with these parameters (``refusal`` says why).
         """
+        if self.refusal is not None:
+            raise ParameterError(self.refusal)
         codes = self.space.canonical(codes)
         y = check_labels(y, len(codes), minimum=self.minimum_labels, who=type(self).__name__)
         transform = make_transform(self.labels).fit(y)

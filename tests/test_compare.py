@@ -13,7 +13,16 @@ from nasurge.benchmarks.protocol import compare, split
 from nasurge.benchmarks.report import compare_report, read_summary, shown
 from nasurge.data.tables import Table
 from nasurge.errors import LabelError, ParameterError, SchemaError, StorageError, UnknownNameError
+from nasurge.predictors.linear import BayesianRidge
 from nasurge.registry import make_predictor
+
+
+class Picky(BayesianRidge):
+    """Serves no space there is."""
+
+    @property
+    def refusal(self) -> str | None:
+        return "only for rings"
 
 
 @pytest.fixture(scope="module")
@@ -156,3 +165,18 @@ def test_refusals(tmp_path: Path) -> None:
 def test_shown() -> None:
     assert shown({"mean": None, "low": None, "high": None, "n": 0}) == "undefined"
     assert shown({"mean": 0.5, "low": None, "high": None, "n": 1}) == "0.500"
+
+
+def test_a_predictor_that_cannot_serve_the_space_is_refused_or_left_out(
+    analog: Table, tmp_path: Path
+) -> None:
+    problems = parse_problems("nb201-analog/cifar10")
+    names = {"picky": Picky, "ridge": partial(make_predictor, "ridge")}
+    settings = {"n_train": [20], "trials": 1, "jobs": 1}
+    with pytest.raises(ParameterError, match=r"picky on nb201-analog/cifar10: only for rings"):
+        compare(problems, names, out=tmp_path / "a", **settings)
+    found = compare(problems, names, skip_unfit=True, out=tmp_path / "b", **settings)
+    assert {row["predictor"] for row in found.rows} == {"ridge"}
+    codes, y = analog.codes[:20], np.arange(20.0)
+    with pytest.raises(ParameterError, match="only for rings"):
+        Picky(analog.space, seed=0).fit(codes, y)

@@ -53,7 +53,8 @@ def check_learns(make: Make, codes: Codes, y: Values) -> None:
     assert scores.shape == y.shape
     assert scores.dtype == np.float64
     assert np.isfinite(scores).all()
-    assert np.corrcoef(scores, y)[0, 1] > 0.5, "the training labels themselves are not learnt"
+    follow = np.corrcoef(scores, y)[0, 1] > 0.5
+    assert follow or not predictor.learns, "the training labels themselves are not learnt"
     assert predictor.predict(codes[:1]).shape == (1,)
 
 
@@ -217,7 +218,8 @@ def check_updates(make: Make, codes: Codes, y: Values) -> None:
     predictor.update(codes[half + 1 :], y[half + 1 :])
     assert np.array_equal(predictor.fitted_labels_, y)
     scores = predictor.predict(codes[half:])
-    assert np.corrcoef(scores, y[half:])[0, 1] > 0.5, "the labels of an update are not learnt"
+    follow = np.corrcoef(scores, y[half:])[0, 1] > 0.5
+    assert follow or not predictor.learns, "the labels of an update are not learnt"
 
 
 PREDICTOR_CHECKS = (
