@@ -68,17 +68,17 @@ def test_random_networks_refuse_what_is_no_cell() -> None:
 
 
 TERMS = {
-    "matern": [Term((0, 1), 1.5)],
-    "sum": [Term((0,), 2.5), Term((1,), 1.5)],
-    "linear": [Term((0, 1), 2.5), Term((1,), 0)],
+    "matern": [Term(("a", "b"), 1.5)],
+    "sum": [Term(("a",), 2.5), Term(("b",), 1.5)],
+    "linear": [Term(("a", "b"), 2.5), Term(("b",), 0)],
 }
 
 
 @pytest.fixture
-def smooth() -> tuple[list[np.ndarray], np.ndarray]:
+def smooth() -> tuple[dict[str, np.ndarray], np.ndarray]:
     rng = np.random.default_rng(0)
-    groups = [rng.normal(size=(40, 3)) / 3, rng.normal(size=(40, 2)) / 2]
-    return groups, np.sin(3 * groups[0][:, 0]) + groups[1][:, 0] + rng.normal(0, 0.1, 40)
+    groups = {"a": rng.normal(size=(40, 3)) / 3, "b": rng.normal(size=(40, 2)) / 2}
+    return groups, np.sin(3 * groups["a"][:, 0]) + groups["b"][:, 0] + rng.normal(0, 0.1, 40)
 
 
 @pytest.mark.parametrize("terms", TERMS.values(), ids=TERMS)
@@ -104,12 +104,12 @@ def test_the_process_agrees_with_that_of_scikit_learn(smooth) -> None:
     from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
     groups, z = smooth
-    gp = GroupedGP([Term((0,), 2.5)], Prior()).fit(groups, z)
+    gp = GroupedGP([Term(("a",), 2.5)], Prior()).fit(groups, z)
     amplitude, length, noise = np.exp(gp.theta_)
     kernel = ConstantKernel(amplitude) * Matern(length, nu=2.5) + WhiteKernel(noise + 1e-6)
-    other = GaussianProcessRegressor(kernel, optimizer=None).fit(groups[0], z - z.mean())
+    other = GaussianProcessRegressor(kernel, optimizer=None).fit(groups["a"], z - z.mean())
     new = np.random.default_rng(1).normal(size=(10, 3)) / 3
-    mean, std = gp.predict([new, new])
+    mean, std = gp.predict({"a": new, "b": new})
     theirs, deviation = other.predict(new, return_std=True)
     assert np.allclose(mean, theirs + z.mean(), atol=1e-4)
     assert np.allclose(std, deviation, atol=1e-3)
@@ -117,7 +117,7 @@ def test_the_process_agrees_with_that_of_scikit_learn(smooth) -> None:
 
 def test_left_out_errors_are_those_of_refits(smooth) -> None:
     groups, z = smooth
-    gp = GroupedGP([Term((0, 1), 1.5)]).fit(groups, z)
+    gp = GroupedGP([Term(("a", "b"), 1.5)]).fit(groups, z)
     kernel, _ = gp._kernel(gp.theta_, *gp._between(groups, groups))
     kernel = kernel + (gp.noise_ + 1e-6) * np.eye(len(z))
     rest = np.arange(1, len(z))
