@@ -96,6 +96,8 @@ class LowFidelity(Predictor):
         codes = self.space.canonical(self.cheap_codes)
         values = _columns(self.cheap, len(codes))
         measured = np.isfinite(values).all(axis=1)
+        if not measured.any():
+            raise ParameterError("no architecture has a cheap value: all of them are NaN")
         index, inverse = np.unique(self.space.index(codes[measured]), return_inverse=True)
         sums = np.zeros((len(index), values.shape[1]))
         np.add.at(sums, inverse, values[measured])
@@ -103,20 +105,21 @@ class LowFidelity(Predictor):
 
     def _cheap_values(self, codes: Codes) -> Matrix:
         """Return the cheap values of canonical codes, shape (n, k)."""
-        if self.known_ is None:
+        if callable(self.cheap):
             values = _columns(self.cheap(codes), len(codes))
             missing = ~np.isfinite(values).all(axis=1)
         else:
             index, known = self.known_
             wanted = self.space.index(codes)
             missing = ~np.isin(wanted, index)
+            values = known[np.searchsorted(index, np.where(missing, index[:1], wanted))]
         if missing.any():
             first = int(np.argmax(missing))
             raise ArchitectureError(
                 f"{int(missing.sum())} of {len(codes)} architectures have no cheap value, the "
                 f"first is {self.space.format(codes[first : first + 1])[0]!r}: measure them first"
             )
-        return values if self.known_ is None else known[np.searchsorted(index, wanted)]
+        return values
 
     def _features(self, codes: Codes) -> list[Matrix]:
         """Return the scaled groups, the cheap values last."""
@@ -128,9 +131,9 @@ class LowFidelity(Predictor):
         return [*scaled, cheap / np.sqrt(2 * cheap.shape[1])]
 
     def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:  # noqa: ARG002
-        self.known_ = None if callable(self.cheap) else self._known()
-        values = self._cheap_values(codes)
-        known = values if self.known_ is None else self.known_[1]
+        if not callable(self.cheap):
+            self.known_ = self._known()
+        known = self._cheap_values(codes) if callable(self.cheap) else self.known_[1]
         self.scores_ = []
         for position, column in enumerate(known.T):
             if np.ptp(column) == 0:
