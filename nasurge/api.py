@@ -53,6 +53,7 @@ def compare(
     n_train: Sequence[int] = (20, 50, 100),
     trials: int = 10,
     metric: str | None = None,
+    cheap: Sequence[str] = (),
     seed: int = 0,
     jobs: int = -1,
     out: str | Path | None = None,
@@ -67,7 +68,7 @@ def compare(
         ``TABLE/TASK``, several separated by commas; ``TABLE`` alone means all its tasks.
     predictors : str or sequence of str
         Names of ``nasurge predictors``; ``"all"`` is every one that can serve the table's space.
-    n_train, trials, seed, jobs, out, command, progress
+    n_train, trials, cheap, seed, jobs, out, command, progress
         As ``nasurge.benchmarks.protocol.compare``.
     metric : str, optional
         A metric or column to predict instead of the task's own.
@@ -91,6 +92,7 @@ def compare(
         {name: partial(make_predictor, name) for name in names},
         n_train=n_train,
         trials=trials,
+        cheap=cheap,
         seed=seed,
         skip_unfit=predictors in ("all", ["all"]),
         jobs=jobs,
@@ -98,7 +100,7 @@ def compare(
         command=command,
         progress=progress,
     )
-    _keep(found.folder, found, ("summary", "ceilings", "about"))
+    _keep(found.folder, found, ("summary", "ceilings", "cheap", "about"))
     compare_report(found.folder)
     return found
 

@@ -31,6 +31,7 @@ PREDICTORS = {
     "gpnas-ensemble": "nasurge.predictors.ensembles:GPNASEnsemble",
     "stacking": "nasurge.predictors.ensembles:Stacking",
     "bananas": "nasurge.predictors.ensembles:BANANAS",
+    "low-fidelity": "nasurge.predictors.low_fidelity:LowFidelity",
     "mlp": "nasurge.predictors.neural:MLPEnsemble",
     "gin": "nasurge.predictors.graph:GIN",
     "gcn": "nasurge.predictors.graph:GCN",

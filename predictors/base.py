@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, overload
 
@@ -75,6 +77,8 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
     def fit(self, codes: ArrayLike, y: ArrayLike) -> Self:
         """Learn from measured architectures.
 
+        An error or an interruption (Ctrl-C) leaves what was learnt before as it was.
+
         Parameters
         ----------
         codes : array_like of int, shape (n, d)
@@ -94,12 +98,7 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
             raise ParameterError(self.refusal)
         codes = self.space.canonical(codes)
         y = check_labels(y, len(codes), minimum=self.minimum_labels, who=type(self).__name__)
-        transform = make_transform(self.labels).fit(y)
-        self._fit(codes, transform.transform(y), as_generator(self.seed))
-        self.n_features_in_ = codes.shape[1]
-        self.label_transform_ = transform
-        self.fitted_codes_, self.fitted_labels_ = codes, y.copy()
-        return self
+        return self._learn(codes, y.copy(), type(self)._fit)
 
     def update(self, codes: ArrayLike, y: ArrayLike) -> Self:
         """Learn some more measured architectures, beside those learnt before.
@@ -118,7 +117,8 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
         ArchitectureError
             If a row is not in the space.
         LabelError
-            If labels are missing or not finite. What was learnt before stays as it is.
+            If labels are missing or not finite. After this and any other error or interruption,
+            what was learnt before stays as it is.
 
         Examples
         --------
@@ -134,10 +134,17 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
         codes = self.space.canonical(codes)
         y = np.concatenate([self.fitted_labels_, finite_labels(y, len(codes))])
         codes = np.concatenate([self.fitted_codes_, codes])
+        return self._learn(codes, y, type(self)._update)
+
+    def _learn(self, codes: Codes, y: Labels, how: Callable[..., None]) -> Self:
+        """Learn checked labels, whole or not at all: an error or Ctrl-C leaves what was learnt."""
+        learner = copy.copy(self)
         transform = make_transform(self.labels).fit(y)
-        self._update(codes, transform.transform(y), as_generator(self.seed))
-        self.label_transform_ = transform
-        self.fitted_codes_, self.fitted_labels_ = codes, y
+        how(learner, codes, transform.transform(y), as_generator(self.seed))
+        learner.n_features_in_ = codes.shape[1]
+        learner.label_transform_ = transform
+        learner.fitted_codes_, learner.fitted_labels_ = codes, y
+        vars(self).update(vars(learner))
         return self
 
     def _update(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:

@@ -36,6 +36,16 @@ def compare(
     ] = "20,50,100",
     trials: Annotated[int, typer.Option("--trials", "-t", min=1, help="Trials of each.")] = 10,
     metric: Metric = None,
+    cheap: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--cheap",
+            metavar="METRIC[@EPOCH]",
+            help="Column known for every architecture, given to predictors that take cheap values "
+            "(low-fidelity), such as accuracy@12; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     seed: SeedOption = 0,
     jobs: Jobs = -1,
     out: Out = None,
@@ -60,6 +70,7 @@ def compare(
                 n_train=numbers(sizes, "-n"),
                 trials=trials,
                 metric=metric,
+                cheap=cheap or (),
                 seed=seed,
                 jobs=jobs,
                 out=out,
@@ -76,6 +87,9 @@ def compare(
                 f"{address}: a perfect predictor would reach {ceiling['kendall_tau']:.3f} "
                 f"({ceiling['kendall_tau_top5']:.3f} in the top 5 %), the labels' noise allowing"
             )
+        for address, taus in found.cheap.items():
+            for label, tau in taus.items():
+                typer.echo(f"{address}: {label}, by itself, ranks all of them with {tau:.3f}")
         _closing(
             found.folder, f"{trials} trials, seed {seed}; labels: {_join(found.about['labels'])}"
         )
