@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -98,7 +97,7 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
             raise ParameterError(self.refusal)
         codes = self.space.canonical(codes)
         y = check_labels(y, len(codes), minimum=self.minimum_labels, who=type(self).__name__)
-        return self._learn(codes, y.copy(), type(self)._fit)
+        return self._learn(codes, y.copy(), self._fit)
 
     def update(self, codes: ArrayLike, y: ArrayLike) -> Self:
         """Learn some more measured architectures, beside those learnt before.
@@ -134,17 +133,21 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
         codes = self.space.canonical(codes)
         y = np.concatenate([self.fitted_labels_, finite_labels(y, len(codes))])
         codes = np.concatenate([self.fitted_codes_, codes])
-        return self._learn(codes, y, type(self)._update)
+        return self._learn(codes, y, self._update)
 
     def _learn(self, codes: Codes, y: Labels, how: Callable[..., None]) -> Self:
         """Learn checked labels, whole or not at all: an error or Ctrl-C leaves what was learnt."""
-        learner = copy.copy(self)
-        transform = make_transform(self.labels).fit(y)
-        how(learner, codes, transform.transform(y), as_generator(self.seed))
-        learner.n_features_in_ = codes.shape[1]
-        learner.label_transform_ = transform
-        learner.fitted_codes_, learner.fitted_labels_ = codes, y
-        vars(self).update(vars(learner))
+        before = vars(self).copy()
+        try:
+            transform = make_transform(self.labels).fit(y)
+            how(codes, transform.transform(y), as_generator(self.seed))
+            self.n_features_in_ = codes.shape[1]
+            self.label_transform_ = transform
+            self.fitted_codes_, self.fitted_labels_ = codes, y
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
         return self
 
     def _update(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:

@@ -6,19 +6,16 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.preprocessing import StandardScaler
 
 from ..data.seeds import Seed
 from ..data.spaces import Codes, Space
 from ..errors import ArchitectureError, ParameterError
-from .auto import feature_groups
 from .base import Predictor, Scores
-from .grouped import GroupedGP, Term
+from .feature_groups import FAMILIES, feature_groups
+from .grouped import GroupedGP, Groups, Term
 from .labels import Labels, NormalScores
 
 Matrix = NDArray[np.float64]
-
-_SAMPLE = 4000  # unlabelled architectures that say what is usual in a space
 
 
 class LowFidelity(Predictor):
@@ -121,14 +118,12 @@ class LowFidelity(Predictor):
             )
         return values
 
-    def _features(self, codes: Codes) -> list[Matrix]:
-        """Return the scaled groups, the cheap values last."""
-        groups = feature_groups(self.space, codes, untrained=False)
-        pairs = zip(groups, self.scalers_, strict=True)
-        scaled = [scaler.transform(group) / np.sqrt(width) for group, (scaler, width) in pairs]
+    def _features(self, codes: Codes) -> Groups:
+        """Return groups of features, scaled; the cheap values are one."""
         columns = zip(self.scores_, self._cheap_values(codes).T, strict=True)
         cheap = np.stack([scores.transform(column) for scores, column in columns], axis=1)
-        return [*scaled, cheap / np.sqrt(2 * cheap.shape[1])]
+        groups = feature_groups(self.space, codes, untrained=False)
+        return {**groups, "cheap": cheap / np.sqrt(2 * cheap.shape[1])}
 
     def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:  # noqa: ARG002
         if not callable(self.cheap):
@@ -142,16 +137,11 @@ class LowFidelity(Predictor):
                     "nothing, leave them out"
                 )
             self.scores_.append(NormalScores().fit(column))
-        usual = np.unique(self.space.canonical(self.space.sample(_SAMPLE, seed=0)), axis=0)
-        self.scalers_ = []
-        for group in feature_groups(self.space, usual, untrained=False):
-            scaler = StandardScaler().fit(group)
-            self.scalers_.append((scaler, 2 * max(1, int((scaler.var_ > 1e-18).sum()))))
         groups = self._features(codes)
-        every, cheap = tuple(range(len(groups))), len(groups) - 1
+        base = tuple(name for name in groups if name not in FAMILIES)
         kernels = (
-            [Term(every, 1.5), Term((cheap,), 0)],
-            [Term(every, 2.5), *(Term((g,), 0) for g in every if g != 1)],
+            [Term(tuple(groups), 1.5), Term(("cheap",), 0)],
+            [Term(base, 2.5), *(Term((name,), 0) for name in base if name != "paths")],
         )
         self.processes_ = [GroupedGP(terms).fit(groups, z) for terms in kernels]
 
