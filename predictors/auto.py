@@ -15,11 +15,14 @@ from .feature_groups import FAMILIES, feature_groups
 from .grouped import GroupedGP, Groups, Term
 from .labels import Labels, NormalScores
 
-MEMBERS = ("joint", "additive", "linear", "random", "trees")
+PROCESSES = ("joint", "additive", "linear", "random")
+# Graph networks, by the fewest labels from which on they were measured to help.
+NETWORKS = {"gin": 5, "gated-gcn": 100}
+MEMBERS = (*PROCESSES, "trees", *NETWORKS)
 
 
 class Auto(Predictor):
-    """A committee of Gaussian processes and boosted trees.
+    """A committee of Gaussian processes, boosted trees and graph networks.
 
     Its members see structure, paths, connections, the one-hot code where positions matter and, for
     cells, what untrained networks do to random inputs, all scaled over the whole space instead of
@@ -38,10 +41,13 @@ class Auto(Predictor):
         Some of ``"joint"`` (a Matern process over all features, a length scale per group),
         ``"additive"`` (a sum of one process per group), ``"linear"`` (a Matern and linear kernels),
         ``"random"`` (a Matern over structure and untrained networks; cells only; without it nothing
-        uses untrained networks) and ``"trees"`` (XGBoost); not ``"trees"`` alone.
+        uses untrained networks), ``"trees"`` (XGBoost), ``"gin"`` (from 5 labels on) and
+        ``"gated-gcn"`` (from 100 labels on); at least one of the first four.
     labels : {"blended", "normal-scores", "standardised"}
     n_jobs : int
         Threads of the trees.
+    device : str
+        Of the graph networks: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     seed : int, Generator or None
 
     References
@@ -71,12 +77,14 @@ class Auto(Predictor):
         members: tuple[str, ...] = MEMBERS,
         labels: str = "blended",
         n_jobs: int = 1,
+        device: str = "auto",
         seed: Seed = None,
     ) -> None:
         self.space = space
         self.members = members
         self.labels = labels
         self.n_jobs = n_jobs
+        self.device = device
         self.seed = seed
 
     @property
@@ -106,8 +114,8 @@ class Auto(Predictor):
         processes = self._processes(groups)
         if unknown or not processes:
             raise ParameterError(
-                f"members are some of {', '.join(MEMBERS)}, and not 'trees' alone; "
-                f"received {list(self.members)}"
+                f"members are some of {', '.join(MEMBERS)}, with at least one of "
+                f"{', '.join(PROCESSES)}; received {list(self.members)}"
             )
         self.inner_ = self._inner(groups, z) if self.labels == "blended" else None
         if self.inner_ is not None:
@@ -120,6 +128,8 @@ class Auto(Predictor):
         self.trees_ = None
         if "trees" in self.members:
             self.trees_ = self._trees(int(rng.integers(2**31))).fit(_side_by_side(groups), z)
+        networks = self._networks(len(z), rng)
+        self.networks_ = {name: network.fit(codes, z) for name, network in networks.items()}
 
     def _inner(self, groups: Groups, z: Labels) -> NormalScores | None:
         """Return the transform to normal scores if they rank left-out labels better."""
@@ -144,6 +154,19 @@ class Auto(Predictor):
             random_state=seed,
         )
 
+    def _networks(self, n: int, rng: np.random.Generator) -> dict[str, Predictor]:
+        """Return the unfitted graph networks that were asked for, where labels are enough."""
+        from .graph import GIN, GatedGCN
+
+        kinds: dict[str, Any] = {"gin": GIN, "gated-gcn": GatedGCN}
+        return {
+            name: kinds[name](
+                self.space, labels="standardised", device=self.device, seed=int(rng.integers(2**31))
+            )
+            for name, fewest in NETWORKS.items()
+            if name in self.members and n >= fewest
+        }
+
     def _members(self, codes: Codes) -> tuple[dict[str, Scores], Scores]:
         """Return the transformed scores of every member, and the processes' mean deviation."""
         groups = self._features(codes)
@@ -151,6 +174,7 @@ class Auto(Predictor):
         means = {name: mean for name, (mean, _) in found.items()}
         if self.trees_ is not None:
             means["trees"] = self.trees_.predict(_side_by_side(groups)).astype(np.float64)
+        means |= {name: network.predict(codes) for name, network in self.networks_.items()}
         return means, np.sqrt(np.mean([std**2 for _, std in found.values()], axis=0))
 
     def member_scores(self, codes: ArrayLike) -> dict[str, Scores]:

@@ -1,5 +1,7 @@
 """The default predictor and the parts it is made of."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.stats import kendalltau
@@ -10,9 +12,9 @@ from nasurge.data.random_networks import RandomNetworks
 from nasurge.data.spaces import make_space
 from nasurge.data.tables import Table
 from nasurge.errors import LabelError, ParameterError
-from nasurge.predictors.auto import MEMBERS
+from nasurge.predictors.auto import PROCESSES
 from nasurge.predictors.grouped import GroupedGP, Prior, Term
-from nasurge.registry import make_predictor
+from nasurge.registry import load_predictor, make_predictor
 
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|avg_pool_3x3~2|"
 
@@ -145,7 +147,7 @@ def test_auto_ranks_better_than_its_peers_and_knows_its_errors(analog: Table) ->
     assert 0.65 < np.mean(inside) < 0.95
 
 
-@pytest.mark.parametrize("member", [m for m in MEMBERS if m != "trees"])
+@pytest.mark.parametrize("member", PROCESSES)
 def test_every_process_can_stand_alone(member: str, analog: Table) -> None:
     y = analog.values(task="cifar10", metric="baseline_accuracy")
     auto = make_predictor("auto", analog.space, members=(member,), seed=0)
@@ -153,7 +155,7 @@ def test_every_process_can_stand_alone(member: str, analog: Table) -> None:
     assert list(auto.member_scores(analog.codes[:9])) == [member]
 
 
-@pytest.mark.parametrize("members", [("trees",), (), ("joint", "forest")])
+@pytest.mark.parametrize("members", [("trees", "gin"), (), ("joint", "forest")])
 def test_members_that_cannot_be_are_refused(members, analog: Table) -> None:
     y = analog.values(task="cifar10", metric="baseline_accuracy")
     auto = make_predictor("auto", analog.space, members=members)
@@ -164,3 +166,22 @@ def test_members_that_cannot_be_are_refused(members, analog: Table) -> None:
 def test_two_labels_are_too_few(analog: Table) -> None:
     with pytest.raises(LabelError, match="3"):
         make_predictor("auto", analog.space).fit(analog.codes[:2], [1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("n", "expected"),
+    [(4, ["joint"]), (5, ["joint", "gin"]), (100, ["joint", "gin", "gated-gcn"])],
+)
+def test_graph_networks_join_when_labels_are_enough(
+    n: int, expected: list[str], analog: Table, tmp_path: Path
+) -> None:
+    y = analog.values(task="cifar10", metric="baseline_accuracy")
+    rows = np.random.default_rng(0).choice(len(y), n, replace=False)
+    codes, rest = analog.codes[rows], analog.codes[:500]
+    members = ("joint", "gin", "gated-gcn")
+    auto = make_predictor("auto", analog.space, members=members, seed=0, device="cpu")
+    scores = auto.fit(codes, y[rows]).predict(rest)
+    assert list(auto.member_scores(codes)) == expected
+    auto.save(tmp_path / "auto.nasurge")
+    assert np.array_equal(load_predictor(tmp_path / "auto.nasurge").predict(rest), scores)
+    assert np.array_equal(auto.fit(codes, y[rows]).predict(rest), scores)

@@ -13,12 +13,12 @@ import numpy as np
 
 import nasurge
 from nasurge.benchmarks.metrics import kendall_tau, kendall_tau_top
-from nasurge.predictors.auto import MEMBERS
+from nasurge.predictors.auto import MEMBERS, PROCESSES
 
 SUBSETS = (
     MEMBERS,
-    *((name,) for name in MEMBERS if name != "trees"),
-    ("joint", "trees"),
+    *((name,) for name in PROCESSES),
+    (*PROCESSES, "trees"),
     *(tuple(m for m in MEMBERS if m != left) for left in MEMBERS),
 )
 # NAS-Bench-201 is reported on test accuracy after 200 epochs, as published bars are.
