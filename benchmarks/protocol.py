@@ -99,7 +99,8 @@ def compare(
         Processes; -1 is one per core.
     out : Path, optional
         Folder of the study; by default ``runs/compare-XXXXXXXX``, named by what is compared. A
-        study that is there already goes on.
+        study that is there already goes on, also with other predictors, sizes or trials: what it
+        has of them is used, and all it has is kept.
     command : str
         The command that repeats it, for the report.
     progress : callable, optional
@@ -164,7 +165,7 @@ def compare(
     if cheap:
         about["cheap"] = {p.address: cheap_labels(p, columns[p.address]) for p in problems}
     folder = out or Path("runs") / f"compare-{fingerprint(about)}"
-    study = Study(folder, about)
+    study = Study(folder, about, grows=("predictors", "n_train", "trials"))
     units: dict[str, tuple[Any, ...]] = {}
     for trial in range(trials):
         for n in sizes:
@@ -172,7 +173,7 @@ def compare(
                 for name, factory in predictors.items():
                     if (problem.address, name) in unfit:
                         continue
-                    picture = folder if trial == 0 and n == sizes[-1] else None
+                    picture = folder if trial == 0 else None
                     unit = f"{problem.address} {name} n={n} trial={trial}"
                     given = tuple(columns[problem.address])
                     units[unit] = (problem, name, factory, given, n, trial, seed, picture)
@@ -248,15 +249,15 @@ def _trial(
         rows.append({**shared, "unseen_functions_only": only, "n_test": len(true), **found})
     if picture is not None:
         shown = test[:_SHOWN]
-        path = predictions_path(picture, problem.address, name)
+        path = predictions_path(picture, problem.address, name, n)
         with atomic_write(path) as file:
             np.savez(file, true=y[shown], predicted=scores[:_SHOWN])
     return rows
 
 
-def predictions_path(folder: Path, address: str, predictor: str) -> Path:
+def predictions_path(folder: Path, address: str, predictor: str, n: int) -> Path:
     """Return where the points of a picture are kept; names of tasks may be no file names."""
-    return folder / "predictions" / f"{fingerprint({address: predictor})}.npz"
+    return folder / "predictions" / f"{fingerprint({address: predictor})}-{n}.npz"
 
 
 def _measure(metric: str, true: Scores, given: Scores) -> float:

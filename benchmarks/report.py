@@ -222,7 +222,7 @@ def compare_report(folder: Path) -> Path:
     for address, label in about["labels"].items():
         points: dict[str, Any] = {}
         for name in about["predictors"]:
-            path = predictions_path(folder, address, name)
+            path = predictions_path(folder, address, name, about["n_train"][-1])
             if path.exists():
                 with np.load(path, allow_pickle=False) as arrays:
                     points[name] = (arrays["true"], arrays["predicted"])

@@ -16,6 +16,7 @@ from .benchmarks.validate import Validation, validate_report
 from .benchmarks.validate import validate as _validate
 from .errors import ParameterError
 from .registry import (
+    DEFAULT_PREDICTOR,
     can_be_guided,
     make_predictor,
     make_searcher,
@@ -48,7 +49,7 @@ def _names(given: str | Sequence[str], known: Sequence[str]) -> list[str]:
 
 def compare(
     tables: str | Sequence[Problem],
-    predictors: str | Sequence[str] = "xgb,gp,gin",
+    predictors: str | Sequence[str] = "auto,xgb,gp,gin",
     *,
     n_train: Sequence[int] = (20, 50, 100),
     trials: int = 10,
@@ -260,7 +261,7 @@ def search_study(
 
 def validate(
     table: str | Problem,
-    predictor: str = "gp",
+    predictor: str = DEFAULT_PREDICTOR,
     *,
     metric: str | None = None,
     out: str | Path | None = None,

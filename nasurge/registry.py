@@ -41,6 +41,7 @@ PREDICTORS = {
     "flan": "nasurge.predictors.graph:FLAN",
     "transformer": "nasurge.predictors.graph:GraphTransformer",
 }
+DEFAULT_PREDICTOR = "auto"
 SEARCHERS = {
     "random": "nasurge.search.random:RandomSearch",
     "evolution": "nasurge.search.evolution:RegularisedEvolution",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, overload
 
@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space
 from ..errors import NotFittedError, ParameterError
-from .labels import Labels, check_labels, finite_labels, make_transform
+from .labels import Labels, LabelTransform, check_labels, finite_labels, make_transform
 
 Scores = NDArray[np.float64]
 
@@ -48,6 +48,11 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
     space: Space
     labels: str = "normal-scores"
     seed: Seed = None
+
+    n_features_in_: int
+    label_transform_: LabelTransform
+    fitted_codes_: Codes
+    fitted_labels_: Labels
 
     @property
     def has_std(self) -> bool:
@@ -97,7 +102,7 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
             raise ParameterError(self.refusal)
         codes = self.space.canonical(codes)
         y = check_labels(y, len(codes), minimum=self.minimum_labels, who=type(self).__name__)
-        return self._learn(codes, y.copy(), self._fit)
+        return self._learn(codes, y.copy(), "_fit")
 
     def update(self, codes: ArrayLike, y: ArrayLike) -> Self:
         """Learn some more measured architectures, beside those learnt before.
@@ -133,21 +138,17 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
         codes = self.space.canonical(codes)
         y = np.concatenate([self.fitted_labels_, finite_labels(y, len(codes))])
         codes = np.concatenate([self.fitted_codes_, codes])
-        return self._learn(codes, y, self._update)
+        return self._learn(codes, y, "_update")
 
-    def _learn(self, codes: Codes, y: Labels, how: Callable[..., None]) -> Self:
+    def _learn(self, codes: Codes, y: Labels, how: Literal["_fit", "_update"]) -> Self:
         """Learn checked labels, whole or not at all: an error or Ctrl-C leaves what was learnt."""
-        before = vars(self).copy()
-        try:
-            transform = make_transform(self.labels).fit(y)
-            how(codes, transform.transform(y), as_generator(self.seed))
-            self.n_features_in_ = codes.shape[1]
-            self.label_transform_ = transform
-            self.fitted_codes_, self.fitted_labels_ = codes, y
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
+        learner = copy.copy(self)
+        transform = make_transform(self.labels).fit(y)
+        getattr(learner, how)(codes, transform.transform(y), as_generator(self.seed))
+        learner.n_features_in_ = codes.shape[1]
+        learner.label_transform_ = transform
+        learner.fitted_codes_, learner.fitted_labels_ = codes, y
+        self.__dict__.update(vars(learner))
         return self
 
     def _update(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:

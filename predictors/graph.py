@@ -47,6 +47,8 @@ class GraphPredictor(NeuralPredictor):
         Whether the head reads path lengths.
     loss : str
         One of ``losses.LOSSES``.
+    patience : int, optional
+        Stop early, by a held-out fifth of the labels: see ``NeuralPredictor``.
     labels : {"normal-scores", "standardised"}
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
@@ -73,6 +75,7 @@ class GraphPredictor(NeuralPredictor):
         dropout_samples: int = 0,
         path_sums: bool = True,
         loss: str = "hinge",
+        patience: int | None = None,
         labels: str = "normal-scores",
         device: str = "auto",
         seed: Seed = None,
@@ -85,6 +88,7 @@ class GraphPredictor(NeuralPredictor):
             weight_decay=weight_decay,
             dropout=dropout,
             loss=loss,
+            patience=patience,
             labels=labels,
             device=device,
             seed=seed,

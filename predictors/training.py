@@ -8,7 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .losses import make_loss
+from ..errors import ParameterError
+from .losses import hinge, make_loss
+
+_HELD_OUT = 0.2  # share of the labels that early stopping looks at
+_EVERY = 5  # steps between two looks
 
 
 def train(
@@ -22,8 +26,9 @@ def train(
     learning_rate: float,
     weight_decay: float,
     rng: np.random.Generator,
-) -> None:
-    """Train ``module`` in place with AdamW and a one-cycle learning rate.
+    patience: int | None = None,
+) -> int:
+    """Train ``module`` in place with AdamW and a one-cycle learning rate; return the steps taken.
 
     Parameters
     ----------
@@ -41,19 +46,54 @@ def train(
     learning_rate, weight_decay : float
     rng : Generator
         Draws the batches.
+    patience : int, optional
+        Hold out a fifth of the targets and stop when their ranking loss has not fallen for so many
+        steps; the weights are then those at which it was least. Looked at every fifth step.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such loss, or patience is below 1.
     """
     criterion: Callable[[Tensor, Tensor], Tensor] = make_loss(loss)
+    if patience is not None and patience < 1:
+        raise ParameterError(f"patience is a number of steps above 0, or None; not {patience}")
     optimiser = torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps)
+    order = np.arange(len(targets)) if patience is None else rng.permutation(len(targets))
+    out = 0 if patience is None else max(2, int(_HELD_OUT * len(targets)))
+    held_out, rest = torch.as_tensor(order[:out], device=targets.device), order[out:]
+    best, best_step, weights = float("inf"), 0, None
+    step = 0
     module.train()
-    for batch in _batches(len(targets), batch_size, steps, rng):
-        picked = torch.as_tensor(batch, device=targets.device)
+    for batch in _batches(len(rest), batch_size, steps, rng):
+        picked = torch.as_tensor(rest[batch], device=targets.device)
         optimiser.zero_grad(set_to_none=True)
         value = criterion(module(*(tensor[picked] for tensor in inputs)), targets[picked])
         value.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
+        step += 1
+        if patience is not None and step % _EVERY == 0:
+            found = ranking_loss(module, [tensor[held_out] for tensor in inputs], targets[held_out])
+            if found < best:
+                best, best_step = found, step
+                weights = {name: item.clone() for name, item in module.state_dict().items()}
+            elif step - best_step >= patience:
+                break
+    if weights is not None:
+        module.load_state_dict(weights)
     module.eval()
+    return step
+
+
+def ranking_loss(module: torch.nn.Module, inputs: Sequence[Tensor], targets: Tensor) -> float:
+    """Return the mean hinge over all pairs, without dropout; the module is left training."""
+    module.eval()
+    with torch.no_grad():
+        found = float(hinge(module(*inputs), targets))
+    module.train()
+    return found
 
 
 def _batches(

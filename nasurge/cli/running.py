@@ -30,7 +30,7 @@ def compare(
         typer.Option(
             "--predictors", "-p", help="Predictors, separated by commas; all is every one."
         ),
-    ] = "xgb,gp,gin",
+    ] = "auto,xgb,gp,gin",
     sizes: Annotated[
         str, typer.Option("-n", "--n-train", help="Numbers of training architectures.")
     ] = "20,50,100",
@@ -57,7 +57,7 @@ def compare(
     Prints rank correlations with 95 % intervals over trials, also for architectures whose function
     no training architecture computes; writes tidy rows and a report to open in a browser. Try:
 
-        nasurge compare nb201-analog/cifar10 -p xgb,gp,gin -n 20,50,100 --trials 5
+        nasurge compare nb201-analog/cifar10 -p auto,xgb,gp -n 20,50,100 --trials 5
     """
     with reported_errors():
         from ..api import compare as run
@@ -160,7 +160,7 @@ def search(
 
 def validate(
     problem: Tables,
-    name: Annotated[str, typer.Option("--predictor", "-p", help="The predictor.")] = "gp",
+    name: Annotated[str, typer.Option("--predictor", "-p", help="The predictor.")] = "auto",
     n_train: Annotated[
         int, typer.Option("-n", "--n-train", help="Architectures of the table it learns.")
     ] = 100,
@@ -187,7 +187,7 @@ def validate(
     trained on real images; predicted score, table value and trained accuracy stand side by side
     with their rank correlations. Try:
 
-        nasurge validate nb201-analog/cifar10 -p gp --top 3 --spread 6
+        nasurge validate nb201-analog/cifar10 --top 3 --spread 6
     """
     with reported_errors():
         from ..api import validate as run
@@ -270,7 +270,7 @@ def demo(
         with progress_bar("compare") as progress:
             compared = run_compare(
                 table,
-                "xgb,gp,gin",
+                "auto,xgb,gp,gin",
                 n_train=(20, 50, 100),
                 trials=5,
                 jobs=jobs,
@@ -297,7 +297,6 @@ def demo(
         with progress_bar("validate") as progress:
             validated = run_validate(
                 table,
-                "gp",
                 top=4,
                 spread=12,
                 epochs=2,
