@@ -16,9 +16,9 @@ from .grouped import GroupedGP, Groups, Term
 from .labels import Labels, NormalScores
 
 PROCESSES = ("joint", "additive", "linear", "random")
-# Graph networks, by the fewest labels from which on they were measured to help.
-NETWORKS = {"gin": 5, "gated-gcn": 100}
-MEMBERS = (*PROCESSES, "trees", *NETWORKS)
+MEMBERS = (*PROCESSES, "trees", "graphs")
+# From this many labels on, two graph networks were measured to serve better than one.
+_LABELS_FOR_TWO = 100
 
 
 class Auto(Predictor):
@@ -41,8 +41,8 @@ class Auto(Predictor):
         Some of ``"joint"`` (a Matern process over all features, a length scale per group),
         ``"additive"`` (a sum of one process per group), ``"linear"`` (a Matern and linear kernels),
         ``"random"`` (a Matern over structure and untrained networks; cells only; without it nothing
-        uses untrained networks), ``"trees"`` (XGBoost), ``"gin"`` (from 5 labels on) and
-        ``"gated-gcn"`` (from 100 labels on); at least one of the first four.
+        uses untrained networks), ``"trees"`` (XGBoost) and ``"graphs"`` (gated graph networks:
+        one from 5 labels on, two from 100 on, with a vote each); at least one of the first four.
     labels : {"blended", "normal-scores", "standardised"}
     n_jobs : int
         Threads of the trees.
@@ -68,7 +68,7 @@ class Auto(Predictor):
 
     minimum_labels = 3
     offers_std = True
-    heavy_imports = ("scipy.optimize", "torch", "xgboost")
+    heavy_imports = ("scipy.optimize", "xgboost", f"{__package__}.graph")
 
     def __init__(
         self,
@@ -109,6 +109,8 @@ class Auto(Predictor):
         return {name: GroupedGP(kernels[name]) for name in self.members if name in kernels}
 
     def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
+        from .graph import GatedGCN
+
         unknown = [name for name in self.members if name not in MEMBERS]
         groups = self._features(codes)
         processes = self._processes(groups)
@@ -128,8 +130,13 @@ class Auto(Predictor):
         self.trees_ = None
         if "trees" in self.members:
             self.trees_ = self._trees(int(rng.integers(2**31))).fit(_side_by_side(groups), z)
-        networks = self._networks(len(z), rng)
-        self.networks_ = {name: network.fit(codes, z) for name, network in networks.items()}
+        self.graphs_, self.votes_ = None, {}
+        if "graphs" in self.members and len(z) >= GatedGCN.minimum_labels:
+            count, seed = 1 if len(z) < _LABELS_FOR_TWO else 2, int(rng.integers(2**31))
+            graphs = GatedGCN(
+                self.space, members=count, labels="standardised", device=self.device, seed=seed
+            )
+            self.graphs_, self.votes_ = graphs.fit(codes, z), {"graphs": count}
 
     def _inner(self, groups: Groups, z: Labels) -> NormalScores | None:
         """Return the transform to normal scores if they rank left-out labels better."""
@@ -154,19 +161,6 @@ class Auto(Predictor):
             random_state=seed,
         )
 
-    def _networks(self, n: int, rng: np.random.Generator) -> dict[str, Predictor]:
-        """Return the unfitted graph networks that were asked for, where labels are enough."""
-        from .graph import GIN, GatedGCN
-
-        kinds: dict[str, Any] = {"gin": GIN, "gated-gcn": GatedGCN}
-        return {
-            name: kinds[name](
-                self.space, labels="standardised", device=self.device, seed=int(rng.integers(2**31))
-            )
-            for name, fewest in NETWORKS.items()
-            if name in self.members and n >= fewest
-        }
-
     def _members(self, codes: Codes) -> tuple[dict[str, Scores], Scores]:
         """Return the transformed scores of every member, and the processes' mean deviation."""
         groups = self._features(codes)
@@ -174,11 +168,14 @@ class Auto(Predictor):
         means = {name: mean for name, (mean, _) in found.items()}
         if self.trees_ is not None:
             means["trees"] = self.trees_.predict(_side_by_side(groups)).astype(np.float64)
-        means |= {name: network.predict(codes) for name, network in self.networks_.items()}
+        if self.graphs_ is not None:
+            means["graphs"] = self.graphs_.predict(codes)
         return means, np.sqrt(np.mean([std**2 for _, std in found.values()], axis=0))
 
     def member_scores(self, codes: ArrayLike) -> dict[str, Scores]:
         """Return what every member predicts, in transformed labels, each shape (n,).
+
+        The score is their mean, with ``votes_`` as weights of those that have more than one.
 
         Parameters
         ----------
@@ -188,7 +185,9 @@ class Auto(Predictor):
 
     def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
         means, deviation = self._members(codes)
-        scores, deviation = np.mean(list(means.values()), axis=0), deviation * self.spread_
+        deviation = deviation * self.spread_
+        votes = [self.votes_.get(name, 1) for name in means]
+        scores = np.average(list(means.values()), axis=0, weights=votes)
         if self.inner_ is None:
             return scores, deviation
         above, below = (self.inner_.inverse(scores + side * deviation) for side in (1, -1))

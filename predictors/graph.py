@@ -7,7 +7,6 @@ from abc import abstractmethod
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch_geometric.nn import DenseGCNConv, DenseGINConv
 
 from ..data.seeds import Seed
 from ..data.spaces import Codes, Space
@@ -204,7 +203,11 @@ class GIN(GraphPredictor):
     (5,)
     """
 
+    heavy_imports = ("torch_geometric.nn",)
+
     def _layer(self) -> nn.Module:
+        from torch_geometric.nn import DenseGINConv
+
         def one_way() -> nn.Module:
             perceptron = nn.Sequential(
                 nn.Linear(self.width, self.width), nn.ReLU(), nn.Linear(self.width, self.width)
@@ -234,7 +237,11 @@ class GCN(GraphPredictor):
     (5,)
     """
 
+    heavy_imports = ("torch_geometric.nn",)
+
     def _layer(self) -> nn.Module:
+        from torch_geometric.nn import DenseGCNConv
+
         def one_way() -> nn.Module:
             return Plain(DenseGCNConv(self.width, self.width))
 
@@ -285,7 +292,7 @@ class GatedGCN(GraphPredictor):
     (5,)
     """
 
-    predict_batch = 1024  # memory for a gate per edge and channel
+    predict_batch = 256  # memory for a gate per edge and channel
 
     def _layer(self) -> nn.Module:
         return TwoWay(Gated(self.width), Gated(self.width), self.width)

@@ -14,7 +14,7 @@ from ..errors import ParameterError
 Matrix = NDArray[np.float64]
 Groups = dict[str, Matrix]
 
-_ROWS_AT_ONCE = 2048
+_ROWS_AT_ONCE = 512
 _JITTER = 1e-6
 
 

@@ -155,7 +155,7 @@ def test_every_process_can_stand_alone(member: str, analog: Table) -> None:
     assert list(auto.member_scores(analog.codes[:9])) == [member]
 
 
-@pytest.mark.parametrize("members", [("trees", "gin"), (), ("joint", "forest")])
+@pytest.mark.parametrize("members", [("trees", "graphs"), (), ("joint", "forest")])
 def test_members_that_cannot_be_are_refused(members, analog: Table) -> None:
     y = analog.values(task="cifar10", metric="baseline_accuracy")
     auto = make_predictor("auto", analog.space, members=members)
@@ -169,19 +169,25 @@ def test_two_labels_are_too_few(analog: Table) -> None:
 
 
 @pytest.mark.parametrize(
-    ("n", "expected"),
-    [(4, ["joint"]), (5, ["joint", "gin"]), (100, ["joint", "gin", "gated-gcn"])],
+    ("n", "votes"),
+    [(4, {}), (5, {"graphs": 1}), (100, {"graphs": 2})],
 )
 def test_graph_networks_join_when_labels_are_enough(
-    n: int, expected: list[str], analog: Table, tmp_path: Path
+    n: int, votes: dict[str, int], analog: Table, tmp_path: Path
 ) -> None:
     y = analog.values(task="cifar10", metric="baseline_accuracy")
     rows = np.random.default_rng(0).choice(len(y), n, replace=False)
     codes, rest = analog.codes[rows], analog.codes[:500]
-    members = ("joint", "gin", "gated-gcn")
+    members = ("joint", "graphs")
     auto = make_predictor("auto", analog.space, members=members, seed=0, device="cpu")
     scores = auto.fit(codes, y[rows]).predict(rest)
-    assert list(auto.member_scores(codes)) == expected
+    assert auto.votes_ == votes
+    found = auto.member_scores(rest)
+    assert list(found) == ["joint", *votes]
+    mean = found["joint"]
+    if votes:
+        mean = (found["joint"] + votes["graphs"] * found["graphs"]) / (1 + votes["graphs"])
+    assert kendalltau(mean, scores)[0] > 0.999
     auto.save(tmp_path / "auto.nasurge")
     assert np.array_equal(load_predictor(tmp_path / "auto.nasurge").predict(rest), scores)
     assert np.array_equal(auto.fit(codes, y[rows]).predict(rest), scores)

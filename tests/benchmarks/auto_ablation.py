@@ -77,10 +77,11 @@ def _one(name: str, n: int, given: argparse.Namespace) -> None:
         if len(subsets) > 1:
             members = auto.member_scores(table.codes[rest])
             for subset in subsets[1:]:
-                present = [members[m] for m in subset if m in members]
+                present = [m for m in subset if m in members]
                 if not present:
                     continue
-                mean = np.mean(present, axis=0)
+                votes = [auto.votes_.get(m, 1) for m in present]
+                mean = np.average([members[m] for m in present], axis=0, weights=votes)
                 found.setdefault("+".join(subset), []).append(_taus(y[rest], mean))
     for key, taus in found.items():
         tau, top = np.mean(taus, axis=0)
