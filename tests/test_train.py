@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from nasurge.benchmarks.networks import build_network
+from nasurge.data.networks import build_network
 from nasurge.benchmarks.train import TrainResult, _Batches, train_architectures, train_network
 from nasurge.data.devices import resolve_device
 from nasurge.data.images import Images, load_images
