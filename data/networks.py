@@ -11,8 +11,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from .spaces import CellSpace, Space
 from ..errors import ParameterError
+from .spaces import CellSpace, Space
 
 
 class ReLUConvBN(nn.Sequential):

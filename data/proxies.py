@@ -236,10 +236,11 @@ class _Pass:
     def __init__(self, network: nn.Module, images: Tensor) -> None:
         self.activations: list[Tensor] = []
         self.agreement = torch.zeros(len(images), len(images), dtype=torch.float64)
-        hooks = [layer.register_forward_hook(self._keep) for layer in _layers(network)]
-        for module in network.modules():
-            if isinstance(module, nn.ReLU):
-                hooks.append(module.register_forward_hook(self._compare))
+        relus = [module for module in network.modules() if isinstance(module, nn.ReLU)]
+        hooks = [
+            *(layer.register_forward_hook(self._keep) for layer in _layers(network)),
+            *(relu.register_forward_hook(self._compare) for relu in relus),
+        ]
         try:
             self.logits: Tensor = network.train()(images)
         finally:
@@ -431,9 +432,9 @@ def _piece(
     return np.nan_to_num(values)
 
 
-def _check_batch(images: ArrayLike | None, labels: ArrayLike | None) -> tuple[
-    NDArray[np.float32], NDArray[np.int64]
-]:
+def _check_batch(
+    images: ArrayLike | None, labels: ArrayLike | None
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return images and labels as arrays that fit together."""
     if images is None or labels is None:
         raise ParameterError("give images and labels together, or neither for random ones")

@@ -34,7 +34,7 @@ PROXIES = tuple(sorted(name for group in _GROUPS for name in group))
 """Names of the proxies."""
 
 _VERSION = 1  # of the values: raise it when a proxy is computed otherwise
-_REFERENCE = 400
+_REFERENCE = 200
 _CHUNK = 128
 _UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
@@ -78,7 +78,7 @@ class ZeroCost(_Encoder):
 
     A network is computed when it is first asked for (about 15 ms with the default size), once for
     all architectures of its function, and kept in the process and in a file below the folder of
-    tables (``$NASURGE_HOME/zero-cost``). Values become normal scores among 400 architectures
+    tables (``$NASURGE_HOME/zero-cost``). Values become normal scores among 200 architectures
     drawn from the space, so that a feature does not depend on what else is transformed.
 
     Parameters

@@ -20,6 +20,10 @@ from nasurge.registry import make_predictor, predictor_class, predictor_names
 from nasurge.testing.predictor import PREDICTOR_CHECKS
 
 GRAPH = ["gin", "gcn", "gat", "gated-gcn", "gates", "flan", "transformer"]
+PROXIES = [
+    *("synflow", "nwot", "jacov", "snip", "grasp", "fisher", "grad-norm"),
+    *("l2-norm", "plain", "zen", "epe-nas", "params", "flops"),
+]
 FAST = {
     "mlp": {"steps": 60},
     "bananas": {"steps": 60},
@@ -30,6 +34,7 @@ FAST = {
     "ngboost": {"n_estimators": 5, "learning_rate": 0.4},
     "stacking": {"n_estimators": 10},
 } | {name: {"steps": 30, "width": 16, "layers": 2} for name in GRAPH}
+FAST |= {name: {"width": 2, "batch": 4, "size": 4} for name in PROXIES}
 FAST["gated-gcn"]["steps"] = 60  # the slowest to learn the labels of an update
 SPACES = {
     "nb201": make_space("nb201"),
