@@ -108,7 +108,7 @@ def _correlations(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     norms = np.linalg.norm(centred, axis=1)
     still = norms <= 1e-12 * np.abs(rows).max(axis=1, initial=0)
     unit = centred / np.where(still, 1, norms)[:, None]
-    found = np.clip(unit @ unit.T, -1, 1)
+    found: NDArray[np.float64] = np.clip(unit @ unit.T, -1, 1)
     found[still] = found[:, still] = 1
     np.fill_diagonal(found, 1)
     return found
@@ -421,7 +421,7 @@ def _piece(
                 network = build_network(
                     space,
                     code,
-                    classes=int(labels.max()) + 1,
+                    classes=max(2, int(labels.max()) + 1),
                     in_channels=images.shape[1],
                     width=width,
                     cells=cells,

@@ -57,7 +57,12 @@ def default_batch(
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return random images, shape (batch, 3, size, size), and their labels, four images a class."""
     images = as_generator(seed).standard_normal((batch, 3, size, size), dtype=np.float32)
-    return images, np.arange(batch) // 4
+    return images, _classes(batch)
+
+
+def _classes(batch: int) -> NDArray[np.int64]:
+    """Return labels of at least two classes, about four images each."""
+    return np.arange(batch) * max(2, batch // 4) // batch
 
 
 @cache
@@ -69,8 +74,12 @@ def _batch(
         return default_batch(batch, size, seed)
     from .images import load_images
 
-    loaded = load_images(images, size=size, limit=batch, seed=seed)
-    return loaded.train_x, loaded.train_y
+    loaded = load_images(images, size=size, seed=seed)
+    # As many classes as among random images, or all there are, and of each the first images.
+    wanted = np.bincount(_classes(batch) % len(loaded.classes))
+    rows = [np.flatnonzero(loaded.train_y == label)[:n] for label, n in enumerate(wanted)]
+    chosen = np.concatenate(rows)
+    return loaded.train_x[chosen], loaded.train_y[chosen]
 
 
 class ZeroCost(_Encoder):
@@ -253,7 +262,7 @@ class _Cache:
     def _read(self) -> None:
         """Add what the file holds; one that cannot be read is as good as none."""
         try:
-            with np.load(self.path, allow_pickle=False) as file:
+            with self.path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
                 ids, values = file["ids"], file["values"]
             if values.shape == (len(ids), len(PROXIES)):
                 self._add(ids, values)
