@@ -129,7 +129,7 @@ def jacov(jacobian: NDArray[np.float64]) -> float:
 
 
 def epe_nas(jacobian: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """Return the sum over classes of |sum of log |correlation| of the class's gradients|.
+    """Return the sum over classes of the absolute sum of the logarithms of absolute correlations.
 
     References
     ----------
@@ -338,7 +338,7 @@ def zero_cost(
     images: ArrayLike | None = None,
     labels: ArrayLike | None = None,
     width: int = 8,
-    cells: int = 1,
+    cells: int = 2,
     seed: int = 0,
     device: str = "auto",
     jobs: int = 1,

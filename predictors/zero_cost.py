@@ -52,9 +52,9 @@ class ZeroCostProxy(Predictor):
         space: Space,
         *,
         width: int = 8,
-        cells: int = 1,
+        cells: int = 2,
         batch: int = 16,
-        size: int = 16,
+        size: int = 8,
         images: str | None = None,
         jobs: int = 1,
         labels: str = "normal-scores",
@@ -154,7 +154,7 @@ class Plain(ZeroCostProxy):
 
 
 class SNIP(ZeroCostProxy):
-    """Ranks by SNIP: the sum of |weight times gradient|."""
+    """Ranks by SNIP: the sum of absolute weight times gradient."""
 
     proxy = "snip"
 

@@ -34,7 +34,7 @@ FAST = {
     "ngboost": {"n_estimators": 5, "learning_rate": 0.4},
     "stacking": {"n_estimators": 10},
 } | {name: {"steps": 30, "width": 16, "layers": 2} for name in GRAPH}
-FAST |= {name: {"width": 2, "batch": 4, "size": 4} for name in PROXIES}
+FAST |= {name: {"width": 2, "cells": 1, "batch": 4, "size": 4} for name in PROXIES}
 FAST["gated-gcn"]["steps"] = 60  # the slowest to learn the labels of an update
 SPACES = {
     "nb201": make_space("nb201"),

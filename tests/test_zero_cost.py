@@ -231,7 +231,7 @@ def test_other_refusals_name_the_culprit():
         ZeroCost(NB201, names=("synflo",), **ENCODER).fit_transform(NB201.sample(2, seed=0))
 
 
-ENCODER = {"width": 2, "batch": 4, "size": 4}
+ENCODER = {"width": 2, "cells": 1, "batch": 4, "size": 4}
 
 
 @pytest.fixture
@@ -297,7 +297,7 @@ def test_processes_share_a_cache(fresh):
         "import sys, json; from nasurge.data.spaces import make_space;"
         "from nasurge.data.zero_cost import ZeroCost; space = make_space('nb201');"
         "codes = space.sample(300, seed=0)[int(sys.argv[1]):];"
-        "made = ZeroCost(space, names=('params',), width=2, batch=4, size=4).values(codes);"
+        "made = ZeroCost(space, names=('params',), width=2, cells=1, batch=4, size=4).values(codes);"
         "print(json.dumps(made[-100:, 0].tolist()))"
     )
     running = [
