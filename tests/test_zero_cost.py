@@ -297,7 +297,8 @@ def test_processes_share_a_cache(fresh):
         "import sys, json; from nasurge.data.spaces import make_space;"
         "from nasurge.data.zero_cost import ZeroCost; space = make_space('nb201');"
         "codes = space.sample(300, seed=0)[int(sys.argv[1]):];"
-        "made = ZeroCost(space, names=('params',), width=2, cells=1, batch=4, size=4).values(codes);"
+        "made = ZeroCost(space, names=('params',), width=2, cells=1, batch=4, size=4);"
+        "made = made.values(codes);"
         "print(json.dumps(made[-100:, 0].tolist()))"
     )
     running = [
