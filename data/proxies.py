@@ -1,7 +1,7 @@
 """Zero-cost proxies: what an untrained network, on one batch of images, tells of the trained one.
 
 Each function is one proxy, written from the paper that it names. ``measure`` computes several on
-one network with as few passes as they need, ``zero_cost`` on many architectures.
+one network with as few passes as they need; ``nasurge.data.zero_cost`` does so for architectures.
 """
 
 from __future__ import annotations
@@ -10,20 +10,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from joblib import Parallel, delayed
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..errors import ParameterError
-from .devices import one_thread, resolve_device
-from .networks import build_network, count_flops, count_parameters
-from .seeds import as_generator, torch_seed
-from .spaces import Codes, Space
-from .zero_cost import PROXIES, Values, check_names, default_batch
+from .networks import count_flops, count_parameters
+from .zero_cost import PROXIES
 
 _TINY = 1e-300
-_PIECE = 64  # architectures given to a process at a time
 
 
 @torch.no_grad()
@@ -308,7 +302,7 @@ def measure(
 
     Examples
     --------
-    >>> import torch
+    >>> from nasurge.data.networks import build_network
     >>> from nasurge.data.spaces import make_space
     >>> network = build_network(make_space("nb201"), [3, 1, 3, 1, 4, 2], classes=2, width=4)
     >>> images, labels = torch.randn(4, 3, 8, 8), torch.tensor([0, 0, 1, 1])
@@ -328,125 +322,3 @@ def measure(
     if "zen" in names:
         found["zen"] = zen(network, tuple(images.shape))
     return {name: float(found[name]) for name in names}
-
-
-def zero_cost(
-    space: Space,
-    codes: ArrayLike,
-    *,
-    names: Sequence[str] = PROXIES,
-    images: ArrayLike | None = None,
-    labels: ArrayLike | None = None,
-    width: int = 8,
-    cells: int = 2,
-    seed: int = 0,
-    device: str = "auto",
-    jobs: int = 1,
-) -> Values:
-    """Return the zero-cost proxies of each architecture's network at initialisation.
-
-    Parameters
-    ----------
-    space : Space
-        One whose networks ``build_network`` builds.
-    codes : array_like of int, shape (n, d)
-        Networks are built as they are written: dead edges count among ``params`` and
-        ``l2_norm``. Give ``space.canonical(codes)`` for equal values of equal functions.
-    names : sequence of str
-        Some of ``PROXIES``; the columns of the result.
-    images : array_like of float, shape (b, channels, height, width), optional
-        One batch, of at least two. By default random ones: nothing has to be downloaded.
-    labels : array_like of int, shape (b,), optional
-        Classes from 0 on; needed with ``images``, and only with them.
-    width, cells : int
-        Size of the network, as for ``build_network``.
-    seed : int
-        Draws the weights, the same for an architecture whatever stands beside it.
-    device : str
-        As for ``nasurge.data.devices.resolve_device``.
-    jobs : int
-        Processes over the architectures, as joblib counts them.
-
-    Returns
-    -------
-    ndarray of float, shape (n, k)
-        Finite; bigger promises a better network. ``synflow`` and ``zen`` are logarithms.
-
-    Raises
-    ------
-    ParameterError
-        If a name is unknown, images and labels do not fit together, or the space has no networks.
-    ArchitectureError
-        If a row is not in the space.
-    DeviceError
-        If ``device`` is not there.
-
-    Examples
-    --------
-    >>> from nasurge.data.spaces import make_space
-    >>> space = make_space("nb201")
-    >>> zero_cost(space, space.sample(2, seed=0), names=["synflow", "nwot"]).shape
-    (2, 2)
-    """
-    codes = space.check(codes)
-    names = check_names(names)
-    if images is None and labels is None:
-        images, labels = default_batch()
-    x, y = _check_batch(images, labels)
-    where = resolve_device(device)
-    pieces = [codes[first : first + _PIECE] for first in range(0, len(codes), _PIECE)]
-    parts = Parallel(n_jobs=jobs)(
-        delayed(_piece)(space, piece, names, x, y, width, cells, seed, where) for piece in pieces
-    )
-    return np.concatenate([np.empty((0, len(names))), *parts])
-
-
-def _piece(
-    space: Space,
-    codes: Codes,
-    names: Sequence[str],
-    images: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    width: int,
-    cells: int,
-    seed: int,
-    device: str,
-) -> Values:
-    """Return the proxies of some architectures; the work of one process."""
-    x, y = torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device)
-    values = np.empty((len(codes), len(names)))
-    with one_thread():
-        for row, code in enumerate(codes):
-            with torch_seed(as_generator(seed)):
-                network = build_network(
-                    space,
-                    code,
-                    classes=max(2, int(labels.max()) + 1),
-                    in_channels=images.shape[1],
-                    width=width,
-                    cells=cells,
-                ).to(device)
-                found = measure(network, x, y, names)
-            values[row] = [found[name] for name in names]
-    # What overflowed stays comparable: the largest number, of the sign it had.
-    return np.nan_to_num(values)
-
-
-def _check_batch(
-    images: ArrayLike | None, labels: ArrayLike | None
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return images and labels as arrays that fit together."""
-    if images is None or labels is None:
-        raise ParameterError("give images and labels together, or neither for random ones")
-    x, y = np.array(images, dtype=np.float32), np.asarray(labels)
-    if x.ndim != 4 or len(x) < 2 or 0 in x.shape or not np.isfinite(x).all():
-        raise ParameterError(
-            "images are finite numbers of shape (n, channels, height, width) with n at least 2, "
-            f"received shape {x.shape}"
-        )
-    if y.shape != x.shape[:1] or y.dtype.kind not in "iu" or y.min() < 0:
-        raise ParameterError(
-            f"{len(x)} images need {len(x)} labels, integers from 0 on; received {y.dtype} of "
-            f"shape {y.shape}"
-        )
-    return x, y.astype(np.int64)

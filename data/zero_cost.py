@@ -1,26 +1,23 @@
-"""Zero-cost proxies as features: each network computed once, then looked up."""
+"""Zero-cost proxies of architectures: computed, or computed once and then looked up as features."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import ParameterError, StorageError
+from ..errors import ParameterError
+from .computed import Values, computed
+from .devices import one_thread, resolve_device
 from .encoders import Features, _Encoder
-from .files import atomic_write, home
-from .seeds import as_generator
-from .spaces import Space
-
-Values = NDArray[np.float64]
+from .files import home
+from .seeds import as_generator, torch_seed
+from .spaces import Codes, Space
 
 # Proxies of one group are computed together: the first has a forward and backward pass in common.
 _GROUPS = (
@@ -35,8 +32,7 @@ PROXIES = tuple(sorted(name for group in _GROUPS for name in group))
 
 _VERSION = 1  # of the values: raise it when a proxy is computed otherwise
 _REFERENCE = 200
-_CHUNK = 128
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+_PIECE = 64  # architectures given to a process at a time
 
 
 def check_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -69,6 +65,135 @@ def default_batch(
 def _classes(batch: int) -> NDArray[np.int64]:
     """Return labels of at least two classes, about four images each."""
     return np.arange(batch) * max(2, batch // 4) // batch
+
+
+def zero_cost(
+    space: Space,
+    codes: ArrayLike,
+    *,
+    names: Sequence[str] = PROXIES,
+    images: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    width: int = 8,
+    cells: int = 2,
+    seed: int = 0,
+    device: str = "auto",
+    jobs: int = 1,
+) -> Values:
+    """Return the zero-cost proxies of each architecture's network at initialisation.
+
+    Parameters
+    ----------
+    space : Space
+        One whose networks ``build_network`` builds.
+    codes : array_like of int, shape (n, d)
+        Networks are built as they are written: dead edges count among ``params`` and
+        ``l2_norm``. Give ``space.canonical(codes)`` for equal values of equal functions.
+    names : sequence of str
+        Some of ``PROXIES``; the columns of the result.
+    images : array_like of float, shape (b, channels, height, width), optional
+        One batch, of at least two. By default random ones: nothing has to be downloaded.
+    labels : array_like of int, shape (b,), optional
+        Classes from 0 on; needed with ``images``, and only with them.
+    width, cells : int
+        Size of the network, as for ``build_network``.
+    seed : int
+        Draws the weights, the same for an architecture whatever stands beside it.
+    device : str
+        As for ``nasurge.data.devices.resolve_device``.
+    jobs : int
+        Processes over the architectures, as joblib counts them.
+
+    Returns
+    -------
+    ndarray of float, shape (n, k)
+        Finite; bigger promises a better network. ``synflow`` and ``zen`` are logarithms.
+
+    Raises
+    ------
+    ParameterError
+        If a name is unknown, images and labels do not fit together, or the space has no networks.
+    ArchitectureError
+        If a row is not in the space.
+    DeviceError
+        If ``device`` is not there.
+
+    Examples
+    --------
+    >>> from nasurge.data.spaces import make_space
+    >>> space = make_space("nb201")
+    >>> zero_cost(space, space.sample(2, seed=0), names=["synflow", "nwot"]).shape
+    (2, 2)
+    """
+    from joblib import Parallel, delayed
+
+    codes = space.check(codes)
+    names = check_names(names)
+    if images is None and labels is None:
+        images, labels = default_batch()
+    x, y = _check_batch(images, labels)
+    where = resolve_device(device)
+    pieces = [codes[first : first + _PIECE] for first in range(0, len(codes), _PIECE)]
+    parts = Parallel(n_jobs=jobs)(
+        delayed(_piece)(space, piece, names, x, y, width, cells, seed, where) for piece in pieces
+    )
+    return np.concatenate([np.empty((0, len(names))), *parts])
+
+
+def _piece(
+    space: Space,
+    codes: Codes,
+    names: Sequence[str],
+    images: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    width: int,
+    cells: int,
+    seed: int,
+    device: str,
+) -> Values:
+    """Return the proxies of some architectures; the work of one process."""
+    import torch
+
+    from .networks import build_network
+    from .proxies import measure
+
+    x, y = torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device)
+    values = np.empty((len(codes), len(names)))
+    with one_thread():
+        for row, code in enumerate(codes):
+            with torch_seed(as_generator(seed)):
+                network = build_network(
+                    space,
+                    code,
+                    classes=max(2, int(labels.max()) + 1),
+                    in_channels=images.shape[1],
+                    width=width,
+                    cells=cells,
+                ).to(device)
+                found = measure(network, x, y, names)
+            values[row] = [found[name] for name in names]
+    # What overflowed stays comparable: the largest number, of the sign it had.
+    return np.nan_to_num(values)
+
+
+def _check_batch(
+    images: ArrayLike | None, labels: ArrayLike | None
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return images and labels as arrays that fit together."""
+    if images is None or labels is None:
+        raise ParameterError("give images and labels together, or neither for random ones")
+    x, y = np.array(images, dtype=np.float32), np.asarray(labels)
+    if x.ndim != 4 or len(x) < 2 or 0 in x.shape or not np.isfinite(x).all():
+        raise ParameterError(
+            "images are finite numbers of shape (n, channels, height, width) with n at least 2, "
+            f"received shape {x.shape}"
+        )
+    if y.shape != x.shape[:1] or y.dtype.kind not in "iu" or y.min() < 0:
+        raise ParameterError(
+            f"{len(x)} images need {len(x)} labels, integers from 0 on; received {y.dtype} of "
+            f"shape {y.shape}"
+        )
+    return x, y.astype(np.int64)
 
 
 @cache
@@ -177,8 +302,6 @@ class ZeroCost(_Encoder):
         }
 
         def compute(ids: NDArray[np.int64], names: Sequence[str]) -> Values:
-            from .proxies import zero_cost
-
             return zero_cost(
                 self.space,
                 self.space.from_index(ids),
@@ -192,8 +315,7 @@ class ZeroCost(_Encoder):
 
         digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
         file = home() / "zero-cost" / f"{self.space.name}-{digest[:16]}.npz"
-        found = _cached(file).get(self.space.index(canonical), names, compute)
-        return found[:, [PROXIES.index(name) for name in names]]
+        return computed(file, _GROUPS).get(self.space.index(canonical), names, compute)
 
     def transform(self, codes: ArrayLike) -> Features:
         """Return the normal score of each proxy, shape (n, k)."""
@@ -218,77 +340,3 @@ def normal_scores(values: Values, reference: Values) -> Values:
         beyond = (x - np.clip(x, xs[0], xs[-1])) / scale
         scores[:, column] = np.interp(x, xs, zs) + beyond / (1 + np.abs(beyond)) / 2
     return scores
-
-
-class _Cache:
-    """Values that were computed, by index of architecture; NaN where a proxy was not."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.ids = np.empty(0, dtype=np.int64)
-        self.values = np.empty((0, len(PROXIES)))
-
-    def get(
-        self,
-        ids: NDArray[np.int64],
-        names: Sequence[str],
-        compute: Callable[[NDArray[np.int64], Sequence[str]], Values],
-    ) -> Values:
-        """Return the values of architectures, shape (n, all proxies), ``names`` among them."""
-        names = [name for group in _GROUPS if set(group) & set(names) for name in group]
-        if len(self._missing(ids, names)):
-            self._read()
-        # In an order of its own and looking again before each chunk, so that processes which need
-        # the same architectures share the work.
-        todo = np.random.default_rng().permutation(self._missing(ids, names))
-        for first in range(0, len(todo), _CHUNK):
-            chunk = self._missing(todo[first : first + _CHUNK], names)
-            if len(chunk):
-                values = np.full((len(chunk), len(PROXIES)), np.nan)
-                values[:, [PROXIES.index(name) for name in names]] = compute(chunk, names)
-                self._add(chunk, values)
-                self._write()
-        return self.values[np.searchsorted(self.ids, ids)]
-
-    def _missing(self, ids: NDArray[np.int64], names: Sequence[str]) -> NDArray[np.int64]:
-        """Return the architectures, each once, of which some of ``names`` is not known."""
-        ids = np.unique(ids)
-        columns = [PROXIES.index(name) for name in names]
-        known = self.ids[~np.isnan(self.values[:, columns]).any(axis=1)]
-        return ids[~np.isin(ids, known)]
-
-    def _add(self, ids: NDArray[np.int64], values: Values) -> None:
-        every = np.union1d(self.ids, ids)
-        merged = np.full((len(every), len(PROXIES)), np.nan)
-        for some, known in ((self.ids, self.values), (ids, values)):
-            rows = np.searchsorted(every, some)
-            merged[rows] = np.where(np.isnan(known), merged[rows], known)
-        self.ids, self.values = every, merged
-
-    def _read(self) -> None:
-        """Add what the file holds; one that cannot be read is as good as none."""
-        try:
-            with self.path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
-                ids, values = file["ids"], file["values"]
-            if values.shape == (len(ids), len(PROXIES)):
-                self._add(ids, values)
-        except _UNREADABLE:
-            return
-
-    def _write(self) -> None:
-        """Write all that is known, here or in the file."""
-        import filelock
-
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with filelock.FileLock(self.path.with_suffix(".lock"), timeout=300):
-                self._read()
-                with atomic_write(self.path) as file:
-                    np.savez(file, ids=self.ids, values=self.values)
-        except OSError as error:
-            raise StorageError(f"cannot write {self.path}: {error}") from error
-
-
-@cache
-def _cached(path: Path) -> _Cache:
-    return _Cache(path)

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 import nasurge
-from nasurge.data import proxies, zero_cost
+from nasurge.data import computed, proxies, zero_cost
 from nasurge.data.files import home
 from nasurge.data.networks import build_network, count_flops, count_parameters
 from nasurge.data.spaces import make_space
@@ -30,7 +30,7 @@ DISCONNECTED = [3, 3, 3, 0, 0, 0]
 def compute(codes, **options):
     images, labels = BATCH
     given = {"images": images, "labels": labels, "device": "cpu", **TINY, **options}
-    return proxies.zero_cost(NB201, codes, **given)
+    return zero_cost.zero_cost(NB201, codes, **given)
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def test_all_networks_have_finite_values(space):
     space = make_space(space)
     codes = np.concatenate([np.repeat(np.arange(4)[:, None], 6, axis=1), [DISCONNECTED]])
     images, labels = BATCH
-    values = proxies.zero_cost(space, codes, images=images, labels=labels, device="cpu", **TINY)
+    values = zero_cost.zero_cost(space, codes, images=images, labels=labels, device="cpu", **TINY)
     assert values.shape == (5, len(PROXIES))
     assert np.isfinite(values).all()
     assert np.abs(values).max() < 1e12
@@ -226,7 +226,7 @@ def test_other_refusals_name_the_culprit():
     with pytest.raises(DeviceError, match="cuda:77"):
         compute(NB201.sample(2, seed=0), device="cuda:77")
     with pytest.raises(ParameterError, match="nbgraph"):
-        proxies.zero_cost(make_space("nbgraph"), make_space("nbgraph").sample(1, seed=0))
+        zero_cost.zero_cost(make_space("nbgraph"), make_space("nbgraph").sample(1, seed=0))
     with pytest.raises(ParameterError, match="synflow"):
         ZeroCost(NB201, names=("synflo",), **ENCODER).fit_transform(NB201.sample(2, seed=0))
 
@@ -238,41 +238,41 @@ ENCODER = {"width": 2, "cells": 1, "batch": 4, "size": 4}
 def fresh(tmp_path, monkeypatch):
     """A home without a cache, and a process that has computed nothing."""
     monkeypatch.setenv("NASURGE_HOME", str(tmp_path))
-    zero_cost._cached.cache_clear()
+    computed.computed.cache_clear()
     yield tmp_path
-    zero_cost._cached.cache_clear()
+    computed.computed.cache_clear()
 
 
 @pytest.fixture
-def computed(monkeypatch):
+def sizes(monkeypatch):
     """How many architectures each call computed."""
-    sizes = []
-    whole = proxies.zero_cost
+    found: list[int] = []
+    whole = zero_cost.zero_cost
 
     def counted(space, codes, **options):
-        sizes.append(len(codes))
+        found.append(len(codes))
         return whole(space, codes, **options)
 
-    monkeypatch.setattr(proxies, "zero_cost", counted)
-    return sizes
+    monkeypatch.setattr(zero_cost, "zero_cost", counted)
+    return found
 
 
-def test_an_encoder_computes_each_function_once(fresh, computed):
+def test_an_encoder_computes_each_function_once(fresh, sizes):
     encoder = ZeroCost(NB201, names=("params", "synflow"), **ENCODER)
     codes = NB201.sample(20, seed=0)
     values = encoder.values(np.concatenate([codes, codes]))
-    assert sum(computed) == len(np.unique(NB201.function_ids(codes)))
-    computed.clear()
+    assert sum(sizes) == len(np.unique(NB201.function_ids(codes)))
+    sizes.clear()
     assert np.array_equal(encoder.values(codes), values[:20])
     # Another process finds the file; other proxies and settings are computed anew.
-    zero_cost._cached.cache_clear()
+    computed.computed.cache_clear()
     assert np.array_equal(clone(encoder).values(codes), values[:20])
-    assert computed == []
+    assert sizes == []
     ZeroCost(NB201, names=("zen",), **ENCODER).values(codes[:1])
     ZeroCost(NB201, names=("params",), **{**ENCODER, "width": 3}).values(codes[:1])
     ZeroCost(NB201, names=("params",), **ENCODER, seed=1).values(codes[:1])
     ZeroCost(NB201, names=("params",), **ENCODER, images="digits").values(codes[:1])
-    assert computed == [1] * 4
+    assert sizes == [1] * 4
     assert len(list((fresh / "zero-cost").glob("nb201-*.npz"))) == 4
     assert np.array_equal(encoder.values(codes), values[:20]), "zen took the place of others"
 
@@ -286,7 +286,7 @@ def test_a_damaged_cache_is_made_again(fresh, damage):
     values = encoder.values(codes)
     (file,) = (fresh / "zero-cost").glob("*.npz")
     file.write_bytes(damage(file.read_bytes()))
-    zero_cost._cached.cache_clear()
+    computed.computed.cache_clear()
     assert np.array_equal(encoder.values(codes), values)
     with np.load(file) as content:
         assert len(content["ids"]) == len(np.unique(NB201.function_ids(codes)))

@@ -18,8 +18,7 @@ from scipy.stats import kendalltau, spearmanr
 
 import nasurge
 from nasurge.data.images import load_images
-from nasurge.data.proxies import zero_cost
-from nasurge.data.zero_cost import PROXIES, default_batch
+from nasurge.data.zero_cost import PROXIES, default_batch, zero_cost
 
 
 def main() -> None:
