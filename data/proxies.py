@@ -6,6 +6,7 @@ one network with as few passes as they need; ``nasurge.data.zero_cost`` does so 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,9 +16,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .networks import count_flops, count_parameters
-from .zero_cost import PROXIES
+from .synthetic import fourier, genas, gennas
+from .zero_cost import PROXIES, SYNTHETIC
 
 _TINY = 1e-300
+_LEARN = {"genas": genas, "gennas": gennas}
 
 
 @torch.no_grad()
@@ -280,7 +283,12 @@ def _by_gradients(
 
 
 def measure(
-    network: nn.Sequential, images: Tensor, labels: Tensor, names: Sequence[str] = PROXIES
+    network: nn.Sequential,
+    images: Tensor,
+    labels: Tensor,
+    names: Sequence[str] = PROXIES,
+    *,
+    steps: int = 20,
 ) -> dict[str, float]:
     """Return the proxies of one network that has not been trained.
 
@@ -292,7 +300,9 @@ def measure(
     images : Tensor, shape (n, channels, height, width)
     labels : Tensor of int64, shape (n,)
     names : sequence of str
-        Some of ``PROXIES``.
+        Some of ``PROXIES`` and ``SYNTHETIC``.
+    steps : int
+        Steps of training, for ``genas`` and ``gennas``.
 
     Returns
     -------
@@ -311,7 +321,7 @@ def measure(
     """
     shape = (images.shape[1], images.shape[2], images.shape[3])
     found: dict[str, float] = {}
-    if not {"params", "flops", "synflow", "zen"} >= set(names):
+    if not {"params", "flops", "synflow", "zen", *SYNTHETIC} >= set(names):
         found = _by_gradients(network, images, labels, names)
     if "params" in names:
         found["params"] = count_parameters(network)
@@ -319,6 +329,13 @@ def measure(
         found["flops"] = count_flops(network, shape)
     if "synflow" in names:
         found["synflow"] = synflow(network, shape)
+    if "fourier" in names:
+        found["fourier"] = fourier(network, shape)
+    for name, learn in _LEARN.items():
+        if name in names:
+            drawn = copy.deepcopy(network.state_dict())
+            found[name] = learn(network, images, labels, steps=steps)
+            network.load_state_dict(drawn)
     if "zen" in names:
         found["zen"] = zen(network, tuple(images.shape))
     return {name: float(found[name]) for name in names}

@@ -6,13 +6,12 @@ import hashlib
 import json
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ParameterError
-from .computed import Values, computed
+from .computed import Groups, Values, computed
 from .devices import one_thread, resolve_device
 from .encoders import Features, _Encoder
 from .files import home
@@ -27,8 +26,11 @@ _GROUPS = (
     ("zen",),
     ("params", "flops"),
 )
+_SYNTHETIC_GROUPS = (("fourier",), ("genas",), ("gennas",))
 PROXIES = tuple(sorted(name for group in _GROUPS for name in group))
-"""Names of the proxies."""
+"""Names of the published proxies of an untrained network."""
+SYNTHETIC = ("fourier", "genas", "gennas")
+"""Names of the scores on synthetic tasks, see ``nasurge.data.synthetic``."""
 
 _VERSION = 1  # of the values: raise it when a proxy is computed otherwise
 _REFERENCE = 200
@@ -43,8 +45,9 @@ def check_names(names: Sequence[str]) -> tuple[str, ...]:
     ParameterError
         If one is unknown, or none is given.
     """
-    if isinstance(names, str) or not names or not set(names) <= set(PROXIES):
-        raise ParameterError(f"proxies are some of {', '.join(PROXIES)}; received {names!r}")
+    if isinstance(names, str) or not names or not set(names) <= {*PROXIES, *SYNTHETIC}:
+        known = ", ".join((*PROXIES, *SYNTHETIC))
+        raise ParameterError(f"proxies are some of {known}; received {names!r}")
     return tuple(names)
 
 
@@ -55,7 +58,16 @@ def default_batch(
 
     Noise whose amplitude falls with the frequency, as that of photographs does: networks that
     differ on photographs differ more on it than on white noise.
+
+    Raises
+    ------
+    ParameterError
+        If there are fewer than two images, or no pixels.
     """
+    if batch < 2 or size < 1:
+        raise ParameterError(
+            f"a batch has at least 2 images of at least 1 pixel, not {batch} of {size}"
+        )
     noise = as_generator(seed).standard_normal((batch, 3, size, size))
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(size), np.fft.fftfreq(size)))
     images = np.fft.ifft2(np.fft.fft2(noise) / np.maximum(frequency, 1 / size)).real
@@ -76,6 +88,7 @@ def zero_cost(
     labels: ArrayLike | None = None,
     width: int = 8,
     cells: int = 2,
+    steps: int = 20,
     seed: int = 0,
     device: str = "auto",
     jobs: int = 1,
@@ -90,13 +103,15 @@ def zero_cost(
         Networks are built as they are written: dead edges count among ``params`` and
         ``l2_norm``. Give ``space.canonical(codes)`` for equal values of equal functions.
     names : sequence of str
-        Some of ``PROXIES``; the columns of the result.
+        Some of ``PROXIES`` and ``SYNTHETIC``; the columns of the result.
     images : array_like of float, shape (b, channels, height, width), optional
         One batch, of at least two. By default random ones: nothing has to be downloaded.
     labels : array_like of int, shape (b,), optional
         Classes from 0 on; needed with ``images``, and only with them.
     width, cells : int
         Size of the network, as for ``build_network``.
+    steps : int
+        Steps of training, for ``genas`` and ``gennas``.
     seed : int
         Draws the weights, the same for an architecture whatever stands beside it.
     device : str
@@ -135,7 +150,8 @@ def zero_cost(
     where = resolve_device(device)
     pieces = [codes[first : first + _PIECE] for first in range(0, len(codes), _PIECE)]
     parts = Parallel(n_jobs=jobs)(
-        delayed(_piece)(space, piece, names, x, y, width, cells, seed, where) for piece in pieces
+        delayed(_piece)(space, piece, names, x, y, (width, cells), steps, seed, where)
+        for piece in pieces
     )
     return np.concatenate([np.empty((0, len(names))), *parts])
 
@@ -146,8 +162,8 @@ def _piece(
     names: Sequence[str],
     images: NDArray[np.float32],
     labels: NDArray[np.int64],
-    width: int,
-    cells: int,
+    shape: tuple[int, int],
+    steps: int,
     seed: int,
     device: str,
 ) -> Values:
@@ -167,10 +183,10 @@ def _piece(
                     code,
                     classes=max(2, int(labels.max()) + 1),
                     in_channels=images.shape[1],
-                    width=width,
-                    cells=cells,
+                    width=shape[0],
+                    cells=shape[1],
                 ).to(device)
-                found = measure(network, x, y, names)
+                found = measure(network, x, y, names, steps=steps)
             values[row] = [found[name] for name in names]
     # What overflowed stays comparable: the largest number, of the sign it had.
     return np.nan_to_num(values)
@@ -226,9 +242,11 @@ class ZeroCost(_Encoder):
     space : Space
         One whose networks ``build_network`` builds.
     names : tuple of str
-        Some of ``PROXIES``; one column each.
+        Some of ``PROXIES`` and ``SYNTHETIC``; one column each.
     width, cells : int
         Channels of the first stage and cells per stage.
+    steps : int
+        Steps of training, for ``genas`` and ``gennas``.
     batch, size : int
         Number of images, and their height and width in pixels.
     images : str, optional
@@ -264,6 +282,7 @@ class ZeroCost(_Encoder):
         names: tuple[str, ...] = PROXIES,
         width: int = 8,
         cells: int = 2,
+        steps: int = 20,
         batch: int = 16,
         size: int = 8,
         images: str | None = None,
@@ -274,6 +293,7 @@ class ZeroCost(_Encoder):
         self.names = names
         self.width = width
         self.cells = cells
+        self.steps = steps
         self.batch = batch
         self.size = size
         self.images = images
@@ -286,13 +306,21 @@ class ZeroCost(_Encoder):
     def values(self, codes: ArrayLike) -> Values:
         """Return the proxies as they are, shape (n, k), of each architecture's function."""
         names = check_names(self.names)
-        canonical = self.space.canonical(codes)
+        ids = self.space.index(self.space.canonical(codes))
+        found = np.empty((len(ids), len(names)))
+        for groups, parameters in ((_GROUPS, {}), (_SYNTHETIC_GROUPS, {"steps": self.steps})):
+            columns = [k for k, name in enumerate(names) if any(name in g for g in groups)]
+            if columns:
+                some = [names[k] for k in columns]
+                found[:, columns] = self._kept(ids, some, groups, parameters)
+        return found
+
+    def _kept(
+        self, ids: NDArray[np.int64], names: list[str], groups: Groups, parameters: dict[str, int]
+    ) -> Values:
+        """Return the proxies of canonical architectures, computed or looked up."""
         images, labels = _batch(self.images, self.batch, self.size, self.seed)
-        parameters: dict[str, Any] = {
-            "width": self.width,
-            "cells": self.cells,
-            "seed": self.seed,
-        }
+        parameters = {"width": self.width, "cells": self.cells, "seed": self.seed, **parameters}
         about = {
             **parameters,
             "version": _VERSION,
@@ -315,7 +343,7 @@ class ZeroCost(_Encoder):
 
         digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
         file = home() / "zero-cost" / f"{self.space.name}-{digest[:16]}.npz"
-        return computed(file, _GROUPS).get(self.space.index(canonical), names, compute)
+        return computed(file, groups).get(ids, names, compute)
 
     def transform(self, codes: ArrayLike) -> Features:
         """Return the normal score of each proxy, shape (n, k)."""

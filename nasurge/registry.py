@@ -52,6 +52,9 @@ PREDICTORS = {
     "epe-nas": "nasurge.predictors.zero_cost:EPENAS",
     "params": "nasurge.predictors.zero_cost:Parameters",
     "flops": "nasurge.predictors.zero_cost:FLOPs",
+    "fourier": "nasurge.predictors.zero_cost:Fourier",
+    "genas": "nasurge.predictors.zero_cost:GeNAS",
+    "gennas": "nasurge.predictors.zero_cost:GenNAS",
 }
 SEARCHERS = {
     "random": "nasurge.search.random:RandomSearch",

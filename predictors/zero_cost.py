@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -77,17 +77,13 @@ class ZeroCostProxy(Predictor):
 
         return why_no_network(self.space)
 
+    def _settings(self) -> dict[str, Any]:
+        """Return the parameters of the encoder."""
+        names = ("width", "cells", "batch", "size", "images", "jobs")
+        return {name: getattr(self, name) for name in names}
+
     def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:  # noqa: ARG002
-        self.encoder_ = ZeroCost(
-            self.space,
-            names=(self.proxy,),
-            width=self.width,
-            cells=self.cells,
-            batch=self.batch,
-            size=self.size,
-            images=self.images,
-            jobs=self.jobs,
-        )
+        self.encoder_ = ZeroCost(self.space, names=(self.proxy,), **self._settings())
 
     def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
         return self.encoder_.transform(codes)[:, 0], None
@@ -169,3 +165,70 @@ class Zen(ZeroCostProxy):
     """Ranks by the Zen-score: how much Gaussian features move with the image."""
 
     proxy = "zen"
+
+
+class Fourier(ZeroCostProxy):
+    """Ranks by how much of the features is no smooth function of what images are made from."""
+
+    proxy = "fourier"
+
+
+class TrainedProxy(ZeroCostProxy):
+    """Ranks architectures by what their networks make of a few steps of training on nothing real.
+
+    Dearer than the other proxies: with the default steps a network takes a third of a second.
+
+    Parameters
+    ----------
+    space : Space
+        One of cells: ``nb201`` or ``transnas-micro``.
+    steps : int
+    width, cells, batch, size : int
+    images : str, optional
+    jobs : int
+    labels : {"normal-scores", "standardised"}
+    seed : int, Generator or None
+        Not used: weights and images are the same in every trial, so that they are kept.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        steps: int = 20,
+        width: int = 8,
+        cells: int = 2,
+        batch: int = 16,
+        size: int = 8,
+        images: str | None = None,
+        jobs: int = 1,
+        labels: str = "normal-scores",
+        seed: Seed = None,
+    ) -> None:
+        super().__init__(
+            space,
+            width=width,
+            cells=cells,
+            batch=batch,
+            size=size,
+            images=images,
+            jobs=jobs,
+            labels=labels,
+            seed=seed,
+        )
+        self.steps = steps
+
+    def _settings(self) -> dict[str, Any]:
+        return {**super()._settings(), "steps": self.steps}
+
+
+class GenNAS(TrainedProxy):
+    """Ranks by regression: how well a network learns to draw waves in a few steps."""
+
+    proxy = "gennas"
+
+
+class GeNAS(TrainedProxy):
+    """Ranks by flatness: the loss around the weights that a few steps on random labels reach."""
+
+    proxy = "genas"

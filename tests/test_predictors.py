@@ -22,7 +22,7 @@ from nasurge.testing.predictor import PREDICTOR_CHECKS
 GRAPH = ["gin", "gcn", "gat", "gated-gcn", "gates", "flan", "transformer"]
 PROXIES = [
     *("synflow", "nwot", "jacov", "snip", "grasp", "fisher", "grad-norm"),
-    *("l2-norm", "plain", "zen", "epe-nas", "params", "flops"),
+    *("l2-norm", "plain", "zen", "epe-nas", "params", "flops", "fourier"),
 ]
 FAST = {
     "mlp": {"steps": 60},
@@ -35,6 +35,7 @@ FAST = {
     "stacking": {"n_estimators": 10},
 } | {name: {"steps": 30, "width": 16, "layers": 2} for name in GRAPH}
 FAST |= {name: {"width": 2, "cells": 1, "batch": 4, "size": 4} for name in PROXIES}
+FAST |= {name: {**FAST["zen"], "steps": 1} for name in ("genas", "gennas")}
 FAST["gated-gcn"]["steps"] = 60  # the slowest to learn the labels of an update
 SPACES = {
     "nb201": make_space("nb201"),

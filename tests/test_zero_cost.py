@@ -18,7 +18,7 @@ from nasurge.data import computed, proxies, zero_cost
 from nasurge.data.files import home
 from nasurge.data.networks import build_network, count_flops, count_parameters
 from nasurge.data.spaces import make_space
-from nasurge.data.zero_cost import PROXIES, ZeroCost, default_batch, normal_scores
+from nasurge.data.zero_cost import PROXIES, SYNTHETIC, ZeroCost, default_batch, normal_scores
 from nasurge.errors import ArchitectureError, DeviceError, ParameterError
 
 NB201 = make_space("nb201")
@@ -325,6 +325,28 @@ def test_features_are_the_same_for_twins_and_whatever_stands_beside(monkeypatch)
     assert np.array_equal(encoder.transform(codes[4:6]), features[4:6])
     assert np.array_equal(encoder.transform(NB201.canonical(codes)), features)
     assert encoder.get_feature_names_out().tolist()[0] == "zero_cost:l2_norm"
+
+
+def test_synthetic_tasks_are_learnt_and_leave_the_other_proxies_alone():
+    codes = np.concatenate([NB201.sample(3, seed=0), [DISCONNECTED]])
+    few, many = (
+        zero_cost.zero_cost(NB201, codes, names=SYNTHETIC, steps=steps, device="cpu", **TINY)
+        for steps in (1, 8)
+    )
+    assert np.isfinite(many).all()
+    assert np.array_equal(few[:, 0], many[:, 0]), "fourier trains"
+    # Of the waves, one network or the other learns something in eight steps; nothing is certain of
+    # the flatness, which may fall.
+    assert (many[:3, 2] > few[:3, 2]).all()
+    assert (few[:, 1] != many[:, 1]).all()
+    both = compute(codes, names=(*SYNTHETIC, *PROXIES), steps=1)
+    assert np.array_equal(both[:, 3:], compute(codes))
+    assert np.array_equal(both[:, 2:3], compute(codes, names=["gennas"], steps=1))
+    given = {**ENCODER, "names": ("gennas", "params")}
+    mixed = ZeroCost(NB201, steps=1, **given).values(codes)
+    more = ZeroCost(NB201, steps=2, **given).values(codes)
+    assert (mixed[:3, 0] != more[:3, 0]).all()
+    assert np.array_equal(mixed[:, 1], more[:, 1])
 
 
 def test_normal_scores_keep_the_order_and_stay_bounded():
