@@ -12,6 +12,7 @@ from scipy.stats import kendalltau
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import Pipeline
 
+from nasurge.data import zero_cost
 from nasurge.data.spaces import ProductSpace, Space, make_space
 from nasurge.data.tables import Table
 from nasurge.errors import DeviceError, ParameterError, UnknownNameError
@@ -43,6 +44,12 @@ SPACES = {
     "transnas-macro": make_space("transnas-macro"),
     "product": ProductSpace([list("abc"), list("defg"), list("hij"), list("kl")]),
 }
+
+
+@pytest.fixture(autouse=True)
+def _few_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standardise zero-cost proxies by fewer networks than users do: each has to be built."""
+    monkeypatch.setattr(zero_cost, "_REFERENCE", 20)
 
 
 def labelled(space: Space, n: int = 60) -> tuple[np.ndarray, np.ndarray]:
