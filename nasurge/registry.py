@@ -40,6 +40,22 @@ PREDICTORS = {
     "gates": "nasurge.predictors.graph:GATES",
     "flan": "nasurge.predictors.graph:FLAN",
     "transformer": "nasurge.predictors.graph:GraphTransformer",
+    "synflow": "nasurge.predictors.zero_cost:SynFlow",
+    "nwot": "nasurge.predictors.zero_cost:NWOT",
+    "jacov": "nasurge.predictors.zero_cost:JaCov",
+    "snip": "nasurge.predictors.zero_cost:SNIP",
+    "grasp": "nasurge.predictors.zero_cost:GraSP",
+    "fisher": "nasurge.predictors.zero_cost:Fisher",
+    "grad-norm": "nasurge.predictors.zero_cost:GradNorm",
+    "l2-norm": "nasurge.predictors.zero_cost:L2Norm",
+    "plain": "nasurge.predictors.zero_cost:Plain",
+    "zen": "nasurge.predictors.zero_cost:Zen",
+    "epe-nas": "nasurge.predictors.zero_cost:EPENAS",
+    "params": "nasurge.predictors.zero_cost:Parameters",
+    "flops": "nasurge.predictors.zero_cost:FLOPs",
+    "fourier": "nasurge.predictors.zero_cost:Fourier",
+    "genas": "nasurge.predictors.zero_cost:GeNAS",
+    "gennas": "nasurge.predictors.zero_cost:GenNAS",
 }
 DEFAULT_PREDICTOR = "auto"
 SEARCHERS = {

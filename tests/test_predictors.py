@@ -12,6 +12,7 @@ from scipy.stats import kendalltau
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import Pipeline
 
+from nasurge.data import zero_cost
 from nasurge.data.spaces import ProductSpace, Space, make_space
 from nasurge.data.tables import Table
 from nasurge.errors import DeviceError, ParameterError, UnknownNameError
@@ -20,6 +21,10 @@ from nasurge.registry import make_predictor, predictor_class, predictor_names
 from nasurge.testing.predictor import PREDICTOR_CHECKS
 
 GRAPH = ["gin", "gcn", "gat", "gated-gcn", "gates", "flan", "transformer"]
+PROXIES = [
+    *("synflow", "nwot", "jacov", "snip", "grasp", "fisher", "grad-norm"),
+    *("l2-norm", "plain", "zen", "epe-nas", "params", "flops", "fourier"),
+]
 FAST = {
     "mlp": {"steps": 60},
     "bananas": {"steps": 60},
@@ -31,6 +36,8 @@ FAST = {
     "stacking": {"n_estimators": 10},
     "auto": {"members": ("joint", "random", "trees")},  # networks: test_auto
 } | {name: {"steps": 30, "width": 16, "layers": 2} for name in GRAPH}
+FAST |= {name: {"width": 2, "cells": 1, "batch": 4, "size": 4} for name in PROXIES}
+FAST |= {name: {**FAST["zen"], "steps": 1} for name in ("genas", "gennas")}
 FAST["gated-gcn"]["steps"] = 60  # the slowest to learn the labels of an update
 SPACES = {
     "nb201": make_space("nb201"),
@@ -38,6 +45,12 @@ SPACES = {
     "transnas-macro": make_space("transnas-macro"),
     "product": ProductSpace([list("abc"), list("defg"), list("hij"), list("kl")]),
 }
+
+
+@pytest.fixture(autouse=True)
+def _few_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standardise zero-cost proxies by fewer networks than users do: each has to be built."""
+    monkeypatch.setattr(zero_cost, "_REFERENCE", 20)
 
 
 def labelled(space: Space, n: int = 60) -> tuple[np.ndarray, np.ndarray]:
