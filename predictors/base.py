@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, Self, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils import Tags
 
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space
@@ -63,6 +64,12 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
     def refusal(self) -> str | None:
         """Why it cannot serve its space with these parameters; None if it can."""
         return None
+
+    def __sklearn_tags__(self) -> Tags:
+        """Return scikit-learn's tags: codes are categories, whole numbers from 0."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.categorical = True
+        return tags
 
     @classmethod
     def preload(cls) -> None:
