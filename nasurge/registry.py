@@ -39,6 +39,8 @@ PREDICTORS = {
     "gates": "nasurge.predictors.graph:GATES",
     "flan": "nasurge.predictors.graph:FLAN",
     "transformer": "nasurge.predictors.graph:GraphTransformer",
+    "brp-nas": "nasurge.predictors.pairwise:BRPNAS",
+    "smem-nas": "nasurge.predictors.pairwise:SMEMNAS",
 }
 SEARCHERS = {
     "random": "nasurge.search.random:RandomSearch",

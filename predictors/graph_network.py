@@ -19,7 +19,7 @@ class Network(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.norm = nn.LayerNorm(2 * width)
         self.inputs = 2 * width + sums
-        self.head = nn.Sequential(
+        self.head: nn.Module = nn.Sequential(
             nn.Dropout(dropout), nn.Linear(self.inputs, width), nn.ReLU(), nn.Linear(width, 1)
         )
 

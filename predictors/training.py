@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .losses import make_loss
+from .losses import Loss
 
 
 def train(
@@ -16,7 +16,7 @@ def train(
     inputs: Sequence[Tensor],
     targets: Tensor,
     *,
-    loss: str,
+    criterion: Loss,
     steps: int,
     batch_size: int,
     learning_rate: float,
@@ -28,12 +28,12 @@ def train(
     Parameters
     ----------
     module : torch.nn.Module
-        Called with a batch of each of ``inputs``; returns scores of shape (..., batch).
+        Called with a batch of each of ``inputs``.
     inputs : sequence of Tensor, each (n, ...)
         On the module's device.
     targets : Tensor, shape (n,)
-    loss : str
-        A name in ``losses.LOSSES``.
+    criterion : callable
+        From the module's output and the batch's targets to what is minimised.
     steps : int
         Number of batches, whatever ``n`` is: the cost of a fit hardly grows with the labels.
     batch_size : int
@@ -42,7 +42,6 @@ def train(
     rng : Generator
         Draws the batches.
     """
-    criterion: Callable[[Tensor, Tensor], Tensor] = make_loss(loss)
     optimiser = torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps)
     module.train()

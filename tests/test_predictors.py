@@ -29,6 +29,7 @@ FAST = {
     "lightgbm": {"n_estimators": 40, "learning_rate": 0.2},
     "ngboost": {"n_estimators": 5, "learning_rate": 0.4},
     "stacking": {"n_estimators": 10},
+    "brp-nas": {"steps": 40, "width": 16},
 } | {name: {"steps": 30, "width": 16, "layers": 2} for name in GRAPH}
 FAST["gated-gcn"]["steps"] = 60  # the slowest to learn the labels of an update
 SPACES = {
