@@ -41,6 +41,9 @@ PREDICTORS = {
     "transformer": "nasurge.predictors.graph:GraphTransformer",
     "brp-nas": "nasurge.predictors.pairwise:BRPNAS",
     "smem-nas": "nasurge.predictors.pairwise:SMEMNAS",
+    "arch2vec": "nasurge.predictors.semi_supervised:Arch2Vec",
+    "seminas": "nasurge.predictors.semi_supervised:SemiNAS",
+    "assessor": "nasurge.predictors.semi_supervised:Assessor",
 }
 SEARCHERS = {
     "random": "nasurge.search.random:RandomSearch",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch_geometric.nn import DenseGINConv
 
 from .soft_graphs import SoftGraphs
 
@@ -41,6 +42,16 @@ class Plain(nn.Module):
         """Return messages (n, v, width)."""
         messages: Tensor = self.convolution(x, incoming)
         return messages
+
+
+def isomorphism_layer(width: int) -> TwoWay:
+    """Return a layer of a graph isomorphism network, both ways along the flow."""
+
+    def one_way() -> nn.Module:
+        perceptron = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
+        return Plain(DenseGINConv(perceptron, train_eps=True))
+
+    return TwoWay(one_way(), one_way(), width)
 
 
 def _attend(logits: Tensor, weights: Tensor) -> Tensor:
