@@ -44,6 +44,7 @@ PREDICTORS = {
     "arch2vec": "nasurge.predictors.semi_supervised:Arch2Vec",
     "seminas": "nasurge.predictors.semi_supervised:SemiNAS",
     "assessor": "nasurge.predictors.semi_supervised:Assessor",
+    "weaknas": "nasurge.predictors.weak:WeakNAS",
 }
 SEARCHERS = {
     "random": "nasurge.search.random:RandomSearch",

@@ -26,6 +26,7 @@ from .graph_network import Members, Network
 from .neural_base import NeuralPredictor
 from .soft_graphs import SoftGraphs, soft_graphs
 
+
 class GraphPredictor(NeuralPredictor):
     """A graph neural network over the operations of an architecture.
 

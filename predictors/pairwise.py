@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ..data.devices import one_thread
 from ..data.seeds import Seed
@@ -27,20 +26,25 @@ from .soft_graphs import SoftGraphs
 
 # Labelled architectures that every other one is compared with.
 _MOST_ANCHORS = 128
-# Log odds for a difference of one between two normal scores: labels are noisy.
-_STEEPNESS = 3.0
-# Log odds of a support vector machine's margin; the likelihood of unseen pairs is best about here.
-_MARGIN_ODDS = 1.5
+# Log odds that a lead of one normal score stands for: unseen pairs are likeliest about here.
+_ODDS = 3.0
+# How far a network wants the better architecture ahead, as in ``losses.hinge``.
+_MARGIN = 0.1
 # Directions of the feature space that a support vector machine looks at.
 _MOST_DIRECTIONS = 256
 
 
 class PairwisePredictor(Predictor):
-    """A predictor that compares two architectures."""
+    """A predictor that compares two architectures.
+
+    ``line_`` are offset and slope by which its relation has the unit of transformed labels.
+    """
+
+    line_: tuple[float, float]
 
     @abstractmethod
-    def _odds(self, first: Codes, second: Codes) -> Scores:
-        """Return the log odds, shape (n,), that a row of ``first`` beats that of ``second``."""
+    def _relation(self, first: Codes, second: Codes) -> Scores:
+        """Return the lead, shape (n,), of each row of ``first`` over that of ``second``."""
 
     def compare(self, first: ArrayLike, second: ArrayLike) -> Scores:
         """Return the probability that each architecture has a better label than its rival.
@@ -68,12 +72,12 @@ class PairwisePredictor(Predictor):
             raise ArchitectureError(
                 f"compare takes as many architectures as rivals, received {len(a)} and {len(b)}"
             )
-        probability: Scores = expit(self._odds(a, b))
+        probability: Scores = expit(_ODDS * self.line_[1] * self._relation(a, b))
         return probability
 
 
 class RelationHead(nn.Module):
-    """Log odds of one architecture against another, from what a network read of each."""
+    """The lead of one architecture over another, from what a network read of each."""
 
     anchors: Tensor
 
@@ -84,25 +88,25 @@ class RelationHead(nn.Module):
         self.out = nn.Linear(width, 1, bias=False)
         self.register_buffer("anchors", torch.zeros(1, inputs))
 
-    def odds(self, first: Tensor, second: Tensor) -> Tensor:
-        """Return log odds (...), antisymmetric, of readouts (..., inputs) that broadcast."""
+    def lead(self, first: Tensor, second: Tensor) -> Tensor:
+        """Return leads (...), antisymmetric, of readouts (..., inputs) that broadcast."""
         a, b = self.ends(first).chunk(2, dim=-1), self.ends(second).chunk(2, dim=-1)
         won, lost = torch.relu(a[0] + b[1]), torch.relu(a[1] + b[0])
-        odds: Tensor = self.out(won) - self.out(lost)
-        return odds.squeeze(-1)
+        lead: Tensor = self.out(won) - self.out(lost)
+        return lead.squeeze(-1)
 
     def forward(self, read: Tensor) -> Tensor:
         """Return all pairs (n, n) in training, afterwards the mean against the anchors (n, 1)."""
         if self.training:
             read = self.dropout(read)
-            return self.odds(read[:, None], read)
-        return self.odds(read[:, None], self.anchors).mean(dim=1, keepdim=True)
+            return self.lead(read[:, None], read)
+        return self.lead(read[:, None], self.anchors).mean(dim=1, keepdim=True)
 
 
-def relation_loss(odds: Tensor, targets: Tensor) -> Tensor:
-    """Return the cross-entropy of log odds (..., n, n) with wins that labels (n,) make likely."""
-    wins = torch.sigmoid(_STEEPNESS * (targets[:, None] - targets))
-    return functional.binary_cross_entropy_with_logits(odds, wins.expand_as(odds))
+def relation_loss(leads: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean hinge of leads (..., n, n) over the pairs that labels (n,) tell apart."""
+    better = (targets[:, None] > targets).to(leads.dtype).expand_as(leads)
+    return (torch.relu(_MARGIN - leads) * better).sum() / better.sum().clamp(min=1)
 
 
 class BRPNAS(PairwisePredictor, GCN):
@@ -110,10 +114,10 @@ class BRPNAS(PairwisePredictor, GCN):
 
     Trained on all pairs of labels at once. The relation is antisymmetric by construction: what
     speaks for the first less what speaks for the second. The score of an architecture is its mean
-    log odds against at most 128 of the labelled ones, so that ranking a space never takes all its
-    pairs. Normal scores that lie close may be noise: a pair counts as won with the odds that their
-    distance gives. Network, graphs and path sums are those of ``GCN``, where the paper has four
-    layers of width 600 on plain graphs.
+    lead over at most 128 of the labelled ones, so that ranking a space never takes all its pairs. A
+    lead is turned into a probability by the line that gives scores their unit. Network, graphs and
+    path sums are those of ``GCN`` and the loss is a hinge, which ranked better with few labels; the
+    paper has four layers of width 600 on plain graphs and the cross-entropy.
 
     Standard deviations are offered with ``members`` > 1.
 
@@ -121,7 +125,7 @@ class BRPNAS(PairwisePredictor, GCN):
     ----------
     space : Space
     members : int
-        Networks of the ensemble; the mean of their log odds counts.
+        Networks of the ensemble; the mean of their leads counts.
     layers, width : int
     steps : int
         Gradient steps.
@@ -196,14 +200,14 @@ class BRPNAS(PairwisePredictor, GCN):
                 network.head.anchors = network.readout(anchors)
         super()._finish(inputs, targets)
 
-    def _odds(self, first: Codes, second: Codes) -> Scores:
+    def _relation(self, first: Codes, second: Codes) -> Scores:
         parts = []
         with torch.inference_mode():
             for start in range(0, len(first), self.predict_batch):
                 rows = slice(start, start + self.predict_batch)
                 a, b = (SoftGraphs(*self._tensors(codes[rows])) for codes in (first, second))
-                odds = [n.head.odds(n.readout(a), n.readout(b)) for n in _networks(self.module_)]
-                parts.append(torch.stack(odds).mean(dim=0).double().cpu().numpy())
+                leads = [n.head.lead(n.readout(a), n.readout(b)) for n in _networks(self.module_)]
+                parts.append(torch.stack(leads).mean(dim=0).double().cpu().numpy())
         return np.concatenate(parts)
 
 
@@ -294,9 +298,9 @@ class SMEMNAS(PairwisePredictor):
         offset, slope = self.line_
         return offset + slope * (self._kernel(codes) @ self.weights_), None
 
-    def _odds(self, first: Codes, second: Codes) -> Scores:
-        said: Scores = ((self._kernel(first) @ self.machine_) * self._kernel(second)).sum(axis=1)
-        return _MARGIN_ODDS * said
+    def _relation(self, first: Codes, second: Codes) -> Scores:
+        lead: Scores = ((self._kernel(first) @ self.machine_) * self._kernel(second)).sum(axis=1)
+        return lead
 
 
 def _pairwise_machine(

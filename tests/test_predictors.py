@@ -30,6 +30,16 @@ FAST = {
     "ngboost": {"n_estimators": 5, "learning_rate": 0.4},
     "stacking": {"n_estimators": 10},
     "brp-nas": {"steps": 40, "width": 16},
+    "arch2vec": {"pretraining_steps": 20, "width": 16, "latent": 8},
+    "assessor": {"pretraining_steps": 20, "width": 16, "latent": 8, "steps": 60},
+    "seminas": {
+        "pretraining_steps": 20,
+        "width": 16,
+        "latent": 8,
+        "steps": 50,
+        "pseudo_labels": 60,
+    },
+    "weaknas": {"base": "gp"},
 } | {name: {"steps": 30, "width": 16, "layers": 2} for name in GRAPH}
 FAST["gated-gcn"]["steps"] = 60  # the slowest to learn the labels of an update
 SPACES = {
