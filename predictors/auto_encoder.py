@@ -165,4 +165,4 @@ def pretrained(
             weight_decay=1e-3,
             rng=rng,
         )
-    return module.requires_grad_(False)
+    return module.requires_grad_(requires_grad=False)

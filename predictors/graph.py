@@ -21,8 +21,8 @@ from .graph_layers import (
     TwoWay,
     isomorphism_layer,
 )
-from .graph_reader import GraphReader
 from .graph_network import Members, Network
+from .graph_reader import GraphReader
 from .neural_base import NeuralPredictor
 from .soft_graphs import SoftGraphs, soft_graphs
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from ..data.spaces import Codes, Space
 from ..errors import ArchitectureError, NotFittedError
 from .base import Predictor, Scores
 from .graph import GCN
+from .graph_network import networks
 from .labels import Labels
 from .losses import Loss
 from .neural_base import fitted_line
@@ -183,7 +183,7 @@ class BRPNAS(PairwisePredictor, GCN):
 
     def _network(self, inputs: list[Tensor]) -> nn.Module:
         members = super()._network(inputs)
-        for network in _networks(members):
+        for network in networks(members):
             network.head = RelationHead(network.inputs, self.width, self.dropout)
         return members
 
@@ -196,7 +196,7 @@ class BRPNAS(PairwisePredictor, GCN):
         picked = torch.argsort(targets, stable=True)[places]
         anchors = SoftGraphs(*(tensor[picked] for tensor in inputs))
         with torch.no_grad():
-            for network in _networks(self.module_):
+            for network in networks(self.module_):
                 network.head.anchors = network.readout(anchors)
         super()._finish(inputs, targets)
 
@@ -206,14 +206,9 @@ class BRPNAS(PairwisePredictor, GCN):
             for start in range(0, len(first), self.predict_batch):
                 rows = slice(start, start + self.predict_batch)
                 a, b = (SoftGraphs(*self._tensors(codes[rows])) for codes in (first, second))
-                leads = [n.head.lead(n.readout(a), n.readout(b)) for n in _networks(self.module_)]
+                leads = [n.head.lead(n.readout(a), n.readout(b)) for n in networks(self.module_)]
                 parts.append(torch.stack(leads).mean(dim=0).double().cpu().numpy())
         return np.concatenate(parts)
-
-
-def _networks(members: nn.Module) -> list[Any]:
-    """Return the networks of an ensemble."""
-    return list(members.get_submodule("networks").children())
 
 
 class SMEMNAS(PairwisePredictor):

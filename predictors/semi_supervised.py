@@ -16,6 +16,7 @@ from ..data.seeds import Seed
 from ..data.spaces import Codes, Space
 from .auto_encoder import AutoEncoder, pretrained, unlabelled
 from .graph import GIN
+from .graph_network import networks
 from .kernels import GaussianProcess
 from .labels import Labels
 from .neural_base import NeuralPredictor
@@ -45,7 +46,8 @@ class Embedding(TransformerMixin, BaseEstimator):
 
     def transform(self, codes: Codes) -> NDArray[np.float64]:
         """Return the embedding of canonical codes, shape (n, 2 * latent)."""
-        return (self._embed(codes) - self.centre_) / self.scale_
+        embedded: NDArray[np.float64] = (self._embed(codes) - self.centre_) / self.scale_
+        return embedded
 
     def _embed(self, codes: Codes) -> NDArray[np.float64]:
         embedded: NDArray[np.float64] = self.encoder.embed(codes).double().cpu().numpy()
@@ -53,6 +55,44 @@ class Embedding(TransformerMixin, BaseEstimator):
 
 
 class Arch2Vec(GaussianProcess):
+    """arch2vec: a Gaussian process on the embedding of a graph auto-encoder.
+
+    The auto-encoder is trained on unlabelled architectures, once per process and setting (see
+    ``auto_encoder.pretrained``), and kept as it is; labels only fit the process. Beside operations
+    and connections, as in the paper, the embedding is asked for path lengths.
+
+    Parameters
+    ----------
+    space : Space
+    width : int
+        Of the encoder.
+    latent : int
+        Numbers a node is described by; the embedding of an architecture has twice as many.
+    pretraining_steps : int
+        Gradient steps of the auto-encoder, each on 256 architectures.
+    labels : {"normal-scores", "standardised"}
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    seed : int, Generator or None
+        Not used: the auto-encoder has a seed of its own and the process is deterministic.
+
+    References
+    ----------
+    S. Yan, Y. Zheng, W. Ao, X. Zeng, M. Zhang. Does unsupervised architecture representation
+    learning help neural architecture search? NeurIPS 2020.
+
+    Examples
+    --------
+    >>> import nasurge
+    >>> table = nasurge.load_table("nb201-analog")
+    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
+    >>> model = Arch2Vec(table.space, pretraining_steps=10, seed=0)
+    >>> model.fit(table.codes[::150], y[::150]).predict(table.codes[:5]).shape
+    (5,)
+    """
+
+    heavy_imports = ("sklearn.gaussian_process",)
+
     def __init__(
         self,
         space: Space,
@@ -71,6 +111,7 @@ class Arch2Vec(GaussianProcess):
         self.device = device
 
     def make_pipeline(self, seed: int) -> Pipeline:  # noqa: ARG002
+        """Return the embedding and the process, from canonical codes to transformed labels."""
         encoder = pretrained(
             self.space,
             layers=_LAYERS,
@@ -83,6 +124,53 @@ class Arch2Vec(GaussianProcess):
 
 
 class SemiNAS(GIN):
+    """SemiNAS: a predictor labels architectures that were not measured and learns from these too.
+
+    The encoder starts as that of a graph auto-encoder (see ``auto_encoder.pretrained``), where the
+    paper trains a sequence auto-encoder and the predictor together. The network learns the labels,
+    guesses those of other architectures, and a fresh one learns both, the measured ones repeated
+    until they weigh as much.
+
+    Standard deviations are offered with ``members`` > 1.
+
+    Parameters
+    ----------
+    space : Space
+    members : int
+        Networks of the ensemble.
+    pseudo_labels : int
+        Architectures whose labels are guessed; with 0 there is no second round.
+    width : int
+        Of the encoder and the head.
+    latent : int
+        Numbers a node is described by; the embedding of an architecture has twice as many.
+    pretraining_steps : int
+        Gradient steps of the auto-encoder, each on 256 architectures.
+    steps : int
+        Gradient steps of each round.
+    learning_rate, weight_decay, dropout : float
+    loss : str
+        One of ``losses.LOSSES``.
+    labels : {"normal-scores", "standardised"}
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    seed : int, Generator or None
+
+    References
+    ----------
+    R. Luo, X. Tan, R. Wang, T. Qin, E. Chen, T.-Y. Liu. Semi-supervised neural architecture search.
+    NeurIPS 2020.
+
+    Examples
+    --------
+    >>> import nasurge
+    >>> table = nasurge.load_table("nb201-analog")
+    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
+    >>> model = SemiNAS(table.space, pretraining_steps=10, seed=0)
+    >>> model.fit(table.codes[::150], y[::150]).predict(table.codes[:5]).shape
+    (5,)
+    """
+
     def __init__(
         self,
         space: Space,
@@ -130,7 +218,7 @@ class SemiNAS(GIN):
                 steps=self.pretraining_steps,
                 device=self.device_,
             )
-            for network in members.networks:
+            for network in networks(members):
                 network.embedding.load_state_dict(encoder.embedding.state_dict())
                 network.layers.load_state_dict(encoder.layers.state_dict())
         return members
@@ -174,6 +262,51 @@ class _SimilarityNetwork(nn.Module):
 
 
 class Assessor(NeuralPredictor):
+    """The semi-supervised assessor: a graph network over architectures that lie near each other.
+
+    Nodes are the labelled architectures and a sample of unlabelled ones, described by the embedding
+    of a graph auto-encoder (see ``auto_encoder.pretrained``); each is joined to its nearest, the
+    nearer the more. Two convolutions over this graph learn the labels. Any other architecture is
+    joined to its nearest nodes in the same way, so that its score depends on no other one asked
+    for; in the paper all architectures are nodes and the auto-encoder is trained along.
+
+    Parameters
+    ----------
+    space : Space
+    unlabelled : int
+        Unlabelled architectures in the graph.
+    neighbours : int
+        Nearest nodes that an architecture is joined to.
+    width : int
+        Of the encoder and the convolutions.
+    latent : int
+        Numbers a node is described by; the embedding of an architecture has twice as many.
+    pretraining_steps : int
+        Gradient steps of the auto-encoder, each on 256 architectures.
+    steps : int
+        Gradient steps of the convolutions.
+    learning_rate, weight_decay, dropout : float
+    loss : str
+        One of ``losses.LOSSES``.
+    labels : {"normal-scores", "standardised"}
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    seed : int, Generator or None
+
+    References
+    ----------
+    Y. Tang et al. A semi-supervised assessor of neural architectures. CVPR 2020, arXiv 2005.06733.
+
+    Examples
+    --------
+    >>> import nasurge
+    >>> table = nasurge.load_table("nb201-analog")
+    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
+    >>> model = Assessor(table.space, pretraining_steps=10, seed=0)
+    >>> model.fit(table.codes[::150], y[::150]).predict(table.codes[:5]).shape
+    (5,)
+    """
+
     def __init__(
         self,
         space: Space,

@@ -90,9 +90,10 @@ class WeakNAS(Predictor):
         if not 0 < self.share < 1:
             raise ParameterError(f"share must lie between 0 and 1, received {self.share}")
         order = np.argsort(-z, kind="stable")
-        series, borders = [], []
+        series: list[Predictor] = []
+        borders: list[float] = []
         while not series or (len(order) >= _FEWEST and np.ptp(z[order]) > 0):
-            weak = BASES[self.base](self.space, seed=int(rng.integers(2**31)))  # type: ignore[call-arg]
+            weak = BASES[self.base](self.space, seed=int(rng.integers(2**31)))
             series.append(weak.fit(codes[order], z[order]))
             borders.append(float(z[order[-1]]))
             order = order[: int(self.share * len(order))]

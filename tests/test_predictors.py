@@ -20,6 +20,7 @@ from nasurge.registry import make_predictor, predictor_class, predictor_names
 from nasurge.testing.predictor import PREDICTOR_CHECKS
 
 GRAPH = ["gin", "gcn", "gat", "gated-gcn", "gates", "flan", "transformer"]
+PRETRAINED = {"pretraining_steps": 10, "width": 32, "latent": 8}
 FAST = {
     "mlp": {"steps": 60},
     "bananas": {"steps": 60},
@@ -30,15 +31,9 @@ FAST = {
     "ngboost": {"n_estimators": 5, "learning_rate": 0.4},
     "stacking": {"n_estimators": 10},
     "brp-nas": {"steps": 40, "width": 16},
-    "arch2vec": {"pretraining_steps": 20, "width": 16, "latent": 8},
-    "assessor": {"pretraining_steps": 20, "width": 16, "latent": 8, "steps": 60},
-    "seminas": {
-        "pretraining_steps": 20,
-        "width": 16,
-        "latent": 8,
-        "steps": 50,
-        "pseudo_labels": 60,
-    },
+    "arch2vec": PRETRAINED,
+    "assessor": PRETRAINED | {"steps": 60, "unlabelled": 100},
+    "seminas": PRETRAINED | {"steps": 30, "pseudo_labels": 40},
     "weaknas": {"base": "gp"},
 } | {name: {"steps": 30, "width": 16, "layers": 2} for name in GRAPH}
 FAST["gated-gcn"]["steps"] = 60  # the slowest to learn the labels of an update
