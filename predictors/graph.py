@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..data.seeds import Seed
 from ..data.spaces import Codes, Space
 from ..errors import NotFittedError
-from .graph_layers import Attention, DualFlow, FlowTransformer, Gated, OperationGate, Plain, TwoWay
+from .graph_layers import (
+    Attention,
+    DualFlow,
+    FlowTransformer,
+    Gated,
+    OperationGate,
+    Plain,
+    TwoWay,
+    isomorphism_layer,
+)
 from .graph_network import Members, Network
+from .graph_reader import GraphReader
 from .neural_base import NeuralPredictor
-from .soft_graphs import Kinds, SoftGraphs, soft_graphs
-
-# Unlabelled architectures that say what is usual in a space.
-_SAMPLE = 2000
+from .soft_graphs import SoftGraphs, soft_graphs
 
 
 class GraphPredictor(NeuralPredictor):
@@ -106,31 +112,11 @@ class GraphPredictor(NeuralPredictor):
     def _layer(self) -> nn.Module:
         """Return one layer: (node states, embedded operations, graphs) to node states."""
 
-    def _graphs(self, codes: Codes) -> SoftGraphs:
-        graphs = self.space.graphs(codes)
-        nodes = torch.as_tensor(graphs.nodes, device=self.device_)
-        return soft_graphs(
-            nn.functional.one_hot(nodes, len(self.space.node_types)).float(),
-            torch.as_tensor(graphs.adjacency.astype(np.float32), device=self.device_),
-            torch.as_tensor(graphs.mask.astype(np.float32), device=self.device_),
-            self.kinds_,
-        )
-
     def _prepare(self, codes: Codes) -> None:  # noqa: ARG002
-        self.kinds_ = Kinds.of(self.space, self.device_)
-        sums = self._graphs(self.space.canonical(self.space.sample(_SAMPLE, seed=0))).sums
-        spread, centre = torch.std_mean(sums, dim=0)
-        varies = spread > 1e-4
-        if not self.path_sums:
-            varies = torch.zeros_like(varies)
-        self.sums_ = varies, centre[varies], spread[varies]
-
-    def _scaled(self, graphs: SoftGraphs) -> SoftGraphs:
-        varies, centre, spread = self.sums_
-        return graphs._replace(sums=(graphs.sums[:, varies] - centre) / spread)
+        self.reader_ = GraphReader(self.space, path_sums=self.path_sums).to(self.device_)
 
     def _tensors(self, codes: Codes) -> list[Tensor]:
-        return list(self._scaled(self._graphs(codes)))
+        return list(self.reader_(codes))
 
     def _network(self, inputs: list[Tensor]) -> nn.Module:
         graphs = SoftGraphs(*inputs)
@@ -178,7 +164,7 @@ class GraphPredictor(NeuralPredictor):
             raise NotFittedError(f"{type(self).__name__} is not fitted: call fit(codes, y) first")
         if mask is None:
             mask = torch.ones(nodes.shape[:2], device=nodes.device)
-        graphs = self._scaled(soft_graphs(nodes, adjacency, mask, self.kinds_))
+        graphs = self.reader_.scaled(soft_graphs(nodes, adjacency, mask, self.reader_.kinds))
         offset, slope = self.line_
         scores: Tensor = offset + slope * self.module_(*graphs).mean(dim=0)
         return scores
@@ -206,15 +192,7 @@ class GIN(GraphPredictor):
     heavy_imports = ("torch_geometric.nn",)
 
     def _layer(self) -> nn.Module:
-        from torch_geometric.nn import DenseGINConv
-
-        def one_way() -> nn.Module:
-            perceptron = nn.Sequential(
-                nn.Linear(self.width, self.width), nn.ReLU(), nn.Linear(self.width, self.width)
-            )
-            return Plain(DenseGINConv(perceptron, train_eps=True))
-
-        return TwoWay(one_way(), one_way(), self.width)
+        return isomorphism_layer(self.width)
 
 
 class GCN(GraphPredictor):

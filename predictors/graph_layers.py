@@ -43,6 +43,17 @@ class Plain(nn.Module):
         return messages
 
 
+def isomorphism_layer(width: int) -> TwoWay:
+    """Return a layer of a graph isomorphism network, both ways along the flow."""
+    from torch_geometric.nn import DenseGINConv
+
+    def one_way() -> nn.Module:
+        perceptron = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
+        return Plain(DenseGINConv(perceptron, train_eps=True))
+
+    return TwoWay(one_way(), one_way(), width)
+
+
 def _attend(logits: Tensor, weights: Tensor) -> Tensor:
     """Return attention (..., v, v) that is a softmax where the weights are 1 and nothing at 0."""
     shares = torch.exp(logits - logits.amax(dim=-1, keepdim=True).detach()) * weights

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +21,7 @@ class Network(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.norm = nn.LayerNorm(2 * width)
         self.inputs = 2 * width + sums
-        self.head = nn.Sequential(
+        self.head: nn.Module = nn.Sequential(
             nn.Dropout(dropout), nn.Linear(self.inputs, width), nn.ReLU(), nn.Linear(width, 1)
         )
 
@@ -63,3 +65,8 @@ class Members(nn.Module):
         for network, kept in zip(self.networks, self.kept.unbind(dim=1), strict=True):
             scores.append(network.head(network.readout(seen) * kept).squeeze(-1))  # type: ignore[operator]
         return torch.cat(scores)
+
+
+def networks(members: nn.Module) -> list[Any]:
+    """Return the networks of an ensemble (``Members``)."""
+    return list(members.get_submodule("networks").children())

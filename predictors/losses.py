@@ -15,6 +15,8 @@ from torch.nn import functional
 
 from ..errors import ParameterError
 
+Loss = Callable[[Tensor, Tensor], Tensor]
+
 
 def mse(scores: Tensor, targets: Tensor) -> Tensor:
     """Return the mean squared error."""
@@ -99,7 +101,7 @@ def warp(scores: Tensor, targets: Tensor, margin: float = 0.1) -> Tensor:
     return cost.sum() / (better.sum(dim=-1) > 0).sum().clamp(min=1)
 
 
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+LOSSES: dict[str, Loss] = {
     "mse": mse,
     "huber": huber,
     "hinge": hinge,
@@ -112,7 +114,7 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 IN_UNITS = ("mse", "huber")
 
 
-def make_loss(name: str) -> Callable[[Tensor, Tensor], Tensor]:
+def make_loss(name: str) -> Loss:
     """Return the loss of that name.
 
     Raises

@@ -14,7 +14,7 @@ from ..data.seeds import Seed, torch_seed
 from ..data.spaces import Codes, Space
 from .base import Predictor, Scores
 from .labels import Labels
-from .losses import IN_UNITS
+from .losses import IN_UNITS, Loss, make_loss
 from .training import train
 
 
@@ -98,7 +98,7 @@ class NeuralPredictor(Predictor):
                 module,
                 inputs,
                 targets,
-                loss=self.loss,
+                criterion=self._criterion(),
                 steps=self.steps,
                 batch_size=self.batch_size,
                 learning_rate=self.learning_rate,
@@ -107,10 +107,18 @@ class NeuralPredictor(Predictor):
                 patience=self.patience,
             )
         self.module_ = module
+        self._finish(inputs, targets)
+
+    def _criterion(self) -> Loss:
+        """Return what is minimised, of the network's output and the targets."""
+        return make_loss(self.loss)
+
+    def _finish(self, inputs: list[Tensor], targets: Tensor) -> None:
+        """Learn what predictions need from the trained network."""
         self.line_ = 0.0, 1.0
         if self.loss not in IN_UNITS:
             with torch.inference_mode():
-                self.line_ = _line(self._votes(inputs)[0].double(), targets.double())
+                self.line_ = fitted_line(self._votes(inputs)[0].double(), targets.double())
 
     def _votes(self, inputs: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Return scores, shape (n,), and those whose spread is their uncertainty, shape (k, n)."""
@@ -129,7 +137,7 @@ class NeuralPredictor(Predictor):
         return offset + slope * np.concatenate(scores), slope * np.concatenate(deviations)
 
 
-def _line(scores: Tensor, targets: Tensor) -> tuple[float, float]:
+def fitted_line(scores: Tensor, targets: Tensor) -> tuple[float, float]:
     """Return offset and slope of the least-squares line, which gives a ranking its unit."""
     away = scores - scores.mean()
     slope = float((away * targets).sum() / (away**2).sum().clamp(min=1e-12))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import ParameterError
-from .losses import hinge, make_loss
+from .losses import Loss, hinge
 
 _HELD_OUT = 0.2  # share of the labels that early stopping looks at
 _EVERY = 5  # steps between two looks
@@ -90,7 +90,7 @@ def train(
     inputs: Sequence[Tensor],
     targets: Tensor,
     *,
-    loss: str,
+    criterion: Loss,
     steps: int,
     batch_size: int,
     learning_rate: float,
@@ -103,12 +103,12 @@ def train(
     Parameters
     ----------
     module : torch.nn.Module
-        Called with a batch of each of ``inputs``; returns scores of shape (..., batch).
+        Called with a batch of each of ``inputs``.
     inputs : sequence of Tensor, each (n, ...)
         On the module's device.
     targets : Tensor, shape (n,)
-    loss : str
-        A name in ``losses.LOSSES``.
+    criterion : callable
+        From the module's output and the batch's targets to what is minimised.
     steps : int
         Number of batches, whatever ``n`` is: the cost of a fit hardly grows with the labels.
     batch_size : int
@@ -123,9 +123,8 @@ def train(
     Raises
     ------
     ParameterError
-        If there is no such loss, or patience is below 1.
+        If patience is below 1.
     """
-    criterion: Callable[[Tensor, Tensor], Tensor] = make_loss(loss)
     if patience is not None and patience < 1:
         raise ParameterError(f"patience is a number of steps above 0, or None; not {patience}")
     optimiser = OneCycleAdamW(

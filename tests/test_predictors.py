@@ -25,6 +25,7 @@ PROXIES = [
     *("synflow", "nwot", "jacov", "snip", "grasp", "fisher", "grad-norm"),
     *("l2-norm", "plain", "zen", "epe-nas", "params", "flops", "fourier"),
 ]
+PRETRAINED = {"pretraining_steps": 10, "width": 32, "latent": 8}
 FAST = {
     "mlp": {"steps": 60},
     "bananas": {"steps": 60},
@@ -35,6 +36,11 @@ FAST = {
     "ngboost": {"n_estimators": 5, "learning_rate": 0.4},
     "stacking": {"n_estimators": 10},
     "auto": {"members": ("joint", "random", "trees")},  # networks: test_auto
+    "brp-nas": {"steps": 40, "width": 16},
+    "arch2vec": PRETRAINED,
+    "assessor": PRETRAINED | {"steps": 60, "unlabelled": 100},
+    "seminas": PRETRAINED | {"steps": 30, "pseudo_labels": 40},
+    "weaknas": {"base": "gp"},
 } | {name: {"steps": 30, "width": 16, "layers": 2} for name in GRAPH}
 FAST |= {name: {"width": 2, "cells": 1, "batch": 4, "size": 4} for name in PROXIES}
 FAST |= {name: {**FAST["zen"], "steps": 1} for name in ("genas", "gennas")}
