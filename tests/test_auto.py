@@ -177,7 +177,7 @@ def test_graph_networks_join_when_labels_are_enough(
 ) -> None:
     y = analog.values(task="cifar10", metric="baseline_accuracy")
     rows = np.random.default_rng(0).choice(len(y), n, replace=False)
-    codes, rest = analog.codes[rows], analog.codes[:500]
+    codes, rest = analog.codes[rows], analog.codes[::31]
     members = ("joint", "graphs")
     auto = make_predictor("auto", analog.space, members=members, seed=0, device="cpu")
     scores = auto.fit(codes, y[rows]).predict(rest)
@@ -187,7 +187,7 @@ def test_graph_networks_join_when_labels_are_enough(
     mean = found["joint"]
     if votes:
         mean = (found["joint"] + votes["graphs"] * found["graphs"]) / (1 + votes["graphs"])
-    assert kendalltau(mean, scores)[0] > 0.999
+    assert kendalltau(mean.round(9), scores.round(9))[0] > 0.999
     auto.save(tmp_path / "auto.nasurge")
     assert np.array_equal(load_predictor(tmp_path / "auto.nasurge").predict(rest), scores)
     assert np.array_equal(auto.fit(codes, y[rows]).predict(rest), scores)
