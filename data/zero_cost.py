@@ -164,6 +164,8 @@ def zero_cost(
 
     codes = space.check(codes)
     names = check_names(names)
+    if steps < 1:
+        raise ParameterError(f"steps must be at least 1, not {steps}")
     if images is None and labels is None:
         images, labels = default_batch()
     x, y = _check_batch(images, labels)

@@ -213,6 +213,7 @@ def test_values_follow_the_seed_and_nothing_else():
         ({"labels": np.zeros(8)}, "float64"),
         ({"labels": np.arange(8) - 1}, "from 0 on"),
         ({"width": 0}, "width"),
+        ({"steps": 0}, "steps"),
     ],
 )
 def test_what_does_not_fit_is_refused(options, words):
@@ -225,6 +226,8 @@ def test_other_refusals_name_the_culprit():
         compute([[9] * 6])
     with pytest.raises(DeviceError, match="cuda:77"):
         compute(NB201.sample(2, seed=0), device="cuda:77")
+    with pytest.raises(ParameterError, match="at least 2 images"):
+        ZeroCost(NB201, batch=1).fit_transform(NB201.sample(2, seed=0))
     with pytest.raises(ParameterError, match="nbgraph"):
         zero_cost.zero_cost(make_space("nbgraph"), make_space("nbgraph").sample(1, seed=0))
     with pytest.raises(ParameterError, match="synflow"):
