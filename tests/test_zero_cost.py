@@ -363,12 +363,15 @@ def test_normal_scores_keep_the_order_and_stay_bounded():
     assert np.isfinite(normal_scores(values, np.ones((5, 2)))).all()
 
 
-def test_a_pipeline_takes_them_as_features(monkeypatch):
+def test_a_pipeline_takes_them_as_features(monkeypatch, tmp_path):
     monkeypatch.setattr(zero_cost, "_REFERENCE", 8)
     codes = NB201.sample(8, seed=0)
     xgb = nasurge.make_predictor("xgb", NB201, features=("paths", "zero-cost"), seed=0)
     assert xgb.fit(codes, np.arange(8.0)).pipeline_[0].transform(codes).shape == (8, 40 + 13)
-    assert np.isfinite(xgb.predict(codes)).all()
+    scores = xgb.predict(codes)
+    assert np.isfinite(scores).all()
+    xgb.save(tmp_path / "xgb")
+    assert np.array_equal(nasurge.load_predictor(tmp_path / "xgb").predict(codes), scores)
     space = make_space("nbgraph")
     with pytest.raises(ParameterError, match="nbgraph"):
         clone(xgb).set_params(space=space).fit(space.sample(8, seed=0), np.arange(8.0))
