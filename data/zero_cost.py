@@ -79,6 +79,26 @@ def _classes(batch: int) -> NDArray[np.int64]:
     return np.arange(batch) * max(2, batch // 4) // batch
 
 
+@cache
+def image_batch(
+    images: str | None, batch: int = 16, size: int = 8, seed: int = 0
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the batch that an encoder's parameters mean, images and labels.
+
+    Four images of each of ``batch / 4`` classes, or of all classes if there are fewer.
+    """
+    if images is None:
+        return default_batch(batch, size, seed)
+    from .images import load_images
+
+    loaded = load_images(images, size=size, seed=seed)
+    # As many classes as among random images, or all there are, and of each the first images.
+    wanted = np.bincount(_classes(batch) % len(loaded.classes))
+    rows = [np.flatnonzero(loaded.train_y == label)[:n] for label, n in enumerate(wanted)]
+    chosen = np.concatenate(rows)
+    return loaded.train_x[chosen], loaded.train_y[chosen]
+
+
 def zero_cost(
     space: Space,
     codes: ArrayLike,
@@ -144,6 +164,8 @@ def zero_cost(
 
     codes = space.check(codes)
     names = check_names(names)
+    if steps < 1:
+        raise ParameterError(f"steps must be at least 1, not {steps}")
     if images is None and labels is None:
         images, labels = default_batch()
     x, y = _check_batch(images, labels)
@@ -210,23 +232,6 @@ def _check_batch(
             f"shape {y.shape}"
         )
     return x, y.astype(np.int64)
-
-
-@cache
-def _batch(
-    images: str | None, batch: int, size: int, seed: int
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the batch that an encoder's parameters mean."""
-    if images is None:
-        return default_batch(batch, size, seed)
-    from .images import load_images
-
-    loaded = load_images(images, size=size, seed=seed)
-    # As many classes as among random images, or all there are, and of each the first images.
-    wanted = np.bincount(_classes(batch) % len(loaded.classes))
-    rows = [np.flatnonzero(loaded.train_y == label)[:n] for label, n in enumerate(wanted)]
-    chosen = np.concatenate(rows)
-    return loaded.train_x[chosen], loaded.train_y[chosen]
 
 
 class ZeroCost(_Encoder):
@@ -319,7 +324,7 @@ class ZeroCost(_Encoder):
         self, ids: NDArray[np.int64], names: list[str], groups: Groups, parameters: dict[str, int]
     ) -> Values:
         """Return the proxies of canonical architectures, computed or looked up."""
-        images, labels = _batch(self.images, self.batch, self.size, self.seed)
+        images, labels = image_batch(self.images, self.batch, self.size, self.seed)
         parameters = {"width": self.width, "cells": self.cells, "seed": self.seed, **parameters}
         about = {
             **parameters,

@@ -213,6 +213,7 @@ def test_values_follow_the_seed_and_nothing_else():
         ({"labels": np.zeros(8)}, "float64"),
         ({"labels": np.arange(8) - 1}, "from 0 on"),
         ({"width": 0}, "width"),
+        ({"steps": 0}, "steps"),
     ],
 )
 def test_what_does_not_fit_is_refused(options, words):
@@ -225,6 +226,8 @@ def test_other_refusals_name_the_culprit():
         compute([[9] * 6])
     with pytest.raises(DeviceError, match="cuda:77"):
         compute(NB201.sample(2, seed=0), device="cuda:77")
+    with pytest.raises(ParameterError, match="at least 2 images"):
+        ZeroCost(NB201, batch=1).fit_transform(NB201.sample(2, seed=0))
     with pytest.raises(ParameterError, match="nbgraph"):
         zero_cost.zero_cost(make_space("nbgraph"), make_space("nbgraph").sample(1, seed=0))
     with pytest.raises(ParameterError, match="synflow"):
@@ -360,12 +363,15 @@ def test_normal_scores_keep_the_order_and_stay_bounded():
     assert np.isfinite(normal_scores(values, np.ones((5, 2)))).all()
 
 
-def test_a_pipeline_takes_them_as_features(monkeypatch):
+def test_a_pipeline_takes_them_as_features(monkeypatch, tmp_path):
     monkeypatch.setattr(zero_cost, "_REFERENCE", 8)
     codes = NB201.sample(8, seed=0)
     xgb = nasurge.make_predictor("xgb", NB201, features=("paths", "zero-cost"), seed=0)
     assert xgb.fit(codes, np.arange(8.0)).pipeline_[0].transform(codes).shape == (8, 40 + 13)
-    assert np.isfinite(xgb.predict(codes)).all()
+    scores = xgb.predict(codes)
+    assert np.isfinite(scores).all()
+    xgb.save(tmp_path / "xgb")
+    assert np.array_equal(nasurge.load_predictor(tmp_path / "xgb").predict(codes), scores)
     space = make_space("nbgraph")
     with pytest.raises(ParameterError, match="nbgraph"):
         clone(xgb).set_params(space=space).fit(space.sample(8, seed=0), np.arange(8.0))

@@ -18,7 +18,7 @@ from scipy.stats import kendalltau, spearmanr
 
 import nasurge
 from nasurge.data.images import load_images
-from nasurge.data.zero_cost import PROXIES, default_batch, zero_cost
+from nasurge.data.zero_cost import PROXIES, image_batch, zero_cost
 
 
 def main() -> None:
@@ -42,7 +42,6 @@ def main() -> None:
 
     archive = folder / "cifar10_subset.tar.gz"
     photos = load_images(archive, limit=64)
-    small = load_images(archive, limit=16, size=16)
     settings = {
         "published skeleton": {
             "images": photos.train_x,
@@ -50,8 +49,8 @@ def main() -> None:
             "width": 16,
             "cells": 5,
         },
-        "small, random images": dict(zip(("images", "labels"), default_batch(), strict=True)),
-        "small, CIFAR-10": {"images": small.train_x, "labels": small.train_y},
+        "small, random images": dict(zip(("images", "labels"), image_batch(None), strict=True)),
+        "small, CIFAR-10": dict(zip(("images", "labels"), image_batch(str(archive)), strict=True)),
     }
     ours = {}
     for name, setting in settings.items():
