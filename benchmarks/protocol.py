@@ -16,6 +16,7 @@ from ..data.files import atomic_write
 from ..data.spaces import Space
 from ..errors import LabelError, ParameterError
 from ..predictors.base import Predictor, Scores
+from .cheap import cheap_columns, cheap_labels, cheap_taus, give_cheap, takes_cheap
 from .intervals import interval, noise_ceiling
 from .metrics import METRICS
 from .objectives import Problem
@@ -45,6 +46,8 @@ class Comparison:
         One entry per trial.
     ceilings : dict
         Per ``TABLE/TASK`` with repeated training runs: the correlations of a perfect predictor.
+    cheap : dict
+        Per ``TABLE/TASK``: Kendall tau of every cheap column that was given, as a ranking.
     folder : Path
         Where everything lies, also ``rows.parquet``, ``rows.csv`` and ``report.html``.
     about : dict
@@ -54,6 +57,7 @@ class Comparison:
     summary: list[Row]
     rows: list[Row]
     ceilings: dict[str, dict[str, float]]
+    cheap: dict[str, dict[str, float]]
     folder: Path
     about: dict[str, Any]
 
@@ -65,6 +69,7 @@ def compare(
     n_train: Sequence[int],
     trials: int,
     seed: int = 0,
+    cheap: Sequence[str] = (),
     skip_unfit: bool = False,
     jobs: int = -1,
     out: Path | None = None,
@@ -85,13 +90,17 @@ def compare(
         Numbers of training architectures.
     trials : int
     seed : int
+    cheap : sequence of str
+        Columns known for every architecture, ``METRIC`` or ``METRIC@EPOCH``, that are given to the
+        predictors which take cheap values, as ``benchmarks.cheap``.
     skip_unfit : bool
         Leave out a predictor on the tables whose space it cannot serve, instead of refusing it.
     jobs : int
         Processes; -1 is one per core.
     out : Path, optional
         Folder of the study; by default ``runs/compare-XXXXXXXX``, named by what is compared. A
-        study that is there already goes on.
+        study that is there already goes on, also with other predictors, sizes or trials: what it
+        has of them is used, and all it has is kept.
     command : str
         The command that repeats it, for the report.
     progress : callable, optional
@@ -100,9 +109,12 @@ def compare(
     ------
     ParameterError
         If sizes or trials are not positive, nothing is compared, a predictor cannot serve a
-        space, or ``out`` holds another study.
+        space, a cheap column is of the label's own training or no predictor takes it, or ``out``
+        holds another study.
     LabelError
-        If a training size leaves no test architectures.
+        If a training size leaves no test architectures, or a cheap column has gaps.
+    UnknownNameError, SchemaError
+        If a cheap column is not in the table, or not told apart from others.
     StorageError
         If the folder cannot be written.
     """
@@ -118,10 +130,17 @@ def compare(
                 f"{problem.address} has {len(problem.rows)} measured architectures: training on "
                 f"{sizes[-1]} leaves too few to test on; choose a smaller -n"
             )
+    columns = {p.address: cheap_columns(p, cheap) for p in problems}
+    if cheap and not any(takes_cheap(f(problems[0].space, seed=0)) for f in predictors.values()):
+        raise ParameterError(
+            "--cheap was given, but none of the predictors takes cheap values: add low-fidelity, "
+            "or leave it out"
+        )
     unfit = set()
     for problem in problems:
         for name, factory in predictors.items():
-            refusal = factory(problem.space, seed=0).refusal
+            predictor = factory(problem.space, seed=0)
+            refusal = give_cheap(predictor, problem, columns[problem.address]).refusal
             if refusal and not skip_unfit:
                 raise ParameterError(f"{name} on {problem.address}: {refusal}")
             if refusal:
@@ -143,8 +162,10 @@ def compare(
         "seed": seed,
         "versions": versions(),
     }
+    if cheap:
+        about["cheap"] = {p.address: cheap_labels(p, columns[p.address]) for p in problems}
     folder = out or Path("runs") / f"compare-{fingerprint(about)}"
-    study = Study(folder, about)
+    study = Study(folder, about, grows=("predictors", "n_train", "trials"))
     units: dict[str, tuple[Any, ...]] = {}
     for trial in range(trials):
         for n in sizes:
@@ -152,15 +173,21 @@ def compare(
                 for name, factory in predictors.items():
                     if (problem.address, name) in unfit:
                         continue
-                    picture = folder if trial == 0 and n == sizes[-1] else None
+                    picture = folder if trial == 0 else None
                     unit = f"{problem.address} {name} n={n} trial={trial}"
-                    units[unit] = (problem, name, factory, n, trial, seed, picture)
+                    given = tuple(columns[problem.address])
+                    units[unit] = (problem, name, factory, given, n, trial, seed, picture)
     prepare = partial(_preload, tuple(predictors.values()), problems[0].space)
     rows = study.run(units, _trial, jobs=jobs, prepare=prepare, progress=progress)
     write_rows(folder, rows)
     ceilings = {p.address: found for p in problems if (found := _ceiling(p))}
     return Comparison(
-        summarise(rows, ceilings), rows, ceilings, folder, {**about, "command": command}
+        summarise(rows, ceilings),
+        rows,
+        ceilings,
+        {p.address: cheap_taus(p, columns[p.address]) for p in problems if cheap},
+        folder,
+        {**about, "command": command},
     )
 
 
@@ -181,6 +208,7 @@ def _trial(
     problem: Problem,
     name: str,
     factory: Factory,
+    cheap: tuple[int, ...],
     n: int,
     trial: int,
     seed: int,
@@ -189,7 +217,8 @@ def _trial(
     """Fit one predictor on one training set and measure it; the work of one unit."""
     train, test = split(problem, n, trial, seed)
     codes, y = problem.codes, problem.report_values
-    predictor = factory(problem.space, seed=seed * 2**20 + trial)
+    predictor = give_cheap(factory(problem.space, seed=seed * 2**20 + trial), problem, cheap)
+    used = "; ".join(cheap_labels(problem, cheap)) if takes_cheap(predictor) else ""
     problem.space.function_ids(codes[:1])  # computed once per process: not part of a fit
     with one_thread():
         start = time.perf_counter()
@@ -205,6 +234,7 @@ def _trial(
         "task": problem.task,
         "label": problem.report_label,
         "predictor": name,
+        "cheap": used or None,
         "n_train": n,
         "trial": trial,
         "seed": seed,
@@ -219,15 +249,15 @@ def _trial(
         rows.append({**shared, "unseen_functions_only": only, "n_test": len(true), **found})
     if picture is not None:
         shown = test[:_SHOWN]
-        path = predictions_path(picture, problem.address, name)
+        path = predictions_path(picture, problem.address, name, n)
         with atomic_write(path) as file:
             np.savez(file, true=y[shown], predicted=scores[:_SHOWN])
     return rows
 
 
-def predictions_path(folder: Path, address: str, predictor: str) -> Path:
+def predictions_path(folder: Path, address: str, predictor: str, n: int) -> Path:
     """Return where the points of a picture are kept; names of tasks may be no file names."""
-    return folder / "predictions" / f"{fingerprint({address: predictor})}.npz"
+    return folder / "predictions" / f"{fingerprint({address: predictor})}-{n}.npz"
 
 
 def _measure(metric: str, true: Scores, given: Scores) -> float:
@@ -253,7 +283,7 @@ def _ceiling(problem: Problem) -> dict[str, float] | None:
 
 
 MEASURED = (*METRICS, "fit_seconds", "predict_seconds")
-_GROUP = ("table", "task", "label", "predictor", "n_train", "unseen_functions_only")
+_GROUP = ("table", "task", "label", "predictor", "cheap", "n_train", "unseen_functions_only")
 
 
 def summarise(rows: Sequence[Row], ceilings: Mapping[str, Mapping[str, float]]) -> list[Row]:
@@ -264,7 +294,7 @@ def summarise(rows: Sequence[Row], ceilings: Mapping[str, Mapping[str, float]]) 
     """
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
-        groups.setdefault(tuple(row[key] for key in _GROUP), []).append(row)
+        groups.setdefault(tuple(row.get(key) for key in _GROUP), []).append(row)
     summary = []
     for key, members in groups.items():
         entry: Row = {**dict(zip(_GROUP, key, strict=True)), "trials": len(members)}

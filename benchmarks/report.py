@@ -222,7 +222,7 @@ def compare_report(folder: Path) -> Path:
     for address, label in about["labels"].items():
         points: dict[str, Any] = {}
         for name in about["predictors"]:
-            path = predictions_path(folder, address, name)
+            path = predictions_path(folder, address, name, about["n_train"][-1])
             if path.exists():
                 with np.load(path, allow_pickle=False) as arrays:
                     points[name] = (arrays["true"], arrays["predicted"])
@@ -252,6 +252,14 @@ def compare_report(folder: Path) -> Path:
             "architectures whose training was repeated most."
         )
         sections.append(Section("Noise ceiling", text))
+    for address, taus in found.get("cheap", {}).items():
+        informed = dict.fromkeys(e["predictor"] for e in summary if e.get("cheap"))
+        alone = "; ".join(f"{label} {tau:.3f}" for label, tau in taus.items())
+        text = (
+            f"{', '.join(informed)} also saw values of every architecture of {address}, test "
+            f"architectures too. Kendall tau of each by itself: {alone}."
+        )
+        sections.append(Section("Cheap values", text))
     largest = str(about["n_train"][-1])
     leaders = [rows[k] for k in best if rows[k][2] == largest]
     won = "; ".join(f"on {row[0]} {row[1]}, Kendall tau {row[3]}" for row in leaders)

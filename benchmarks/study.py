@@ -40,6 +40,11 @@ def jsonable(value: Any) -> Any:
     return value
 
 
+def _together(before: Any, now: Any) -> Any:
+    """Return the larger of two numbers, or all elements of two lists."""
+    return list(dict.fromkeys([*before, *now])) if isinstance(now, list) else max(before, now)
+
+
 def fingerprint(about: Mapping[str, Any]) -> str:
     """Return eight characters that tell one study from another."""
     text = json.dumps(jsonable(about), sort_keys=True)
@@ -55,6 +60,10 @@ class Study:
         Made if it is missing.
     about : mapping
         What the study is: JSON values. A folder that holds another study is refused.
+    grows : sequence of str
+        Keys of ``about`` in which a study may differ: numbers and lists that say how much is asked
+        for. What is in the folder is used again, and the folder's own ``study.json`` says all that
+        was ever asked for.
 
     Raises
     ------
@@ -66,9 +75,12 @@ class Study:
         If its files are damaged beyond the last, half-written line.
     """
 
-    def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, about: Mapping[str, Any], *, grows: Sequence[str] = ()
+    ) -> None:
         self.folder = make_folder(folder)
         self.about = jsonable(about)
+        self._grows = grows
         path = folder / "study.json"
         self._journal = folder / "rows.jsonl"
         if self._journal.exists() and not path.exists():
@@ -78,18 +90,30 @@ class Study:
             )
         if path.exists():
             found = read_about(folder)
-            if found != self.about:
-                changed = [
-                    k for k in sorted({*found, *self.about}) if found.get(k) != self.about.get(k)
-                ]
+            changed = [
+                k
+                for k in sorted({*found, *self.about} - set(grows))
+                if found.get(k) != self.about.get(k)
+            ]
+            if changed:
                 raise ParameterError(
                     f"{folder} holds another study (different: {', '.join(changed)}): give "
                     "another folder with --out, or delete this one"
                 )
         else:
-            with atomic_write(path) as file:
-                file.write(json.dumps(self.about, indent=1).encode())
+            self._write(self.about)
         self.done = read_units(folder)
+
+    def _write(self, about: Row) -> None:
+        with atomic_write(self.folder / "study.json") as file:
+            file.write(json.dumps(about, indent=1).encode())
+
+    def _grow(self) -> None:
+        """Let the folder say what was asked for before and what is asked for now."""
+        found = read_about(self.folder)
+        grown = {key: _together(found[key], self.about[key]) for key in self._grows}
+        if found != {**found, **grown}:
+            self._write({**found, **grown})
 
     @property
     def rows(self) -> list[Row]:
@@ -169,6 +193,7 @@ class Study:
         except OSError as error:
             raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
         try:
+            self._grow()
             self.done = read_units(self.folder)  # what another run has added since
             yield
         finally:

@@ -15,10 +15,10 @@ from torch.nn import functional
 
 from ..data.devices import resolve_device
 from ..data.images import Images
+from ..data.networks import build_network
 from ..data.seeds import Seed, as_generator, torch_seed
 from ..data.spaces import Codes, Space
 from ..errors import ParameterError
-from .networks import build_network
 
 Progress = Callable[[int, int], None]
 

@@ -216,7 +216,7 @@ def _train(
     settings: Mapping[str, Any],
 ) -> list[Row]:
     """Train one architecture; the work of one unit."""
-    from .networks import build_network, count_parameters
+    from ..data.networks import build_network, count_parameters
     from .train import train_architectures
 
     result = train_architectures(space, code[None], images, **settings)[0]

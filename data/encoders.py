@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any, Self
 
 import numpy as np
@@ -116,14 +117,21 @@ class Paths(_Encoder):
             return kept, longest, True
         return kept, max(1, int((columns <= _MAX_PATH_COLUMNS).sum()) - 1), False
 
+    def _sequences(self) -> list[tuple[int, ...]]:
+        """Return the operations of each column's sequence."""
+        kept, longest, _ = self._layout
+        return [s for length in range(longest + 1) for s in product(kept, repeat=length)]
+
     def _names(self) -> list[str]:
-        kept, longest, whole = self._layout
-        names = [self.space.operations[k].name for k in kept]
-        level, found = [""], ["(skip)"]
-        for _ in range(longest):
-            level = [f"{head}>{name}" if head else name for head in level for name in names]
-            found += level
-        return [f"{'path' if whole else 'piece'}:{name}" for name in found]
+        names = [operation.name for operation in self.space.operations]
+        what = "path" if self._layout[2] else "piece"
+        return [f"{what}:{'>'.join(names[k] for k in s) or '(skip)'}" for s in self._sequences()]
+
+    @property
+    def without_convolution(self) -> NDArray[np.bool_]:
+        """Which columns count sequences without a convolution, shape (f,)."""
+        convolutions = {k for k, o in enumerate(self.space.operations) if o.kind == "conv"}
+        return np.array([convolutions.isdisjoint(s) for s in self._sequences()])
 
     def transform(self, codes: ArrayLike) -> Features:
         """Return the count of each sequence, shape (n, f)."""

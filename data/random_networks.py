@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
 
 _CHANNELS, _PIXELS, _IMAGES, _STAGES = 8, 4, 16, 2
-_CELLS_AT_ONCE = 64
+_CELLS_AT_ONCE = 16
 _STATISTICS = ("similarity", "log_volume", "effective_rank", "power", "roughness")
 
 

@@ -16,6 +16,7 @@ from .benchmarks.validate import Validation, validate_report
 from .benchmarks.validate import validate as _validate
 from .errors import ParameterError
 from .registry import (
+    DEFAULT_PREDICTOR,
     can_be_guided,
     make_predictor,
     make_searcher,
@@ -48,11 +49,12 @@ def _names(given: str | Sequence[str], known: Sequence[str]) -> list[str]:
 
 def compare(
     tables: str | Sequence[Problem],
-    predictors: str | Sequence[str] = "xgb,gp,gin",
+    predictors: str | Sequence[str] = "auto,xgb,gp,gin",
     *,
     n_train: Sequence[int] = (20, 50, 100),
     trials: int = 10,
     metric: str | None = None,
+    cheap: Sequence[str] = (),
     seed: int = 0,
     jobs: int = -1,
     out: str | Path | None = None,
@@ -67,7 +69,7 @@ def compare(
         ``TABLE/TASK``, several separated by commas; ``TABLE`` alone means all its tasks.
     predictors : str or sequence of str
         Names of ``nasurge predictors``; ``"all"`` is every one that can serve the table's space.
-    n_train, trials, seed, jobs, out, command, progress
+    n_train, trials, cheap, seed, jobs, out, command, progress
         As ``nasurge.benchmarks.protocol.compare``.
     metric : str, optional
         A metric or column to predict instead of the task's own.
@@ -91,6 +93,7 @@ def compare(
         {name: partial(make_predictor, name) for name in names},
         n_train=n_train,
         trials=trials,
+        cheap=cheap,
         seed=seed,
         skip_unfit=predictors in ("all", ["all"]),
         jobs=jobs,
@@ -98,7 +101,7 @@ def compare(
         command=command,
         progress=progress,
     )
-    _keep(found.folder, found, ("summary", "ceilings", "about"))
+    _keep(found.folder, found, ("summary", "ceilings", "cheap", "about"))
     compare_report(found.folder)
     return found
 
@@ -258,7 +261,7 @@ def search_study(
 
 def validate(
     table: str | Problem,
-    predictor: str = "gp",
+    predictor: str = DEFAULT_PREDICTOR,
     *,
     metric: str | None = None,
     out: str | Path | None = None,

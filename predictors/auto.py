@@ -2,70 +2,27 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..data.connections import Connections
-from ..data.encoders import OneHot, Paths, Structure
-from ..data.random_networks import RandomNetworks
 from ..data.seeds import Seed
 from ..data.spaces import CellSpace, Codes, Space
 from ..errors import ParameterError
 from .base import Predictor, Scores
-from .grouped import GroupedGP, Term
+from .feature_groups import FAMILIES, feature_groups
+from .grouped import GroupedGP, Groups, Term
 from .labels import Labels, NormalScores
 
-Matrix = NDArray[np.float64]
-
-_REFERENCE_ROWS = 4000
-_MOST_KINDS = 20
-MEMBERS = ("joint", "additive", "linear", "random", "trees")
-
-
-def feature_groups(space: Space, codes: Codes, *, untrained: bool) -> list[Matrix]:
-    """Return groups of raw features: structure, paths, and what more the space offers.
-
-    Connections are left out where a space knows no structure (every choice its own operation), and
-    the one-hot code where paths already tell everything.
-    """
-    groups = [Structure(space).transform(codes), np.sqrt(Paths(space).transform(codes))]
-    if len(space.operations) <= _MOST_KINDS:
-        encoder = Connections(space)
-        connections = encoder.transform(codes)
-        groups += [connections[:, : encoder.n_pairs], connections[:, encoder.n_pairs :]]
-    if space.positional:
-        groups.append(OneHot(space).transform(codes))
-    if untrained:
-        groups.append(RandomNetworks(space).transform(codes))
-    return groups
-
-
-@cache
-def _scales(space: Space, untrained: bool) -> list[tuple[Matrix, Matrix]]:
-    """Return centre and scale of the columns of every group, over architectures of the space.
-
-    Unlabelled architectures are free: scales from them are right with any number of labels. A
-    constant column gets scale 0. Structural numbers have a scale each; counts of rare events share
-    one, so that the rarest do not rule the distances.
-    """
-    count = min(space.n_codes, _REFERENCE_ROWS)
-    rows = np.unique(space.canonical(space.sample(count, seed=0)), axis=0)
-    found = []
-    for position, group in enumerate(feature_groups(space, rows, untrained=untrained)):
-        deviation = group.std(axis=0)
-        varies = deviation > 1e-9
-        own = position == 0 or position == 3
-        scale = np.where(varies, 1 / np.where(varies & own, deviation, 1), 0)
-        total = float(((deviation * scale) ** 2).sum())
-        found.append((group.mean(axis=0), scale / np.sqrt(max(2 * total, 1e-12))))
-    return found
+PROCESSES = ("joint", "additive", "linear", "random")
+MEMBERS = (*PROCESSES, "trees", "graphs")
+# From this many labels on, two graph networks were measured to serve better than one.
+_LABELS_FOR_TWO = 100
 
 
 class Auto(Predictor):
-    """A committee of Gaussian processes and boosted trees.
+    """A committee of Gaussian processes, boosted trees and graph networks.
 
     Its members see structure, paths, connections, the one-hot code where positions matter and, for
     cells, what untrained networks do to random inputs, all scaled over the whole space instead of
@@ -84,10 +41,13 @@ class Auto(Predictor):
         Some of ``"joint"`` (a Matern process over all features, a length scale per group),
         ``"additive"`` (a sum of one process per group), ``"linear"`` (a Matern and linear kernels),
         ``"random"`` (a Matern over structure and untrained networks; cells only; without it nothing
-        uses untrained networks) and ``"trees"`` (XGBoost); not ``"trees"`` alone.
+        uses untrained networks), ``"trees"`` (XGBoost) and ``"graphs"`` (gated graph networks:
+        one from 5 labels on, two from 100 on, with a vote each); at least one of the first four.
     labels : {"blended", "normal-scores", "standardised"}
     n_jobs : int
         Threads of the trees.
+    device : str
+        Of the graph networks: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     seed : int, Generator or None
 
     References
@@ -108,7 +68,7 @@ class Auto(Predictor):
 
     minimum_labels = 3
     offers_std = True
-    heavy_imports = ("scipy.optimize", "torch", "xgboost")
+    heavy_imports = ("scipy.optimize", "xgboost", f"{__package__}.graph")
 
     def __init__(
         self,
@@ -117,12 +77,14 @@ class Auto(Predictor):
         members: tuple[str, ...] = MEMBERS,
         labels: str = "blended",
         n_jobs: int = 1,
+        device: str = "auto",
         seed: Seed = None,
     ) -> None:
         self.space = space
         self.members = members
         self.labels = labels
         self.n_jobs = n_jobs
+        self.device = device
         self.seed = seed
 
     @property
@@ -130,33 +92,32 @@ class Auto(Predictor):
         """Whether features of untrained networks are asked for and there are any."""
         return "random" in self.members and isinstance(self.space, CellSpace)
 
-    def _features(self, codes: Codes) -> list[Matrix]:
-        """Return the scaled groups."""
-        groups = feature_groups(self.space, codes, untrained=self._untrained)
-        pairs = zip(groups, _scales(self.space, self._untrained), strict=True)
-        return [(group - centre) * scale for group, (centre, scale) in pairs]
+    def _features(self, codes: Codes) -> Groups:
+        return feature_groups(self.space, codes, untrained=self._untrained)
 
-    def _processes(self, n_groups: int) -> dict[str, GroupedGP]:
+    def _processes(self, groups: Groups) -> dict[str, GroupedGP]:
         """Return the unfitted Gaussian processes that were asked for and that the space allows."""
-        everything = tuple(range(n_groups - self._untrained))
-        linear = tuple(Term((g,), 0) for g in everything if g != 1)
+        everything = tuple(name for name in groups if name != "untrained")
+        base = tuple(name for name in everything if name not in FAMILIES)
         kernels = {
             "joint": [Term(everything, 1.5)],
-            "additive": [Term((g,), 2.5) for g in everything],
-            "linear": [Term(everything, 2.5), *linear],
+            "additive": [Term((name,), 2.5) for name in base],
+            "linear": [Term(base, 2.5), *(Term((name,), 0) for name in base if name != "paths")],
         }
         if self._untrained:
-            kernels["random"] = [Term((0, n_groups - 1), 1.5)]
+            kernels["random"] = [Term(("structure", "untrained"), 1.5)]
         return {name: GroupedGP(kernels[name]) for name in self.members if name in kernels}
 
     def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
+        from .graph import GatedGCN
+
         unknown = [name for name in self.members if name not in MEMBERS]
         groups = self._features(codes)
-        processes = self._processes(len(groups))
+        processes = self._processes(groups)
         if unknown or not processes:
             raise ParameterError(
-                f"members are some of {', '.join(MEMBERS)}, and not 'trees' alone; "
-                f"received {list(self.members)}"
+                f"members are some of {', '.join(MEMBERS)}, with at least one of "
+                f"{', '.join(PROCESSES)}; received {list(self.members)}"
             )
         self.inner_ = self._inner(groups, z) if self.labels == "blended" else None
         if self.inner_ is not None:
@@ -169,14 +130,21 @@ class Auto(Predictor):
         self.trees_ = None
         if "trees" in self.members:
             self.trees_ = self._trees(int(rng.integers(2**31))).fit(_side_by_side(groups), z)
+        self.graphs_, self.votes_ = None, {}
+        if "graphs" in self.members and len(z) >= GatedGCN.minimum_labels:
+            count, seed = 1 if len(z) < _LABELS_FOR_TWO else 2, int(rng.integers(2**31))
+            graphs = GatedGCN(
+                self.space, members=count, labels="standardised", device=self.device, seed=seed
+            )
+            self.graphs_, self.votes_ = graphs.fit(codes, z), {"graphs": count}
 
-    def _inner(self, groups: list[Matrix], z: Labels) -> NormalScores | None:
+    def _inner(self, groups: Groups, z: Labels) -> NormalScores | None:
         """Return the transform to normal scores if they rank left-out labels better."""
         from scipy.stats import kendalltau
 
         taus, normal = [], NormalScores().fit(z)
         for labels in (z, normal.transform(z)):
-            process = next(iter(self._processes(len(groups)).values())).fit(groups, labels)
+            process = next(iter(self._processes(groups).values())).fit(groups, labels)
             taus.append(kendalltau(labels - process.left_out_error_, z).statistic)
         return normal if taus[1] > taus[0] else None
 
@@ -200,10 +168,14 @@ class Auto(Predictor):
         means = {name: mean for name, (mean, _) in found.items()}
         if self.trees_ is not None:
             means["trees"] = self.trees_.predict(_side_by_side(groups)).astype(np.float64)
+        if self.graphs_ is not None:
+            means["graphs"] = self.graphs_.predict(codes)
         return means, np.sqrt(np.mean([std**2 for _, std in found.values()], axis=0))
 
     def member_scores(self, codes: ArrayLike) -> dict[str, Scores]:
         """Return what every member predicts, in transformed labels, each shape (n,).
+
+        The score is their mean, with ``votes_`` as weights of those that have more than one.
 
         Parameters
         ----------
@@ -213,14 +185,17 @@ class Auto(Predictor):
 
     def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
         means, deviation = self._members(codes)
-        scores, deviation = np.mean(list(means.values()), axis=0), deviation * self.spread_
+        deviation = deviation * self.spread_
+        votes = [self.votes_.get(name, 1) for name in means]
+        scores = np.average(list(means.values()), axis=0, weights=votes)
         if self.inner_ is None:
             return scores, deviation
         above, below = (self.inner_.inverse(scores + side * deviation) for side in (1, -1))
         return self.inner_.inverse(scores), (above - below) / 2
 
 
-def _side_by_side(groups: list[Matrix]) -> NDArray[np.float32]:
+def _side_by_side(groups: Groups) -> NDArray[np.float32]:
     """Return all features in one matrix, of about unit variance each."""
-    wide = np.concatenate(groups, axis=1) * np.sqrt(2 * groups[0].shape[1])
+    wide = np.concatenate(list(groups.values()), axis=1)
+    wide *= np.sqrt(2 * groups["structure"].shape[1])
     return np.asarray(wide, dtype=np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import Any, ClassVar, Literal, Self, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils import Tags
 
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space
 from ..errors import NotFittedError, ParameterError
-from .labels import Labels, check_labels, finite_labels, make_transform
+from .labels import Labels, LabelTransform, check_labels, finite_labels, make_transform
 
 Scores = NDArray[np.float64]
 
@@ -48,6 +50,11 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
     labels: str = "normal-scores"
     seed: Seed = None
 
+    n_features_in_: int
+    label_transform_: LabelTransform
+    fitted_codes_: Codes
+    fitted_labels_: Labels
+
     @property
     def has_std(self) -> bool:
         """Whether ``predict(codes, return_std=True)`` works with these parameters."""
@@ -57,6 +64,12 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
     def refusal(self) -> str | None:
         """Why it cannot serve its space with these parameters; None if it can."""
         return None
+
+    def __sklearn_tags__(self) -> Tags:
+        """Return scikit-learn's tags: codes are categories, whole numbers from 0."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.categorical = True
+        return tags
 
     @classmethod
     def preload(cls) -> None:
@@ -74,6 +87,8 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
 
     def fit(self, codes: ArrayLike, y: ArrayLike) -> Self:
         """Learn from measured architectures.
+
+        An error or an interruption (Ctrl-C) leaves what was learnt before as it was.
 
         Parameters
         ----------
@@ -94,12 +109,7 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
             raise ParameterError(self.refusal)
         codes = self.space.canonical(codes)
         y = check_labels(y, len(codes), minimum=self.minimum_labels, who=type(self).__name__)
-        transform = make_transform(self.labels).fit(y)
-        self._fit(codes, transform.transform(y), as_generator(self.seed))
-        self.n_features_in_ = codes.shape[1]
-        self.label_transform_ = transform
-        self.fitted_codes_, self.fitted_labels_ = codes, y.copy()
-        return self
+        return self._learn(codes, y.copy(), "_fit")
 
     def update(self, codes: ArrayLike, y: ArrayLike) -> Self:
         """Learn some more measured architectures, beside those learnt before.
@@ -118,7 +128,8 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
         ArchitectureError
             If a row is not in the space.
         LabelError
-            If labels are missing or not finite. What was learnt before stays as it is.
+            If labels are missing or not finite. After this and any other error or interruption,
+            what was learnt before stays as it is.
 
         Examples
         --------
@@ -134,10 +145,17 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
         codes = self.space.canonical(codes)
         y = np.concatenate([self.fitted_labels_, finite_labels(y, len(codes))])
         codes = np.concatenate([self.fitted_codes_, codes])
+        return self._learn(codes, y, "_update")
+
+    def _learn(self, codes: Codes, y: Labels, how: Literal["_fit", "_update"]) -> Self:
+        """Learn checked labels, whole or not at all: an error or Ctrl-C leaves what was learnt."""
+        learner = copy.copy(self)
         transform = make_transform(self.labels).fit(y)
-        self._update(codes, transform.transform(y), as_generator(self.seed))
-        self.label_transform_ = transform
-        self.fitted_codes_, self.fitted_labels_ = codes, y
+        getattr(learner, how)(codes, transform.transform(y), as_generator(self.seed))
+        learner.n_features_in_ = codes.shape[1]
+        learner.label_transform_ = transform
+        learner.fitted_codes_, learner.fitted_labels_ = codes, y
+        self.__dict__.update(vars(learner))
         return self
 
     def _update(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:

@@ -6,7 +6,6 @@ from abc import abstractmethod
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.nn import DenseGCNConv
 
 from ..data.seeds import Seed
 from ..data.spaces import Codes, Space
@@ -53,6 +52,8 @@ class GraphPredictor(NeuralPredictor):
         Whether the head reads path lengths.
     loss : str
         One of ``losses.LOSSES``.
+    patience : int, optional
+        Stop early, by a held-out fifth of the labels: see ``NeuralPredictor``.
     labels : {"normal-scores", "standardised"}
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
@@ -79,6 +80,7 @@ class GraphPredictor(NeuralPredictor):
         dropout_samples: int = 0,
         path_sums: bool = True,
         loss: str = "hinge",
+        patience: int | None = None,
         labels: str = "normal-scores",
         device: str = "auto",
         seed: Seed = None,
@@ -91,6 +93,7 @@ class GraphPredictor(NeuralPredictor):
             weight_decay=weight_decay,
             dropout=dropout,
             loss=loss,
+            patience=patience,
             labels=labels,
             device=device,
             seed=seed,
@@ -186,6 +189,8 @@ class GIN(GraphPredictor):
     (5,)
     """
 
+    heavy_imports = ("torch_geometric.nn",)
+
     def _layer(self) -> nn.Module:
         return isomorphism_layer(self.width)
 
@@ -210,7 +215,11 @@ class GCN(GraphPredictor):
     (5,)
     """
 
+    heavy_imports = ("torch_geometric.nn",)
+
     def _layer(self) -> nn.Module:
+        from torch_geometric.nn import DenseGCNConv
+
         def one_way() -> nn.Module:
             return Plain(DenseGCNConv(self.width, self.width))
 
@@ -261,7 +270,7 @@ class GatedGCN(GraphPredictor):
     (5,)
     """
 
-    predict_batch = 1024  # memory for a gate per edge and channel
+    predict_batch = 256  # memory for a gate per edge and channel
 
     def _layer(self) -> nn.Module:
         return TwoWay(Gated(self.width), Gated(self.width), self.width)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch_geometric.nn import DenseGINConv
 
 from .soft_graphs import SoftGraphs
 
@@ -46,6 +45,7 @@ class Plain(nn.Module):
 
 def isomorphism_layer(width: int) -> TwoWay:
     """Return a layer of a graph isomorphism network, both ways along the flow."""
+    from torch_geometric.nn import DenseGINConv
 
     def one_way() -> nn.Module:
         perceptron = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from ..errors import ParameterError
 
 Matrix = NDArray[np.float64]
+Groups = dict[str, Matrix]
 
-_ROWS_AT_ONCE = 2048
+_ROWS_AT_ONCE = 512
 _JITTER = 1e-6
 
 
@@ -34,7 +35,7 @@ class Term:
     scale per group.
     """
 
-    groups: tuple[int, ...]
+    groups: tuple[str, ...]
     smoothness: float
 
 
@@ -74,8 +75,8 @@ class GroupedGP:
     --------
     >>> import numpy as np
     >>> x = np.linspace(-1, 1, 30)[:, None]
-    >>> gp = GroupedGP([Term((0,), 1.5)]).fit([x], np.sin(3 * x[:, 0]))
-    >>> mean, std = gp.predict([x])
+    >>> gp = GroupedGP([Term(("x",), 1.5)]).fit({"x": x}, np.sin(3 * x[:, 0]))
+    >>> mean, std = gp.predict({"x": x})
     >>> bool(np.abs(mean - np.sin(3 * x[:, 0])).max() < 0.1)
     True
     """
@@ -98,56 +99,71 @@ class GroupedGP:
         return np.array(means), np.array(deviations)
 
     def _kernel(
-        self, theta: Matrix, squares: dict[int, Matrix], products: dict[int, Matrix]
-    ) -> tuple[Matrix, list[Matrix]]:
-        """Return the kernel and its derivatives in every log hyperparameter but the noise."""
-        total, slopes, at = np.zeros_like(next(iter((squares or products).values()))), [], 0
+        self, theta: Matrix, squares: Groups, products: Groups
+    ) -> tuple[Matrix, list[tuple[Matrix, Matrix | None]]]:
+        """Return the kernel, and each term's part of it and slope in the scaled distances."""
+        parts: list[tuple[Matrix, Matrix | None]] = []
+        at = 0
         for term in self.terms:
             amplitude = np.exp(theta[at])
             at += 1
             if not term.smoothness:
-                part = amplitude * np.sum([products[g] for g in term.groups], axis=0)
-                slopes.append(part)
-            else:
-                weights = np.exp(-2 * theta[at : at + len(term.groups)])
-                at += len(term.groups)
-                scaled = [w * squares[g] for w, g in zip(weights, term.groups, strict=True)]
-                value, slope = _matern(np.sum(scaled, axis=0), term.smoothness)
-                part = amplitude * value
-                slopes += [part, *(-2 * amplitude * slope * square for square in scaled)]
-            total = total + part
-        return total, slopes
+                parts.append((amplitude * np.sum([products[g] for g in term.groups], axis=0), None))
+                continue
+            weights = np.exp(-2 * theta[at : at + len(term.groups)])
+            at += len(term.groups)
+            scaled = weights[0] * squares[term.groups[0]]
+            for weight, group in zip(weights[1:], term.groups[1:], strict=True):
+                scaled += weight * squares[group]
+            value, slope = _matern(scaled, term.smoothness)
+            parts.append((amplitude * value, amplitude * slope))
+        return np.sum([part for part, _ in parts], axis=0), parts
 
-    def _between(
-        self, a: list[Matrix], b: list[Matrix]
-    ) -> tuple[dict[int, Matrix], dict[int, Matrix]]:
+    def _gradient(
+        self,
+        theta: Matrix,
+        pull: Matrix,
+        parts: list[tuple[Matrix, Matrix | None]],
+        squares: Groups,
+    ) -> Matrix:
+        """Return the derivatives of ``(pull * kernel).sum()`` in every log hyperparameter."""
+        found: list[float] = []
+        for term, (part, slope) in zip(self.terms, parts, strict=True):
+            found.append(float(np.vdot(pull, part)))
+            if slope is not None:
+                weights = np.exp(-2 * theta[len(found) : len(found) + len(term.groups)])
+                steep = pull * slope
+                found += [
+                    float(-2 * weight * np.vdot(steep, squares[group]))
+                    for weight, group in zip(weights, term.groups, strict=True)
+                ]
+        return np.array([*found, np.exp(theta[-1]) * np.trace(pull)])
+
+    def _between(self, a: Groups, b: Groups) -> tuple[Groups, Groups]:
         """Return squared distances and inner products of the groups that need them."""
-        curved = {g for term in self.terms if term.smoothness for g in term.groups}
-        linear = {g for term in self.terms if not term.smoothness for g in term.groups}
-        squares = {g: _distances(a[g], b[g]) for g in sorted(curved)}
-        return squares, {g: a[g] @ b[g].T for g in sorted(linear)}
+        curved = dict.fromkeys(g for t in self.terms if t.smoothness for g in t.groups)
+        linear = dict.fromkeys(g for t in self.terms if not t.smoothness for g in t.groups)
+        return {g: _distances(a[g], b[g]) for g in curved}, {g: a[g] @ b[g].T for g in linear}
 
-    def fit(self, groups: list[Matrix], z: Matrix) -> Self:
+    def fit(self, groups: Groups, z: Matrix) -> Self:
         """Learn labels ``z``, shape (n,), of ``groups``, each of shape (n, columns)."""
         from scipy.linalg import cho_factor, cho_solve
         from scipy.optimize import minimize
 
         self.groups_, self.mean_ = groups, float(z.mean())
         y, eye = z - self.mean_, np.eye(len(z))
-        between = self._between(groups, groups)
+        squares, products = self._between(groups, groups)
         centre, width = self._priors()
 
         def loss(theta: Matrix) -> tuple[float, Matrix]:
-            kernel, slopes = self._kernel(theta, *between)
-            noise = np.exp(theta[-1])
-            factor = cho_factor(kernel + (noise + _JITTER) * eye, lower=True)
+            kernel, parts = self._kernel(theta, squares, products)
+            factor = cho_factor(kernel + (np.exp(theta[-1]) + _JITTER) * eye, lower=True)
             inverse = cho_solve(factor, eye)
             alpha = inverse @ y
             gap = (theta - centre) / width
             value = 0.5 * y @ alpha + np.log(np.diag(factor[0])).sum() + 0.5 * gap @ gap
-            pull = inverse - np.outer(alpha, alpha)
-            slope = [0.5 * np.vdot(pull, s) for s in slopes] + [0.5 * noise * np.trace(pull)]
-            return float(value), np.array(slope) + gap / width
+            pull = 0.5 * (inverse - np.outer(alpha, alpha))
+            return float(value), self._gradient(theta, pull, parts, squares) + gap / width
 
         bounds = list(zip(centre - 4 * width, centre + 4 * width, strict=True))
         found: Any = minimize(
@@ -155,23 +171,24 @@ class GroupedGP:
         )
         self.theta_ = found.x
         self.noise_ = float(np.exp(found.x[-1]))
-        kernel, _ = self._kernel(self.theta_, *between)
+        kernel, _ = self._kernel(self.theta_, squares, products)
         self._factor = cho_factor(kernel + (self.noise_ + _JITTER) * eye, lower=True)
         self.alpha_ = cho_solve(self._factor, y)
         self.left_out_variance_ = 1 / np.diag(cho_solve(self._factor, eye))
         self.left_out_error_ = self.alpha_ * self.left_out_variance_
         return self
 
-    def predict(self, groups: list[Matrix]) -> tuple[Matrix, Matrix]:
+    def predict(self, groups: Groups) -> tuple[Matrix, Matrix]:
         """Return mean and standard deviation of a new label (noise included), each (n,)."""
-        n = len(groups[0])
+        n = len(next(iter(groups.values())))
         means, variances = np.empty(n), np.empty(n)
         for first in range(0, n, _ROWS_AT_ONCE):
             part = slice(first, first + _ROWS_AT_ONCE)
-            means[part], variances[part] = self._predict_few([group[part] for group in groups])
+            few = {name: group[part] for name, group in groups.items()}
+            means[part], variances[part] = self._predict_few(few)
         return means, np.sqrt(variances)
 
-    def _predict_few(self, groups: list[Matrix]) -> tuple[Matrix, Matrix]:
+    def _predict_few(self, groups: Groups) -> tuple[Matrix, Matrix]:
         """Return mean and variance of a few thousand labels."""
         from scipy.linalg import solve_triangular
 
@@ -180,9 +197,9 @@ class GroupedGP:
         variance = self._diagonal(groups) - (half * half).sum(axis=0)
         return self.mean_ + cross @ self.alpha_, np.maximum(variance, 0) + self.noise_
 
-    def _diagonal(self, groups: list[Matrix]) -> Matrix:
+    def _diagonal(self, groups: Groups) -> Matrix:
         """Return the prior variance of every row."""
-        at, total = 0, np.zeros(len(groups[0]))
+        at, total = 0, np.zeros(len(next(iter(groups.values()))))
         for term in self.terms:
             amplitude = np.exp(self.theta_[at])
             at += 1 + (len(term.groups) if term.smoothness else 0)

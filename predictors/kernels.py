@@ -98,7 +98,7 @@ class GaussianProcess(PipelinePredictor):
     minimum_labels = 3
     offers_std = True
     default_features: ClassVar[tuple[str, ...]] = ("structure", "onehot")
-    heavy_imports = ("sklearn.gaussian_process",)
+    heavy_imports: ClassVar[tuple[str, ...]] = ("sklearn.gaussian_process",)
 
     optimiser: ClassVar[Any] = "fmin_l_bfgs_b"
     """How scikit-learn searches the hyperparameters."""

@@ -57,6 +57,8 @@ class MLPEnsemble(NeuralPredictor):
     learning_rate, weight_decay, dropout : float
     loss : str
         One of ``losses.LOSSES``.
+    patience : int, optional
+        Stop early, by a held-out fifth of the labels: see ``NeuralPredictor``.
     features : tuple of str
         Encoders used.
     labels : {"normal-scores", "standardised"}
@@ -91,6 +93,7 @@ class MLPEnsemble(NeuralPredictor):
         weight_decay: float = 1.0,
         dropout: float = 0.1,
         loss: str = "mse",
+        patience: int | None = None,
         features: tuple[str, ...] = ("structure", "onehot"),
         labels: str = "normal-scores",
         device: str = "auto",
@@ -104,6 +107,7 @@ class MLPEnsemble(NeuralPredictor):
             weight_decay=weight_decay,
             dropout=dropout,
             loss=loss,
+            patience=patience,
             labels=labels,
             device=device,
             seed=seed,

@@ -34,6 +34,9 @@ class NeuralPredictor(Predictor):
     learning_rate, weight_decay, dropout : float
     loss : str
         One of ``losses.LOSSES``.
+    patience : int, optional
+        Hold out a fifth of the labels and stop when their ranking loss has not fallen for so many
+        steps; the best weights are kept. Without, all labels are learnt in all steps.
     labels : {"normal-scores", "standardised"}
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
@@ -56,6 +59,7 @@ class NeuralPredictor(Predictor):
         weight_decay: float,
         dropout: float,
         loss: str,
+        patience: int | None,
         labels: str,
         device: str,
         seed: Seed,
@@ -67,6 +71,7 @@ class NeuralPredictor(Predictor):
         self.weight_decay = weight_decay
         self.dropout = dropout
         self.loss = loss
+        self.patience = patience
         self.labels = labels
         self.device = device
         self.seed = seed
@@ -89,7 +94,7 @@ class NeuralPredictor(Predictor):
         targets = torch.as_tensor(z, dtype=torch.float32, device=self.device_)
         with torch_seed(rng, self.device_), one_thread():
             module = self._network(inputs).to(self.device_)
-            train(
+            self.steps_ = train(
                 module,
                 inputs,
                 targets,
@@ -99,6 +104,7 @@ class NeuralPredictor(Predictor):
                 learning_rate=self.learning_rate,
                 weight_decay=self.weight_decay,
                 rng=rng,
+                patience=self.patience,
             )
         self.module_ = module
         self._finish(inputs, targets)

@@ -11,11 +11,12 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from ..data.encoders import OneHot, Paths, Structure
 from ..data.seeds import Seed
 from ..data.spaces import Codes, Space
+from ..data.zero_cost import ZeroCost
 from ..errors import ParameterError
 from .base import Predictor, Scores
 from .labels import Labels
 
-ENCODERS = {"structure": Structure, "paths": Paths, "onehot": OneHot}
+ENCODERS = {"structure": Structure, "paths": Paths, "onehot": OneHot, "zero-cost": ZeroCost}
 
 
 def make_features(space: Space, names: tuple[str, ...] | list[str]) -> FeatureUnion:
@@ -47,7 +48,7 @@ class PipelinePredictor(Predictor):
     ----------
     space : Space
     features : tuple of str
-        Encoders used: ``"structure"``, ``"paths"``, ``"onehot"``.
+        Encoders used: ``"structure"``, ``"paths"``, ``"onehot"``, and for cells ``"zero-cost"``.
     labels : {"normal-scores", "standardised"}
     seed : int, Generator or None
     """

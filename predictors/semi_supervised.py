@@ -91,7 +91,7 @@ class Arch2Vec(GaussianProcess):
     (5,)
     """
 
-    heavy_imports = ("sklearn.gaussian_process",)
+    heavy_imports = ("sklearn.gaussian_process", "torch_geometric.nn")
 
     def __init__(
         self,
@@ -307,6 +307,8 @@ class Assessor(NeuralPredictor):
     (5,)
     """
 
+    heavy_imports = ("torch_geometric.nn",)
+
     def __init__(
         self,
         space: Space,
@@ -333,6 +335,7 @@ class Assessor(NeuralPredictor):
             weight_decay=weight_decay,
             dropout=dropout,
             loss=loss,
+            patience=None,
             labels=labels,
             device=device,
             seed=seed,

@@ -106,7 +106,8 @@ def search_tables(
     jobs : int
         Processes; -1 is one per core.
     out : Path, optional
-        Folder of the study; by default ``runs/search-XXXXXXXX``. One that is there goes on.
+        Folder of the study; by default ``runs/search-XXXXXXXX``. One that is there goes on,
+        also with other searchers or trials: what it has of them is used, and all it has is kept.
     command : str
     progress : callable, optional
 
@@ -140,7 +141,7 @@ def search_tables(
         "versions": versions(),
     }
     folder = out or Path("runs") / f"search-{fingerprint(about)}"
-    study = Study(folder, about)
+    study = Study(folder, about, grows=("searchers", "trials"))
     units = {
         f"{p.address} {c.label} trial={trial}": (p, c, budget, batch, trial, seed)
         for trial in range(trials)

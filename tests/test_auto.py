@@ -1,5 +1,7 @@
 """The default predictor and the parts it is made of."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.stats import kendalltau
@@ -10,9 +12,9 @@ from nasurge.data.random_networks import RandomNetworks
 from nasurge.data.spaces import make_space
 from nasurge.data.tables import Table
 from nasurge.errors import LabelError, ParameterError
-from nasurge.predictors.auto import MEMBERS
+from nasurge.predictors.auto import PROCESSES
 from nasurge.predictors.grouped import GroupedGP, Prior, Term
-from nasurge.registry import make_predictor
+from nasurge.registry import load_predictor, make_predictor
 
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|avg_pool_3x3~2|"
 
@@ -68,17 +70,17 @@ def test_random_networks_refuse_what_is_no_cell() -> None:
 
 
 TERMS = {
-    "matern": [Term((0, 1), 1.5)],
-    "sum": [Term((0,), 2.5), Term((1,), 1.5)],
-    "linear": [Term((0, 1), 2.5), Term((1,), 0)],
+    "matern": [Term(("a", "b"), 1.5)],
+    "sum": [Term(("a",), 2.5), Term(("b",), 1.5)],
+    "linear": [Term(("a", "b"), 2.5), Term(("b",), 0)],
 }
 
 
 @pytest.fixture
-def smooth() -> tuple[list[np.ndarray], np.ndarray]:
+def smooth() -> tuple[dict[str, np.ndarray], np.ndarray]:
     rng = np.random.default_rng(0)
-    groups = [rng.normal(size=(40, 3)) / 3, rng.normal(size=(40, 2)) / 2]
-    return groups, np.sin(3 * groups[0][:, 0]) + groups[1][:, 0] + rng.normal(0, 0.1, 40)
+    groups = {"a": rng.normal(size=(40, 3)) / 3, "b": rng.normal(size=(40, 2)) / 2}
+    return groups, np.sin(3 * groups["a"][:, 0]) + groups["b"][:, 0] + rng.normal(0, 0.1, 40)
 
 
 @pytest.mark.parametrize("terms", TERMS.values(), ids=TERMS)
@@ -104,12 +106,12 @@ def test_the_process_agrees_with_that_of_scikit_learn(smooth) -> None:
     from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
     groups, z = smooth
-    gp = GroupedGP([Term((0,), 2.5)], Prior()).fit(groups, z)
+    gp = GroupedGP([Term(("a",), 2.5)], Prior()).fit(groups, z)
     amplitude, length, noise = np.exp(gp.theta_)
     kernel = ConstantKernel(amplitude) * Matern(length, nu=2.5) + WhiteKernel(noise + 1e-6)
-    other = GaussianProcessRegressor(kernel, optimizer=None).fit(groups[0], z - z.mean())
+    other = GaussianProcessRegressor(kernel, optimizer=None).fit(groups["a"], z - z.mean())
     new = np.random.default_rng(1).normal(size=(10, 3)) / 3
-    mean, std = gp.predict([new, new])
+    mean, std = gp.predict({"a": new, "b": new})
     theirs, deviation = other.predict(new, return_std=True)
     assert np.allclose(mean, theirs + z.mean(), atol=1e-4)
     assert np.allclose(std, deviation, atol=1e-3)
@@ -117,7 +119,7 @@ def test_the_process_agrees_with_that_of_scikit_learn(smooth) -> None:
 
 def test_left_out_errors_are_those_of_refits(smooth) -> None:
     groups, z = smooth
-    gp = GroupedGP([Term((0, 1), 1.5)]).fit(groups, z)
+    gp = GroupedGP([Term(("a", "b"), 1.5)]).fit(groups, z)
     kernel, _ = gp._kernel(gp.theta_, *gp._between(groups, groups))
     kernel = kernel + (gp.noise_ + 1e-6) * np.eye(len(z))
     rest = np.arange(1, len(z))
@@ -145,7 +147,7 @@ def test_auto_ranks_better_than_its_peers_and_knows_its_errors(analog: Table) ->
     assert 0.65 < np.mean(inside) < 0.95
 
 
-@pytest.mark.parametrize("member", [m for m in MEMBERS if m != "trees"])
+@pytest.mark.parametrize("member", PROCESSES)
 def test_every_process_can_stand_alone(member: str, analog: Table) -> None:
     y = analog.values(task="cifar10", metric="baseline_accuracy")
     auto = make_predictor("auto", analog.space, members=(member,), seed=0)
@@ -153,7 +155,7 @@ def test_every_process_can_stand_alone(member: str, analog: Table) -> None:
     assert list(auto.member_scores(analog.codes[:9])) == [member]
 
 
-@pytest.mark.parametrize("members", [("trees",), (), ("joint", "forest")])
+@pytest.mark.parametrize("members", [("trees", "graphs"), (), ("joint", "forest")])
 def test_members_that_cannot_be_are_refused(members, analog: Table) -> None:
     y = analog.values(task="cifar10", metric="baseline_accuracy")
     auto = make_predictor("auto", analog.space, members=members)
@@ -164,3 +166,28 @@ def test_members_that_cannot_be_are_refused(members, analog: Table) -> None:
 def test_two_labels_are_too_few(analog: Table) -> None:
     with pytest.raises(LabelError, match="3"):
         make_predictor("auto", analog.space).fit(analog.codes[:2], [1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("n", "votes"),
+    [(4, {}), (5, {"graphs": 1}), (100, {"graphs": 2})],
+)
+def test_graph_networks_join_when_labels_are_enough(
+    n: int, votes: dict[str, int], analog: Table, tmp_path: Path
+) -> None:
+    y = analog.values(task="cifar10", metric="baseline_accuracy")
+    rows = np.random.default_rng(0).choice(len(y), n, replace=False)
+    codes, rest = analog.codes[rows], analog.codes[:500]
+    members = ("joint", "graphs")
+    auto = make_predictor("auto", analog.space, members=members, seed=0, device="cpu")
+    scores = auto.fit(codes, y[rows]).predict(rest)
+    assert auto.votes_ == votes
+    found = auto.member_scores(rest)
+    assert list(found) == ["joint", *votes]
+    mean = found["joint"]
+    if votes:
+        mean = (found["joint"] + votes["graphs"] * found["graphs"]) / (1 + votes["graphs"])
+    assert kendalltau(mean, scores)[0] > 0.999
+    auto.save(tmp_path / "auto.nasurge")
+    assert np.array_equal(load_predictor(tmp_path / "auto.nasurge").predict(rest), scores)
+    assert np.array_equal(auto.fit(codes, y[rows]).predict(rest), scores)

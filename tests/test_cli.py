@@ -1,5 +1,6 @@
 """The command line: JSON that scripts depend on, errors in one line, stopping and going on."""
 
+import inspect
 import json
 import os
 import re
@@ -12,8 +13,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from nasurge.cli import app
+from nasurge import api
+from nasurge.cli import app, running
 from nasurge.data.tables import Table
+from nasurge.registry import DEFAULT_PREDICTOR
 
 COMPARE = ["compare", "nb201-analog/cifar10", "-p", "gp", "-n", "20,40", "--trials", "2", "-j", "1"]
 
@@ -214,6 +217,19 @@ def test_names_are_listed(run) -> None:
         assert set(names) <= {entry["name"] for entry in listed}
         text = run(command).stdout
         assert all(name in text for name in names)
+    listed = json.loads(run("predictors", "--json").stdout)["predictors"]
+    assert [entry["name"] for entry in listed if entry["default"]] == ["auto"]
+    assert "auto (default)" in run("predictors").stdout
+
+
+def test_the_default_predictor_is_everywhere_the_default() -> None:
+    for function in (api.compare, api.validate, running.compare, running.validate):
+        default = next(
+            p.default
+            for name, p in inspect.signature(function).parameters.items()
+            if name in ("predictors", "predictor", "names", "name")
+        )
+        assert default.split(",")[0] == DEFAULT_PREDICTOR
 
 
 @pytest.mark.slow

@@ -180,3 +180,39 @@ def test_a_predictor_that_cannot_serve_the_space_is_refused_or_left_out(
     codes, y = analog.codes[:20], np.arange(20.0)
     with pytest.raises(ParameterError, match="only for rings"):
         Picky(analog.space, seed=0).fit(codes, y)
+
+
+def test_a_comparison_grows_and_equals_one_made_at_once(tmp_path: Path) -> None:
+    def run(folder: str, names: str, sizes: tuple[int, ...], trials: int):
+        return nasurge.compare(
+            "nb201-analog/cifar10",
+            names,
+            n_train=sizes,
+            trials=trials,
+            jobs=1,
+            out=tmp_path / folder,
+        )
+
+    def plain(found) -> list[dict]:
+        timed = ("fit_seconds", "predict_seconds")
+        return [{k: v for k, v in row.items() if k not in timed} for row in found.rows]
+
+    first = run("grown", "ridge", (20,), 2)
+    journal = tmp_path / "grown" / "rows.jsonl"
+    lines = journal.read_text()
+    grown = run("grown", "gp,ridge", (20, 40), 3)
+    assert journal.read_text().startswith(lines), "what was done is done again"
+    assert plain(grown) == plain(run("at once", "gp,ridge", (20, 40), 3))
+    assert grown.about["trials"] == 3
+    assert [e["trials"] for e in grown.summary] == [3] * 8
+    whole = journal.read_text()
+    again = run("grown", "ridge", (20,), 2)
+    assert again.rows == first.rows
+    assert journal.read_text() == whole, "a smaller question forgets"
+    text = (tmp_path / "grown" / "report.html").read_text()
+    assert "Trial 0 with 20 training architectures" in text
+    assert "2 trials" in text
+    with pytest.raises(ParameterError, match=r"different: labels\)"):
+        nasurge.compare(
+            "nb201-analog/cifar10", "ridge", metric="qat_accuracy", out=tmp_path / "grown"
+        )

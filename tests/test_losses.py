@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from nasurge.errors import ParameterError
 from nasurge.predictors.losses import LOSSES, make_loss
+from nasurge.predictors.training import OneCycleAdamW
 
 RANKING = ["hinge", "listmle", "warp", "bce-rank"]
 SCORES = torch.tensor([0.0, 2.0, 1.0])
@@ -101,3 +102,31 @@ def test_values_and_gradients_stay_finite(name: str) -> None:
 def test_an_unknown_loss_is_an_error_that_lists_them() -> None:
     with pytest.raises(ParameterError, match="listmle, warp, bce-rank"):
         make_loss("rank")
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 40])
+def test_steps_are_those_of_the_optimiser_and_schedule_of_torch(steps: int) -> None:
+    x = torch.linspace(-1, 1, 20)[:, None]
+
+    def network() -> torch.nn.Module:
+        module = torch.nn.Linear(1, 2)
+        for parameter in module.parameters():
+            torch.nn.init.constant_(parameter, 0.3)
+        return module
+
+    ours, theirs = network(), network()
+    optimiser = OneCycleAdamW(
+        list(ours.parameters()), learning_rate=0.1, weight_decay=0.05, steps=steps
+    )
+    other = torch.optim.AdamW(theirs.parameters(), lr=0.1, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(other, 0.1, total_steps=steps)
+    for step in range(steps):
+        (ours(x) ** 2).mean().backward()
+        optimiser.step(step)
+        other.zero_grad()
+        (theirs(x) ** 2).mean().backward()
+        other.step()
+        if step + 1 < steps:
+            schedule.step()
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-6)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from nasurge.benchmarks.networks import build_network, count_flops, count_parameters
+from nasurge.data.networks import build_network, count_flops, count_parameters
 from nasurge.data.spaces import CellSpace, Operation, make_space
 from nasurge.errors import ArchitectureError, ParameterError
 

@@ -35,7 +35,7 @@ def run(environment: dict[str, str], *arguments: str, cwd: Path | None = None) -
 
 def test_the_command_line_lists_it(installed) -> None:
     listed = json.loads(run(installed, "-m", "nasurge", "predictors", "--json"))["predictors"]
-    assert {"name": "depth", "std": False} in listed
+    assert {"name": "depth", "std": False, "default": False} in listed
 
 
 def test_it_keeps_the_contracts(installed) -> None:

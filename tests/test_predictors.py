@@ -12,6 +12,7 @@ from scipy.stats import kendalltau
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import Pipeline
 
+from nasurge.data import zero_cost
 from nasurge.data.spaces import ProductSpace, Space, make_space
 from nasurge.data.tables import Table
 from nasurge.errors import DeviceError, ParameterError, UnknownNameError
@@ -21,6 +22,10 @@ from nasurge.testing.predictor import PREDICTOR_CHECKS
 
 GRAPH = ["gin", "gcn", "gat", "gated-gcn", "gates", "flan", "transformer"]
 PRETRAINED = {"pretraining_steps": 10, "width": 32, "latent": 8}
+PROXIES = [
+    *("synflow", "nwot", "jacov", "snip", "grasp", "fisher", "grad-norm"),
+    *("l2-norm", "plain", "zen", "epe-nas", "params", "flops", "fourier"),
+]
 FAST = {
     "mlp": {"steps": 60},
     "bananas": {"steps": 60},
@@ -35,7 +40,10 @@ FAST = {
     "assessor": PRETRAINED | {"steps": 60, "unlabelled": 100},
     "seminas": PRETRAINED | {"steps": 30, "pseudo_labels": 40},
     "weaknas": {"base": "gp"},
+    "auto": {"members": ("joint", "random", "trees")},  # networks: test_auto
 } | {name: {"steps": 30, "width": 16, "layers": 2} for name in GRAPH}
+FAST |= {name: {"width": 2, "cells": 1, "batch": 4, "size": 4} for name in PROXIES}
+FAST |= {name: {**FAST["zen"], "steps": 1} for name in ("genas", "gennas")}
 FAST["gated-gcn"]["steps"] = 60  # the slowest to learn the labels of an update
 SPACES = {
     "nb201": make_space("nb201"),
@@ -43,6 +51,12 @@ SPACES = {
     "transnas-macro": make_space("transnas-macro"),
     "product": ProductSpace([list("abc"), list("defg"), list("hij"), list("kl")]),
 }
+
+
+@pytest.fixture(autouse=True)
+def _few_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standardise zero-cost proxies by fewer networks than users do: each has to be built."""
+    monkeypatch.setattr(zero_cost, "_REFERENCE", 20)
 
 
 def labelled(space: Space, n: int = 60) -> tuple[np.ndarray, np.ndarray]:
@@ -54,12 +68,20 @@ def labelled(space: Space, n: int = 60) -> tuple[np.ndarray, np.ndarray]:
     return codes, np.asarray(90 + y, dtype=float)
 
 
+def settings(name: str, space: Space) -> dict:
+    """What makes a predictor's contract quick, and what it cannot do without."""
+    if name != "low-fidelity":
+        return FAST.get(name, {})
+    every = space.all_codes()
+    return {"cheap": every.sum(axis=1) + 0.1 * every[:, 0], "cheap_codes": every}
+
+
 @pytest.mark.parametrize("check", PREDICTOR_CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("space", SPACES.values(), ids=list(SPACES))
 @pytest.mark.parametrize("name", predictor_names())
 def test_contract(name: str, space: Space, check) -> None:
     codes, y = labelled(space)
-    make = partial(make_predictor, name, space, **FAST.get(name, {}))
+    make = partial(make_predictor, name, space, **settings(name, space))
     refusal = make(seed=0).refusal
     if refusal is None:
         check(make, codes, y)

@@ -132,3 +132,19 @@ def test_refusals(tmp_path: Path) -> None:
         nasurge.make_searcher("random", nasurge.make_space("nb201"), predictor="gp")
     with pytest.raises(UnknownNameError, match="population_size"):
         nasurge.make_searcher("evolution", nasurge.make_space("nb201"), populaton_size=3)
+
+
+def test_a_search_study_grows_by_trials_and_searchers(nbgraph: Table, tmp_path: Path) -> None:
+    def run(folder: str, trials: int, **more):
+        found = nasurge.search(
+            "nbgraph/cora", budget=10, trials=trials, jobs=1, out=tmp_path / folder, **more
+        )
+        return [{k: v for k, v in row.items() if k != "search_seconds"} for row in found.rows]
+
+    run("grown", 2)
+    lines = (tmp_path / "grown" / "rows.jsonl").read_text()
+    grown = run("grown", 3, predictor="ridge")
+    assert (tmp_path / "grown" / "rows.jsonl").read_text().startswith(lines)
+    assert grown == run("at once", 3, predictor="ridge")
+    with pytest.raises(ParameterError, match=r"different: batch\)"):
+        run("grown", 2, batch=2)

@@ -88,6 +88,27 @@ def test_a_folder_of_another_study_is_refused(tmp_path: Path) -> None:
         Study(tmp_path, {"kind": "compare", "seed": 1})
 
 
+def test_a_study_grows_and_gives_what_is_asked(tmp_path: Path) -> None:
+    def ask(about: dict, ks: list[int]) -> list[int]:
+        CALLS.clear()
+        study = Study(tmp_path, {"seed": 0, **about}, grows=("trials", "names"))
+        rows = study.run({f"unit {k}": (k,) for k in ks}, square, jobs=1)
+        return [row["k"] for row in rows]
+
+    assert ask({"trials": 2, "names": ["a"]}, [0, 1]) == [0, 1]
+    assert ask({"trials": 4, "names": ["a"]}, [0, 1, 2, 3]) == [0, 1, 2, 3]
+    assert CALLS == [2, 3]
+    assert ask({"trials": 1, "names": ["b", "a"]}, [5, 0]) == [5, 0]
+    assert CALLS == [5]
+    kept = {"seed": 0, "trials": 4, "names": ["a", "b"]}
+    assert json.loads((tmp_path / "study.json").read_text()) == kept
+    with pytest.raises(ParameterError, match=r"different: seed\)"):
+        Study(tmp_path, {**kept, "trials": 9, "seed": 1}, grows=("trials", "names"))
+    with pytest.raises(ParameterError, match=r"different: more\)"):
+        Study(tmp_path, {**kept, "more": 1}, grows=("trials", "names"))
+    assert len(read_units(tmp_path)) == 5
+
+
 def test_two_runs_in_one_folder_do_not_mix(tmp_path: Path) -> None:
     first, second = Study(tmp_path, {}), Study(tmp_path, {})
 
@@ -166,28 +187,33 @@ SCRIPT = """
         return [{"k": k}]
 
     if __name__ == "__main__":
-        units = {str(k): (k,) for k in range(60)}
-        Study(Path(sys.argv[1]), {}).run(units, slow, jobs=int(sys.argv[2]))
+        trials = int(sys.argv[3])
+        units = {str(k): (k,) for k in range(trials)}
+        study = Study(Path(sys.argv[1]), {"trials": trials}, grows=("trials",))
+        study.run(units, slow, jobs=int(sys.argv[2]))
 """
 
 
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_stopped_study_goes_on(tmp_path: Path, stop: signal.Signals, jobs: int) -> None:
+def test_a_stopped_study_goes_on_and_grows(tmp_path: Path, stop: signal.Signals, jobs: int) -> None:
     """Stopped at several moments, the told units are those of an uninterrupted run, each once."""
     script = tmp_path / "script.py"
     script.write_text(textwrap.dedent(SCRIPT))
     folder = tmp_path / "study"
     command = [sys.executable, str(script), str(folder), str(jobs)]
     journal = folder / "rows.jsonl"
-    for wanted in (5, 20, 40):
-        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+    for wanted, trials in ((5, "30"), (20, "30"), (40, "60")):
+        process = subprocess.Popen(
+            [*command, trials], stderr=subprocess.DEVNULL, start_new_session=True
+        )
         while process.poll() is None:
             if journal.exists() and journal.read_bytes().count(b"\n") >= wanted:
                 os.killpg(process.pid, stop)
                 break
             time.sleep(0.01)
         process.wait(timeout=60)
-    subprocess.run(command, check=True)
+    subprocess.run([*command, "60"], check=True)
     units = [json.loads(line)["unit"] for line in journal.read_text().splitlines()]
     assert sorted(units, key=int) == [str(k) for k in range(60)]
+    assert json.loads((folder / "study.json").read_text()) == {"trials": 60}

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from nasurge.benchmarks.networks import build_network
 from nasurge.benchmarks.train import TrainResult, _Batches, train_architectures, train_network
 from nasurge.data.devices import resolve_device
 from nasurge.data.images import Images, load_images
+from nasurge.data.networks import build_network
 from nasurge.data.spaces import make_space
 from nasurge.errors import ArchitectureError, DeviceError, ParameterError
 

@@ -25,7 +25,8 @@ Out = Annotated[
     typer.Option(
         "--out",
         help="Folder for rows, summary and report; by default runs/KIND-XXXXXXXX, named by what "
-        "is run. A run that was stopped goes on where it was.",
+        "is run. A run that was stopped goes on where it was; with --out, compare and search may "
+        "also be asked for more there, such as trials.",
         show_default=False,
     ),
 ]

@@ -89,16 +89,25 @@ def import_(
 
 
 def predictors(as_json: AsJson = False) -> None:
-    """List the predictors: names for -p, and whether they offer uncertainty."""
+    """List the predictors: names for -p, whether they offer uncertainty, and the default."""
     with reported_errors():
-        from ..registry import predictor_class, predictor_names
+        from ..registry import DEFAULT_PREDICTOR, predictor_class, predictor_names
 
         found = [(name, predictor_class(name)) for name in predictor_names()]
         if as_json:
-            emit({"predictors": [{"name": n, "std": c.offers_std} for n, c in found]})
+            listed = [
+                {"name": n, "std": c.offers_std, "default": n == DEFAULT_PREDICTOR}
+                for n, c in found
+            ]
+            emit({"predictors": listed})
             return
         rows = [
-            [n, _first_line(c), "yes" if c.offers_std else "", str(c.minimum_labels)]
+            [
+                f"{n} (default)" if n == DEFAULT_PREDICTOR else n,
+                _first_line(c),
+                "yes" if c.offers_std else "",
+                str(c.minimum_labels),
+            ]
             for n, c in found
         ]
         print_table(("predictor", "what it is", "uncertainty", "fewest labels"), rows)

@@ -30,12 +30,22 @@ def compare(
         typer.Option(
             "--predictors", "-p", help="Predictors, separated by commas; all is every one."
         ),
-    ] = "xgb,gp,gin",
+    ] = "auto,xgb,gp,gin",
     sizes: Annotated[
         str, typer.Option("-n", "--n-train", help="Numbers of training architectures.")
     ] = "20,50,100",
     trials: Annotated[int, typer.Option("--trials", "-t", min=1, help="Trials of each.")] = 10,
     metric: Metric = None,
+    cheap: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--cheap",
+            metavar="METRIC[@EPOCH]",
+            help="Column known for every architecture, given to predictors that take cheap values "
+            "(low-fidelity), such as accuracy@12; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     seed: SeedOption = 0,
     jobs: Jobs = -1,
     out: Out = None,
@@ -47,7 +57,7 @@ def compare(
     Prints rank correlations with 95 % intervals over trials, also for architectures whose function
     no training architecture computes; writes tidy rows and a report to open in a browser. Try:
 
-        nasurge compare nb201-analog/cifar10 -p xgb,gp,gin -n 20,50,100 --trials 5
+        nasurge compare nb201-analog/cifar10 -p auto,xgb,gp -n 20,50,100 --trials 5
     """
     with reported_errors():
         from ..api import compare as run
@@ -60,6 +70,7 @@ def compare(
                 n_train=numbers(sizes, "-n"),
                 trials=trials,
                 metric=metric,
+                cheap=cheap or (),
                 seed=seed,
                 jobs=jobs,
                 out=out,
@@ -76,6 +87,9 @@ def compare(
                 f"{address}: a perfect predictor would reach {ceiling['kendall_tau']:.3f} "
                 f"({ceiling['kendall_tau_top5']:.3f} in the top 5 %), the labels' noise allowing"
             )
+        for address, taus in found.cheap.items():
+            for label, tau in taus.items():
+                typer.echo(f"{address}: {label}, by itself, ranks all of them with {tau:.3f}")
         _closing(
             found.folder, f"{trials} trials, seed {seed}; labels: {_join(found.about['labels'])}"
         )
@@ -146,7 +160,7 @@ def search(
 
 def validate(
     problem: Tables,
-    name: Annotated[str, typer.Option("--predictor", "-p", help="The predictor.")] = "gp",
+    name: Annotated[str, typer.Option("--predictor", "-p", help="The predictor.")] = "auto",
     n_train: Annotated[
         int, typer.Option("-n", "--n-train", help="Architectures of the table it learns.")
     ] = 100,
@@ -173,7 +187,7 @@ def validate(
     trained on real images; predicted score, table value and trained accuracy stand side by side
     with their rank correlations. Try:
 
-        nasurge validate nb201-analog/cifar10 -p gp --top 3 --spread 6
+        nasurge validate nb201-analog/cifar10 --top 3 --spread 6
     """
     with reported_errors():
         from ..api import validate as run
@@ -256,7 +270,7 @@ def demo(
         with progress_bar("compare") as progress:
             compared = run_compare(
                 table,
-                "xgb,gp,gin",
+                "auto,xgb,gp,gin",
                 n_train=(20, 50, 100),
                 trials=5,
                 jobs=jobs,
@@ -283,7 +297,6 @@ def demo(
         with progress_bar("validate") as progress:
             validated = run_validate(
                 table,
-                "gp",
                 top=4,
                 spread=12,
                 epochs=2,

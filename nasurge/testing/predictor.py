@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import pickle
 import random
+import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from ..data.spaces import Codes
-from ..errors import ArchitectureError, LabelError, NotFittedError, ParameterError
+from ..errors import ArchitectureError, DeviceError, LabelError, NotFittedError, ParameterError
 from ..predictors.base import Predictor
 from ..registry import load_predictor
 
@@ -100,6 +102,12 @@ def check_duplicates(make: Make, codes: Codes, y: Values) -> None:
     assert np.isfinite(scores.predict(codes)).all()
 
 
+def check_one_architecture(make: Make, codes: Codes, y: Values) -> None:
+    """Check that many labels of one and the same architecture are learnt, contradictory as is."""
+    one = np.repeat(codes[:1], len(y), axis=0)
+    assert np.isfinite(make(seed=0).fit(one, y).predict(codes)).all()
+
+
 def check_few(make: Make, codes: Codes, y: Values) -> None:
     """Check that it works with the fewest labels it claims to need, and refuses fewer."""
     predictor = make(seed=0)
@@ -111,24 +119,110 @@ def check_few(make: Make, codes: Codes, y: Values) -> None:
     _raises(LabelError, lambda: make(seed=0).fit(codes[short], y[short]), str(few))
 
 
-def check_bad_input(make: Make, codes: Codes, y: Values) -> None:
-    """Check that bad labels, foreign codes and wrong lengths are clear errors."""
-    predictor = make(seed=0)
-    for bad in (np.nan, np.inf):
+def check_bad_labels(make: Make, codes: Codes, y: Values) -> None:
+    """Check that labels which cannot be learnt from are clear errors, and change nothing."""
+    predictor = make(seed=0).fit(codes, y)
+    scores = predictor.predict(codes)
+    for bad in (np.nan, np.inf, -np.inf):
         spoilt = np.where(np.arange(len(y)) == 5, bad, y)
-        _raises(LabelError, partial(predictor.fit, codes, spoilt), "label 5", str(bad))
+        for learn in (predictor.fit, predictor.update, make(seed=0).fit):
+            _raises(LabelError, partial(learn, codes, spoilt), "label 5", str(bad))
+    _raises(LabelError, lambda: predictor.fit(codes, np.full(len(y), np.nan)), "label 0")
     _raises(LabelError, lambda: predictor.fit(codes, np.full(len(y), 7.0)), "7")
-    _raises(LabelError, lambda: predictor.fit(codes, y[:-1]), str(len(codes)))
-    _raises(ArchitectureError, lambda: predictor.fit(codes[:, :-1], y), predictor.space.name)
-    _raises(ArchitectureError, lambda: predictor.fit(codes + 100, y), "row 0")
+    _raises(LabelError, lambda: predictor.fit(codes[:1], y[:1]), "1")
+    _raises(LabelError, lambda: predictor.fit(codes[:0], y[:0]), "0")
+    for learn in (predictor.fit, predictor.update):
+        _raises(LabelError, partial(learn, codes, y[:-1]), str(len(codes)))
+        _raises(LabelError, partial(learn, codes, y[:, None]), str(len(codes)))
+        _raises(LabelError, partial(learn, codes, ["good"] * len(codes)), "numbers")
+    assert np.array_equal(predictor.predict(codes), scores), "refused labels spoilt the model"
+
+
+def check_foreign_codes(make: Make, codes: Codes, y: Values) -> None:
+    """Check that architectures of another space are clear errors, and change nothing."""
+    predictor = make(seed=0).fit(codes, y)
+    scores = predictor.predict(codes)
+    foreign = codes.copy()
+    foreign[-1, 0] = predictor.space.cardinalities[0]
+    last = f"row {len(codes) - 1}"
+    for learn in (predictor.fit, predictor.update, make(seed=0).fit):
+        for wrong, words in (
+            (codes + 100, "row 0"),
+            (-1 - codes, "row 0"),
+            (foreign, last),
+            (codes[:, :-1], predictor.space.name),
+            (np.concatenate([codes, codes], axis=1), predictor.space.name),
+            (codes[0], predictor.space.name),
+            (codes + 0.5, ".5"),
+            (np.full(codes.shape, np.nan), "nan"),
+            (codes.astype(str), "integers"),
+            (predictor.space.format(codes), "parse"),
+        ):
+            _raises(ArchitectureError, partial(learn, wrong, y), words)
+            _raises(ArchitectureError, partial(predictor.predict, wrong), words)
     _raises(NotFittedError, lambda: make(seed=0).predict(codes), "fit")
-    fitted = make(seed=0).fit(codes, y)
-    _raises(ArchitectureError, lambda: fitted.predict(codes + 100), "row 0")
-    scores = fitted.predict(codes)
+    assert np.array_equal(predictor.predict(codes), scores), "refused codes spoilt the model"
+    floats = predictor.predict(codes.astype(float))
+    assert np.array_equal(floats, scores), "whole numbers are codes, whatever their type"
+
+
+def check_absent_device(make: Make, codes: Codes, y: Values) -> None:
+    """Check that a device which is not there is a clear error, where a device can be asked for."""
+    import torch
+
+    if "device" not in make(seed=0).get_params(deep=False) or torch.cuda.is_available():
+        return
+    predictor = make(seed=0).fit(codes, y)
+    scores = predictor.predict(codes)
+    predictor.set_params(device="cuda")
+    _raises(DeviceError, lambda: predictor.fit(codes, y), "cuda", "cpu")
+    assert np.array_equal(predictor.predict(codes), scores), "a refused device spoilt the model"
+    predictor.set_params(device="quantum")
+    _raises(ParameterError, lambda: predictor.fit(codes, y), "quantum", "cpu")
+
+
+def _stopped(call: Callable[[], Any], package: tuple[str, str], at: int) -> bool:
+    """Return whether ``call`` was stopped by Ctrl-C at the ``at``-th call within the package.
+
+    The interpreter tells of every call, so that the moment is the same in each run.
+    """
+    seen = 0
+
+    def watch(frame: FrameType, event: str, _: Any) -> None:
+        nonlocal seen
+        if event == "call" and frame.f_globals.get("__name__", "").startswith(package):
+            seen += 1
+            if seen == at:
+                raise KeyboardInterrupt
+
+    before = sys.getprofile()
+    sys.setprofile(watch)
     try:
-        fitted.fit(codes, np.full(len(y), np.nan))
-    except LabelError:
-        assert np.array_equal(fitted.predict(codes), scores), "a refused fit spoilt the model"
+        call()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.setprofile(before)
+    return False
+
+
+def check_interrupted(make: Make, codes: Codes, y: Values) -> None:
+    """Check that a fit stopped in the middle (Ctrl-C) leaves what was learnt before, or nothing."""
+    half = len(y) // 2
+    predictor, fresh = make(seed=0).fit(codes[:half], y[:half]), make(seed=0)
+    scores = predictor.predict(codes)
+    package = ("nasurge", type(predictor).__module__.partition(".")[0])
+    assert _stopped(lambda: predictor.fit(codes, y), package, 3), "fit calls nothing of its own"
+    for at in (12, 60, 300):
+        if not _stopped(partial(fresh.fit, codes, y), package, at):
+            break  # it takes fewer calls
+        _raises(NotFittedError, lambda: fresh.predict(codes), "fit")
+        assert _stopped(lambda: predictor.fit(codes, y), package, at)
+        assert np.array_equal(predictor.predict(codes), scores), "a stopped fit left a mix"
+        if not _stopped(lambda: predictor.update(codes[half:], y[half:]), package, at):
+            break
+        assert np.array_equal(predictor.predict(codes), scores), "a stopped update left a mix"
+        assert np.array_equal(predictor.fitted_labels_, y[:half])
 
 
 def check_std(make: Make, codes: Codes, y: Values) -> None:
@@ -229,8 +323,12 @@ PREDICTOR_CHECKS = (
     check_twins,
     check_units,
     check_duplicates,
+    check_one_architecture,
     check_few,
-    check_bad_input,
+    check_bad_labels,
+    check_foreign_codes,
+    check_absent_device,
+    check_interrupted,
     check_std,
     check_scikit_learn,
     check_global_state,

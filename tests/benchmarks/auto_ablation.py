@@ -13,12 +13,12 @@ import numpy as np
 
 import nasurge
 from nasurge.benchmarks.metrics import kendall_tau, kendall_tau_top
-from nasurge.predictors.auto import MEMBERS
+from nasurge.predictors.auto import MEMBERS, PROCESSES
 
 SUBSETS = (
     MEMBERS,
-    *((name,) for name in MEMBERS if name != "trees"),
-    ("joint", "trees"),
+    *((name,) for name in PROCESSES),
+    (*PROCESSES, "trees"),
     *(tuple(m for m in MEMBERS if m != left) for left in MEMBERS),
 )
 # NAS-Bench-201 is reported on test accuracy after 200 epochs, as published bars are.
@@ -77,10 +77,11 @@ def _one(name: str, n: int, given: argparse.Namespace) -> None:
         if len(subsets) > 1:
             members = auto.member_scores(table.codes[rest])
             for subset in subsets[1:]:
-                present = [members[m] for m in subset if m in members]
+                present = [m for m in subset if m in members]
                 if not present:
                     continue
-                mean = np.mean(present, axis=0)
+                votes = [auto.votes_.get(m, 1) for m in present]
+                mean = np.average([members[m] for m in present], axis=0, weights=votes)
                 found.setdefault("+".join(subset), []).append(_taus(y[rest], mean))
     for key, taus in found.items():
         tau, top = np.mean(taus, axis=0)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import reduce
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from ..data.spaces import CellSpace, Space
 from ..errors import ParameterError
+from .spaces import CellSpace, Space
 
 
 class ReLUConvBN(nn.Sequential):
@@ -104,6 +104,19 @@ class Reduction(nn.Module):
         return result
 
 
+def why_no_network(space: Space) -> str | None:
+    """Return why no networks can be built for a space; None if they can."""
+    if not isinstance(space, CellSpace):
+        return f"networks are built for cell spaces; {space.name!r} is not one"
+    unknown = {operation.name for operation in space.operations if operation.kind != "zero"}
+    if unknown := unknown - set(OPERATIONS):
+        return (
+            f"no network for operations {', '.join(sorted(unknown))} of space {space.name!r}; "
+            f"known: {', '.join(OPERATIONS)}"
+        )
+    return None
+
+
 def build_network(
     space: Space,
     code: ArrayLike,
@@ -170,15 +183,9 @@ def build_network(
     >>> count_parameters(network)
     587386
     """
-    if not isinstance(space, CellSpace):
-        raise ParameterError(f"networks are built for cell spaces; {space.name!r} is not one")
-    code = space.check(np.asarray(code)[None])[0]
-    unknown = {operation.name for operation in space.operations if operation.kind != "zero"}
-    if unknown := unknown - set(OPERATIONS):
-        raise ParameterError(
-            f"no network for operations {', '.join(sorted(unknown))} of space {space.name!r}; "
-            f"known: {', '.join(OPERATIONS)}"
-        )
+    if reason := why_no_network(space):
+        raise ParameterError(reason)
+    cell_space, code = cast(CellSpace, space), space.check(np.asarray(code)[None])[0]
     sizes = {"classes": classes, "in_channels": in_channels, "width": width, "cells": cells}
     for name, value in sizes.items():
         if value < 1:
@@ -192,7 +199,7 @@ def build_network(
         if stage:
             layers.append(Reduction(width, affine=affine))
             width *= 2
-        layers += [Cell(space, code, width, affine=affine) for _ in range(cells)]
+        layers += [Cell(cell_space, code, width, affine=affine) for _ in range(cells)]
     layers += [
         nn.Sequential(nn.BatchNorm2d(width), nn.ReLU()),
         nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),

@@ -1,0 +1,234 @@
+"""Zero-cost proxies as predictors: what a network scores before it is trained, no labels learnt."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..data.seeds import Seed
+from ..data.spaces import Codes, Space
+from ..data.zero_cost import ZeroCost
+from .base import Predictor, Scores
+from .labels import Labels
+
+
+class ZeroCostProxy(Predictor):
+    """Ranks architectures by one zero-cost proxy of their untrained networks.
+
+    Labels give the scores their unit and nothing else: bigger proxies promise better networks, as
+    published, whatever the labels say. Networks are computed when they are first asked for and
+    kept, see ``nasurge.data.zero_cost.ZeroCost``, which also describes the parameters.
+
+    Parameters
+    ----------
+    space : Space
+        One of cells: ``nb201`` or ``transnas-micro``.
+    width, cells, batch, size : int
+    images : str, optional
+    jobs : int
+    labels : {"normal-scores", "standardised"}
+    seed : int, Generator or None
+        Not used: weights and images are the same in every trial, so that they are kept.
+
+    Raises
+    ------
+    ParameterError
+        By ``fit``, if the space has no networks.
+
+    References
+    ----------
+    A. Krishnakumar et al. NAS-Bench-Suite-Zero: Accelerating research on zero cost proxies.
+    NeurIPS 2022.
+    """
+
+    learns = False
+    heavy_imports = ("torch",)
+    proxy: ClassVar[str]
+    """Name of the proxy, one of ``nasurge.data.zero_cost.PROXIES``."""
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        width: int = 8,
+        cells: int = 2,
+        batch: int = 16,
+        size: int = 8,
+        images: str | None = None,
+        jobs: int = 1,
+        labels: str = "normal-scores",
+        seed: Seed = None,
+    ) -> None:
+        self.space = space
+        self.width = width
+        self.cells = cells
+        self.batch = batch
+        self.size = size
+        self.images = images
+        self.jobs = jobs
+        self.labels = labels
+        self.seed = seed
+
+    @property
+    def refusal(self) -> str | None:
+        """Why it cannot serve its space; None if networks can be built."""
+        from ..data.networks import why_no_network
+
+        return why_no_network(self.space)
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the parameters of the encoder."""
+        names = ("width", "cells", "batch", "size", "images", "jobs")
+        return {name: getattr(self, name) for name in names}
+
+    def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:  # noqa: ARG002
+        self.encoder_ = ZeroCost(self.space, names=(self.proxy,), **self._settings())
+
+    def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
+        return self.encoder_.transform(codes)[:, 0], None
+
+
+class EPENAS(ZeroCostProxy):
+    """Ranks by EPE-NAS: how unlike the gradients of the images of each class are."""
+
+    proxy = "epe_nas"
+
+
+class Fisher(ZeroCostProxy):
+    """Ranks by the Fisher information of all channels."""
+
+    proxy = "fisher"
+
+
+class FLOPs(ZeroCostProxy):
+    """Ranks by what an image costs."""
+
+    proxy = "flops"
+
+
+class GradNorm(ZeroCostProxy):
+    """Ranks by the sum of the layers' gradient norms."""
+
+    proxy = "grad_norm"
+
+
+class GraSP(ZeroCostProxy):
+    """Ranks by GraSP: the gradient flow that the weights keep."""
+
+    proxy = "grasp"
+
+
+class JaCov(ZeroCostProxy):
+    """Ranks by Jacobian covariance: how unlike the gradients by the images are."""
+
+    proxy = "jacov"
+
+
+class L2Norm(ZeroCostProxy):
+    """Ranks by the sum of the layers' weight norms."""
+
+    proxy = "l2_norm"
+
+
+class NWOT(ZeroCostProxy):
+    """Ranks by NASWOT: how well the ReLUs tell images apart."""
+
+    proxy = "nwot"
+
+
+class Parameters(ZeroCostProxy):
+    """Ranks by the number of parameters on live edges."""
+
+    proxy = "params"
+
+
+class Plain(ZeroCostProxy):
+    """Ranks by the sum of weight times gradient."""
+
+    proxy = "plain"
+
+
+class SNIP(ZeroCostProxy):
+    """Ranks by SNIP: the sum of absolute weight times gradient."""
+
+    proxy = "snip"
+
+
+class SynFlow(ZeroCostProxy):
+    """Ranks by synaptic flow: what passes through the network of absolute weights."""
+
+    proxy = "synflow"
+
+
+class Zen(ZeroCostProxy):
+    """Ranks by the Zen-score: how much Gaussian features move with the image."""
+
+    proxy = "zen"
+
+
+class Fourier(ZeroCostProxy):
+    """Ranks by how much of the features is no smooth function of what images are made from."""
+
+    proxy = "fourier"
+
+
+class TrainedProxy(ZeroCostProxy):
+    """Ranks architectures by what their networks make of a few steps of training on nothing real.
+
+    Dearer than the other proxies: with the default steps a network takes a third of a second.
+
+    Parameters
+    ----------
+    space : Space
+        One of cells: ``nb201`` or ``transnas-micro``.
+    steps : int
+    width, cells, batch, size : int
+    images : str, optional
+    jobs : int
+    labels : {"normal-scores", "standardised"}
+    seed : int, Generator or None
+        Not used: weights and images are the same in every trial, so that they are kept.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        steps: int = 20,
+        width: int = 8,
+        cells: int = 2,
+        batch: int = 16,
+        size: int = 8,
+        images: str | None = None,
+        jobs: int = 1,
+        labels: str = "normal-scores",
+        seed: Seed = None,
+    ) -> None:
+        super().__init__(
+            space,
+            width=width,
+            cells=cells,
+            batch=batch,
+            size=size,
+            images=images,
+            jobs=jobs,
+            labels=labels,
+            seed=seed,
+        )
+        self.steps = steps
+
+    def _settings(self) -> dict[str, Any]:
+        return {**super()._settings(), "steps": self.steps}
+
+
+class GenNAS(TrainedProxy):
+    """Ranks by regression: how well a network learns to draw waves in a few steps."""
+
+    proxy = "gennas"
+
+
+class GeNAS(TrainedProxy):
+    """Ranks by flatness: the loss around the weights that a few steps on random labels reach."""
+
+    proxy = "genas"
