@@ -40,12 +40,6 @@ PREDICTORS = {
     "gates": "nasurge.predictors.graph:GATES",
     "flan": "nasurge.predictors.graph:FLAN",
     "transformer": "nasurge.predictors.graph:GraphTransformer",
-    "brp-nas": "nasurge.predictors.pairwise:BRPNAS",
-    "smem-nas": "nasurge.predictors.pairwise:SMEMNAS",
-    "arch2vec": "nasurge.predictors.semi_supervised:Arch2Vec",
-    "seminas": "nasurge.predictors.semi_supervised:SemiNAS",
-    "assessor": "nasurge.predictors.semi_supervised:Assessor",
-    "weaknas": "nasurge.predictors.weak:WeakNAS",
     "synflow": "nasurge.predictors.zero_cost:SynFlow",
     "nwot": "nasurge.predictors.zero_cost:NWOT",
     "jacov": "nasurge.predictors.zero_cost:JaCov",
@@ -62,6 +56,12 @@ PREDICTORS = {
     "fourier": "nasurge.predictors.zero_cost:Fourier",
     "genas": "nasurge.predictors.zero_cost:GeNAS",
     "gennas": "nasurge.predictors.zero_cost:GenNAS",
+    "brp-nas": "nasurge.predictors.pairwise:BRPNAS",
+    "smem-nas": "nasurge.predictors.pairwise:SMEMNAS",
+    "arch2vec": "nasurge.predictors.semi_supervised:Arch2Vec",
+    "seminas": "nasurge.predictors.semi_supervised:SemiNAS",
+    "assessor": "nasurge.predictors.semi_supervised:Assessor",
+    "weaknas": "nasurge.predictors.weak:WeakNAS",
 }
 DEFAULT_PREDICTOR = "auto"
 SEARCHERS = {

@@ -21,11 +21,11 @@ from nasurge.registry import make_predictor, predictor_class, predictor_names
 from nasurge.testing.predictor import PREDICTOR_CHECKS
 
 GRAPH = ["gin", "gcn", "gat", "gated-gcn", "gates", "flan", "transformer"]
-PRETRAINED = {"pretraining_steps": 10, "width": 32, "latent": 8}
 PROXIES = [
     *("synflow", "nwot", "jacov", "snip", "grasp", "fisher", "grad-norm"),
     *("l2-norm", "plain", "zen", "epe-nas", "params", "flops", "fourier"),
 ]
+PRETRAINED = {"pretraining_steps": 10, "width": 32, "latent": 8}
 FAST = {
     "mlp": {"steps": 60},
     "bananas": {"steps": 60},
@@ -35,12 +35,12 @@ FAST = {
     "lightgbm": {"n_estimators": 40, "learning_rate": 0.2},
     "ngboost": {"n_estimators": 5, "learning_rate": 0.4},
     "stacking": {"n_estimators": 10},
+    "auto": {"members": ("joint", "random", "trees")},  # networks: test_auto
     "brp-nas": {"steps": 40, "width": 16},
     "arch2vec": PRETRAINED,
     "assessor": PRETRAINED | {"steps": 60, "unlabelled": 100},
     "seminas": PRETRAINED | {"steps": 30, "pseudo_labels": 40},
     "weaknas": {"base": "gp"},
-    "auto": {"members": ("joint", "random", "trees")},  # networks: test_auto
 } | {name: {"steps": 30, "width": 16, "layers": 2} for name in GRAPH}
 FAST |= {name: {"width": 2, "cells": 1, "batch": 4, "size": 4} for name in PROXIES}
 FAST |= {name: {**FAST["zen"], "steps": 1} for name in ("genas", "gennas")}
