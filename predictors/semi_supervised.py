@@ -307,6 +307,8 @@ class Assessor(NeuralPredictor):
     (5,)
     """
 
+    heavy_imports = ("torch_geometric.nn",)
+
     def __init__(
         self,
         space: Space,

@@ -114,3 +114,17 @@ def test_members_give_standard_deviations() -> None:
     y = codes.sum(axis=1) + 0.1 * codes[:, 0]
     brp = make_predictor("brp-nas", space, members=2, steps=20, seed=0).fit(codes, y)
     assert (brp.predict(codes, return_std=True)[1] > 0).any()
+
+
+def test_one_hot_graphs_score_as_predicted() -> None:
+    predictor, codes, _ = fitted("brp-nas", make_space("nbgraph"))
+    codes = predictor.space.canonical(codes)
+    graphs = predictor.space.graphs(codes)
+    nodes = torch.nn.functional.one_hot(
+        torch.as_tensor(graphs.nodes), len(predictor.space.node_types)
+    ).float()
+    flow = torch.as_tensor(graphs.adjacency.astype(np.float32))
+    mask = torch.as_tensor(graphs.mask.astype(np.float32))
+    z = predictor.score_graphs(nodes, flow, mask).detach().double().numpy()
+    scores = predictor.label_transform_.inverse(z)
+    assert np.allclose(scores, predictor.predict(codes), rtol=1e-4, atol=1e-4)
