@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PREDICTORS = {
     "auto": "nasurge.predictors.auto:Auto",
+    "auto-zero-cost": "nasurge.predictors.auto:AutoZeroCost",
     "xgb": "nasurge.predictors.trees:XGBoost",
     "rf": "nasurge.predictors.trees:RandomForest",
     "et": "nasurge.predictors.trees:ExtraTrees",

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..data.devices import resolve_device
 from ..data.seeds import Seed
 from ..data.spaces import CellSpace, Codes, Space
+from ..data.zero_cost import ZeroCost
 from ..errors import ParameterError
 from .base import Predictor, Scores
 from .feature_groups import FAMILIES, feature_groups
@@ -111,6 +113,7 @@ class Auto(Predictor):
     def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
         from .graph import GatedGCN
 
+        resolve_device(self.device)  # one that is absent is an error whoever the members are
         unknown = [name for name in self.members if name not in MEMBERS]
         groups = self._features(codes)
         processes = self._processes(groups)
@@ -192,6 +195,47 @@ class Auto(Predictor):
             return scores, deviation
         above, below = (self.inner_.inverse(scores + side * deviation) for side in (1, -1))
         return self.inner_.inverse(scores), (above - below) / 2
+
+
+class AutoZeroCost(Auto):
+    """The committee of ``auto`` with zero-cost proxies beside its other features.
+
+    Parameters as ``Auto``. All thirteen proxies of untrained networks are one more group of
+    features. They are computed once for a space and kept (see ``ZeroCost``): a whole
+    NAS-Bench-201 takes minutes the first time.
+
+    Parameters
+    ----------
+    space : Space
+        One of cells: ``nb201`` or ``transnas-micro``.
+    members : tuple of str
+    labels : {"blended", "normal-scores", "standardised"}
+    n_jobs : int
+        Threads of the trees, and processes that compute proxies.
+    device : str
+    seed : int, Generator or None
+
+    Examples
+    --------
+    >>> import nasurge
+    >>> AutoZeroCost(nasurge.make_space("nbgraph")).refusal is None
+    False
+    """
+
+    @property
+    def refusal(self) -> str | None:
+        """Why it cannot serve its space; None if networks can be built."""
+        from ..data.networks import why_no_network
+
+        return why_no_network(self.space)
+
+    def _features(self, codes: Codes) -> Groups:
+        proxies = ZeroCost(self.space, jobs=self.n_jobs).transform(codes)
+        # Normal scores: the mean squared distance in one of them is about 2.
+        return {
+            **super()._features(codes),
+            "zero-cost": proxies / np.sqrt(2 * proxies.shape[1]),
+        }
 
 
 def _side_by_side(groups: Groups) -> NDArray[np.float32]:

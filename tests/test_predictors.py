@@ -36,6 +36,7 @@ FAST = {
     "ngboost": {"n_estimators": 5, "learning_rate": 0.4},
     "stacking": {"n_estimators": 10},
     "auto": {"members": ("joint", "random", "trees")},  # networks: test_auto
+    "auto-zero-cost": {"members": ("joint",)},
     "brp-nas": {"steps": 40, "width": 16},
     "arch2vec": PRETRAINED,
     "assessor": PRETRAINED | {"steps": 60, "unlabelled": 100},

@@ -32,7 +32,8 @@ CHECKS = {
     "check_valid_tag_types": 3,
 }
 # Zero-cost proxies need networks, which the columns of the checks are not.
-NAMES = [name for name in predictor_names() if name not in (*PROXIES, "genas", "gennas")]
+NETWORKS = {*PROXIES, "genas", "gennas", "auto-zero-cost"}
+NAMES = [name for name in predictor_names() if name not in NETWORKS]
 # Checks that a predictor cannot pass, and why.
 FAILURES = {("stacking", "check_fit2d_1feature"): "it gives 10 labels, stacking needs 15"}
 
