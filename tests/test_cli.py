@@ -243,7 +243,13 @@ def test_a_stopped_command_keeps_what_was_done_and_goes_on(
     command = [sys.executable, "-m", "nasurge", "compare", "nb201-analog/cifar10", *options]
     journal = tmp_path / "study" / "rows.jsonl"
     process = subprocess.Popen(
-        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # A shell has its background jobs ignore Ctrl-C, and so their children, this one too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     while process.poll() is None and not (
         journal.exists() and journal.read_bytes().count(b"\n") >= 5

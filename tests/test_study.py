@@ -205,7 +205,11 @@ def test_a_stopped_study_goes_on_and_grows(tmp_path: Path, stop: signal.Signals,
     journal = folder / "rows.jsonl"
     for wanted, trials in ((5, "30"), (20, "30"), (40, "60")):
         process = subprocess.Popen(
-            [*command, trials], stderr=subprocess.DEVNULL, start_new_session=True
+            [*command, trials],
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            # A shell has its background jobs ignore Ctrl-C, and so their children, this one too.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
         while process.poll() is None:
             if journal.exists() and journal.read_bytes().count(b"\n") >= wanted:

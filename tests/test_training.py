@@ -11,6 +11,7 @@ from test_predictors import FAST, SPACES, labelled
 from nasurge.data.tables import Table
 from nasurge.errors import ParameterError
 from nasurge.predictors import training
+from nasurge.predictors.losses import mse
 from nasurge.registry import make_predictor
 from nasurge.testing.predictor import predictor_contract
 
@@ -30,7 +31,7 @@ def test_training_stops_early_and_the_best_weights_are_kept(monkeypatch) -> None
     module.weight = module[0].weight
     rng = np.random.default_rng(0)
     x = torch.as_tensor(rng.normal(size=(30, 3)), dtype=torch.float32)
-    settings = {"loss": "mse", "batch_size": 8, "learning_rate": 0.1, "weight_decay": 0.0}
+    settings = {"criterion": mse, "batch_size": 8, "learning_rate": 0.1, "weight_decay": 0.0}
     steps = training.train(module, [x], x.sum(1), steps=200, rng=rng, patience=40, **settings)
     assert steps == 60
     assert len(seen) == 12
