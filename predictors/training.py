@@ -119,6 +119,7 @@ def train(
     patience : int, optional
         Hold out a fifth of the targets and stop when their ranking loss has not fallen for so many
         steps; the weights are then those at which it was least. Looked at every fifth step.
+        Held-out targets that are all equal rank nothing: then all are learnt, in all steps.
 
     Raises
     ------
@@ -135,6 +136,8 @@ def train(
     )
     order = np.arange(len(targets)) if patience is None else rng.permutation(len(targets))
     out = 0 if patience is None else max(2, int(_HELD_OUT * len(targets)))
+    if patience is not None and bool((targets[order[:out]] == targets[order[0]]).all()):
+        out, patience = 0, None  # ties rank nothing: they cannot tell when to stop
     held_out, rest = torch.as_tensor(order[:out], device=targets.device), order[out:]
     best, best_step, weights = float("inf"), 0, None
     step = 0

@@ -39,6 +39,15 @@ def test_training_stops_early_and_the_best_weights_are_kept(monkeypatch) -> None
     assert not torch.equal(seen[3], seen[-1])
 
 
+def test_held_out_ties_do_not_stop_the_training() -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(3, 1), torch.nn.Flatten(0))
+    rng = np.random.default_rng(0)
+    x = torch.as_tensor(rng.normal(size=(10, 3)), dtype=torch.float32)
+    targets = torch.zeros(10)
+    settings = {"criterion": mse, "batch_size": 8, "learning_rate": 0.1, "weight_decay": 0.0}
+    assert training.train(module, [x], targets, steps=50, rng=rng, patience=5, **settings) == 50
+
+
 @pytest.mark.parametrize("name", ["mlp", "gin"])
 def test_patience_saves_steps_and_still_ranks(name: str, analog: Table) -> None:
     y = analog.values(task="cifar10", metric="baseline_accuracy")
