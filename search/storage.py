@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,6 +117,22 @@ def run_stored(
             loop.run(callback, timeout)
     seconds = np.array([ledger.seconds.get(key, np.nan) for key in loop.told], dtype=np.float64)
     return Trace(searcher.codes_.copy(), searcher.values_.copy(), seconds)
+
+
+Place = TypeVar("Place", bound="str | BaseStorage")
+
+
+def storage_of(storage: Place | None, study: str | None) -> Place | str | None:
+    """Return where a study is kept: a SQLite file if only its name is given, None without a name.
+
+    Raises
+    ------
+    ParameterError
+        If a storage is given and no name.
+    """
+    if storage is not None and not study:
+        raise ParameterError("storage needs the name of a study too: study=NAME, or --study NAME")
+    return DEFAULT_STORAGE if storage is None and study else storage
 
 
 def _kind(searcher: Searcher) -> dict[str, Any]:

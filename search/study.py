@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,15 +19,17 @@ from ..benchmarks.study import (
     Row,
     Study,
     fingerprint,
+    in_parallel,
     versions,
     write_rows,
 )
 from ..data.devices import one_thread
 from ..data.spaces import Codes, Space
-from ..errors import ParameterError
+from ..errors import ParameterError, StoppedError
 from ..predictors.base import Predictor
 from .base import Searcher
-from .loop import oracle_curve, queries_to_reach, run, selected_curve
+from .loop import Trace, oracle_curve, queries_to_reach, run, selected_curve
+from .storage import opened, run_stored, storage_of
 
 
 class Factory(Protocol):
@@ -49,6 +52,27 @@ class Contender:
     def label(self) -> str:
         """Name of searcher and predictor, for pictures."""
         return f"{self.searcher} + {self.predictor}" if self.predictor else self.searcher
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How every search of a study is run.
+
+    Attributes
+    ----------
+    budget, batch, seed : int
+    until : float or None
+        By ``time.time()``, when no further batch is started.
+    storage, name : str or None
+        Where each search is kept as an Optuna study, and how the names of these begin.
+    """
+
+    budget: int
+    batch: int
+    seed: int
+    until: float | None = None
+    storage: str | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,11 +102,14 @@ def search_tables(
     problems: Sequence[Problem],
     contenders: Sequence[Contender],
     *,
-    budget: int,
-    trials: int,
+    budget: int = 100,
+    trials: int = 20,
     batch: int = 5,
     seed: int = 0,
     jobs: int = -1,
+    timeout: float | None = None,
+    storage: str | None = None,
+    study: str | None = None,
     out: Path | None = None,
     command: str = "",
     progress: Progress | None = None,
@@ -105,6 +132,14 @@ def search_tables(
     seed : int
     jobs : int
         Processes; -1 is one per core.
+    timeout : float, optional
+        Seconds after which no further batch is started.
+    storage : str, optional
+        URL of a database in which every search is an Optuna study, ``STUDY/TABLE/TASK/SEARCHER/
+        TRIAL``: stopped in the middle it goes on there, and several workers may run the same call
+        at once. Otherwise a search that is stopped begins again.
+    study : str, optional
+        How the names of these studies begin.
     out : Path, optional
         Folder of the study; by default ``runs/search-XXXXXXXX``. One that is there goes on,
         also with other searchers or trials: what it has of them is used, and all it has is kept.
@@ -116,6 +151,8 @@ def search_tables(
     ParameterError
         If budget, trials or batch are not positive, the budget exceeds a table, nothing is
         searched, or ``out`` holds another study.
+    StoppedError
+        If the time was up.
     """
     if not problems or not contenders or min(budget, trials, batch) < 1:
         raise ParameterError(
@@ -139,17 +176,24 @@ def search_tables(
         "batch": batch,
         "seed": seed,
         "versions": versions(),
+        **({"study": study} if study else {}),
     }
+    until = None if timeout is None else time.time() + timeout
+    storage = storage_of(storage, study)
+    settings = Settings(budget, batch, seed, until, storage, study)
     folder = out or Path("runs") / f"search-{fingerprint(about)}"
-    study = Study(folder, about, grows=("searchers", "trials"))
+    journal = Study(folder, about, grows=("searchers", "trials"))
     units = {
-        f"{p.address} {c.label} trial={trial}": (p, c, budget, batch, trial, seed)
+        f"{p.address} {c.label} trial={trial}": (p, c, trial, settings)
         for trial in range(trials)
         for p in problems
         for c in contenders
     }
     prepare = partial(_preload, tuple(contenders), problems[0].space)
-    rows = study.run(units, _trial, jobs=jobs, prepare=prepare, progress=progress)
+    if storage is None:
+        rows = journal.run(units, _trial, jobs=jobs, prepare=prepare, progress=progress)
+    else:
+        rows = _run_stored(units, storage, jobs=jobs, prepare=prepare, progress=progress)
     write_rows(folder, rows)
     summary, curves = summarise(rows, problems, contenders, budget)
     return SearchStudy(summary, rows, curves, folder, {**about, "command": command})
@@ -163,15 +207,39 @@ def _preload(contenders: tuple[Contender, ...], space: Space) -> None:
             predictor.preload()
 
 
-def _trial(
-    problem: Problem, contender: Contender, budget: int, batch: int, trial: int, seed: int
+def _run_stored(
+    units: dict[str, tuple[Any, ...]],
+    storage: str,
+    *,
+    jobs: int,
+    prepare: Callable[[], None],
+    progress: Progress | None,
 ) -> list[Row]:
-    """Run one search; the work of one unit."""
-    pool = problem.codes if len(problem.codes) < problem.space.size else None
-    child = int(np.random.default_rng([seed, trial]).integers(2**31))
-    searcher = contender.factory(problem.space, pool=pool, seed=child)
+    """Run the units without a journal, for each is kept in the storage; return their rows."""
+    with opened(storage):  # what is wrong with it shows here, and its tables are made once
+        pass
+    done: dict[str, list[Row]] = {}
+    for name, rows in in_parallel(units, _trial, jobs=jobs, prepare=prepare):
+        if rows is not None:
+            done[name] = rows
+            if progress:
+                progress(len(done), len(units), name)
+    if len(done) < len(units):
+        raise StoppedError(
+            f"stopped at the time limit, {len(done)} of {len(units)} searches are complete and all "
+            "evaluations are kept: the same command again goes on from there"
+        )
+    return [row for name in units for row in done[name]]
+
+
+def _trial(
+    problem: Problem, contender: Contender, trial: int, settings: Settings
+) -> list[Row] | None:
+    """Run one search; the work of one unit. Return None if the time was up before its end."""
     with one_thread():
-        trace = run(searcher, problem.search, budget=budget, batch=batch)
+        trace = _searched(problem, contender, trial, settings)
+    if len(trace.values) < settings.budget:
+        return None
     report = problem.report(trace.codes)
     return [
         {
@@ -186,8 +254,40 @@ def _trial(
             "report_value": report[query],
             "search_seconds": trace.seconds[query],
         }
-        for query, architecture in enumerate(problem.space.format(trace.codes))
+        for query, architecture in enumerate(problem.space.format(trace.codes[: settings.budget]))
     ]
+
+
+def _searched(problem: Problem, contender: Contender, trial: int, settings: Settings) -> Trace:
+    """Return what one search has found when it ends."""
+    pool = problem.codes if len(problem.codes) < problem.space.size else None
+    child = int(np.random.default_rng([settings.seed, trial]).integers(2**31))
+    searcher = contender.factory(problem.space, pool=pool, seed=child)
+    timeout = None if settings.until is None else settings.until - time.time()
+    if settings.storage is None:
+        return run(
+            searcher,
+            problem.search,
+            budget=settings.budget,
+            batch=settings.batch,
+            timeout=timeout,
+        )
+    guided = f"+{contender.predictor}" if contender.predictor else ""
+    return run_stored(
+        searcher,
+        problem.search,
+        storage=settings.storage,
+        study=f"{settings.name}/{problem.address}/{contender.searcher}{guided}/{trial}",
+        budget=settings.budget,
+        batch=settings.batch,
+        about={
+            "table": problem.table.digest,
+            "searched": problem.search_label,
+            "batch": settings.batch,
+            "seed": settings.seed,
+        },
+        timeout=timeout,
+    )
 
 
 def summarise(

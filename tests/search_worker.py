@@ -18,7 +18,7 @@ from nasurge.search.loop import Trace
 from nasurge.search.storage import run_stored
 
 SPACE = nasurge.make_space("nb201")
-BUDGET, BATCH = 60, 4
+BUDGET, BATCH = 40, 4
 
 # The server imports once; every process is then forked from it, ready to work.
 PROCESSES = multiprocessing.get_context("forkserver")

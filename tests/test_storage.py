@@ -72,13 +72,7 @@ def test_optuna_reads_parameters_values_and_architectures(url: str) -> None:
     assert study.best_value == np.nanmax(trace.values)
     for trial, codes, expected_value in zip(study.trials, trace.codes, trace.values, strict=True):
         assert SPACE.parse(trial.user_attrs["architecture"]).tolist() == [codes.tolist()]
-        assert list(trial.params) == [
-            "edge 0-1",
-            "edge 0-2",
-            "edge 1-2",
-            "edge 0-3",
-            "edge 1-3",
-        ] + ["edge 2-3"]
+        assert list(trial.params) == [f"edge {a}-{b}" for b in (1, 2, 3) for a in range(b)]
         assert [SPACE.choices[i].index(v) for i, v in enumerate(trial.params.values())] == list(
             codes
         )
@@ -281,9 +275,8 @@ def shared(url: str, folder: Path, workers: int, *, kill: bool) -> None:
 
 @needs_kill
 @pytest.mark.slow
-@pytest.mark.parametrize("kill", [False, True])
-def test_workers_share_a_file(url: str, tmp_path: Path, kill: bool) -> None:
-    shared(url, tmp_path, 2, kill=kill)
+def test_workers_share_a_file(url: str, tmp_path: Path) -> None:
+    shared(url, tmp_path, 2, kill=True)
 
 
 @pytest.fixture(scope="module")
@@ -294,7 +287,7 @@ def server():
 
 @needs_kill
 @pytest.mark.slow
-@pytest.mark.parametrize(("workers", "kill"), [(2, False), (4, False), (4, True)])
+@pytest.mark.parametrize(("workers", "kill"), [(2, False), (4, True)])
 def test_workers_share_a_server(server: str, tmp_path: Path, workers: int, kill: bool) -> None:
     clean(server)
     shared(server, tmp_path, workers, kill=kill)

@@ -13,12 +13,16 @@ from .common import (
     Metric,
     Out,
     SeedOption,
+    Storage,
+    StudyName,
     Tables,
+    Timeout,
     emit,
     numbers,
     print_table,
     progress_bar,
     reported_errors,
+    reported_stop,
     typed_command,
 )
 
@@ -115,6 +119,9 @@ def search(
     metric: Metric = None,
     seed: SeedOption = 0,
     jobs: Jobs = -1,
+    timeout: Timeout = None,
+    storage: Storage = None,
+    study: StudyName = None,
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
@@ -130,7 +137,7 @@ def search(
         from ..api import search_study
         from ..search.report import COLUMNS, search_rows
 
-        with progress_bar("search") as progress:
+        with progress_bar("search") as progress, reported_stop(as_json=as_json):
             found = search_study(
                 problems,
                 names,
@@ -141,6 +148,9 @@ def search(
                 metric=metric,
                 seed=seed,
                 jobs=jobs,
+                timeout=timeout,
+                storage=storage,
+                study=study,
                 out=out,
                 command=typed_command(),
                 progress=progress,
