@@ -27,9 +27,9 @@ def _optional(package: str) -> Any:
 
 def _quick_normal() -> type[Any]:
     """Return NGBoost's normal distribution without SciPy's object, most of the cost of a fit."""
-    normal = importlib.import_module("ngboost.distns").Normal
+    normal: Any = importlib.import_module("ngboost.distns").Normal
 
-    class QuickNormal(normal):  # type: ignore[misc]
+    class QuickNormal(normal):
         def __init__(self, params: Scores) -> None:
             self._params = params
             self.loc, log_scale = params
@@ -39,8 +39,8 @@ def _quick_normal() -> type[Any]:
 
         def logpdf(self, y: Scores) -> Scores:
             """Return the log density at ``y``."""
-            away: Scores = (y - self.loc) / self.scale
-            return -(away**2) / 2 - np.log(self.scale) - np.log(2 * np.pi) / 2
+            away = (y - self.loc) / self.scale
+            return np.asarray(-(away**2) / 2 - np.log(self.scale) - np.log(2 * np.pi) / 2)
 
     return QuickNormal
 
