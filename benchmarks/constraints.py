@@ -163,30 +163,30 @@ def _why(
     limits: Sequence[Constraint], each: Sequence[Mask], arrays: Mapping[str, Values], where: str
 ) -> str:
     """Return which bound excludes everything, or how many each of them leaves."""
-    alone = [limit for limit, met in zip(limits, each, strict=True) if not met.any()]
-    if alone:
-        return "; ".join(_excludes(limit, arrays[limit.name], where) for limit in alone)
+    for limit, met in zip(limits, each, strict=True):
+        if not met.any():
+            values = arrays[limit.name]
+            return (
+                f"{limit} excludes all {len(values):,} architectures of {where}: "
+                f"{_nearest(limit, values)}"
+            )
     for position in range(1, len(limits)):
         earlier: Mask = np.logical_and.reduce(each[:position])
         if not (earlier & each[position]).any():
-            left = arrays[limits[position].name][earlier]
-            met = ", ".join(map(str, limits[:position]))
+            last = limits[position]
+            met_so_far = " and ".join(map(str, limits[:position]))
             return (
-                f"no architecture of {where} meets all constraints: {met} "
-                f"{'leaves' if position == 1 else 'leave'} {earlier.sum():,}, of which "
-                + _excludes(limits[position], left, "those")
+                f"no architecture of {where} meets all constraints: of the {earlier.sum():,} that "
+                f"meet {met_so_far}, {last} excludes all: "
+                f"{_nearest(last, arrays[last.name][earlier])}"
             )
     return f"there is no architecture in {where}"
 
 
-def _excludes(limit: Constraint, values: Values, where: str) -> str:
-    """Return that a bound excludes everything, and the bound that would not."""
+def _nearest(limit: Constraint, values: Values) -> str:
+    """Return what the bound would have to be."""
     known = values[np.isfinite(values)]
     if not len(known):
-        return f"{limit} excludes all {len(values):,} architectures of {where}: none has a value"
+        return "none has a value"
     extreme = known.min() if limit.upper else known.max()
-    which = "smallest" if limit.upper else "largest"
-    return (
-        f"{limit} excludes all {len(values):,} architectures of {where}: the {which} "
-        f"{limit.name} is {extreme:.6g}"
-    )
+    return f"the {'smallest' if limit.upper else 'largest'} {limit.name} is {extreme:.6g}"
