@@ -68,6 +68,8 @@ DEFAULT_PREDICTOR = "auto"
 SEARCHERS = {
     "random": "nasurge.search.random:RandomSearch",
     "evolution": "nasurge.search.evolution:RegularisedEvolution",
+    "bo": "nasurge.search.bayes:BayesianOptimisation",
+    "bananas": "nasurge.search.bayes:BANANASSearch",
 }
 # What a searcher's name means when a predictor is given with it.
 GUIDED = {"evolution": "nasurge.search.evolution:GuidedEvolution"}
