@@ -68,6 +68,8 @@ DEFAULT_PREDICTOR = "auto"
 SEARCHERS = {
     "random": "nasurge.search.random:RandomSearch",
     "evolution": "nasurge.search.evolution:RegularisedEvolution",
+    "bo": "nasurge.search.bayes:BayesianOptimisation",
+    "bananas": "nasurge.search.bayes:BANANASSearch",
     "nsga2": "nasurge.search.multi_objective:NSGA2",
     "smem-nas": "nasurge.search.assisted:SMEMNAS",
     "nat": "nasurge.search.assisted:NAT",
