@@ -139,10 +139,11 @@ def feasible(
     >>> flops = [20.0, 80.0, 200.0]
     >>> feasible({"flops": flops}, ["flops<=100"])
     array([ True,  True, False])
-    >>> feasible({"flops": flops}, ["flops<=10"])
-    Traceback (most recent call last):
-    ...
-    nasurge.benchmarks.constraints.InfeasibleError: flops<=10 excludes all 3 architectures of ...
+    >>> try:
+    ...     feasible({"flops": flops}, ["flops<=10"])
+    ... except InfeasibleError as error:
+    ...     str(error)
+    'flops<=10 excludes all 3 architectures of the given ones: the smallest flops is 20'
     """
     limits = parse_constraints(constraints)
     arrays = {name: np.asarray(column, dtype=np.float64) for name, column in columns.items()}
