@@ -32,7 +32,9 @@ from .loop import oracle_curve, queries_to_reach, run, selected_curve
 class Factory(Protocol):
     """Makes a searcher; must be picklable."""
 
-    def __call__(self, space: Space, *, pool: Codes | None, seed: int) -> Searcher:
+    def __call__(
+        self, space: Space, *, pool: Codes | None, seed: int, **objectives: Any
+    ) -> Searcher:
         """Return a searcher for ``space``, limited to the architectures of ``pool``."""
         ...
 
@@ -80,6 +82,7 @@ def search_tables(
     *,
     budget: int,
     trials: int,
+    constraints: Sequence[str] = (),
     batch: int = 5,
     seed: int = 0,
     jobs: int = -1,
@@ -100,6 +103,8 @@ def search_tables(
     budget : int
         Architectures evaluated per trial.
     trials : int
+    constraints : sequence of str
+        Those that the problems were limited by, as they were given.
     batch : int
         Architectures asked for at once; a guided search refits once per batch.
     seed : int
@@ -139,6 +144,7 @@ def search_tables(
         "batch": batch,
         "seed": seed,
         "versions": versions(),
+        **({"constraints": list(constraints)} if constraints else {}),
     }
     folder = out or Path("runs") / f"search-{fingerprint(about)}"
     study = Study(folder, about, grows=("searchers", "trials"))
