@@ -15,6 +15,8 @@ from ..errors import LabelError, ParameterError
 
 Values = NDArray[np.float64]
 
+TRAINING_TIME = "training-time"  # metric of the columns that say how many seconds training takes
+
 
 @dataclass(frozen=True, eq=False)
 class Problem:
@@ -26,11 +28,14 @@ class Problem:
     task : str
     roles : Roles
         Numbers of the searched and the reported column.
+    allowed : bool array, shape (rows,), optional
+        Which rows of the table count; by default all that were measured.
     """
 
     table: Table
     task: str
     roles: Roles
+    allowed: NDArray[np.bool_] | None = None
 
     @property
     def address(self) -> str:
@@ -68,9 +73,10 @@ class Problem:
 
     @cached_property
     def rows(self) -> NDArray[np.int64]:
-        """Rows of the table in which both columns were measured."""
+        """Rows of the table in which both columns were measured, of those allowed."""
         both = self.table.data[self.roles.search] + self.table.data[self.roles.report]
-        return np.flatnonzero(np.isfinite(both))
+        counts = np.isfinite(both)
+        return np.flatnonzero(counts if self.allowed is None else counts & self.allowed)
 
     @cached_property
     def codes(self) -> Codes:
@@ -100,6 +106,24 @@ class Problem:
     def report(self, codes: ArrayLike) -> Values:
         """Return what is reported for each architecture, shape (m,)."""
         return np.asarray(self._column(self.roles.report)[self.table.rows(codes)])
+
+    def training_seconds(self, codes: ArrayLike) -> Values:
+        """Return how long each architecture takes to train, in seconds, shape (m,).
+
+        Raises
+        ------
+        ParameterError
+            If the table does not know.
+        """
+        names = [(column.task, column.metric) for column in self.table.columns]
+        if (self.task, TRAINING_TIME) not in names:
+            raise ParameterError(
+                f"{self.address} does not know how long training takes: simulated workers need a "
+                f"table with a column {TRAINING_TIME} in seconds, such as transnas-micro"
+            )
+        return np.asarray(
+            self.table.data[names.index((self.task, TRAINING_TIME))][self.table.rows(codes)]
+        )
 
     def _column(self, column: int) -> Values:
         """Return a column, flipped where smaller is better: the one place that does it."""

@@ -8,9 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .benchmarks.constraints import parse_constraints
 from .benchmarks.objectives import Problem, parse_problems
 from .benchmarks.protocol import Comparison
 from .benchmarks.protocol import compare as _compare
+from .benchmarks.quantities import constrained, many_objectives
 from .benchmarks.report import compare_report, write_summary
 from .benchmarks.study import Progress
 from .benchmarks.validate import Validation, validate_report
@@ -25,7 +27,10 @@ from .registry import (
     predictor_class,
     predictor_names,
     searcher_names,
+    takes_objectives,
 )
+from .search.front_report import front_report
+from .search.front_study import search_fronts
 from .search.loop import Objective, Trace, run
 from .search.report import search_report
 from .search.storage import run_stored, storage_of
@@ -38,7 +43,12 @@ if TYPE_CHECKING:
     from .predictors.base import Predictor
     from .search.base import Searcher
 
-REPORTS = {"compare": compare_report, "search": search_report, "validate": validate_report}
+REPORTS = {
+    "compare": compare_report,
+    "search": search_report,
+    "fronts": front_report,
+    "validate": validate_report,
+}
 
 
 def _problems(tables: str | Sequence[Problem], metric: str | None) -> list[Problem]:
@@ -46,10 +56,16 @@ def _problems(tables: str | Sequence[Problem], metric: str | None) -> list[Probl
 
 
 def _names(given: str | Sequence[str], known: Sequence[str]) -> list[str]:
-    """Return a list of names, from a comma-separated string too; ``all`` is every one known."""
+    """Return names, also from a string with commas: ``all`` is every one, ``-NAME`` not that."""
     names = given.split(",") if isinstance(given, str) else list(given)
     names = [name.strip() for name in names if name.strip()]
-    return list(known) if names == ["all"] else list(dict.fromkeys(names))
+    left_out = [name[1:] for name in names if name.startswith("-")]
+    asked = [name for name in names if not name.startswith("-")]
+    if "all" in asked:
+        asked = [*known, *(name for name in asked if name != "all")]
+    if unknown := [name for name in left_out if name not in asked]:
+        raise ParameterError(f"nothing to leave out is called {', '.join(unknown)}: see the names")
+    return [name for name in dict.fromkeys(asked) if name not in left_out]
 
 
 def compare(
@@ -73,7 +89,8 @@ def compare(
     tables : str or sequence of Problem
         ``TABLE/TASK``, several separated by commas; ``TABLE`` alone means all its tasks.
     predictors : str or sequence of str
-        Names of ``nasurge predictors``; ``"all"`` is every one that can serve the table's space.
+        Names of ``nasurge predictors``; ``"all"`` is every one that can serve the table's space,
+        ``"all,-gennas"`` every one but that.
     n_train, trials, cheap, seed, jobs, out, command, progress
         As ``nasurge.benchmarks.protocol.compare``.
     metric : str, optional
@@ -91,6 +108,7 @@ def compare(
     """
     problems = _problems(tables, metric)
     names = _names(predictors, predictor_names())
+    asked = predictors.split(",") if isinstance(predictors, str) else predictors
     for name in names:
         predictor_class(name)
     found = _compare(
@@ -100,7 +118,7 @@ def compare(
         trials=trials,
         cheap=cheap,
         seed=seed,
-        skip_unfit=predictors in ("all", ["all"]),
+        skip_unfit="all" in asked,
         jobs=jobs,
         out=Path(out) if out else None,
         command=command,
@@ -135,8 +153,8 @@ def search(
     Parameters
     ----------
     objective : callable, str, or sequence of Problem
-        From codes (n, d) to values (n,), bigger is better, NaN is a failed evaluation; or the
-        address of a table's task.
+        From codes (n, d) to values (n,), bigger is better, NaN is a failed evaluation; (n, k) for a
+        searcher of several objectives; or the address of a table's task.
     space : Space
         Needed with a function.
     searcher : str or Searcher
@@ -162,7 +180,8 @@ def search(
         Show a progress bar, or call with evaluations (on tables searches) done, those in all, and
         a note.
     **tables
-        With a table: ``trials``, ``metric``, ``jobs``, ``out``, ``command``.
+        With a table: ``objectives``, ``constraints``, ``trials``, ``metric``, ``jobs``,
+        ``workers``, ``out``, ``command``.
 
     Returns
     -------
@@ -242,7 +261,12 @@ def search_study(
     searchers: str | Sequence[str] = "evolution",
     *,
     predictors: str | Sequence[str] | None = None,
+    budget: int = 100,
+    trials: int = 20,
     metric: str | None = None,
+    objectives: str | Sequence[str] | None = None,
+    constraints: str | Sequence[str] = (),
+    workers: int | None = None,
     out: str | Path | None = None,
     **settings: Any,
 ) -> SearchStudy:
@@ -254,25 +278,61 @@ def search_study(
     searchers : str or sequence of str
     predictors : str or sequence of str, optional
         Each guides each of the searchers that can be guided.
+    budget, trials, workers, out
+        As ``nasurge.search.study.search_tables``.
     metric : str, optional
         A metric or column to search and report instead of the task's own.
-    out : str or Path, optional
+    objectives : str or sequence of str, optional
+        Two or more, such as ``"accuracy,flops"``: the search is for their Pareto front.
+    constraints : str or sequence of str, optional
+        Such as ``"flops<=100"``, in the table's units.
     **settings
-        As ``nasurge.search.study.search_tables``.
+        As ``nasurge.search.study.search_tables``: ``batch``, ``seed``, ``jobs``, ``timeout``,
+        ``storage``, ``study``, ``command``, ``progress``.
 
     Raises
     ------
     ParameterError
-        If predictors are given and no searcher uses one.
+        If predictors are given and no searcher uses one, or a searcher takes one objective only.
+    InfeasibleError
+        If no architecture meets the constraints.
     NasurgeError
         Another leaf that says what was wrong.
     """
     problems = _problems(tables, metric)
+    limits = [str(limit) for limit in parse_constraints(constraints)]
+    known = [n for n in searcher_names() if objectives is None or takes_objectives(n)]
+    contenders = _contenders(_names(searchers, known), predictors)
+    settings |= {"constraints": limits, "budget": budget, "trials": trials}
+    settings["out"] = Path(out) if out else None
+    if objectives is None:
+        problems = [constrained(problem, limits) for problem in problems]
+        found = search_tables(problems, contenders, workers=workers, **settings)
+    else:
+        single = [c.searcher for c in contenders if not takes_objectives(c.searcher)]
+        if single:
+            raise ParameterError(
+                f"{single[0]} searches for one objective: leave --objectives out, or take one of: "
+                f"{', '.join(known)}"
+            )
+        if workers:
+            raise ParameterError("simulated workers search for one objective: leave one out")
+        many = [many_objectives(p, _names(objectives, []), limits) for p in problems]
+        found = search_fronts(many, contenders, **settings)
+    _keep(found.folder, found, ("summary", "curves", "about"))
+    REPORTS[found.about["kind"]](found.folder)
+    return found
+
+
+def _contenders(
+    searchers: Sequence[str], predictors: str | Sequence[str] | None
+) -> list[Contender]:
+    """Return random search and every named searcher, once with each predictor it can use."""
     guides = _names(predictors, predictor_names()) if predictors else []
     for guide in guides:
         predictor_class(guide)
     contenders = [Contender("random", None, partial(make_searcher, "random"))]
-    for name in _names(searchers, searcher_names()):
+    for name in searchers:
         if guides and can_be_guided(name):
             contenders += [
                 Contender(name, guide, partial(make_searcher, name, predictor=guide))
@@ -284,10 +344,7 @@ def search_study(
         raise ParameterError(
             "-p was given, but none of the searchers uses a predictor: leave it out"
         )
-    found = search_tables(problems, contenders, out=Path(out) if out else None, **settings)
-    _keep(found.folder, found, ("summary", "curves", "about"))
-    search_report(found.folder)
-    return found
+    return contenders
 
 
 def validate(

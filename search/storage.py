@@ -110,7 +110,7 @@ def run_stored(
             database,
             study,
             about={"space": searcher.space.spec(), **_kind(searcher), **(about or {})},
-            objectives=int(getattr(searcher, "n_objectives", 1)),
+            objectives=len(searcher.bounds),
         )
         with ledger.at_work():
             loop = _Loop(searcher, Evaluator(searcher, objective), ledger, budget, batch)
@@ -208,8 +208,7 @@ class _Loop:
     def _values(self, keys: Mapping[int, None] | list[int]) -> Values:
         """Return what is known of architectures, in the shape a searcher is told."""
         rows = np.array([self._ledger.values[key] for key in keys], dtype=np.float64)
-        several = getattr(self._searcher, "n_objectives", 1) > 1
-        return rows.reshape(len(keys), -1) if several else rows.reshape(len(keys))
+        return rows.reshape(len(keys), *self._searcher.values_.shape[1:])
 
     def _catch_up(self) -> None:
         """Tell the searcher what others have found out, and leave to them what they are at."""

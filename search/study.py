@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,23 +18,26 @@ from ..benchmarks.study import (
     Row,
     Study,
     fingerprint,
-    in_parallel,
     versions,
     write_rows,
 )
 from ..data.devices import one_thread
 from ..data.spaces import Codes, Space
-from ..errors import ParameterError, StoppedError
+from ..errors import ParameterError
 from ..predictors.base import Predictor
 from .base import Searcher
-from .loop import Trace, oracle_curve, queries_to_reach, run, selected_curve
-from .storage import opened, run_stored, storage_of
+from .loop import oracle_curve, queries_to_reach, selected_curve
+from .simulated import run_simulated
+from .storage import storage_of
+from .units import Settings, run_units, searched, until
 
 
 class Factory(Protocol):
     """Makes a searcher; must be picklable."""
 
-    def __call__(self, space: Space, *, pool: Codes | None, seed: int) -> Searcher:
+    def __call__(
+        self, space: Space, *, pool: Codes | None, seed: int, **objectives: Any
+    ) -> Searcher:
         """Return a searcher for ``space``, limited to the architectures of ``pool``."""
         ...
 
@@ -53,26 +55,10 @@ class Contender:
         """Name of searcher and predictor, for pictures."""
         return f"{self.searcher} + {self.predictor}" if self.predictor else self.searcher
 
-
-@dataclass(frozen=True)
-class Settings:
-    """How every search of a study is run.
-
-    Attributes
-    ----------
-    budget, batch, seed : int
-    until : float or None
-        By ``time.time()``, when no further batch is started.
-    storage, name : str or None
-        Where each search is kept as an Optuna study, and how the names of these begin.
-    """
-
-    budget: int
-    batch: int
-    seed: int
-    until: float | None = None
-    storage: str | None = None
-    name: str | None = None
+    @property
+    def path(self) -> str:
+        """Name of searcher and predictor, for the names of Optuna studies."""
+        return self.label.replace(" ", "")
 
 
 @dataclass(frozen=True)
@@ -102,14 +88,16 @@ def search_tables(
     problems: Sequence[Problem],
     contenders: Sequence[Contender],
     *,
-    budget: int = 100,
-    trials: int = 20,
+    budget: int,
+    trials: int,
+    constraints: Sequence[str] = (),
     batch: int = 5,
     seed: int = 0,
     jobs: int = -1,
     timeout: float | None = None,
     storage: str | None = None,
     study: str | None = None,
+    workers: int | None = None,
     out: Path | None = None,
     command: str = "",
     progress: Progress | None = None,
@@ -127,19 +115,23 @@ def search_tables(
     budget : int
         Architectures evaluated per trial.
     trials : int
+    constraints : sequence of str
+        Those that the problems were limited by, as they were given.
     batch : int
         Architectures asked for at once; a guided search refits once per batch.
     seed : int
     jobs : int
         Processes; -1 is one per core.
     timeout : float, optional
-        Seconds after which no further batch is started.
+        Seconds after which no further batch is begun.
     storage : str, optional
-        URL of a database in which every search is an Optuna study, ``STUDY/TABLE/TASK/SEARCHER/
-        TRIAL``: stopped in the middle it goes on there, and several workers may run the same call
-        at once. Otherwise a search that is stopped begins again.
+        Database in which every search is an Optuna study: one that was stopped goes on there, and
+        several workers may run the same call at once. Otherwise it begins again.
     study : str, optional
-        How the names of these studies begin.
+        How the names of these studies begin: ``STUDY/TABLE/TASK/SEARCHER+PREDICTOR/TRIAL``.
+    workers : int, optional
+        Asynchronous workers in simulated time, of which the summary then tells; the table has to
+        know how long training takes.
     out : Path, optional
         Folder of the study; by default ``runs/search-XXXXXXXX``. One that is there goes on,
         also with other searchers or trials: what it has of them is used, and all it has is kept.
@@ -154,17 +146,7 @@ def search_tables(
     StoppedError
         If the time was up.
     """
-    if not problems or not contenders or min(budget, trials, batch) < 1:
-        raise ParameterError(
-            "search needs at least one table, one searcher, and a budget, trials and batch above "
-            f"0; received {len(problems)}, {len(contenders)}, {budget}, {trials} and {batch}"
-        )
-    for problem in problems:
-        if budget > len(problem.rows):
-            raise ParameterError(
-                f"a budget of {budget} exceeds the {len(problem.rows)} measured architectures of "
-                f"{problem.address}: lower --budget"
-            )
+    check_request(problems, contenders, budget, trials, batch, constraints)
     about = {
         "kind": "search",
         "tables": {p.address: p.table.digest for p in problems},
@@ -176,27 +158,81 @@ def search_tables(
         "batch": batch,
         "seed": seed,
         "versions": versions(),
+        **({"constraints": list(constraints)} if constraints else {}),
         **({"study": study} if study else {}),
+        **({"workers": workers} if workers else {}),
     }
-    until = None if timeout is None else time.time() + timeout
-    storage = storage_of(storage, study)
-    settings = Settings(budget, batch, seed, until, storage, study)
+    if workers and (storage or study):
+        raise ParameterError("simulated workers keep no database: leave --storage and --study out")
+    settings = Settings(
+        budget, batch, seed, until(timeout), storage_of(storage, study), study, workers
+    )
+    if workers:
+        for problem in problems:
+            problem.training_seconds(problem.codes[:1])  # refused here if the table has none
     folder = out or Path("runs") / f"search-{fingerprint(about)}"
     journal = Study(folder, about, grows=("searchers", "trials"))
-    units = {
+    units = trial_units(problems, contenders, trials, settings)
+    prepare = partial(_preload, tuple(contenders), problems[0].space)
+    rows = run_units(
+        journal, units, _trial, settings, jobs=jobs, prepare=prepare, progress=progress
+    )
+    write_rows(folder, rows)
+    summary, curves = summarise(rows, problems, contenders, budget)
+    return SearchStudy(summary, rows, curves, folder, {**about, "command": command})
+
+
+class Task(Protocol):
+    """What a study searches: a ``Problem`` or several objectives of one."""
+
+    @property
+    def address(self) -> str:
+        """``TABLE/TASK``."""
+
+    @property
+    def codes(self) -> Codes:
+        """Codes of the architectures that may be proposed."""
+
+
+def check_request(
+    problems: Sequence[Task],
+    contenders: Sequence[Contender],
+    budget: int,
+    trials: int,
+    batch: int,
+    constraints: Sequence[str] = (),
+) -> None:
+    """Check that a study can be run.
+
+    Raises
+    ------
+    ParameterError
+        If a number is not positive, nothing is searched, or the budget exceeds a table.
+    """
+    if not problems or not contenders or min(budget, trials, batch) < 1:
+        raise ParameterError(
+            "search needs at least one table, one searcher, and a budget, trials and batch above "
+            f"0; received {len(problems)}, {len(contenders)}, {budget}, {trials} and {batch}"
+        )
+    within = f" that meet {' and '.join(constraints)}" if constraints else ""
+    for problem in problems:
+        if budget > len(problem.codes):
+            raise ParameterError(
+                f"a budget of {budget} exceeds the {len(problem.codes)} measured architectures of "
+                f"{problem.address}{within}: lower --budget"
+            )
+
+
+def trial_units(
+    problems: Sequence[Task], contenders: Sequence[Contender], trials: int, settings: Settings
+) -> dict[str, tuple[Any, ...]]:
+    """Return the units of a study: a trial of a contender on a task, by name, with arguments."""
+    return {
         f"{p.address} {c.label} trial={trial}": (p, c, trial, settings)
         for trial in range(trials)
         for p in problems
         for c in contenders
     }
-    prepare = partial(_preload, tuple(contenders), problems[0].space)
-    if storage is None:
-        rows = journal.run(units, _trial, jobs=jobs, prepare=prepare, progress=progress)
-    else:
-        rows = _run_stored(units, storage, jobs=jobs, prepare=prepare, progress=progress)
-    write_rows(folder, rows)
-    summary, curves = summarise(rows, problems, contenders, budget)
-    return SearchStudy(summary, rows, curves, folder, {**about, "command": command})
 
 
 def _preload(contenders: tuple[Contender, ...], space: Space) -> None:
@@ -207,38 +243,31 @@ def _preload(contenders: tuple[Contender, ...], space: Space) -> None:
             predictor.preload()
 
 
-def _run_stored(
-    units: dict[str, tuple[Any, ...]],
-    storage: str,
-    *,
-    jobs: int,
-    prepare: Callable[[], None],
-    progress: Progress | None,
-) -> list[Row]:
-    """Run the units without a journal, for each is kept in the storage; return their rows."""
-    with opened(storage):  # what is wrong with it shows here, and its tables are made once
-        pass
-    done: dict[str, list[Row]] = {}
-    for name, rows in in_parallel(units, _trial, jobs=jobs, prepare=prepare):
-        if rows is not None:
-            done[name] = rows
-            if progress:
-                progress(len(done), len(units), name)
-    if len(done) < len(units):
-        raise StoppedError(
-            f"stopped at the time limit, {len(done)} of {len(units)} searches are complete and all "
-            "evaluations are kept: the same command again goes on from there"
-        )
-    return [row for name in units for row in done[name]]
-
-
 def _trial(
     problem: Problem, contender: Contender, trial: int, settings: Settings
 ) -> list[Row] | None:
     """Run one search; the work of one unit. Return None if the time was up before its end."""
+    pool = problem.codes if len(problem.codes) < problem.space.size else None
+    searcher = contender.factory(problem.space, pool=pool, seed=settings.trial_seed(trial))
+    ended = None
     with one_thread():
-        trace = _searched(problem, contender, trial, settings)
-    if len(trace.values) < settings.budget:
+        if settings.workers is None:
+            trace = searched(
+                searcher,
+                problem.search,
+                settings,
+                study=f"{problem.address}/{contender.path}/{trial}",
+                about={"table": problem.table.digest, "searched": problem.search_label},
+            )
+        else:
+            trace, ended = run_simulated(
+                searcher,
+                problem.search,
+                problem.training_seconds,
+                budget=settings.budget,
+                workers=settings.workers,
+            )
+    if trace is None:
         return None
     report = problem.report(trace.codes)
     return [
@@ -253,41 +282,10 @@ def _trial(
             "search_value": trace.values[query],
             "report_value": report[query],
             "search_seconds": trace.seconds[query],
+            **({} if ended is None else {"ended_at": ended[query]}),
         }
-        for query, architecture in enumerate(problem.space.format(trace.codes[: settings.budget]))
+        for query, architecture in enumerate(problem.space.format(trace.codes))
     ]
-
-
-def _searched(problem: Problem, contender: Contender, trial: int, settings: Settings) -> Trace:
-    """Return what one search has found when it ends."""
-    pool = problem.codes if len(problem.codes) < problem.space.size else None
-    child = int(np.random.default_rng([settings.seed, trial]).integers(2**31))
-    searcher = contender.factory(problem.space, pool=pool, seed=child)
-    timeout = None if settings.until is None else settings.until - time.time()
-    if settings.storage is None:
-        return run(
-            searcher,
-            problem.search,
-            budget=settings.budget,
-            batch=settings.batch,
-            timeout=timeout,
-        )
-    guided = f"+{contender.predictor}" if contender.predictor else ""
-    return run_stored(
-        searcher,
-        problem.search,
-        storage=settings.storage,
-        study=f"{settings.name}/{problem.address}/{contender.searcher}{guided}/{trial}",
-        budget=settings.budget,
-        batch=settings.batch,
-        about={
-            "table": problem.table.digest,
-            "searched": problem.search_label,
-            "batch": settings.batch,
-            "seed": settings.seed,
-        },
-        timeout=timeout,
-    )
 
 
 def summarise(
@@ -341,6 +339,7 @@ def summarise(
                     },
                     "failures": int(np.isnan(looked).sum()),
                     "search_seconds": interval(own),
+                    **_simulated(members),
                 }
             )
             curves.append(
@@ -353,6 +352,13 @@ def summarise(
                 }
             )
     return summary, curves
+
+
+def _simulated(rows: Sequence[Row]) -> Row:
+    """Return when the searches ended, if they were in simulated time."""
+    if "ended_at" not in rows[0]:
+        return {}
+    return {"simulated_seconds": interval(_by_trial(rows, "ended_at").max(axis=1))}
 
 
 def _by_trial(rows: Sequence[Row], measure: str) -> NDArray[np.float64]:

@@ -35,6 +35,15 @@ Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1 is one pe
 SeedOption = Annotated[
     int, typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of everything random.")
 ]
+Backend = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        help="Where the trials run, by joblib: loky (processes here), dask or ray (a cluster; "
+        "pip install nasurge[cluster]).",
+        show_default=False,
+    ),
+]
 Timeout = Annotated[
     float | None,
     typer.Option(

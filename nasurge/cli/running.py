@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .common import (
     AsJson,
+    Backend,
     Jobs,
     Metric,
     Out,
@@ -26,13 +28,18 @@ from .common import (
     typed_command,
 )
 
+if TYPE_CHECKING:
+    from ..search.study import SearchStudy
+
 
 def compare(
     problems: Tables,
     names: Annotated[
         str,
         typer.Option(
-            "--predictors", "-p", help="Predictors, separated by commas; all is every one."
+            "--predictors",
+            "-p",
+            help="Predictors, separated by commas; all is every one, all,-NAME all but one.",
         ),
     ] = "auto,xgb,gp,gin",
     sizes: Annotated[
@@ -52,6 +59,7 @@ def compare(
     ] = None,
     seed: SeedOption = 0,
     jobs: Jobs = -1,
+    on: Backend = None,
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
@@ -65,9 +73,10 @@ def compare(
     """
     with reported_errors():
         from ..api import compare as run
+        from ..benchmarks.backends import backend
         from ..benchmarks.report import COMPARE_COLUMNS, compare_rows
 
-        with progress_bar("compare") as progress:
+        with progress_bar("compare") as progress, backend(on):
             found = run(
                 problems,
                 names,
@@ -108,6 +117,23 @@ def search(
         str | None,
         typer.Option("--predictors", "-p", help="Predictors that guide them, separated by commas."),
     ] = None,
+    objectives: Annotated[
+        str | None,
+        typer.Option(
+            "--objectives",
+            help="Two or more, such as accuracy,flops: search for their Pareto front.",
+            show_default=False,
+        ),
+    ] = None,
+    constraints: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--constraint",
+            metavar="NAME<=NUMBER",
+            help="A bound in the table's units, such as 'flops<=100'; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     budget: Annotated[
         int, typer.Option("--budget", "-b", min=1, help="Architectures evaluated per trial.")
     ] = 100,
@@ -119,6 +145,17 @@ def search(
     metric: Metric = None,
     seed: SeedOption = 0,
     jobs: Jobs = -1,
+    on: Backend = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            help="Simulate so many asynchronous workers, each training one architecture at a time, "
+            "and say how long they take; for tables with training times, such as transnas-micro.",
+            show_default=False,
+        ),
+    ] = None,
     timeout: Timeout = None,
     storage: Storage = None,
     study: StudyName = None,
@@ -132,12 +169,18 @@ def search(
     **oracle** the best it evaluated, which nobody could pick. Try:
 
         nasurge search nb201-analog/cifar10 -s evolution -p gp --budget 100 --trials 20
+
+    With --objectives it is the Pareto front that is searched, and its hypervolume that counts.
     """
     with reported_errors():
         from ..api import search_study
-        from ..search.report import COLUMNS, search_rows
+        from ..benchmarks.backends import backend
 
-        with progress_bar("search") as progress, reported_stop(as_json=as_json):
+        with (
+            progress_bar("search") as progress,
+            reported_stop(as_json=as_json),
+            backend(on),
+        ):
             found = search_study(
                 problems,
                 names,
@@ -146,8 +189,11 @@ def search(
                 trials=trials,
                 batch=batch,
                 metric=metric,
+                objectives=objectives,
+                constraints=constraints or (),
                 seed=seed,
                 jobs=jobs,
+                workers=workers,
                 timeout=timeout,
                 storage=storage,
                 study=study,
@@ -158,14 +204,54 @@ def search(
         if as_json:
             emit({"summary": found.summary, **_where(found.folder), "made": found.about})
             return
-        rows, best = search_rows(found.summary)
-        print_table(COLUMNS, rows, best=best)
-        looked, reported = (_join(found.about[key]) for key in ("searched", "reported"))
-        _closing(
-            found.folder,
-            f"{trials} trials of {budget} evaluations, seed {seed}; searched: {looked}; reported: "
-            f"{reported}; a trial that misses the optimum counts {budget + 1} queries",
+        (_print_search if objectives is None else _print_fronts)(found)
+
+
+def _print_search(found: SearchStudy) -> None:
+    """Print a study of searches for one objective."""
+    from ..search.report import COLUMNS, failures, search_rows, simulated
+
+    about = found.about
+    rows, best = search_rows(found.summary)
+    print_table(COLUMNS, rows, best=best)
+    for line in (*simulated(found.summary, about.get("workers")), *failures(found.summary)):
+        typer.echo(line)
+    looked, reported = (_join(about[key]) for key in ("searched", "reported"))
+    _closing(
+        found.folder,
+        f"{_trials(about)}; searched: {looked}; reported: {reported}; a trial that misses the "
+        f"optimum counts {about['budget'] + 1} queries",
+    )
+
+
+def _print_fronts(found: SearchStudy) -> None:
+    """Print a study of searches for several objectives."""
+    from ..search.front_report import COLUMNS, front_rows, references
+
+    rows, best = front_rows(found.summary)
+    print_table(COLUMNS, rows, best=best)
+    for text in references(found.summary):
+        typer.echo(text)
+    for address, labels in found.about["objectives"].items():
+        reported = found.about["reported"][address]
+        parts = (
+            label if label == reported[name] else f"{label} (reported: {reported[name]})"
+            for name, label in labels.items()
         )
+        typer.echo(f"{address}: {'; '.join(parts)}")
+    _closing(
+        found.folder,
+        f"{_trials(found.about)}; shares are of the true front's hypervolume, over the reported "
+        "values of the selected front (selected) and over the searched values",
+    )
+
+
+def _trials(about: Mapping[str, Any]) -> str:
+    """Return in words how often and under which constraints a search was run."""
+    limits = " and ".join(about.get("constraints", ()))
+    return f"{about['trials']} trials of {about['budget']} evaluations, seed {about['seed']}" + (
+        f"; only {limits}" if limits else ""
+    )
 
 
 def validate(
