@@ -147,7 +147,7 @@ def takes_objectives(name: str) -> bool:
     UnknownNameError
         If there is no such searcher.
     """
-    return "n_objectives" in inspect.signature(searcher_class(name)).parameters
+    return searcher_class(name).several_objectives
 
 
 def _make(cls: type[Any], name: str, space: Space, parameters: dict[str, Any]) -> Any:
