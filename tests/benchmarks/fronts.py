@@ -1,7 +1,7 @@
 """Our searches for several objectives beside Optuna's NSGA-II and TPE on plain categoricals.
 
-Run as ``python tests/benchmarks/fronts.py --trials 10``; prints Markdown rows: the share of the true
-front's hypervolume after 50, 100 and 200 different architectures, and seconds of the search itself.
+Run as ``python tests/benchmarks/fronts.py --trials 10``. Prints Markdown rows: the share of the
+true front's hypervolume after 50, 100 and 200 different architectures, and seconds of the search.
 An architecture that Optuna suggests again is looked up and not counted.
 """
 
@@ -70,8 +70,8 @@ def main() -> None:
     front = problem.search_values[non_dominated(problem.search_values)]
     scale = Scale.of(front)
     whole = scale.hypervolume(front)
-    searches = {name: ours for name in ("random", "nsga2", "nat")}
-    searches |= {name: theirs for name in ("optuna NSGA-II", "optuna TPE")}
+    searches = dict.fromkeys(("random", "nsga2", "nat"), ours)
+    searches |= dict.fromkeys(("optuna NSGA-II", "optuna TPE"), theirs)
     for name, search in searches.items():
         shares, seconds = [], []
         for seed in range(given.trials):
