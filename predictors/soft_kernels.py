@@ -79,8 +79,8 @@ class SoftGaussianProcess(Predictor):
 
     A Matern-3/2 kernel with one length scale per group of features (path sums and, where positions
     matter, the values themselves) plus a linear one; hyperparameters maximise the posterior. The
-    features exist for relaxed architectures too, so that scores and their uncertainty can be climbed
-    by gradients: it is the default guide of PredNAS.
+    features exist for relaxed architectures too, so that scores and uncertainty can be climbed by
+    gradients: it is the default guide of PredNAS.
 
     Parameters
     ----------

@@ -106,7 +106,7 @@ class PredNAS(Searcher):
         *,
         acquisition: str | None = None,
         beta: float = 1.0,
-        initial: int = 10,
+        initial: int = 5,
         restarts: int = 128,
         steps: int = 10,
         learning_rate: float = 0.4,

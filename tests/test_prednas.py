@@ -9,6 +9,7 @@ import torch
 from scipy.stats import binomtest
 from test_search import smooth
 
+from nasurge.benchmarks.objectives import make_problem
 from nasurge.data.encoders import Structure
 from nasurge.data.spaces import ProductSpace, make_space
 from nasurge.errors import LabelError, NotFittedError, ParameterError
@@ -277,21 +278,22 @@ def test_the_ascent_itself_keeps_away_from_a_bound():
     schedule = Schedule(30, 0.4, (1.0, 0.3))
     free = climb(climbed, relaxed, logits, schedule, generator)
     kept = climb(climbed, relaxed, logits, schedule, generator, limits.violation)
-    assert convolutions(free).max() == 6
-    assert convolutions(kept).max() <= 3.5
-    assert (convolutions(kept) <= 2).mean() > 2 * (convolutions(free) <= 2).mean() or (
-        limits.feasible(kept).mean() > 0.7
-    )
+    assert limits.feasible(kept).mean() > limits.feasible(free).mean() + 0.1
+    assert convolutions(kept).mean() < convolutions(free).mean() - 0.3
 
 
 def test_costs_of_relaxed_architectures_are_exact_where_linear_and_close_elsewhere():
-    codes = NB201.sample(200, seed=9)
-    hot = relaxation(NB201, "cpu").one_hot(NB201.canonical(codes))
-    for cost, tolerance in ((convolutions, 1e-5), (curved, 2.5)):
+    def paths(codes):
+        return NB201.paths(codes).alive.sum(axis=1).astype(float)
+
+    codes = NB201.canonical(NB201.sample(200, seed=9))
+    hot = relaxation(NB201, "cpu").one_hot(codes)
+    for cost, tolerance in ((convolutions, 1e-5), (paths, 0.3)):
         limits = Constraints(NB201, {"c": (0.0, 0.0)}, {"c": cost})
-        model = limits._models["c"]
-        found = model(hot).detach().numpy()
-        assert np.abs(found - cost(NB201.canonical(codes))).max() < tolerance
+        off_by = limits.violation(hot).detach().numpy() * limits._models["c"].deviation - cost(
+            codes
+        )
+        assert np.abs(off_by).mean() < tolerance
 
 
 def test_a_soft_bound_is_left_only_for_a_gain():
@@ -321,25 +323,23 @@ def test_bounds_that_exclude_everything_are_named():
         PredNAS(NB201, constraints={"c": (0, 1)}, costs={"c": lambda codes: 1.0})
 
 
-def test_beats_evolution_guided_by_the_same_predictor():
-    """Best value after 30 queries, paired over 30 random smooth objectives.
+def test_beats_evolution_guided_by_the_same_predictor(analog):
+    """Best value after 20 queries of a table's cells, paired over 40 seeds.
 
     Sign test, ties dropped, threshold p < 0.01: were it no better, it would pass once in a hundred
     sets of seeds.
     """
+    problem = make_problem(analog, "cifar10")
     differences = []
-    for seed in range(30):
-        made = [
-            cls(NB201, SoftGaussianProcess(NB201), seed=seed, **sizes)
-            for cls, sizes in (
-                (PredNAS, {"restarts": 40, "steps": 6}),
-                (GuidedEvolution, {"population_size": 10}),
-            )
-        ]
+    for seed in range(40):
+        climbing = PredNAS(analog.space, restarts=40, steps=5, seed=seed)
+        breeding = GuidedEvolution(
+            analog.space, SoftGaussianProcess(analog.space), population_size=5, seed=seed
+        )
         first, second = (
-            run(searcher, lambda c, s=seed: smooth(c, s), budget=30, batch=2).values.max()
-            for searcher in made
+            run(searcher, problem.search, budget=20, batch=3).values.max()
+            for searcher in (climbing, breeding)
         )
         differences.append(first - second)
-    wins, losses = (np.sign(differences) == 1).sum(), (np.sign(differences) == -1).sum()
+    wins, losses = int((np.array(differences) > 0).sum()), int((np.array(differences) < 0).sum())
     assert binomtest(wins, wins + losses, alternative="greater").pvalue < 0.01
