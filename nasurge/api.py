@@ -41,10 +41,16 @@ def _problems(tables: str | Sequence[Problem], metric: str | None) -> list[Probl
 
 
 def _names(given: str | Sequence[str], known: Sequence[str]) -> list[str]:
-    """Return a list of names, from a comma-separated string too; ``all`` is every one known."""
+    """Return names, also from a string with commas: ``all`` is every one, ``-NAME`` not that."""
     names = given.split(",") if isinstance(given, str) else list(given)
     names = [name.strip() for name in names if name.strip()]
-    return list(known) if names == ["all"] else list(dict.fromkeys(names))
+    left_out = [name[1:] for name in names if name.startswith("-")]
+    asked = [name for name in names if not name.startswith("-")]
+    if "all" in asked:
+        asked = [*known, *(name for name in asked if name != "all")]
+    if unknown := [name for name in left_out if name not in asked]:
+        raise ParameterError(f"nothing to leave out is called {', '.join(unknown)}: see the names")
+    return [name for name in dict.fromkeys(asked) if name not in left_out]
 
 
 def compare(
@@ -68,7 +74,8 @@ def compare(
     tables : str or sequence of Problem
         ``TABLE/TASK``, several separated by commas; ``TABLE`` alone means all its tasks.
     predictors : str or sequence of str
-        Names of ``nasurge predictors``; ``"all"`` is every one that can serve the table's space.
+        Names of ``nasurge predictors``; ``"all"`` is every one that can serve the table's space,
+        ``"all,-gennas"`` every one but that.
     n_train, trials, cheap, seed, jobs, out, command, progress
         As ``nasurge.benchmarks.protocol.compare``.
     metric : str, optional
@@ -86,6 +93,7 @@ def compare(
     """
     problems = _problems(tables, metric)
     names = _names(predictors, predictor_names())
+    asked = predictors.split(",") if isinstance(predictors, str) else predictors
     for name in names:
         predictor_class(name)
     found = _compare(
@@ -95,7 +103,7 @@ def compare(
         trials=trials,
         cheap=cheap,
         seed=seed,
-        skip_unfit=predictors in ("all", ["all"]),
+        skip_unfit="all" in asked,
         jobs=jobs,
         out=Path(out) if out else None,
         command=command,

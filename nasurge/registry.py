@@ -70,6 +70,8 @@ SEARCHERS = {
     "random": "nasurge.search.random:RandomSearch",
     "evolution": "nasurge.search.evolution:RegularisedEvolution",
     "prednas": "nasurge.search.gradient:PredNAS",
+    "bo": "nasurge.search.bayes:BayesianOptimisation",
+    "bananas": "nasurge.search.bayes:BANANASSearch",
 }
 # What a searcher's name means when a predictor is given with it.
 GUIDED = {"evolution": "nasurge.search.evolution:GuidedEvolution"}

@@ -28,7 +28,9 @@ def compare(
     names: Annotated[
         str,
         typer.Option(
-            "--predictors", "-p", help="Predictors, separated by commas; all is every one."
+            "--predictors",
+            "-p",
+            help="Predictors, separated by commas; all is every one, all,-NAME all but one.",
         ),
     ] = "auto,xgb,gp,gin",
     sizes: Annotated[
