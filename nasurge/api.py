@@ -254,7 +254,8 @@ def search_study(
     """
     problems = _problems(tables, metric)
     limits = [str(limit) for limit in parse_constraints(constraints)]
-    contenders = _contenders(searchers, predictors)
+    known = [n for n in searcher_names() if objectives is None or takes_objectives(n)]
+    contenders = _contenders(_names(searchers, known), predictors)
     settings: dict[str, Any] = {
         "constraints": limits,
         "budget": budget,
@@ -272,10 +273,9 @@ def search_study(
     else:
         single = [c.searcher for c in contenders if not takes_objectives(c.searcher)]
         if single:
-            several = ", ".join(filter(takes_objectives, searcher_names()))
             raise ParameterError(
                 f"{single[0]} searches for one objective: leave --objectives out, or take one of: "
-                f"{several}"
+                f"{', '.join(known)}"
             )
         many = [many_objectives(p, _names(objectives, []), limits) for p in problems]
         found = search_fronts(many, contenders, **settings)
@@ -285,14 +285,14 @@ def search_study(
 
 
 def _contenders(
-    searchers: str | Sequence[str], predictors: str | Sequence[str] | None
+    searchers: Sequence[str], predictors: str | Sequence[str] | None
 ) -> list[Contender]:
     """Return random search and every named searcher, once with each predictor it can use."""
     guides = _names(predictors, predictor_names()) if predictors else []
     for guide in guides:
         predictor_class(guide)
     contenders = [Contender("random", None, partial(make_searcher, "random"))]
-    for name in _names(searchers, searcher_names()):
+    for name in searchers:
         if guides and can_be_guided(name):
             contenders += [
                 Contender(name, guide, partial(make_searcher, name, predictor=guide))

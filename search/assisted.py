@@ -313,7 +313,7 @@ class SMEMNAS(Assisted):
         n_objectives: int = 1,
         bounds: Sequence[float] = (),
         population_size: int = 20,
-        candidates: int = 100,
+        candidates: int = 50,
         vice: float = 0.4,
         pool: ArrayLike | None = None,
         seed: Seed = None,

@@ -14,12 +14,11 @@ from ..benchmarks.intervals import interval
 from ..benchmarks.quantities import ManyObjectives
 from ..benchmarks.study import Progress, Row, Study, fingerprint, versions, write_rows
 from ..data.devices import one_thread
-from ..errors import ParameterError
 from ..predictors.base import Predictor
 from .base import Searcher
 from .loop import run
 from .pareto import Scale, front_history, hypervolume_curve, non_dominated
-from .study import Contender, SearchStudy
+from .study import Contender, SearchStudy, check_request, trial_units
 
 Values = NDArray[np.float64]
 
@@ -79,17 +78,7 @@ def search_fronts(
         If budget, trials or batch are not positive, the budget exceeds a table, nothing is
         searched, or ``out`` holds another study.
     """
-    if not problems or not contenders or min(budget, trials, batch) < 1:
-        raise ParameterError(
-            "search needs at least one table, one searcher, and a budget, trials and batch above "
-            f"0; received {len(problems)}, {len(contenders)}, {budget}, {trials} and {batch}"
-        )
-    for problem in problems:
-        if budget > len(problem.codes):
-            raise ParameterError(
-                f"a budget of {budget} exceeds the {len(problem.codes)} architectures of "
-                f"{problem.address} that may be proposed: lower --budget"
-            )
+    check_request(problems, contenders, budget, trials, batch, constraints)
     about = {
         "kind": "fronts",
         "tables": {p.address: p.table.digest for p in problems},
@@ -105,12 +94,7 @@ def search_fronts(
     }
     folder = out or Path("runs") / f"search-{fingerprint(about)}"
     study = Study(folder, about, grows=("searchers", "trials"))
-    units = {
-        f"{p.address} {c.label} trial={trial}": (p, c, budget, batch, trial, seed)
-        for trial in range(trials)
-        for p in problems
-        for c in contenders
-    }
+    units = trial_units(problems, contenders, budget, batch, trials, seed)
     prepare = partial(_preload, tuple(contenders), problems[0])
     rows = study.run(units, _trial, jobs=jobs, prepare=prepare, progress=progress)
     write_rows(folder, rows)
