@@ -64,10 +64,11 @@ class BayesianOptimisation(Searcher):
     """Bayesian optimisation over all architectures, or over a sample of a space too large to list.
 
     The first ``initial`` architectures are drawn uniformly. After that a Gaussian process, the
-    ``joint`` member of the predictor ``auto``, gives every architecture a mean and a deviation of
-    its value, and those of the highest acquisition are proposed. Of a batch, each is proposed as if
-    the ones before had returned what was expected of them. Cells of one function share a mean; the
-    deviation counts the noise between them, since the measured value is what is searched.
+    ``joint`` member of the predictor ``auto`` with a linear kernel of structural features beside
+    it, gives every architecture a mean and a deviation of its value, and those of the highest
+    acquisition are proposed. Of a batch, each is proposed as if the ones before had returned what
+    was expected of them. Cells of one function share a mean; the deviation counts the noise between
+    them, since the measured value is what is searched.
 
     Parameters
     ----------
@@ -119,7 +120,7 @@ class BayesianOptimisation(Searcher):
         predictor: Regressor | None = None,
         acquisition: str = "ei",
         beta: float = 1.0,
-        initial: int = 5,
+        initial: int = 3,
         labels: str = "blended",
         candidates: int = 30_000,
         pool: ArrayLike | None = None,
@@ -297,7 +298,9 @@ class _Process:
 
         self.pool, self._space, self._labels = pool, space, labels
         self._function, groups = function_groups(space, pool)
-        self._gp = SequentialGP(GroupedGP([Term(tuple(groups), 1.5)]), groups)
+        # The linear kernel extrapolates: the best architectures lie in a corner of the space.
+        kernel = [Term(tuple(groups), 1.5), Term(("structure",), 0)]
+        self._gp = SequentialGP(GroupedGP(kernel), groups)
         self._told: Index = np.empty(0, dtype=np.int64)
 
     def _groups(self, codes: Codes) -> dict[str, Values]:
