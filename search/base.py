@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -99,7 +99,7 @@ class Searcher(ABC):
 
     With several objectives, values are told as columns, each bigger is better; a row with a NaN
     has failed. Columns after the objectives are constraints: what has to reach a bound and is not
-    otherwise wanted large.
+    otherwise wanted large. A class that can do this says so by ``several_objectives``.
 
     Parameters
     ----------
@@ -120,8 +120,12 @@ class Searcher(ABC):
     ArchitectureError
         If a row of ``pool`` is not in the space.
     ParameterError
-        If ``pool`` is empty, or ``n_objectives`` or ``bounds`` is none.
+        If ``pool`` is empty, ``n_objectives`` or ``bounds`` is wrong, or the class takes one
+        objective without bounds only.
     """
+
+    several_objectives: ClassVar[bool] = False
+    """Whether the class takes ``n_objectives`` above 1, and ``bounds``."""
 
     def __init__(
         self,
@@ -135,6 +139,8 @@ class Searcher(ABC):
         self.space = space
         self.n_objectives = n_objectives
         self.bounds = _check_bounds(n_objectives, bounds)
+        if not self.several_objectives and (len(self.bounds) > 1 or bounds):
+            raise ParameterError(f"{type(self).__name__} searches for one objective without bounds")
         self._rng = as_generator(seed)
         self._allowed: Index | None = None
         if pool is not None:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...errors import ArchitectureError, ParameterError
 from ..seeds import Seed, as_generator
+from .frame import Frame
 
 Codes = NDArray[np.int8]
 Index = NDArray[np.int64]
@@ -110,6 +111,20 @@ class Space(ABC):
     @abstractmethod
     def graphs(self, codes: ArrayLike) -> Graphs:
         """Return the directed graph of each architecture, operations as nodes."""
+
+    @property
+    def frame(self) -> Frame:
+        """How the graph of a relaxed architecture follows from the shares of its values.
+
+        Raises
+        ------
+        ParameterError
+            If the space has no relaxation.
+        """
+        raise ParameterError(
+            f"space {self.name!r} has no relaxation: its class does not define frame; take a "
+            "search that needs no gradients, such as evolution"
+        )
 
     def _signatures(self, codes: Codes) -> NDArray[Any]:
         """Return a value per row that is equal exactly when two rows compute the same function."""
