@@ -62,6 +62,7 @@ PREDICTORS = {
     "smem-nas": "nasurge.predictors.pairwise:SMEMNAS",
     "arch2vec": "nasurge.predictors.semi_supervised:Arch2Vec",
     "seminas": "nasurge.predictors.semi_supervised:SemiNAS",
+    "graph-ensemble": "nasurge.predictors.graph_ensemble:GraphEnsemble",
     "assessor": "nasurge.predictors.semi_supervised:Assessor",
     "weaknas": "nasurge.predictors.weak:WeakNAS",
 }
