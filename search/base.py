@@ -245,6 +245,16 @@ class Searcher(ABC):
             )
         return checked
 
+    def check_values(self, values: ArrayLike, n: int) -> Values:
+        """Return the values of ``n`` architectures as ``tell`` would record them.
+
+        Raises
+        ------
+        LabelError
+            If they are not one finite number or NaN per architecture.
+        """
+        return self._check_values(values, n)
+
     # -- ask and tell -----------------------------------------------------------------------------
 
     def ask(self, n: int = 1) -> Codes:
@@ -316,6 +326,22 @@ class Searcher(ABC):
         self._tell(checked, numbers)
         for key in keys.tolist():
             self._pending.pop(key, None)
+
+    def reserve(self, codes: ArrayLike) -> None:
+        """Leave architectures to somebody else: pending until told, and never asked for.
+
+        Parameters
+        ----------
+        codes : array_like of int, shape (n, d)
+
+        Raises
+        ------
+        ArchitectureError
+            If a row is not in the space.
+        """
+        keys = self.space.index(self._check_codes(codes))
+        self._remaining.take(keys)
+        self._pending.update(dict.fromkeys(keys.tolist()))
 
     @property
     def codes_(self) -> Codes:
