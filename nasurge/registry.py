@@ -68,6 +68,18 @@ DEFAULT_PREDICTOR = "auto"
 SEARCHERS = {
     "random": "nasurge.search.random:RandomSearch",
     "evolution": "nasurge.search.evolution:RegularisedEvolution",
+    "local": "nasurge.search.local:LocalSearch",
+    "annealing": "nasurge.search.local:SimulatedAnnealing",
+    "reinforce": "nasurge.search.distributions:Reinforce",
+    "ddpnas": "nasurge.search.distributions:DDPNAS",
+    "drnas": "nasurge.search.distributions:DrNAS",
+    "balenas": "nasurge.search.distributions:BaLeNAS",
+    "npenas": "nasurge.search.ranking:NPENAS",
+    "brp-nas": "nasurge.search.ranking:BRPNASLoop",
+    "weaknas": "nasurge.search.ranking:WeakNASLoop",
+    "diffusion": "nasurge.search.diffusion:Diffusion",
+    "optuna-tpe": "nasurge.search.optuna_samplers:OptunaTPE",
+    "optuna-gp": "nasurge.search.optuna_samplers:OptunaGP",
 }
 # What a searcher's name means when a predictor is given with it.
 GUIDED = {"evolution": "nasurge.search.evolution:GuidedEvolution"}

@@ -117,12 +117,15 @@ class Searcher(ABC):
         self.space = space
         self._rng = as_generator(seed)
         self._allowed: Index | None = None
+        self._stand_ins: Index | None = None
         if pool is not None:
             self._allowed = np.unique(space.index(self._check_codes(pool)))
             if not len(self._allowed):
                 raise ParameterError(
                     "pool is empty; give the codes that may be proposed, or None for all"
                 )
+            if space.n_codes <= MAX_LISTED and space.n_functions < space.size:
+                self._stand_ins = _twins_in(space, self._allowed)
         elif space.n_codes <= MAX_LISTED:
             self._allowed = space.index(space.all_codes())
         self._reset()
@@ -188,10 +191,16 @@ class Searcher(ABC):
         return self.space.from_index(self._remaining.draw(n, self._rng))
 
     def _unseen(self, codes: Codes) -> Codes:
-        """Return the rows that may still be proposed, each once, in their order."""
+        """Return the rows that may still be proposed, each once, in their order.
+
+        A row outside the pool stands for its twin in the pool, where there is one: a table that
+        measures each function once is as easy to walk in as the whole space.
+        """
         keys = self.space.index(codes)
-        first = np.sort(np.unique(keys, return_index=True)[1])
-        return codes[first[self._remaining.free(keys[first])]]
+        if self._stand_ins is not None:
+            keys = self._stand_ins[keys]
+        keys = keys[np.sort(np.unique(keys, return_index=True)[1])]
+        return self.space.from_index(keys[self._remaining.free(keys)])
 
     def _check_codes(self, codes: ArrayLike) -> Codes:
         """Return a copy of ``codes``, every row an architecture of the space."""
@@ -358,6 +367,21 @@ class Searcher(ABC):
         self._pending = dict.fromkeys(keys.tolist())
         self._remaining.take(np.concatenate([self.space.index(codes), keys]))
         self._load_state(state)
+
+
+def _twins_in(space: Space, allowed: Index) -> Index:
+    """Return, for every number of a space, the first allowed one of the same function, or itself.
+
+    Those allowed stand for themselves, and so do those without an allowed twin.
+    """
+    every = space.index(space.all_codes())
+    functions = space.function_ids(space.from_index(every))
+    twin = np.full(space.n_functions, -1, dtype=np.int64)
+    twin[space.function_ids(space.from_index(allowed[::-1]))] = allowed[::-1]
+    stand_ins = np.arange(space.n_codes)
+    stand_ins[every] = np.where(twin[functions] < 0, every, twin[functions])
+    stand_ins[allowed] = allowed
+    return stand_ins
 
 
 def _plain(state: Any) -> Any:
