@@ -26,11 +26,14 @@ class Problem:
     task : str
     roles : Roles
         Numbers of the searched and the reported column.
+    allowed : bool array, shape (rows,), optional
+        Which rows of the table count; by default all that were measured.
     """
 
     table: Table
     task: str
     roles: Roles
+    allowed: NDArray[np.bool_] | None = None
 
     @property
     def address(self) -> str:
@@ -68,9 +71,10 @@ class Problem:
 
     @cached_property
     def rows(self) -> NDArray[np.int64]:
-        """Rows of the table in which both columns were measured."""
+        """Rows of the table in which both columns were measured, of those allowed."""
         both = self.table.data[self.roles.search] + self.table.data[self.roles.report]
-        return np.flatnonzero(np.isfinite(both))
+        counts = np.isfinite(both)
+        return np.flatnonzero(counts if self.allowed is None else counts & self.allowed)
 
     @cached_property
     def codes(self) -> Codes:

@@ -7,9 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .benchmarks.constraints import parse_constraints
 from .benchmarks.objectives import Problem, parse_problems
 from .benchmarks.protocol import Comparison
 from .benchmarks.protocol import compare as _compare
+from .benchmarks.quantities import constrained, many_objectives
 from .benchmarks.report import compare_report, write_summary
 from .benchmarks.study import Progress
 from .benchmarks.validate import Validation, validate_report
@@ -23,7 +25,10 @@ from .registry import (
     predictor_class,
     predictor_names,
     searcher_names,
+    takes_objectives,
 )
+from .search.front_report import front_report
+from .search.front_study import search_fronts
 from .search.loop import Objective, Trace, run
 from .search.report import search_report
 from .search.study import Contender, SearchStudy, search_tables
@@ -33,7 +38,12 @@ if TYPE_CHECKING:
     from .predictors.base import Predictor
     from .search.base import Searcher
 
-REPORTS = {"compare": compare_report, "search": search_report, "validate": validate_report}
+REPORTS = {
+    "compare": compare_report,
+    "search": search_report,
+    "fronts": front_report,
+    "validate": validate_report,
+}
 
 
 def _problems(tables: str | Sequence[Problem], metric: str | None) -> list[Problem]:
@@ -41,10 +51,16 @@ def _problems(tables: str | Sequence[Problem], metric: str | None) -> list[Probl
 
 
 def _names(given: str | Sequence[str], known: Sequence[str]) -> list[str]:
-    """Return a list of names, from a comma-separated string too; ``all`` is every one known."""
+    """Return names, also from a string with commas: ``all`` is every one, ``-NAME`` not that."""
     names = given.split(",") if isinstance(given, str) else list(given)
     names = [name.strip() for name in names if name.strip()]
-    return list(known) if names == ["all"] else list(dict.fromkeys(names))
+    left_out = [name[1:] for name in names if name.startswith("-")]
+    asked = [name for name in names if not name.startswith("-")]
+    if "all" in asked:
+        asked = [*known, *(name for name in asked if name != "all")]
+    if unknown := [name for name in left_out if name not in asked]:
+        raise ParameterError(f"nothing to leave out is called {', '.join(unknown)}: see the names")
+    return [name for name in dict.fromkeys(asked) if name not in left_out]
 
 
 def compare(
@@ -68,7 +84,8 @@ def compare(
     tables : str or sequence of Problem
         ``TABLE/TASK``, several separated by commas; ``TABLE`` alone means all its tasks.
     predictors : str or sequence of str
-        Names of ``nasurge predictors``; ``"all"`` is every one that can serve the table's space.
+        Names of ``nasurge predictors``; ``"all"`` is every one that can serve the table's space,
+        ``"all,-gennas"`` every one but that.
     n_train, trials, cheap, seed, jobs, out, command, progress
         As ``nasurge.benchmarks.protocol.compare``.
     metric : str, optional
@@ -86,6 +103,7 @@ def compare(
     """
     problems = _problems(tables, metric)
     names = _names(predictors, predictor_names())
+    asked = predictors.split(",") if isinstance(predictors, str) else predictors
     for name in names:
         predictor_class(name)
     found = _compare(
@@ -95,7 +113,7 @@ def compare(
         trials=trials,
         cheap=cheap,
         seed=seed,
-        skip_unfit=predictors in ("all", ["all"]),
+        skip_unfit="all" in asked,
         jobs=jobs,
         out=Path(out) if out else None,
         command=command,
@@ -126,8 +144,8 @@ def search(
     Parameters
     ----------
     objective : callable, str, or sequence of Problem
-        From codes (n, d) to values (n,), bigger is better, NaN is a failed evaluation; or the
-        address of a table's task.
+        From codes (n, d) to values (n,), bigger is better, NaN is a failed evaluation; (n, k) for a
+        searcher of several objectives; or the address of a table's task.
     space : Space
         Needed with a function.
     searcher : str or Searcher
@@ -142,7 +160,8 @@ def search(
     callback : callable, optional
         Called with the searcher after every batch, with a function only.
     **study
-        With a table: ``trials``, ``metric``, ``jobs``, ``out``, ``command``, ``progress``.
+        With a table: ``objectives``, ``constraints``, ``trials``, ``metric``, ``jobs``, ``out``,
+        ``command``, ``progress``.
 
     Returns
     -------
@@ -199,6 +218,8 @@ def search_study(
     trials: int = 20,
     batch: int = 5,
     metric: str | None = None,
+    objectives: str | Sequence[str] | None = None,
+    constraints: str | Sequence[str] = (),
     seed: int = 0,
     jobs: int = -1,
     out: str | Path | None = None,
@@ -217,20 +238,61 @@ def search_study(
         As ``nasurge.search.study.search_tables``.
     metric : str, optional
         A metric or column to search and report instead of the task's own.
+    objectives : str or sequence of str, optional
+        Two or more, such as ``"accuracy,flops"``: the search is for their Pareto front.
+    constraints : str or sequence of str, optional
+        Such as ``"flops<=100"``, in the table's units.
 
     Raises
     ------
     ParameterError
-        If predictors are given and no searcher uses one.
+        If predictors are given and no searcher uses one, or a searcher takes one objective only.
+    InfeasibleError
+        If no architecture meets the constraints.
     NasurgeError
         Another leaf that says what was wrong.
     """
     problems = _problems(tables, metric)
+    limits = [str(limit) for limit in parse_constraints(constraints)]
+    known = [n for n in searcher_names() if objectives is None or takes_objectives(n)]
+    contenders = _contenders(_names(searchers, known), predictors)
+    settings: dict[str, Any] = {
+        "constraints": limits,
+        "budget": budget,
+        "trials": trials,
+        "batch": batch,
+        "seed": seed,
+        "jobs": jobs,
+        "out": Path(out) if out else None,
+        "command": command,
+        "progress": progress,
+    }
+    if objectives is None:
+        problems = [constrained(problem, limits) for problem in problems]
+        found = search_tables(problems, contenders, **settings)
+    else:
+        single = [c.searcher for c in contenders if not takes_objectives(c.searcher)]
+        if single:
+            raise ParameterError(
+                f"{single[0]} searches for one objective: leave --objectives out, or take one of: "
+                f"{', '.join(known)}"
+            )
+        many = [many_objectives(p, _names(objectives, []), limits) for p in problems]
+        found = search_fronts(many, contenders, **settings)
+    _keep(found.folder, found, ("summary", "curves", "about"))
+    REPORTS[found.about["kind"]](found.folder)
+    return found
+
+
+def _contenders(
+    searchers: Sequence[str], predictors: str | Sequence[str] | None
+) -> list[Contender]:
+    """Return random search and every named searcher, once with each predictor it can use."""
     guides = _names(predictors, predictor_names()) if predictors else []
     for guide in guides:
         predictor_class(guide)
     contenders = [Contender("random", None, partial(make_searcher, "random"))]
-    for name in _names(searchers, searcher_names()):
+    for name in searchers:
         if guides and can_be_guided(name):
             contenders += [
                 Contender(name, guide, partial(make_searcher, name, predictor=guide))
@@ -242,21 +304,7 @@ def search_study(
         raise ParameterError(
             "-p was given, but none of the searchers uses a predictor: leave it out"
         )
-    found = search_tables(
-        problems,
-        contenders,
-        budget=budget,
-        trials=trials,
-        batch=batch,
-        seed=seed,
-        jobs=jobs,
-        out=Path(out) if out else None,
-        command=command,
-        progress=progress,
-    )
-    _keep(found.folder, found, ("summary", "curves", "about"))
-    search_report(found.folder)
-    return found
+    return contenders
 
 
 def validate(

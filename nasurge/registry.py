@@ -80,6 +80,11 @@ SEARCHERS = {
     "diffusion": "nasurge.search.diffusion:Diffusion",
     "optuna-tpe": "nasurge.search.optuna_samplers:OptunaTPE",
     "optuna-gp": "nasurge.search.optuna_samplers:OptunaGP",
+    "bo": "nasurge.search.bayes:BayesianOptimisation",
+    "bananas": "nasurge.search.bayes:BANANASSearch",
+    "nsga2": "nasurge.search.multi_objective:NSGA2",
+    "smem-nas": "nasurge.search.assisted:SMEMNAS",
+    "nat": "nasurge.search.assisted:NAT",
 }
 # What a searcher's name means when a predictor is given with it.
 GUIDED = {"evolution": "nasurge.search.evolution:GuidedEvolution"}
@@ -144,6 +149,17 @@ def can_be_guided(name: str) -> bool:
         If there is no such searcher.
     """
     return "predictor" in inspect.signature(searcher_class(name, guided=True)).parameters
+
+
+def takes_objectives(name: str) -> bool:
+    """Return whether a searcher takes several objectives, as ``n_objectives``.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such searcher.
+    """
+    return "n_objectives" in inspect.signature(searcher_class(name)).parameters
 
 
 def _make(cls: type[Any], name: str, space: Space, parameters: dict[str, Any]) -> Any:

@@ -11,6 +11,7 @@ from ..data.seeds import Seed
 from ..data.spaces import Codes, Space
 from ..errors import MissingExtraError
 from .base import Scores
+from .labels import Labels
 from .pipelines import PipelinePredictor
 
 
@@ -22,6 +23,26 @@ def _optional(package: str) -> Any:
         raise MissingExtraError(
             f"{package} cannot be imported ({error}); install it: pip install 'nasurge[boosting]'"
         ) from error
+
+
+def _quick_normal() -> type[Any]:
+    """Return NGBoost's normal distribution without SciPy's object, most of the cost of a fit."""
+    normal: Any = importlib.import_module("ngboost.distns").Normal
+
+    class QuickNormal(normal):
+        def __init__(self, params: Scores) -> None:
+            self._params = params
+            self.loc, log_scale = params
+            self.scale = np.exp(log_scale)
+            self.var = self.scale**2
+            self.dist = self
+
+        def logpdf(self, y: Scores) -> Scores:
+            """Return the log density at ``y``."""
+            away = (y - self.loc) / self.scale
+            return np.asarray(-(away**2) / 2 - np.log(self.scale) - np.log(2 * np.pi) / 2)
+
+    return QuickNormal
 
 
 class LightGBM(PipelinePredictor):
@@ -153,7 +174,7 @@ class NGBoost(PipelinePredictor):
         self,
         space: Space,
         *,
-        n_estimators: int = 100,
+        n_estimators: int = 60,
         max_depth: int = 4,
         learning_rate: float = 0.05,
         minibatch_frac: float = 0.8,
@@ -183,6 +204,7 @@ class NGBoost(PipelinePredictor):
         )
         return [
             _optional("ngboost").NGBRegressor(
+                Dist=_quick_normal(),
                 Base=tree,
                 n_estimators=self.n_estimators,
                 learning_rate=self.learning_rate,
@@ -192,6 +214,21 @@ class NGBoost(PipelinePredictor):
             )
         ]
 
+    def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
+        super()._fit(codes, z, rng)
+        booster = self.pipeline_[-1]
+        # From here on the package's own class, which a saved model is made of.
+        booster.Dist = importlib.import_module("ngboost.distns").Normal
+        booster.Manifold = importlib.import_module("ngboost.manifold").manifold(
+            booster.Score, booster.Dist
+        )
+
     def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
-        found = self.pipeline_[-1].pred_dist(self.pipeline_[:-1].transform(codes))
-        return np.asarray(found.loc, np.float64), np.asarray(found.scale, np.float64)
+        encoder, booster = self.pipeline_[:-1], self.pipeline_[-1]
+        features = np.asarray(encoder.transform(codes), dtype=np.float32)
+        parameters = np.tile(np.asarray(booster.init_params, dtype=np.float64), (len(codes), 1))
+        # Not booster.pred_dist, which copies and checks all features again for every tree.
+        for trees, scale in zip(booster.base_models, booster.scalings, strict=True):
+            steps = [tree.tree_.predict(features)[:, 0] for tree in trees]
+            parameters -= booster.learning_rate * scale * np.stack(steps, axis=1)
+        return parameters[:, 0], np.exp(parameters[:, 1])

@@ -133,7 +133,7 @@ class Stacking(Predictor):
         self,
         space: Space,
         *,
-        n_estimators: int = 150,
+        n_estimators: int = 50,
         labels: str = "normal-scores",
         n_jobs: int = 1,
         seed: Seed = None,
@@ -149,7 +149,11 @@ class Stacking(Predictor):
         from sklearn.linear_model import LinearRegression
         from sklearn.model_selection import KFold
 
-        xgb = XGBoost(self.space, n_estimators=self.n_estimators, learning_rate=0.08)
+        xgb = XGBoost(
+            self.space,
+            n_estimators=self.n_estimators,
+            learning_rate=min(0.5, 12 / self.n_estimators),
+        )
         trees = ExtraTrees(self.space, n_estimators=self.n_estimators)
         models: list[tuple[str, PipelinePredictor]] = [
             ("xgb", xgb),

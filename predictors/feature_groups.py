@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ Matrix = NDArray[np.float64]
 
 _REFERENCE_ROWS = 4000
 _MOST_KINDS = 20
+# Spaces of fewer codes have the features of all their functions kept in memory.
+_MOST_KEPT = 100_000
 # Families of structural features, by how their names begin.
 FAMILIES = {
     "counts": ("paths", "distinct_paths", "live"),
@@ -96,3 +98,25 @@ def feature_groups(space: Space, codes: Codes, *, untrained: bool) -> dict[str, 
     groups = _raw_groups(space, codes, untrained=untrained)
     scales = _scales(space, untrained)
     return {name: (groups[name] - centre) * scale for name, (centre, scale) in scales.items()}
+
+
+def function_groups(space: Space, codes: Codes) -> tuple[NDArray[np.int64], dict[str, Matrix]]:
+    """Return which function each architecture computes, shape (n,), and the functions' features.
+
+    The features are those of ``feature_groups`` without untrained networks, one row per function;
+    those of all functions of a space that can be listed are kept from call to call.
+    """
+    canonical = space.canonical(codes)
+    keys, first, inverse = np.unique(space.index(canonical), return_index=True, return_inverse=True)
+    if space.n_codes <= _MOST_KEPT and len(keys) * 2 > space.n_functions:
+        known, groups = _all_functions(space)
+        rows = np.searchsorted(known, keys)
+        return inverse, {name: group[rows] for name, group in groups.items()}
+    return inverse, feature_groups(space, canonical[first], untrained=False)
+
+
+@lru_cache(maxsize=2)
+def _all_functions(space: Space) -> tuple[NDArray[np.int64], dict[str, Matrix]]:
+    """Return the number of every function's representative, sorted, and its features."""
+    keys = np.unique(space.index(space.canonical(space.all_codes())))
+    return keys, feature_groups(space, space.from_index(keys), untrained=False)

@@ -169,14 +169,22 @@ class GroupedGP:
         found: Any = minimize(
             loss, centre, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60}
         )
-        self.theta_ = found.x
-        self.noise_ = float(np.exp(found.x[-1]))
+        self.take(found.x)
         kernel, _ = self._kernel(self.theta_, squares, products)
         self._factor = cho_factor(kernel + (self.noise_ + _JITTER) * eye, lower=True)
         self.alpha_ = cho_solve(self._factor, y)
         self.left_out_variance_ = 1 / np.diag(cho_solve(self._factor, eye))
         self.left_out_error_ = self.alpha_ * self.left_out_variance_
         return self
+
+    def take(self, theta: Matrix) -> Self:
+        """Use these log hyperparameters, such as another process's ``theta_``."""
+        self.theta_, self.noise_ = theta, float(np.exp(theta[-1]))
+        return self
+
+    def kernel(self, a: Groups, b: Groups) -> Matrix:
+        """Return the fitted kernel without noise, shape (rows of a, rows of b)."""
+        return self._kernel(self.theta_, *self._between(a, b))[0]
 
     def predict(self, groups: Groups) -> tuple[Matrix, Matrix]:
         """Return mean and standard deviation of a new label (noise included), each (n,)."""
@@ -192,13 +200,13 @@ class GroupedGP:
         """Return mean and variance of a few thousand labels."""
         from scipy.linalg import solve_triangular
 
-        cross, _ = self._kernel(self.theta_, *self._between(groups, self.groups_))
+        cross = self.kernel(groups, self.groups_)
         half = solve_triangular(self._factor[0], cross.T, lower=True, check_finite=False)
-        variance = self._diagonal(groups) - (half * half).sum(axis=0)
+        variance = self.prior_variance(groups) - (half * half).sum(axis=0)
         return self.mean_ + cross @ self.alpha_, np.maximum(variance, 0) + self.noise_
 
-    def _diagonal(self, groups: Groups) -> Matrix:
-        """Return the prior variance of every row."""
+    def prior_variance(self, groups: Groups) -> Matrix:
+        """Return the fitted prior variance of every row, without noise."""
         at, total = 0, np.zeros(len(next(iter(groups.values()))))
         for term in self.terms:
             amplitude = np.exp(self.theta_[at])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,7 +17,7 @@ from ..errors import ArchitectureError, LabelError, NasurgeError, ParameterError
 Index = NDArray[np.int64]
 Values = NDArray[np.float64]
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 MAX_LISTED = 2**23  # a larger space is not enumerated: its mask alone would take over 8 MB
 BIT_GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 
@@ -96,10 +97,19 @@ class Searcher(ABC):
     Subclasses override ``_ask``, and where they keep more than the told values also ``_tell``,
     ``_state`` and ``_load_state``.
 
+    With several objectives, values are told as columns, each bigger is better; a row with a NaN
+    has failed. Columns after the objectives are constraints: what has to reach a bound and is not
+    otherwise wanted large.
+
     Parameters
     ----------
     space : Space
         Where architectures come from.
+    n_objectives : int
+        Number of columns to be maximised, at least 1.
+    bounds : sequence of float, optional
+        The least feasible value of each column, ``-inf`` for none; more bounds than objectives
+        make columns that are constraints only.
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed, for tables that measure a part of the space;
         by default all of it. Architectures outside the pool may still be told.
@@ -110,11 +120,21 @@ class Searcher(ABC):
     ArchitectureError
         If a row of ``pool`` is not in the space.
     ParameterError
-        If ``pool`` is empty.
+        If ``pool`` is empty, or ``n_objectives`` or ``bounds`` is none.
     """
 
-    def __init__(self, space: Space, *, pool: ArrayLike | None = None, seed: Seed = None) -> None:
+    def __init__(
+        self,
+        space: Space,
+        *,
+        n_objectives: int = 1,
+        bounds: Sequence[float] = (),
+        pool: ArrayLike | None = None,
+        seed: Seed = None,
+    ) -> None:
         self.space = space
+        self.n_objectives = n_objectives
+        self.bounds = _check_bounds(n_objectives, bounds)
         self._rng = as_generator(seed)
         self._allowed: Index | None = None
         self._stand_ins: Index | None = None
@@ -124,8 +144,6 @@ class Searcher(ABC):
                 raise ParameterError(
                     "pool is empty; give the codes that may be proposed, or None for all"
                 )
-            if space.n_codes <= MAX_LISTED and space.n_functions < space.size:
-                self._stand_ins = _twins_in(space, self._allowed)
         elif space.n_codes <= MAX_LISTED:
             self._allowed = space.index(space.all_codes())
         self._reset()
@@ -133,7 +151,8 @@ class Searcher(ABC):
     def _reset(self) -> None:
         """Forget everything asked and told."""
         self._codes: list[Codes] = [np.empty((0, self.space.n_variables), dtype=np.int8)]
-        self._values: list[Values] = [np.empty(0)]
+        width = len(self.bounds)
+        self._values: list[Values] = [np.empty((0, width) if width > 1 else 0)]
         self._pending: dict[int, None] = {}
         self._remaining: _Remaining = (
             _Unlisted(self.space) if self._allowed is None else _Listed(self._allowed)
@@ -155,26 +174,39 @@ class Searcher(ABC):
         self._values.append(values)
 
     def _check_values(self, values: ArrayLike, n: int) -> Values:
-        """Return the values of ``n`` architectures, shape (n,)."""
+        """Return the values of ``n`` architectures, shape (n,), or (n, columns) of several."""
         try:
             array = np.array(values, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise LabelError(f"values must be numbers, one per architecture: {error}") from None
-        if array.ndim == 2 and array.shape[1] > 1:
-            raise LabelError(
-                f"values have {array.shape[1]} columns, but {type(self).__name__} maximises one "
-                "objective; tell one column, or use a multi-objective searcher"
-            )
-        if array.shape not in ((n,), (n, 1)):
-            raise LabelError(
-                f"values must have shape ({n},), one per told architecture, not {array.shape}"
-            )
+        width = len(self.bounds)
+        if array.shape != (n, width) and (width > 1 or array.shape != (n,)):
+            raise LabelError(self._wrong_shape(array, n))
         if np.isinf(array).any():
             raise LabelError(
-                f"value {int(np.argmax(np.isinf(array)))} is infinite; values are finite, or NaN "
-                "for a failed evaluation"
+                f"value {int(np.argwhere(np.isinf(array))[0][0])} is infinite; values are finite, "
+                "or NaN for a failed evaluation"
             )
-        return array.reshape(n)
+        return array if width > 1 else array.reshape(n)
+
+    def _wrong_shape(self, array: Values, n: int) -> str:
+        """Return what is wrong with the shape of told values."""
+        width, name = len(self.bounds), type(self).__name__
+        if width > 1:
+            extra = width - self.n_objectives
+            return (
+                f"values must have shape ({n}, {width}), a row per told architecture: this {name} "
+                f"has {self.n_objectives} objectives"
+                + (f" and {extra} constraints" if extra else "")
+                + f"; received {array.shape}"
+            )
+        if array.ndim == 2 and array.shape[1] > 1:
+            return (
+                f"values have {array.shape[1]} columns, but this {name} maximises one objective; "
+                "tell one column, or use a multi-objective searcher with n_objectives="
+                f"{array.shape[1]}"
+            )
+        return f"values must have shape ({n},), one per told architecture, not {array.shape}"
 
     def _state(self) -> dict[str, Any]:
         """Return what the searcher keeps besides the told values, as JSON values and arrays."""
@@ -196,11 +228,19 @@ class Searcher(ABC):
         A row outside the pool stands for its twin in the pool, where there is one: a table that
         measures each function once is as easy to walk in as the whole space.
         """
-        keys = self.space.index(codes)
-        if self._stand_ins is not None:
-            keys = self._stand_ins[keys]
+        keys = self._in_pool(self.space.index(codes))
         keys = keys[np.sort(np.unique(keys, return_index=True)[1])]
         return self.space.from_index(keys[self._remaining.free(keys)])
+
+    def _in_pool(self, keys: Index) -> Index:
+        """Return the numbers, those outside the pool replaced by a twin in it if there is one."""
+        if self._allowed is None or self.space.n_codes > MAX_LISTED:
+            return keys
+        if np.isin(keys, self._allowed).all() or self.space.n_functions == self.space.size:
+            return keys
+        if self._stand_ins is None:
+            self._stand_ins = _twins_in(self.space, self._allowed)
+        return self._stand_ins[keys]
 
     def _check_codes(self, codes: ArrayLike) -> Codes:
         """Return a copy of ``codes``, every row an architecture of the space."""
@@ -268,7 +308,7 @@ class Searcher(ABC):
         Parameters
         ----------
         codes : array_like of int, shape (n, d)
-        values : array_like of float, shape (n,)
+        values : array_like of float, shape (n,), or (n, k) of several columns
             Bigger is better; NaN is a failed evaluation.
 
         Raises
@@ -276,7 +316,7 @@ class Searcher(ABC):
         ArchitectureError
             If a row is not in the space.
         LabelError
-            If values are not one finite number or NaN per row.
+            If values are not one finite number or NaN per row and column.
         """
         checked = self._check_codes(codes)
         numbers = self._check_values(values, len(checked))
@@ -295,7 +335,7 @@ class Searcher(ABC):
 
     @property
     def values_(self) -> Values:
-        """All values told so far, shape (n,), NaN for failed evaluations."""
+        """All values told so far, shape (n,) or (n, k), NaN for failed evaluations."""
         if len(self._values) > 1:
             self._values = [np.concatenate(self._values)]
         return self._values[0]
@@ -311,15 +351,54 @@ class Searcher(ABC):
         Raises
         ------
         LabelError
-            If no evaluation has succeeded yet.
+            If no evaluation has succeeded yet, or none is within the bounds.
+        ParameterError
+            If there are several objectives: ``front`` is what is best then.
         """
-        values = self.values_
-        if not np.isfinite(values).any():
-            raise LabelError(
-                f"no incumbent yet: {len(values)} values were told, none of them a number"
+        if self.n_objectives > 1:
+            raise ParameterError(
+                f"of {self.n_objectives} objectives no architecture is the best: front() returns "
+                "those that none is better than"
             )
-        position = int(np.nanargmax(values))
-        return self.codes_[position].copy(), float(values[position])
+        table = self._columns()
+        if not np.isfinite(table[:, 0]).any():
+            raise LabelError(
+                f"no incumbent yet: {len(table)} values were told, none of them a number"
+            )
+        feasible = np.flatnonzero(self._feasible())
+        if not len(feasible):
+            missed = np.nanmax(table, axis=0) < np.asarray(self.bounds)
+            raise LabelError(
+                f"no incumbent yet: none of {len(table)} told architectures is within the bounds"
+                + (f"; column {int(np.argmax(missed))} never was" if missed.any() else "")
+            )
+        position = int(feasible[np.argmax(table[feasible, 0])])
+        return self.codes_[position].copy(), float(table[position, 0])
+
+    def front(self) -> tuple[Codes, Values]:
+        """Return the Pareto front: what is within the bounds and no other told one dominates.
+
+        Returns
+        -------
+        codes : int8 array, shape (f, d)
+            In the order they were told; none as long as no feasible evaluation has succeeded.
+        values : float array, shape (f, n_objectives)
+        """
+        from .pareto import non_dominated
+
+        feasible = np.flatnonzero(self._feasible())
+        objectives = self._columns()[feasible, : self.n_objectives]
+        kept = non_dominated(objectives)
+        return self.codes_[feasible[kept]], objectives[kept]
+
+    def _columns(self) -> Values:
+        """Return all values told so far as columns, shape (n, k)."""
+        return self.values_.reshape(len(self.values_), len(self.bounds))
+
+    def _feasible(self) -> NDArray[np.bool_]:
+        """Return which told evaluations have succeeded and are within the bounds."""
+        # A NaN is within no bound, not even that of minus infinity.
+        return np.asarray((self._columns() >= np.asarray(self.bounds)).all(axis=1), dtype=bool)
 
     # -- state ------------------------------------------------------------------------------------
 
@@ -332,6 +411,7 @@ class Searcher(ABC):
             "version": STATE_VERSION,
             "searcher": type(self).__name__,
             "space": self.space.spec(),
+            "n_objectives": self.n_objectives,
             "rng": _plain(self._rng.bit_generator.state),
             "codes": self.codes_.copy(),
             "values": self.values_.copy(),
@@ -345,12 +425,13 @@ class Searcher(ABC):
         Raises
         ------
         ParameterError
-            If the state is of another searcher, space or version.
+            If the state is of another searcher, space, number of objectives or version.
         """
         expected = {
             "version": STATE_VERSION,
             "searcher": type(self).__name__,
             "space": self.space.spec(),
+            "n_objectives": self.n_objectives,
         }
         for key, value in expected.items():
             if state.get(key) != value:
@@ -399,3 +480,18 @@ def _restore_generator(state: dict[str, Any]) -> np.random.Generator:
     bits = getattr(np.random, name)()
     bits.state = state
     return np.random.Generator(bits)
+
+
+def _check_bounds(n_objectives: int, bounds: Sequence[float]) -> tuple[float, ...]:
+    """Return a bound for each objective and each column that is a constraint only."""
+    if not isinstance(n_objectives, (int, np.integer)) or n_objectives < 1:
+        raise ParameterError(f"n_objectives must be an integer of at least 1, not {n_objectives!r}")
+    try:
+        checked = tuple(float(bound) for bound in bounds)
+    except (TypeError, ValueError):
+        raise ParameterError(
+            f"bounds are numbers, one per column and -inf for none; received {bounds!r}"
+        ) from None
+    if any(np.isnan(bound) or bound == np.inf for bound in checked):
+        raise ParameterError(f"bounds are numbers, or -inf for none; received {bounds!r}")
+    return checked + (-np.inf,) * (n_objectives - len(checked))

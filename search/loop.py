@@ -33,7 +33,7 @@ class Trace:
     Attributes
     ----------
     codes : int8 array, shape (b, d)
-    values : float array, shape (b,)
+    values : float array, shape (b,), or (b, k) of several objectives
         Bigger is better; NaN is a failed evaluation.
     seconds : float array, shape (b,)
         Time of the search itself, without the objective, in seconds: that of a batch is shared
@@ -46,13 +46,14 @@ class Trace:
 
     def __repr__(self) -> str:
         told = len(self.values)
-        best = f", best {np.nanmax(self.values):g}" if told > self.failures else ""
+        known = told > self.failures and self.values.ndim == 1
+        best = f", best {np.nanmax(self.values):g}" if known else ""
         return f"<Trace: {told} evaluations, {self.failures} failed{best}>"
 
     @property
     def failures(self) -> int:
         """Number of failed evaluations."""
-        return int(np.isnan(self.values).sum())
+        return int(np.isnan(self.values.reshape(len(self.values), -1)).any(axis=1).sum())
 
 
 def run(
@@ -76,8 +77,8 @@ def run(
     searcher : Searcher
         What it was told before counts towards the budget.
     objective : callable
-        Takes codes, shape (n, d), and returns their values, shape (n,): bigger is better, NaN
-        has failed.
+        Takes codes, shape (n, d), and returns their values, shape (n,), or (n, k) for a searcher
+        of several objectives: bigger is better, NaN has failed.
     budget : int
         At least 0.
     batch : int
@@ -136,7 +137,7 @@ def run(
                     f"{type(error).__name__}: {error}"
                 ) from error
             logger.warning("the objective raised; its batch counts as failed", exc_info=True)
-            values = np.full(len(codes), np.nan)
+            values = np.full((len(codes), *searcher.values_.shape[1:]), np.nan)
         begin = time.perf_counter()
         _tell(searcher, codes, values)
         spent += time.perf_counter() - begin

@@ -168,8 +168,8 @@ class OptunaSearcher(Searcher):
             self._proposed.append(int(np.ravel_multi_index(code[0], self.space.cardinalities)))
             self._outcomes.append((_RUNNING, np.nan))
             key = self._proposed[-1]
-            if valid and self._stand_ins is not None:
-                key = int(self._stand_ins[key])
+            if valid:
+                key = int(self._in_pool(np.array([key]))[0])
             if valid and key not in self._running and self._remaining.free(np.array([key]))[0]:
                 self._running[key] = trial.number
                 return key

@@ -32,7 +32,9 @@ from .loop import oracle_curve, queries_to_reach, run, selected_curve
 class Factory(Protocol):
     """Makes a searcher; must be picklable."""
 
-    def __call__(self, space: Space, *, pool: Codes | None, seed: int) -> Searcher:
+    def __call__(
+        self, space: Space, *, pool: Codes | None, seed: int, **objectives: Any
+    ) -> Searcher:
         """Return a searcher for ``space``, limited to the architectures of ``pool``."""
         ...
 
@@ -80,6 +82,7 @@ def search_tables(
     *,
     budget: int,
     trials: int,
+    constraints: Sequence[str] = (),
     batch: int = 5,
     seed: int = 0,
     jobs: int = -1,
@@ -100,6 +103,8 @@ def search_tables(
     budget : int
         Architectures evaluated per trial.
     trials : int
+    constraints : sequence of str
+        Those that the problems were limited by, as they were given.
     batch : int
         Architectures asked for at once; a guided search refits once per batch.
     seed : int
@@ -117,17 +122,7 @@ def search_tables(
         If budget, trials or batch are not positive, the budget exceeds a table, nothing is
         searched, or ``out`` holds another study.
     """
-    if not problems or not contenders or min(budget, trials, batch) < 1:
-        raise ParameterError(
-            "search needs at least one table, one searcher, and a budget, trials and batch above "
-            f"0; received {len(problems)}, {len(contenders)}, {budget}, {trials} and {batch}"
-        )
-    for problem in problems:
-        if budget > len(problem.rows):
-            raise ParameterError(
-                f"a budget of {budget} exceeds the {len(problem.rows)} measured architectures of "
-                f"{problem.address}: lower --budget"
-            )
+    check_request(problems, contenders, budget, trials, batch, constraints)
     about = {
         "kind": "search",
         "tables": {p.address: p.table.digest for p in problems},
@@ -139,20 +134,74 @@ def search_tables(
         "batch": batch,
         "seed": seed,
         "versions": versions(),
+        **({"constraints": list(constraints)} if constraints else {}),
     }
     folder = out or Path("runs") / f"search-{fingerprint(about)}"
     study = Study(folder, about, grows=("searchers", "trials"))
-    units = {
-        f"{p.address} {c.label} trial={trial}": (p, c, budget, batch, trial, seed)
-        for trial in range(trials)
-        for p in problems
-        for c in contenders
-    }
+    units = trial_units(problems, contenders, budget, batch, trials, seed)
     prepare = partial(_preload, tuple(contenders), problems[0].space)
     rows = study.run(units, _trial, jobs=jobs, prepare=prepare, progress=progress)
     write_rows(folder, rows)
     summary, curves = summarise(rows, problems, contenders, budget)
     return SearchStudy(summary, rows, curves, folder, {**about, "command": command})
+
+
+class Task(Protocol):
+    """What a study searches: a ``Problem`` or several objectives of one."""
+
+    @property
+    def address(self) -> str:
+        """``TABLE/TASK``."""
+
+    @property
+    def codes(self) -> Codes:
+        """Codes of the architectures that may be proposed."""
+
+
+def check_request(
+    problems: Sequence[Task],
+    contenders: Sequence[Contender],
+    budget: int,
+    trials: int,
+    batch: int,
+    constraints: Sequence[str] = (),
+) -> None:
+    """Check that a study can be run.
+
+    Raises
+    ------
+    ParameterError
+        If a number is not positive, nothing is searched, or the budget exceeds a table.
+    """
+    if not problems or not contenders or min(budget, trials, batch) < 1:
+        raise ParameterError(
+            "search needs at least one table, one searcher, and a budget, trials and batch above "
+            f"0; received {len(problems)}, {len(contenders)}, {budget}, {trials} and {batch}"
+        )
+    within = f" that meet {' and '.join(constraints)}" if constraints else ""
+    for problem in problems:
+        if budget > len(problem.codes):
+            raise ParameterError(
+                f"a budget of {budget} exceeds the {len(problem.codes)} measured architectures of "
+                f"{problem.address}{within}: lower --budget"
+            )
+
+
+def trial_units(
+    problems: Sequence[Task],
+    contenders: Sequence[Contender],
+    budget: int,
+    batch: int,
+    trials: int,
+    seed: int,
+) -> dict[str, tuple[Any, ...]]:
+    """Return the units of a study: a trial of a contender on a task, by name, with arguments."""
+    return {
+        f"{p.address} {c.label} trial={trial}": (p, c, budget, batch, trial, seed)
+        for trial in range(trials)
+        for p in problems
+        for c in contenders
+    }
 
 
 def _preload(contenders: tuple[Contender, ...], space: Space) -> None:

@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from scipy.stats import kendalltau
+from scipy.stats import kendalltau, norm
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import WhiteKernel
 from sklearn.utils.estimator_checks import estimator_checks_generator
@@ -14,6 +14,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from nasurge.data.spaces import Space, make_space
 from nasurge.data.tables import Table
 from nasurge.errors import MissingExtraError, ParameterError
+from nasurge.predictors import boosting
 from nasurge.predictors.ensembles import _from_shares, _to_shares
 from nasurge.predictors.kernels import quiet_bounds
 from nasurge.predictors.wl import BlockLinear, WeisfeilerLehman, subtree_labels
@@ -173,3 +174,22 @@ def test_extras_and_skops_are_imported_when_they_are_used() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_trees_are_asked_directly_and_say_what_their_packages_say(analog: Table) -> None:
+    codes, y = analog.codes[::300], analog.values(task="cifar10", metric="baseline_accuracy")[::300]
+    asked = analog.space.canonical(analog.codes[:200])
+    forest = make_predictor("rf", analog.space, n_estimators=20, seed=0).fit(codes, y)
+    assert np.allclose(forest._predict(asked)[0], forest.pipeline_.predict(asked))
+    boosted = make_predictor("ngboost", analog.space, n_estimators=20, seed=0).fit(codes, y)
+    features = boosted.pipeline_[:-1].transform(asked)
+    theirs = boosted.pipeline_[-1].pred_dist(features)
+    scores, deviations = boosted._predict(asked)
+    assert np.allclose(scores, theirs.loc)
+    assert np.allclose(deviations, theirs.scale)
+
+
+def test_the_quick_normal_is_a_normal() -> None:
+    place, y = np.array([[0.0, 2.0], [0.5, -1.0]]), np.array([0.3, 2.1])
+    quick = boosting._quick_normal()(place).logpdf(y)
+    assert np.allclose(quick, norm.logpdf(y, loc=place[0], scale=np.exp(place[1])))

@@ -14,7 +14,7 @@ from nasurge.benchmarks.report import compare_report, read_summary, shown
 from nasurge.data.tables import Table
 from nasurge.errors import LabelError, ParameterError, SchemaError, StorageError, UnknownNameError
 from nasurge.predictors.linear import BayesianRidge
-from nasurge.registry import make_predictor
+from nasurge.registry import make_predictor, predictor_names
 
 
 class Picky(BayesianRidge):
@@ -180,6 +180,16 @@ def test_a_predictor_that_cannot_serve_the_space_is_refused_or_left_out(
     codes, y = analog.codes[:20], np.arange(20.0)
     with pytest.raises(ParameterError, match="only for rings"):
         Picky(analog.space, seed=0).fit(codes, y)
+
+
+def test_all_predictors_but_some(tmp_path: Path) -> None:
+    others = [f"-{name}" for name in predictor_names() if name not in ("ridge", "synflow")]
+    settings = {"n_train": (20,), "trials": 1, "jobs": 1}
+    names = ",".join(["all", *others])
+    found = nasurge.compare("nbgraph/proteins", names, out=tmp_path / "a", **settings)
+    assert {row["predictor"] for row in found.rows} == {"ridge"}, "synflow serves cells only"
+    with pytest.raises(ParameterError, match="nothing to leave out is called gin"):
+        nasurge.compare("nb201-analog/cifar10", "ridge,-gin", out=tmp_path / "b", **settings)
 
 
 def test_a_comparison_grows_and_equals_one_made_at_once(tmp_path: Path) -> None:

@@ -116,17 +116,31 @@ def predictors(as_json: AsJson = False) -> None:
 def searchers(as_json: AsJson = False) -> None:
     """List the searchers: names for -s, and whether a predictor can guide them."""
     with reported_errors():
-        from ..registry import can_be_guided, searcher_class, searcher_names
+        from ..registry import (
+            can_be_guided,
+            searcher_class,
+            searcher_names,
+            takes_objectives,
+        )
 
         names = searcher_names()
         if as_json:
-            emit({"searchers": [{"name": n, "guided": can_be_guided(n)} for n in names]})
+            listed = [
+                {"name": n, "guided": can_be_guided(n), "several_objectives": takes_objectives(n)}
+                for n in names
+            ]
+            emit({"searchers": listed})
             return
         rows = [
-            [n, _first_line(searcher_class(n)), "with -p" if can_be_guided(n) else ""]
+            [
+                n,
+                _first_line(searcher_class(n)),
+                "with -p" if can_be_guided(n) else "",
+                "yes" if takes_objectives(n) else "",
+            ]
             for n in names
         ]
-        print_table(("searcher", "what it is", "guided"), rows)
+        print_table(("searcher", "what it is", "guided", "several objectives"), rows)
 
 
 def _first_line(cls: type[Any]) -> str:

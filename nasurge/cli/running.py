@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,13 +23,18 @@ from .common import (
     typed_command,
 )
 
+if TYPE_CHECKING:
+    from ..search.study import SearchStudy
+
 
 def compare(
     problems: Tables,
     names: Annotated[
         str,
         typer.Option(
-            "--predictors", "-p", help="Predictors, separated by commas; all is every one."
+            "--predictors",
+            "-p",
+            help="Predictors, separated by commas; all is every one, all,-NAME all but one.",
         ),
     ] = "auto,xgb,gp,gin",
     sizes: Annotated[
@@ -104,6 +110,23 @@ def search(
         str | None,
         typer.Option("--predictors", "-p", help="Predictors that guide them, separated by commas."),
     ] = None,
+    objectives: Annotated[
+        str | None,
+        typer.Option(
+            "--objectives",
+            help="Two or more, such as accuracy,flops: search for their Pareto front.",
+            show_default=False,
+        ),
+    ] = None,
+    constraints: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--constraint",
+            metavar="NAME<=NUMBER",
+            help="A bound in the table's units, such as 'flops<=100'; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     budget: Annotated[
         int, typer.Option("--budget", "-b", min=1, help="Architectures evaluated per trial.")
     ] = 100,
@@ -125,10 +148,11 @@ def search(
     **oracle** the best it evaluated, which nobody could pick. Try:
 
         nasurge search nb201-analog/cifar10 -s evolution -p gp --budget 100 --trials 20
+
+    With --objectives it is the Pareto front that is searched, and its hypervolume that counts.
     """
     with reported_errors():
         from ..api import search_study
-        from ..search.report import COLUMNS, search_rows
 
         with progress_bar("search") as progress:
             found = search_study(
@@ -139,6 +163,8 @@ def search(
                 trials=trials,
                 batch=batch,
                 metric=metric,
+                objectives=objectives,
+                constraints=constraints or (),
                 seed=seed,
                 jobs=jobs,
                 out=out,
@@ -148,14 +174,52 @@ def search(
         if as_json:
             emit({"summary": found.summary, **_where(found.folder), "made": found.about})
             return
-        rows, best = search_rows(found.summary)
-        print_table(COLUMNS, rows, best=best)
-        looked, reported = (_join(found.about[key]) for key in ("searched", "reported"))
-        _closing(
-            found.folder,
-            f"{trials} trials of {budget} evaluations, seed {seed}; searched: {looked}; reported: "
-            f"{reported}; a trial that misses the optimum counts {budget + 1} queries",
+        (_print_search if objectives is None else _print_fronts)(found)
+
+
+def _print_search(found: SearchStudy) -> None:
+    """Print a study of searches for one objective."""
+    from ..search.report import COLUMNS, search_rows
+
+    about = found.about
+    rows, best = search_rows(found.summary)
+    print_table(COLUMNS, rows, best=best)
+    looked, reported = (_join(about[key]) for key in ("searched", "reported"))
+    _closing(
+        found.folder,
+        f"{_trials(about)}; searched: {looked}; reported: {reported}; a trial that misses the "
+        f"optimum counts {about['budget'] + 1} queries",
+    )
+
+
+def _print_fronts(found: SearchStudy) -> None:
+    """Print a study of searches for several objectives."""
+    from ..search.front_report import COLUMNS, front_rows, references
+
+    rows, best = front_rows(found.summary)
+    print_table(COLUMNS, rows, best=best)
+    for text in references(found.summary):
+        typer.echo(text)
+    for address, labels in found.about["objectives"].items():
+        reported = found.about["reported"][address]
+        parts = (
+            label if label == reported[name] else f"{label} (reported: {reported[name]})"
+            for name, label in labels.items()
         )
+        typer.echo(f"{address}: {'; '.join(parts)}")
+    _closing(
+        found.folder,
+        f"{_trials(found.about)}; shares are of the true front's hypervolume, over the reported "
+        "values of the selected front (selected) and over the searched values",
+    )
+
+
+def _trials(about: Mapping[str, Any]) -> str:
+    """Return in words how often and under which constraints a search was run."""
+    limits = " and ".join(about.get("constraints", ()))
+    return f"{about['trials']} trials of {about['budget']} evaluations, seed {about['seed']}" + (
+        f"; only {limits}" if limits else ""
+    )
 
 
 def validate(

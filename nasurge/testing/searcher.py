@@ -45,8 +45,8 @@ def _advance(searcher: Searcher, rounds: int, n: int = 5) -> Codes:
     return np.concatenate(asked)
 
 
-def _through_files(state: dict[str, Any]) -> dict[str, Any]:
-    """Return the state as it comes back from a JSON and an npz file."""
+def through_files(state: dict[str, Any]) -> dict[str, Any]:
+    """Return a searcher's state as it comes back from a JSON and an npz file."""
     arrays = {key: value for key, value in state.items() if isinstance(value, np.ndarray)}
     text = json.dumps({key: value for key, value in state.items() if key not in arrays})
     file = io.BytesIO()
@@ -56,7 +56,7 @@ def _through_files(state: dict[str, Any]) -> dict[str, Any]:
         return {**json.loads(text), **{key: loaded[key] for key in loaded.files}}
 
 
-def _raises(kind: type[Exception], call: Callable[..., object], *args: object) -> None:
+def raises(kind: type[Exception], call: Callable[..., object], *args: object) -> None:
     """Assert that the call raises that error, with a message."""
     message = None
     try:
@@ -129,20 +129,20 @@ def check_resumes_identically(make: MakeSearcher, space: Space) -> None:
         outstanding = searcher.ask(3)
         restored = make(space, seed=99)
         restored.ask(4)
-        restored.load_state_dict(_through_files(searcher.state_dict()))
+        restored.load_state_dict(through_files(searcher.state_dict()))
         assert np.array_equal(restored.pending_, outstanding)
         assert np.array_equal(restored.codes_, searcher.codes_)
         assert np.array_equal(restored.values_, searcher.values_, equal_nan=True)
         for one in (searcher, restored):
             one.tell(outstanding, _objective(outstanding))
         assert np.array_equal(_advance(restored, 6), _advance(searcher, 6))
-    _raises(ParameterError, make(space, seed=0).load_state_dict, {"version": -1})
+    raises(ParameterError, make(space, seed=0).load_state_dict, {"version": -1})
 
 
 def check_learns_from_what_it_is_told(make: MakeSearcher, space: Space) -> None:
     """Check that told values are kept in order, asked for or not, and wrong ones are refused."""
     searcher = make(space, seed=0)
-    _raises(LabelError, searcher.best)
+    raises(LabelError, searcher.best)
     start = space.sample(20, seed=1, unique=True)
     searcher.tell(start, np.arange(20.0))
     searcher.tell(start[:3], [5.0, 19.0, -1.0])
@@ -156,11 +156,11 @@ def check_learns_from_what_it_is_told(make: MakeSearcher, space: Space) -> None:
     assert np.array_equal(searcher.pending_, first)
     searcher.tell(first[::-1], [1.0, 2.0])
     assert not len(searcher.pending_)
-    _raises(LabelError, searcher.tell, first, [1.0])
-    _raises(LabelError, searcher.tell, first, [1.0, float("inf")])
-    _raises(ArchitectureError, searcher.tell, first[:, :-1], [1.0, 2.0])
-    _raises(ArchitectureError, searcher.tell, first + 100, [1.0, 2.0])
-    _raises(ParameterError, searcher.ask, 0)
+    raises(LabelError, searcher.tell, first, [1.0])
+    raises(LabelError, searcher.tell, first, [1.0, float("inf")])
+    raises(ArchitectureError, searcher.tell, first[:, :-1], [1.0, 2.0])
+    raises(ArchitectureError, searcher.tell, first + 100, [1.0, 2.0])
+    raises(ParameterError, searcher.ask, 0)
     assert len(searcher.values_) == 27, "a refused observation was recorded"
 
 
@@ -170,7 +170,7 @@ def check_survives_failures(make: MakeSearcher, space: Space) -> None:
     for _ in range(12):
         codes = searcher.ask(5)
         searcher.tell(codes, np.full(5, np.nan))
-    _raises(LabelError, searcher.best)
+    raises(LabelError, searcher.best)
     codes = searcher.ask(2)
     searcher.tell(codes, [np.nan, -3.0])
     assert np.array_equal(searcher.best()[0], codes[1])
@@ -187,7 +187,7 @@ def check_keeps_to_its_pool(make: MakeSearcher, space: Space) -> None:
     searcher.tell(outside, _objective(outside))
     asked = _advance(searcher, 10)
     assert np.array_equal(np.sort(space.index(asked)), np.sort(space.index(pool)))
-    _raises(ExhaustedError, searcher.ask, 1)
+    raises(ExhaustedError, searcher.ask, 1)
     assert issubclass(ExhaustedError, NasurgeError)
 
 
