@@ -33,6 +33,7 @@ QUICK = {
     "bo": {"predictor": "ridge", "candidates": 300},
     "bananas": {"predictor": "ridge", "candidates": 300},
     "nat": {"predictor": OneHotRidge(), "candidates": 20, "generations": 2},
+    "prednas": {"restarts": 8, "steps": 2, "initial": 30},
     "optuna-tpe": {"startup": 40},
     "optuna-gp": {"startup": 200},  # the Gaussian process itself: test_optuna_gp_...
 }
