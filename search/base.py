@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space
 from ..errors import ArchitectureError, LabelError, NasurgeError, ParameterError
+from .pools import Index as Index
+from .pools import Listed, Remaining, Unlisted, twins_in
 
-Index = NDArray[np.int64]
 Values = NDArray[np.float64]
 
 STATE_VERSION = 2
@@ -24,67 +25,6 @@ BIT_GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 
 class ExhaustedError(NasurgeError, RuntimeError):
     """Every architecture of the space, or of the allowed pool, has been asked or told."""
-
-
-class _Remaining(Protocol):
-    """Which architectures may still be proposed, by their number in the space."""
-
-    def free(self, keys: Index) -> NDArray[np.bool_]:
-        """Return which of the numbers are allowed and not taken yet."""
-
-    def take(self, keys: Index) -> None:
-        """Take the numbers out; those that are not allowed anyway are passed over."""
-
-    def draw(self, n: int, rng: np.random.Generator) -> Index:
-        """Return up to ``n`` different free numbers, uniformly, without taking them."""
-
-
-class _Listed:
-    """A pool that is written out, as a sorted array and a mask over it."""
-
-    def __init__(self, keys: Index) -> None:
-        self._keys = keys
-        self._free = np.ones(len(keys), dtype=bool)
-
-    def _find(self, keys: Index) -> tuple[Index, NDArray[np.bool_]]:
-        position = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-        return position, self._keys[position] == keys
-
-    def free(self, keys: Index) -> NDArray[np.bool_]:
-        position, listed = self._find(keys)
-        return np.asarray(listed & self._free[position], dtype=bool)
-
-    def take(self, keys: Index) -> None:
-        position, listed = self._find(keys)
-        self._free[position[listed]] = False
-
-    def draw(self, n: int, rng: np.random.Generator) -> Index:
-        free = np.flatnonzero(self._free)
-        drawn: Index = self._keys[rng.choice(free, min(n, len(free)), replace=False)]
-        return drawn
-
-
-class _Unlisted:
-    """A space too large to write out: draws are repeated until they are new."""
-
-    def __init__(self, space: Space) -> None:
-        self._space = space
-        self._taken: set[int] = set()
-
-    def free(self, keys: Index) -> NDArray[np.bool_]:
-        return np.array([key not in self._taken for key in keys.tolist()], dtype=bool)
-
-    def take(self, keys: Index) -> None:
-        self._taken.update(keys.tolist())
-
-    def draw(self, n: int, rng: np.random.Generator) -> Index:
-        found: dict[int, None] = {}
-        for _ in range(100):  # in millions of architectures a hundred rounds do not all collide
-            drawn = self._space.index(self._space.sample(n, seed=rng))
-            found.update(dict.fromkeys(drawn[self.free(drawn)].tolist()))
-            if len(found) >= n:
-                break
-        return np.array(list(found)[:n], dtype=np.int64)
 
 
 class Searcher(ABC):
@@ -160,8 +100,8 @@ class Searcher(ABC):
         width = len(self.bounds)
         self._values: list[Values] = [np.empty((0, width) if width > 1 else 0)]
         self._pending: dict[int, None] = {}
-        self._remaining: _Remaining = (
-            _Unlisted(self.space) if self._allowed is None else _Listed(self._allowed)
+        self._remaining: Remaining = (
+            Unlisted(self.space) if self._allowed is None else Listed(self._allowed)
         )
 
     # -- what a searcher overrides ----------------------------------------------------------------
@@ -245,7 +185,7 @@ class Searcher(ABC):
         if np.isin(keys, self._allowed).all() or self.space.n_functions == self.space.size:
             return keys
         if self._stand_ins is None:
-            self._stand_ins = _twins_in(self.space, self._allowed)
+            self._stand_ins = twins_in(self.space, self._allowed)
         return self._stand_ins[keys]
 
     def _check_codes(self, codes: ArrayLike) -> Codes:
@@ -480,21 +420,6 @@ class Searcher(ABC):
         self._pending = dict.fromkeys(keys.tolist())
         self._remaining.take(np.concatenate([self.space.index(codes), keys]))
         self._load_state(state)
-
-
-def _twins_in(space: Space, allowed: Index) -> Index:
-    """Return, for every number of a space, the first allowed one of the same function, or itself.
-
-    Those allowed stand for themselves, and so do those without an allowed twin.
-    """
-    every = space.index(space.all_codes())
-    functions = space.function_ids(space.from_index(every))
-    twin = np.full(space.n_functions, -1, dtype=np.int64)
-    twin[space.function_ids(space.from_index(allowed[::-1]))] = allowed[::-1]
-    stand_ins = np.arange(space.n_codes)
-    stand_ins[every] = np.where(twin[functions] < 0, every, twin[functions])
-    stand_ins[allowed] = allowed
-    return stand_ins
 
 
 def _plain(state: Any) -> Any:

