@@ -62,6 +62,7 @@ PREDICTORS = {
     "smem-nas": "nasurge.predictors.pairwise:SMEMNAS",
     "arch2vec": "nasurge.predictors.semi_supervised:Arch2Vec",
     "seminas": "nasurge.predictors.semi_supervised:SemiNAS",
+    "graph-ensemble": "nasurge.predictors.graph_ensemble:GraphEnsemble",
     "assessor": "nasurge.predictors.semi_supervised:Assessor",
     "weaknas": "nasurge.predictors.weak:WeakNAS",
 }
@@ -69,6 +70,18 @@ DEFAULT_PREDICTOR = "auto"
 SEARCHERS = {
     "random": "nasurge.search.random:RandomSearch",
     "evolution": "nasurge.search.evolution:RegularisedEvolution",
+    "local": "nasurge.search.local:LocalSearch",
+    "annealing": "nasurge.search.local:SimulatedAnnealing",
+    "reinforce": "nasurge.search.distributions:Reinforce",
+    "ddpnas": "nasurge.search.distributions:DDPNAS",
+    "drnas": "nasurge.search.distributions:DrNAS",
+    "balenas": "nasurge.search.distributions:BaLeNAS",
+    "npenas": "nasurge.search.ranking:NPENAS",
+    "brp-nas": "nasurge.search.ranking:BRPNASLoop",
+    "weaknas": "nasurge.search.ranking:WeakNASLoop",
+    "diffusion": "nasurge.search.diffusion:Diffusion",
+    "optuna-tpe": "nasurge.search.optuna_samplers:OptunaTPE",
+    "optuna-gp": "nasurge.search.optuna_samplers:OptunaGP",
     "prednas": "nasurge.search.gradient:PredNAS",
     "bo": "nasurge.search.bayes:BayesianOptimisation",
     "bananas": "nasurge.search.bayes:BANANASSearch",
@@ -149,7 +162,7 @@ def takes_objectives(name: str) -> bool:
     UnknownNameError
         If there is no such searcher.
     """
-    return "n_objectives" in inspect.signature(searcher_class(name)).parameters
+    return searcher_class(name).several_objectives
 
 
 def _make(cls: type[Any], name: str, space: Space, parameters: dict[str, Any]) -> Any:

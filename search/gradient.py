@@ -16,7 +16,7 @@ from ..errors import LabelError, ParameterError
 from ..predictors.base import Predictor
 from .base import Searcher
 from .constraints import Bounds, Constraints, Cost
-from .evolution import _at_least_one, _fresh_predictor
+from .guided import at_least_one, fresh_predictor
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -135,9 +135,9 @@ class PredNAS(Searcher):
             )
         self.acquisition = acquisition
         self.beta = beta
-        self.initial = _at_least_one("initial", initial)
-        self.restarts = _at_least_one("restarts", restarts)
-        self.steps = _at_least_one("steps", steps)
+        self.initial = at_least_one("initial", initial)
+        self.restarts = at_least_one("restarts", restarts)
+        self.steps = at_least_one("steps", steps)
         self.learning_rate = learning_rate
         self.temperatures = temperatures
         self.gumbel = gumbel
@@ -200,7 +200,7 @@ class PredNAS(Searcher):
         codes, values = self.codes_[known], self.values_[known]
         if self._guide is None or len(values) >= _GROWTH * self._n_base:
             base = len(values) if self._guide is not None or not self._n_base else self._n_base
-            guide = _fresh_predictor(self.predictor, self._predictor_seed)
+            guide = fresh_predictor(self.predictor, self._predictor_seed)
             self._guide = guide.fit(codes[:base], values[:base])
             self._n_base = self._n_learnt = base
         if len(values) > self._n_learnt:

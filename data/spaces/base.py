@@ -143,6 +143,19 @@ class Space(ABC):
         """Return what a table file stores to make this space again (JSON values)."""
         return {"name": self.name}
 
+    @cached_property
+    def choices(self) -> tuple[tuple[str, ...], ...]:
+        """Names of the values of each variable: operations, or numbers where it chooses none."""
+        names = tuple(operation.name for operation in self.operations)
+        return tuple(
+            names if k == len(names) else tuple(map(str, range(k))) for k in self.cardinalities
+        )
+
+    @cached_property
+    def variables(self) -> tuple[str, ...]:
+        """Name of each variable, all different."""
+        return tuple(f"variable {position}" for position in range(self.n_variables))
+
     @property
     def n_variables(self) -> int:
         """Number of decision variables, ``d``."""

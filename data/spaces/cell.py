@@ -34,6 +34,11 @@ class CellSpace(Space):
         return (len(self.operations),) * len(self.edges)
 
     @cached_property
+    def variables(self) -> tuple[str, ...]:
+        """The edges by their nodes: ``edge 0-1`` and so on."""
+        return tuple(f"edge {source}-{target}" for source, target in self.edges)
+
+    @cached_property
     def zero(self) -> int:
         """Index of the operation that cuts an edge."""
         return [operation.kind for operation in self.operations].index("zero")

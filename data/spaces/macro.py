@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -37,6 +39,11 @@ class TransNASMacro(Space):
         Operation("halve", "conv", 1.0),
         Operation("double-halve", "conv", 1.0),
     )
+
+    @cached_property
+    def variables(self) -> tuple[str, ...]:
+        """The modules in order: ``module 1`` and so on."""
+        return tuple(f"module {position + 1}" for position in range(self.n_variables))
 
     def _parse(self, string: str) -> list[int]:
         first, _, rest = string.strip().partition("-")

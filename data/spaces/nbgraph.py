@@ -70,6 +70,17 @@ class NASBenchGraph(Space):
     skip = 8
 
     @cached_property
+    def choices(self) -> tuple[tuple[str, ...], ...]:
+        """The nine topologies, then the operations four times."""
+        names = tuple(operation.name for operation in self.operations)
+        return (tuple("-".join(map(str, link)) for link in LINKS), *(names,) * 4)
+
+    @cached_property
+    def variables(self) -> tuple[str, ...]:
+        """``topology``, then ``operation 1`` to ``operation 4``."""
+        return ("topology", *(f"operation {k}" for k in range(1, 5)))
+
+    @cached_property
     def _renamings(self) -> dict[tuple[int, ...], tuple[int, tuple[int, ...]]]:
         """Every topology: which of the nine it is, and the order to read its operations in."""
         found: dict[tuple[int, ...], tuple[int, tuple[int, ...]]] = {}
