@@ -25,8 +25,10 @@ from search_worker import (
 import nasurge
 from nasurge.data.spaces import SPACES, Codes, make_space
 from nasurge.errors import MissingExtraError, ParameterError, StorageError
+from nasurge.registry import searcher_names
+from nasurge.search.base import Searcher
 from nasurge.search.ledger import distributions
-from nasurge.search.loop import ObjectiveError, Trace
+from nasurge.search.loop import ObjectiveError, Trace, run
 from nasurge.search.storage import run_stored
 
 needs_kill = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
@@ -172,6 +174,36 @@ def test_an_interruption_gives_back_what_was_claimed() -> None:
         + ["FAIL"] * BATCH
     )
     assert same(stored(storage), expected())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", searcher_names())
+def test_every_searcher_goes_on_in_a_study(name: str) -> None:
+    def made() -> Searcher:
+        try:
+            return nasurge.make_searcher(name, SPACE, seed=0)
+        except ParameterError:  # it cannot do without a predictor
+            return nasurge.make_searcher(name, SPACE, predictor="ridge", seed=0)
+
+    def smooth(codes: Codes) -> np.ndarray:
+        columns = np.sin(codes @ np.arange(1.0, 7.0))[:, None].repeat(len(made().bounds), 1)
+        return columns if columns.shape[1] > 1 else columns[:, 0]
+
+    def interrupted(codes: Codes) -> np.ndarray:
+        calls.append(codes)
+        if len(calls) in (2, 5):
+            raise KeyboardInterrupt
+        return smooth(codes)
+
+    calls: list[Codes] = []
+    settings = {"storage": optuna.storages.InMemoryStorage(), "study": "s"}
+    limits = {"budget": 25, "batch": 5}
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run_stored(made(), interrupted, **settings, **limits)
+    assert same(
+        run_stored(made(), interrupted, **settings, **limits), run(made(), smooth, **limits)
+    )
 
 
 # -- beginnings ------------------------------------------------------------------------------------
