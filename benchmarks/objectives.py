@@ -15,6 +15,8 @@ from ..errors import LabelError, ParameterError
 
 Values = NDArray[np.float64]
 
+TRAINING_TIME = "training-time"  # metric of the columns that say how many seconds training takes
+
 
 @dataclass(frozen=True, eq=False)
 class Problem:
@@ -104,6 +106,24 @@ class Problem:
     def report(self, codes: ArrayLike) -> Values:
         """Return what is reported for each architecture, shape (m,)."""
         return np.asarray(self._column(self.roles.report)[self.table.rows(codes)])
+
+    def training_seconds(self, codes: ArrayLike) -> Values:
+        """Return how long each architecture takes to train, in seconds, shape (m,).
+
+        Raises
+        ------
+        ParameterError
+            If the table does not know.
+        """
+        names = [(column.task, column.metric) for column in self.table.columns]
+        if (self.task, TRAINING_TIME) not in names:
+            raise ParameterError(
+                f"{self.address} does not know how long training takes: simulated workers need a "
+                f"table with a column {TRAINING_TIME} in seconds, such as transnas-micro"
+            )
+        return np.asarray(
+            self.table.data[names.index((self.task, TRAINING_TIME))][self.table.rows(codes)]
+        )
 
     def _column(self, column: int) -> Values:
         """Return a column, flipped where smaller is better: the one place that does it."""

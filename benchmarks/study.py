@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..data.files import atomic_write, make_folder
-from ..errors import DataFileError, ParameterError, StorageError, WorkerError
+from ..errors import DataFileError, ParameterError, StoppedError, StorageError, WorkerError
 
 Row = dict[str, Any]
 Progress = Callable[[int, int, str], None]
@@ -142,7 +142,7 @@ class Study:
     def run(
         self,
         units: Mapping[str, tuple[Any, ...]],
-        work: Callable[..., list[Row]],
+        work: Callable[..., list[Row] | None],
         *,
         jobs: int = -1,
         prepare: Callable[[], None] | None = None,
@@ -154,7 +154,7 @@ class Study:
         ----------
         units : mapping from a unit's name to its arguments
         work : callable
-            A module-level function; returns the unit's rows.
+            A module-level function; returns the unit's rows, or None if its time was up.
         jobs : int
             Processes, as in joblib; -1 is one per core. The joblib backend in force is used, so a
             Ray or Dask cluster serves without other code.
@@ -168,6 +168,8 @@ class Study:
             If ``jobs`` is 0.
         WorkerError
             If a process died: out of memory, or killed.
+        StoppedError
+            If the time was up for a unit.
         Exception
             Whatever a unit raises. Finished units are always kept.
         """
@@ -204,14 +206,12 @@ class Study:
     def _run(
         self,
         units: Mapping[str, tuple[Any, ...]],
-        work: Callable[..., list[Row]],
+        work: Callable[..., list[Row] | None],
         *,
         jobs: int,
         prepare: Callable[[], None] | None,
         progress: Progress | None,
     ) -> list[Row]:
-        from concurrent.futures.process import BrokenProcessPool
-
         todo = {name: arguments for name, arguments in units.items() if name not in self.done}
         finished = len(units) - len(todo)
         if progress:
@@ -219,18 +219,23 @@ class Study:
         if todo:
             self._end_line()
             try:
-                with _quiet_joblib():
-                    for name, rows in _results(todo, work, jobs, prepare):
-                        self.add(name, rows)
-                        finished += 1
-                        if progress:
-                            progress(finished, len(units), name)
-            except BrokenProcessPool as error:
+                for name, rows in in_parallel(todo, work, jobs=jobs, prepare=prepare):
+                    if rows is None:
+                        continue
+                    self.add(name, rows)
+                    finished += 1
+                    if progress:
+                        progress(finished, len(units), name)
+            except WorkerError as error:
                 raise WorkerError(
-                    f"a worker process died (out of memory, or killed); {len(self.done)} finished "
-                    "units are kept: run the same command again, with fewer --jobs if memory is "
-                    "short"
+                    f"{error}; {len(self.done)} finished units are kept: run the same command "
+                    "again, with fewer --jobs if memory is short"
                 ) from error
+        if missing := sum(name not in self.done for name in units):
+            raise StoppedError(
+                f"stopped at the time limit, {len(units) - missing} of {len(units)} parts are done "
+                "and kept: the same command again goes on from there"
+            )
         return [row for name in units for row in self.done[name]]
 
     def _forget_if_empty(self) -> None:
@@ -251,19 +256,32 @@ class Study:
                 file.write(whole)
 
 
-def _results(
+def in_parallel(
     todo: Mapping[str, tuple[Any, ...]],
-    work: Callable[..., list[Row]],
-    jobs: int,
-    prepare: Callable[[], None] | None,
-) -> Iterator[tuple[str, list[Row]]]:
-    """Yield the rows of each unit as it is finished."""
+    work: Callable[..., list[Row] | None],
+    *,
+    jobs: int = -1,
+    prepare: Callable[[], None] | None = None,
+) -> Iterator[tuple[str, list[Row] | None]]:
+    """Yield the name and the rows of each unit as it is finished, as ``Study.run`` does them.
+
+    Raises
+    ------
+    WorkerError
+        If a process died: out of memory, or killed.
+    """
+    from concurrent.futures.process import BrokenProcessPool
+
     from joblib import Parallel, delayed
 
-    yield from Parallel(
-        n_jobs=min(jobs, len(todo)) if jobs > 0 else jobs,
-        return_as="generator_unordered",
-    )(delayed(_named)(name, work, arguments, prepare) for name, arguments in todo.items())
+    try:
+        with _quiet_joblib():
+            yield from Parallel(
+                n_jobs=min(jobs, len(todo)) if jobs > 0 else jobs,
+                return_as="generator_unordered",
+            )(delayed(_named)(name, work, arguments, prepare) for name, arguments in todo.items())
+    except BrokenProcessPool as error:
+        raise WorkerError("a worker process died (out of memory, or killed)") from error
 
 
 @contextmanager
@@ -281,10 +299,10 @@ def _quiet_joblib() -> Iterator[None]:
 
 def _named(
     name: str,
-    work: Callable[..., list[Row]],
+    work: Callable[..., list[Row] | None],
     arguments: tuple[Any, ...],
     prepare: Callable[[], None] | None,
-) -> tuple[str, list[Row]]:
+) -> tuple[str, list[Row] | None]:
     if prepare:
         prepare()
     return name, work(*arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from .benchmarks.study import Progress
 from .benchmarks.validate import Validation, validate_report
 from .benchmarks.validate import validate as _validate
 from .errors import ParameterError
+from .progress import after_every_batch, bar
 from .registry import (
     DEFAULT_PREDICTOR,
     can_be_guided,
@@ -31,9 +33,12 @@ from .search.front_report import front_report
 from .search.front_study import search_fronts
 from .search.loop import Objective, Trace, run
 from .search.report import search_report
+from .search.storage import run_stored, storage_of
 from .search.study import Contender, SearchStudy, search_tables
 
 if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
     from .data.spaces import Space
     from .predictors.base import Predictor
     from .search.base import Searcher
@@ -134,7 +139,11 @@ def search(
     batch: int = 5,
     seed: int = 0,
     callback: Callable[[Searcher], None] | None = None,
-    **study: Any,
+    storage: str | BaseStorage | None = None,
+    study: str | None = None,
+    timeout: float | None = None,
+    progress: bool | Progress = False,
+    **tables: Any,
 ) -> Trace | SearchStudy:
     """Search for the architecture with the highest value.
 
@@ -159,9 +168,20 @@ def search(
     seed : int
     callback : callable, optional
         Called with the searcher after every batch, with a function only.
-    **study
-        With a table: ``objectives``, ``constraints``, ``trials``, ``metric``, ``jobs``, ``out``,
-        ``command``, ``progress``.
+    storage : str or optuna.storages.BaseStorage, optional
+        Where the search is kept as an Optuna study: the URL of a database, or the path of a SQLite
+        file; ``sqlite:///nasurge.db`` if only ``study`` is given. The same call again goes on
+        where it was, up to the budget, and several processes may share it.
+    study : str, optional
+        Name of that study; on tables, how the names begin.
+    timeout : float, optional
+        Seconds after which no further batch is started.
+    progress : bool or callable
+        Show a progress bar, or call with evaluations (on tables searches) done, those in all, and
+        a note.
+    **tables
+        With a table: ``objectives``, ``constraints``, ``trials``, ``metric``, ``jobs``,
+        ``workers``, ``out``, ``command``.
 
     Returns
     -------
@@ -170,9 +190,12 @@ def search(
     Raises
     ------
     ParameterError
-        If ``space`` is missing, or an argument does not belong to the way it is called.
+        If ``space`` is missing, an argument does not belong to the way it is called, or the study
+        holds another search.
     ObjectiveError
         If the function raises whatever it is given.
+    StorageError
+        If the database cannot be used.
 
     Examples
     --------
@@ -182,31 +205,55 @@ def search(
     >>> float(trace.values.max())
     6.0
     """
-    if callable(objective):
-        if study:
-            unknown = ", ".join(study)
-            raise ParameterError(f"{unknown}: only a search on a table takes these")
-        if space is None:
+    limits: dict[str, Any] = {"budget": budget, "batch": batch, "timeout": timeout}
+    limits |= {"storage": storage, "study": study}
+    with bar("search") if progress is True else nullcontext(progress or None) as shown:
+        if callable(objective):
+            if tables:
+                unknown = ", ".join(tables)
+                raise ParameterError(f"{unknown}: only a search on a table takes these")
+            if shown is not None:
+                callback = after_every_batch(shown, budget, callback)
+            made = _made(searcher, space, predictor, seed)
+            about = {"batch": batch, **({"seed": seed} if isinstance(searcher, str) else {})}
+            return _run(made, objective, about=about, callback=callback, **limits)
+        if not isinstance(searcher, str) or not isinstance(predictor, str | None):
             raise ParameterError(
-                'a search with a function needs space=..., such as nasurge.make_space("nb201")'
+                "a search on a table makes a fresh searcher and predictor for every trial: give "
+                "their names; your own can join as plug-ins (entry points)"
             )
-        if isinstance(searcher, str):
-            searcher = make_searcher(searcher, space, predictor=predictor, seed=seed)
-        return run(searcher, objective, budget=budget, batch=batch, callback=callback)
-    if not isinstance(searcher, str) or not isinstance(predictor, str | None):
-        raise ParameterError(
-            "a search on a table makes a fresh searcher and predictor for every trial: give their "
-            "names; your own can join as plug-ins (entry points)"
+        return search_study(
+            objective, searcher, predictors=predictor, seed=seed, progress=shown, **limits, **tables
         )
-    return search_study(
-        objective,
-        searcher,
-        predictors=predictor,
-        budget=budget,
-        batch=batch,
-        seed=seed,
-        **study,
-    )
+
+
+def _made(
+    searcher: str | Searcher, space: Space | None, predictor: str | Predictor | None, seed: int
+) -> Searcher:
+    """Return the searcher of a search with a function."""
+    if space is None:
+        raise ParameterError(
+            'a search with a function needs space=..., such as nasurge.make_space("nb201")'
+        )
+    if isinstance(searcher, str):
+        return make_searcher(searcher, space, predictor=predictor, seed=seed)
+    return searcher
+
+
+def _run(
+    searcher: Searcher,
+    objective: Objective,
+    *,
+    storage: str | BaseStorage | None,
+    study: str | None,
+    about: dict[str, Any],
+    **limits: Any,
+) -> Trace:
+    """Run a search, in a database if one is named."""
+    storage = storage_of(storage, study)
+    if storage is None or study is None:
+        return run(searcher, objective, **limits)
+    return run_stored(searcher, objective, storage=storage, study=study, about=about, **limits)
 
 
 def search_study(
@@ -216,15 +263,12 @@ def search_study(
     predictors: str | Sequence[str] | None = None,
     budget: int = 100,
     trials: int = 20,
-    batch: int = 5,
     metric: str | None = None,
     objectives: str | Sequence[str] | None = None,
     constraints: str | Sequence[str] = (),
-    seed: int = 0,
-    jobs: int = -1,
+    workers: int | None = None,
     out: str | Path | None = None,
-    command: str = "",
-    progress: Progress | None = None,
+    **settings: Any,
 ) -> SearchStudy:
     """Return how searches do on tables, random search always among them.
 
@@ -234,7 +278,7 @@ def search_study(
     searchers : str or sequence of str
     predictors : str or sequence of str, optional
         Each guides each of the searchers that can be guided.
-    budget, trials, batch, seed, jobs, out, command, progress
+    budget, trials, workers, out
         As ``nasurge.search.study.search_tables``.
     metric : str, optional
         A metric or column to search and report instead of the task's own.
@@ -242,6 +286,9 @@ def search_study(
         Two or more, such as ``"accuracy,flops"``: the search is for their Pareto front.
     constraints : str or sequence of str, optional
         Such as ``"flops<=100"``, in the table's units.
+    **settings
+        As ``nasurge.search.study.search_tables``: ``batch``, ``seed``, ``jobs``, ``timeout``,
+        ``storage``, ``study``, ``command``, ``progress``.
 
     Raises
     ------
@@ -256,20 +303,11 @@ def search_study(
     limits = [str(limit) for limit in parse_constraints(constraints)]
     known = [n for n in searcher_names() if objectives is None or takes_objectives(n)]
     contenders = _contenders(_names(searchers, known), predictors)
-    settings: dict[str, Any] = {
-        "constraints": limits,
-        "budget": budget,
-        "trials": trials,
-        "batch": batch,
-        "seed": seed,
-        "jobs": jobs,
-        "out": Path(out) if out else None,
-        "command": command,
-        "progress": progress,
-    }
+    settings |= {"constraints": limits, "budget": budget, "trials": trials}
+    settings["out"] = Path(out) if out else None
     if objectives is None:
         problems = [constrained(problem, limits) for problem in problems]
-        found = search_tables(problems, contenders, **settings)
+        found = search_tables(problems, contenders, workers=workers, **settings)
     else:
         single = [c.searcher for c in contenders if not takes_objectives(c.searcher)]
         if single:
@@ -277,6 +315,8 @@ def search_study(
                 f"{single[0]} searches for one objective: leave --objectives out, or take one of: "
                 f"{', '.join(known)}"
             )
+        if workers:
+            raise ParameterError("simulated workers search for one objective: leave one out")
         many = [many_objectives(p, _names(objectives, []), limits) for p in problems]
         found = search_fronts(many, contenders, **settings)
     _keep(found.folder, found, ("summary", "curves", "about"))

@@ -81,6 +81,10 @@ class WorkerError(NasurgeError, RuntimeError):
     """A worker process that died: out of memory, or killed."""
 
 
+class StoppedError(NasurgeError, TimeoutError):
+    """A run that has reached its time limit; what it has done is kept."""
+
+
 class DeviceError(NasurgeError, RuntimeError):
     """A device that was asked for by name and is not there."""
 

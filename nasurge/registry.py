@@ -28,6 +28,7 @@ PREDICTORS = {
     "gp": "nasurge.predictors.kernels:GaussianProcess",
     "gp-rbf": "nasurge.predictors.kernels:RBFGaussianProcess",
     "gp-ard": "nasurge.predictors.kernels:ARDGaussianProcess",
+    "gp-soft": "nasurge.predictors.soft_kernels:SoftGaussianProcess",
     "gp-wl": "nasurge.predictors.wl:WLGaussianProcess",
     "gpnas-ensemble": "nasurge.predictors.ensembles:GPNASEnsemble",
     "stacking": "nasurge.predictors.ensembles:Stacking",
@@ -68,6 +69,7 @@ DEFAULT_PREDICTOR = "auto"
 SEARCHERS = {
     "random": "nasurge.search.random:RandomSearch",
     "evolution": "nasurge.search.evolution:RegularisedEvolution",
+    "prednas": "nasurge.search.gradient:PredNAS",
     "bo": "nasurge.search.bayes:BayesianOptimisation",
     "bananas": "nasurge.search.bayes:BANANASSearch",
     "nsga2": "nasurge.search.multi_objective:NSGA2",
@@ -147,7 +149,7 @@ def takes_objectives(name: str) -> bool:
     UnknownNameError
         If there is no such searcher.
     """
-    return "n_objectives" in inspect.signature(searcher_class(name)).parameters
+    return searcher_class(name).several_objectives
 
 
 def _make(cls: type[Any], name: str, space: Space, parameters: dict[str, Any]) -> Any:

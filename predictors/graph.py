@@ -169,6 +169,35 @@ class GraphPredictor(NeuralPredictor):
         scores: Tensor = offset + slope * self.module_(*graphs).mean(dim=0)
         return scores
 
+    def score_relaxed(self, shares: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the scores of relaxed architectures, with gradients, and their uncertainty.
+
+        Parameters
+        ----------
+        shares : Tensor, shape (n, s)
+            Shares of every value of every variable, in the order of the one-hot code; those of a
+            variable sum to 1. See ``relaxed.Relaxation``, which makes them. For a one-hot code of
+            ``space.canonical`` this is what ``predict`` returns, before its label transform.
+
+        Returns
+        -------
+        scores, std : Tensor, shape (n,)
+            In transformed labels, which rise with the labels: ``label_transform_.inverse`` turns
+            them back. The deviation is 0 where the predictor has none to offer (``has_std``).
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ParameterError
+            If the shape does not belong to the space, or the space has no relaxation.
+        """
+        if not hasattr(self, "module_"):
+            raise NotFittedError(f"{type(self).__name__} is not fitted: call fit(codes, y) first")
+        offset, slope = self.line_
+        mean, votes = self._votes(list(self.reader_.relaxed(shares)))
+        return offset + slope * mean, slope * votes.std(dim=0, correction=0)
+
 
 class GIN(GraphPredictor):
     """A graph isomorphism network over operations.

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data.spaces import Codes, Space
+from .relaxed import relaxation
 from .soft_graphs import Kinds, SoftGraphs, soft_graphs
 
 # Unlabelled architectures that say what is usual in a space.
@@ -69,3 +70,9 @@ class GraphReader(nn.Module):
     def forward(self, codes: Codes) -> SoftGraphs:
         """Return the graphs of canonical codes, shape (n, d)."""
         return self.scaled(self._graphs(codes))
+
+    def relaxed(self, shares: Tensor) -> SoftGraphs:
+        """Return the graphs of relaxed architectures, shares (n, s): see ``Relaxation``."""
+        nodes, adjacency = relaxation(self.space, str(self.cuts.device)).graphs(shares)
+        mask = torch.ones_like(nodes[:, :, 0])
+        return self.scaled(soft_graphs(nodes, adjacency, mask, self.kinds))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -99,7 +99,7 @@ class Searcher(ABC):
 
     With several objectives, values are told as columns, each bigger is better; a row with a NaN
     has failed. Columns after the objectives are constraints: what has to reach a bound and is not
-    otherwise wanted large.
+    otherwise wanted large. A class that can do this says so by ``several_objectives``.
 
     Parameters
     ----------
@@ -120,8 +120,12 @@ class Searcher(ABC):
     ArchitectureError
         If a row of ``pool`` is not in the space.
     ParameterError
-        If ``pool`` is empty, or ``n_objectives`` or ``bounds`` is none.
+        If ``pool`` is empty, ``n_objectives`` or ``bounds`` is wrong, or the class takes one
+        objective without bounds only.
     """
+
+    several_objectives: ClassVar[bool] = False
+    """Whether the class takes ``n_objectives`` above 1, and ``bounds``."""
 
     def __init__(
         self,
@@ -135,6 +139,8 @@ class Searcher(ABC):
         self.space = space
         self.n_objectives = n_objectives
         self.bounds = _check_bounds(n_objectives, bounds)
+        if not self.several_objectives and (len(self.bounds) > 1 or bounds):
+            raise ParameterError(f"{type(self).__name__} searches for one objective without bounds")
         self._rng = as_generator(seed)
         self._allowed: Index | None = None
         if pool is not None:
@@ -239,6 +245,16 @@ class Searcher(ABC):
             )
         return checked
 
+    def check_values(self, values: ArrayLike, n: int) -> Values:
+        """Return the values of ``n`` architectures as ``tell`` would record them.
+
+        Raises
+        ------
+        LabelError
+            If they are not one finite number or NaN per architecture.
+        """
+        return self._check_values(values, n)
+
     # -- ask and tell -----------------------------------------------------------------------------
 
     def ask(self, n: int = 1) -> Codes:
@@ -310,6 +326,22 @@ class Searcher(ABC):
         self._tell(checked, numbers)
         for key in keys.tolist():
             self._pending.pop(key, None)
+
+    def reserve(self, codes: ArrayLike) -> None:
+        """Leave architectures to somebody else: pending until told, and never asked for.
+
+        Parameters
+        ----------
+        codes : array_like of int, shape (n, d)
+
+        Raises
+        ------
+        ArchitectureError
+            If a row is not in the space.
+        """
+        keys = self.space.index(self._check_codes(codes))
+        self._remaining.take(keys)
+        self._pending.update(dict.fromkeys(keys.tolist()))
 
     @property
     def codes_(self) -> Codes:

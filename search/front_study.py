@@ -16,9 +16,10 @@ from ..benchmarks.study import Progress, Row, Study, fingerprint, versions, writ
 from ..data.devices import one_thread
 from ..predictors.base import Predictor
 from .base import Searcher
-from .loop import run
 from .pareto import Scale, front_history, hypervolume_curve, non_dominated
+from .storage import storage_of
 from .study import Contender, SearchStudy, check_request, trial_units
+from .units import Settings, run_units, searched, until
 
 Values = NDArray[np.float64]
 
@@ -36,6 +37,9 @@ def search_fronts(
     batch: int = 5,
     seed: int = 0,
     jobs: int = -1,
+    timeout: float | None = None,
+    storage: str | None = None,
+    study: str | None = None,
     out: Path | None = None,
     command: str = "",
     progress: Progress | None = None,
@@ -61,6 +65,8 @@ def search_fronts(
     seed : int
     jobs : int
         Processes; -1 is one per core.
+    timeout, storage, study
+        As ``nasurge.search.study.search_tables``.
     out : Path, optional
         Folder of the study; by default ``runs/search-XXXXXXXX``. One that is there goes on,
         also with other searchers or trials: what it has of them is used, and all it has is kept.
@@ -91,12 +97,16 @@ def search_fronts(
         "batch": batch,
         "seed": seed,
         "versions": versions(),
+        **({"study": study} if study else {}),
     }
+    settings = Settings(budget, batch, seed, until(timeout), storage_of(storage, study), study)
     folder = out or Path("runs") / f"search-{fingerprint(about)}"
-    study = Study(folder, about, grows=("searchers", "trials"))
-    units = trial_units(problems, contenders, budget, batch, trials, seed)
+    journal = Study(folder, about, grows=("searchers", "trials"))
+    units = trial_units(problems, contenders, trials, settings)
     prepare = partial(_preload, tuple(contenders), problems[0])
-    rows = study.run(units, _trial, jobs=jobs, prepare=prepare, progress=progress)
+    rows = run_units(
+        journal, units, _trial, settings, jobs=jobs, prepare=prepare, progress=progress
+    )
     write_rows(folder, rows)
     summary, curves = summarise(rows, problems, contenders, budget)
     return SearchStudy(summary, rows, curves, folder, {**about, "command": command})
@@ -124,13 +134,23 @@ def _preload(contenders: tuple[Contender, ...], problem: ManyObjectives) -> None
 
 
 def _trial(
-    problem: ManyObjectives, contender: Contender, budget: int, batch: int, trial: int, seed: int
-) -> list[Row]:
-    """Run one search; the work of one unit."""
-    child = int(np.random.default_rng([seed, trial]).integers(2**31))
-    searcher = _make(problem, contender, child)
+    problem: ManyObjectives, contender: Contender, trial: int, settings: Settings
+) -> list[Row] | None:
+    """Run one search; the work of one unit. Return None if the time was up before its end."""
     with one_thread():
-        trace = run(searcher, problem.search, budget=budget, batch=batch)
+        trace = searched(
+            _make(problem, contender, settings.trial_seed(trial)),
+            problem.search,
+            settings,
+            study=f"{problem.address}/{contender.path}/{trial}",
+            about={
+                "table": problem.table.digest,
+                "objectives": [quantity.label for quantity in problem.objectives],
+                "bounds": [None if bound == -np.inf else bound for bound in problem.bounds],
+            },
+        )
+    if trace is None:
+        return None
     columns = trace.values.reshape(len(trace.values), -1)
     feasible = np.asarray((columns >= np.asarray(problem.bounds)).all(axis=1), dtype=bool)
     reported = problem.report(trace.codes)

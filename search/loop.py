@@ -56,6 +56,51 @@ class Trace:
         return int(np.isnan(self.values.reshape(len(self.values), -1)).any(axis=1).sum())
 
 
+class Evaluator:
+    """Calls an objective; what raises has failed, and an objective that always raises is broken.
+
+    Parameters
+    ----------
+    searcher : Searcher
+        Says what values are.
+    objective : callable
+    """
+
+    def __init__(self, searcher: Searcher, objective: Objective) -> None:
+        self._searcher, self._objective = searcher, objective
+        self._batches = self._raised = 0
+
+    def __call__(self, codes: Codes) -> tuple[Values, str]:
+        """Return the values of a batch, and why values of it are NaN.
+
+        Raises
+        ------
+        ObjectiveError
+            If this and all batches before it raised, and they are five, or if the result is not
+            one number per architecture.
+        """
+        self._batches += 1
+        try:
+            values = self._objective(codes.copy())
+        except Exception as error:
+            self._raised += 1
+            if self._raised == self._batches == PATIENCE:
+                raise ObjectiveError(
+                    f"the objective raised in each of the first {PATIENCE} batches, last "
+                    f"{type(error).__name__}: {error}"
+                ) from error
+            logger.warning("the objective raised; its batch counts as failed", exc_info=True)
+            shape = (len(codes), *self._searcher.values_.shape[1:])
+            return np.full(shape, np.nan), f"{type(error).__name__}: {error}"
+        try:
+            return self._searcher.check_values(values, len(codes)), "NaN"
+        except LabelError as error:
+            raise ObjectiveError(
+                f"the objective was given {len(codes)} architectures and must return one number "
+                f"(or NaN) for each: {error}"
+            ) from error
+
+
 def run(
     searcher: Searcher,
     objective: Objective,
@@ -116,7 +161,7 @@ def run(
         )
     start = time.monotonic()
     seconds = [np.full(len(searcher.values_), np.nan)]
-    batches = raised = 0
+    evaluate = Evaluator(searcher, objective)
     while (left := budget - len(searcher.values_)) > 0:
         if timeout is not None and time.monotonic() - start >= timeout:
             break
@@ -126,20 +171,9 @@ def run(
         except ExhaustedError:
             break
         spent = time.perf_counter() - begin
-        batches += 1
-        try:
-            values = objective(codes.copy())
-        except Exception as error:
-            raised += 1
-            if raised == batches == PATIENCE:
-                raise ObjectiveError(
-                    f"the objective raised in each of the first {PATIENCE} batches, last "
-                    f"{type(error).__name__}: {error}"
-                ) from error
-            logger.warning("the objective raised; its batch counts as failed", exc_info=True)
-            values = np.full((len(codes), *searcher.values_.shape[1:]), np.nan)
+        values, _ = evaluate(codes)
         begin = time.perf_counter()
-        _tell(searcher, codes, values)
+        searcher.tell(codes, values)
         spent += time.perf_counter() - begin
         seconds.append(np.full(len(codes), spent / len(codes)))
         if callback is not None:
@@ -151,17 +185,6 @@ def _next_batch(searcher: Searcher, n: int) -> Codes:
     """Return what an interrupted run has left to evaluate, else what the searcher asks for."""
     pending = searcher.pending_
     return pending[:n] if len(pending) else searcher.ask(n)
-
-
-def _tell(searcher: Searcher, codes: Codes, values: ArrayLike) -> None:
-    """Tell the searcher what the objective returned."""
-    try:
-        searcher.tell(codes, values)
-    except LabelError as error:
-        raise ObjectiveError(
-            f"the objective was given {len(codes)} architectures and must return one number (or "
-            f"NaN) for each: {error}"
-        ) from error
 
 
 def incumbent_curve(values: ArrayLike) -> Index:

@@ -109,6 +109,8 @@ class NSGA2(Searcher):
     For architectures: Z. Lu et al. NSGA-Net. GECCO 2019, arXiv 1810.03522.
     """
 
+    several_objectives = True
+
     def __init__(
         self,
         space: Space,

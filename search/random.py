@@ -12,6 +12,10 @@ class RandomSearch(Searcher):
     Parameters
     ----------
     space : Space
+    n_objectives : int
+        Number of columns to be maximised.
+    bounds : sequence of float, optional
+        The least feasible value of each told column; see ``Searcher``.
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed; by default the whole space.
     seed : int, Generator or None
@@ -30,6 +34,8 @@ class RandomSearch(Searcher):
     L. Li and A. Talwalkar. Random search and reproducibility for neural architecture search.
     UAI 2019.
     """
+
+    several_objectives = True
 
     def _ask(self, n: int) -> Codes:
         return self._draw(n)

@@ -51,6 +51,27 @@ def search_rows(summary: Sequence[Mapping[str, Any]]) -> tuple[list[list[str]], 
     return rows, best
 
 
+def simulated(summary: Sequence[Mapping[str, Any]], workers: int | None) -> list[str]:
+    """Return a line per search about the time that simulated workers took."""
+    return [
+        f"{entry['table']}/{entry['task']}: {entry['searcher']}"
+        f"{' + ' + entry['predictor'] if entry['predictor'] else ''} takes "
+        f"{shown(entry['simulated_seconds'])} simulated seconds with {workers} workers"
+        for entry in summary
+        if "simulated_seconds" in entry
+    ]
+
+
+def failures(summary: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a line per search in which evaluations failed."""
+    return [
+        f"{entry['table']}/{entry['task']}: {entry['failures']} evaluations of "
+        f"{entry['searcher']} failed"
+        for entry in summary
+        if entry["failures"]
+    ]
+
+
 def curves_picture(curves: Sequence[Mapping[str, Any]]) -> str:
     """Return regret against queries, a panel per task, a line per searcher."""
     from matplotlib.lines import Line2D

@@ -26,7 +26,10 @@ from ..data.spaces import Codes, Space
 from ..errors import ParameterError
 from ..predictors.base import Predictor
 from .base import Searcher
-from .loop import oracle_curve, queries_to_reach, run, selected_curve
+from .loop import oracle_curve, queries_to_reach, selected_curve
+from .simulated import run_simulated
+from .storage import storage_of
+from .units import Settings, run_units, searched, until
 
 
 class Factory(Protocol):
@@ -51,6 +54,11 @@ class Contender:
     def label(self) -> str:
         """Name of searcher and predictor, for pictures."""
         return f"{self.searcher} + {self.predictor}" if self.predictor else self.searcher
+
+    @property
+    def path(self) -> str:
+        """Name of searcher and predictor, for the names of Optuna studies."""
+        return self.label.replace(" ", "")
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,10 @@ def search_tables(
     batch: int = 5,
     seed: int = 0,
     jobs: int = -1,
+    timeout: float | None = None,
+    storage: str | None = None,
+    study: str | None = None,
+    workers: int | None = None,
     out: Path | None = None,
     command: str = "",
     progress: Progress | None = None,
@@ -110,6 +122,16 @@ def search_tables(
     seed : int
     jobs : int
         Processes; -1 is one per core.
+    timeout : float, optional
+        Seconds after which no further batch is begun.
+    storage : str, optional
+        Database in which every search is an Optuna study: one that was stopped goes on there, and
+        several workers may run the same call at once. Otherwise it begins again.
+    study : str, optional
+        How the names of these studies begin: ``STUDY/TABLE/TASK/SEARCHER+PREDICTOR/TRIAL``.
+    workers : int, optional
+        Asynchronous workers in simulated time, of which the summary then tells; the table has to
+        know how long training takes.
     out : Path, optional
         Folder of the study; by default ``runs/search-XXXXXXXX``. One that is there goes on,
         also with other searchers or trials: what it has of them is used, and all it has is kept.
@@ -121,6 +143,8 @@ def search_tables(
     ParameterError
         If budget, trials or batch are not positive, the budget exceeds a table, nothing is
         searched, or ``out`` holds another study.
+    StoppedError
+        If the time was up.
     """
     check_request(problems, contenders, budget, trials, batch, constraints)
     about = {
@@ -135,12 +159,24 @@ def search_tables(
         "seed": seed,
         "versions": versions(),
         **({"constraints": list(constraints)} if constraints else {}),
+        **({"study": study} if study else {}),
+        **({"workers": workers} if workers else {}),
     }
+    if workers and (storage or study):
+        raise ParameterError("simulated workers keep no database: leave --storage and --study out")
+    settings = Settings(
+        budget, batch, seed, until(timeout), storage_of(storage, study), study, workers
+    )
+    if workers:
+        for problem in problems:
+            problem.training_seconds(problem.codes[:1])  # refused here if the table has none
     folder = out or Path("runs") / f"search-{fingerprint(about)}"
-    study = Study(folder, about, grows=("searchers", "trials"))
-    units = trial_units(problems, contenders, budget, batch, trials, seed)
+    journal = Study(folder, about, grows=("searchers", "trials"))
+    units = trial_units(problems, contenders, trials, settings)
     prepare = partial(_preload, tuple(contenders), problems[0].space)
-    rows = study.run(units, _trial, jobs=jobs, prepare=prepare, progress=progress)
+    rows = run_units(
+        journal, units, _trial, settings, jobs=jobs, prepare=prepare, progress=progress
+    )
     write_rows(folder, rows)
     summary, curves = summarise(rows, problems, contenders, budget)
     return SearchStudy(summary, rows, curves, folder, {**about, "command": command})
@@ -188,16 +224,11 @@ def check_request(
 
 
 def trial_units(
-    problems: Sequence[Task],
-    contenders: Sequence[Contender],
-    budget: int,
-    batch: int,
-    trials: int,
-    seed: int,
+    problems: Sequence[Task], contenders: Sequence[Contender], trials: int, settings: Settings
 ) -> dict[str, tuple[Any, ...]]:
     """Return the units of a study: a trial of a contender on a task, by name, with arguments."""
     return {
-        f"{p.address} {c.label} trial={trial}": (p, c, budget, batch, trial, seed)
+        f"{p.address} {c.label} trial={trial}": (p, c, trial, settings)
         for trial in range(trials)
         for p in problems
         for c in contenders
@@ -213,14 +244,31 @@ def _preload(contenders: tuple[Contender, ...], space: Space) -> None:
 
 
 def _trial(
-    problem: Problem, contender: Contender, budget: int, batch: int, trial: int, seed: int
-) -> list[Row]:
-    """Run one search; the work of one unit."""
+    problem: Problem, contender: Contender, trial: int, settings: Settings
+) -> list[Row] | None:
+    """Run one search; the work of one unit. Return None if the time was up before its end."""
     pool = problem.codes if len(problem.codes) < problem.space.size else None
-    child = int(np.random.default_rng([seed, trial]).integers(2**31))
-    searcher = contender.factory(problem.space, pool=pool, seed=child)
+    searcher = contender.factory(problem.space, pool=pool, seed=settings.trial_seed(trial))
+    ended = None
     with one_thread():
-        trace = run(searcher, problem.search, budget=budget, batch=batch)
+        if settings.workers is None:
+            trace = searched(
+                searcher,
+                problem.search,
+                settings,
+                study=f"{problem.address}/{contender.path}/{trial}",
+                about={"table": problem.table.digest, "searched": problem.search_label},
+            )
+        else:
+            trace, ended = run_simulated(
+                searcher,
+                problem.search,
+                problem.training_seconds,
+                budget=settings.budget,
+                workers=settings.workers,
+            )
+    if trace is None:
+        return None
     report = problem.report(trace.codes)
     return [
         {
@@ -234,6 +282,7 @@ def _trial(
             "search_value": trace.values[query],
             "report_value": report[query],
             "search_seconds": trace.seconds[query],
+            **({} if ended is None else {"ended_at": ended[query]}),
         }
         for query, architecture in enumerate(problem.space.format(trace.codes))
     ]
@@ -290,6 +339,7 @@ def summarise(
                     },
                     "failures": int(np.isnan(looked).sum()),
                     "search_seconds": interval(own),
+                    **_simulated(members),
                 }
             )
             curves.append(
@@ -302,6 +352,13 @@ def summarise(
                 }
             )
     return summary, curves
+
+
+def _simulated(rows: Sequence[Row]) -> Row:
+    """Return when the searches ended, if they were in simulated time."""
+    if "ended_at" not in rows[0]:
+        return {}
+    return {"simulated_seconds": interval(_by_trial(rows, "ended_at").max(axis=1))}
 
 
 def _by_trial(rows: Sequence[Row], measure: str) -> NDArray[np.float64]:

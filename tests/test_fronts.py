@@ -1,9 +1,13 @@
 """``search`` for several objectives and under constraints, on tables."""
 
+import json
+import re
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import nasurge
 from nasurge.benchmarks.constraints import (
@@ -14,6 +18,7 @@ from nasurge.benchmarks.constraints import (
 )
 from nasurge.benchmarks.objectives import make_problem
 from nasurge.benchmarks.quantities import constrained, many_objectives, quantity
+from nasurge.cli import app
 from nasurge.data.costs import network_costs
 from nasurge.data.tables import Table
 from nasurge.errors import LabelError, NasurgeError, ParameterError, UnknownNameError
@@ -252,6 +257,35 @@ def test_refusals(tmp_path: Path) -> None:
             out=tmp_path / "x",
         )
     assert not (tmp_path / "x").exists()
+
+
+def test_the_command_line(analog: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """JSON has the documented fields; tables state the reference point; errors are one line."""
+    command = ["search", "nb201-analog/cifar10", "-s", "nsga2", "--objectives", "accuracy,flops"]
+    settings = ["--budget", "25", "--trials", "2", "-j", "1", "--out", "study"]
+
+    def call(*arguments: str):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["nasurge", *command, *arguments])
+        return CliRunner().invoke(app, [*command, *arguments])
+
+    result = call("--constraint", "flops<=100", *settings, "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert set(found) == {"summary", "rows", "report", "made"}
+    page = (Path(__file__).parent.parent / "docs/reference/json.md").read_text(encoding="utf-8")
+    page = page[page.index("### search with --objectives") :]
+    for entry in found["summary"]:
+        assert set(entry) <= set(re.findall(r"`(\w+)`", page[: page.index("Numbers of")]))
+        assert set(entry["reference_point"]) == {"accuracy", "flops"}
+    assert (tmp_path / found["report"]).exists()
+    shown = call("--constraint", "flops<=100", *settings)
+    assert "reference point accuracy" in shown.stdout
+    assert "only flops<=100" in shown.stdout
+    wrong = call("--constraint", "flops<=5", *settings[:-1], "other")
+    assert wrong.exit_code == 2
+    assert wrong.stderr.splitlines()[-1].startswith("error: flops<=5 excludes all 15,625")
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_function_with_two_values_is_searched_directly() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from nasurge.data.spaces import make_space
 from nasurge.errors import LabelError, ParameterError
 from nasurge.predictors.pairwise import PairwisePredictor
-from nasurge.registry import make_searcher
+from nasurge.registry import make_searcher, searcher_names, takes_objectives
 from nasurge.search.assisted import NAT, SMEMNAS
 from nasurge.search.loop import run
 from nasurge.search.multi_objective import NSGA2
@@ -24,7 +25,10 @@ from nasurge.search.pareto import (
     non_dominated,
 )
 from nasurge.search.random import RandomSearch
-from nasurge.testing.multi_objective import MULTI_OBJECTIVE_CHECKS
+from nasurge.testing.multi_objective import (
+    MULTI_OBJECTIVE_CHECKS,
+    check_takes_as_many_columns_as_it_has,
+)
 from nasurge.testing.searcher import SEARCHER_CHECKS
 from tests.test_search import OneHotRidge
 
@@ -54,6 +58,12 @@ class RidgeRelation(PairwisePredictor):
 
 def smem(space, **parameters):
     return SMEMNAS(space, RidgeRelation(space), candidates=20, **parameters)
+
+
+class Single(RandomSearch):
+    """A searcher that says it takes one objective."""
+
+    several_objectives = False
 
 
 @pytest.fixture
@@ -229,6 +239,18 @@ def test_the_loop_carries_columns_and_failed_batches(nb201):
     assert trace.values.shape == (40, 2)
     assert trace.failures == 5
     assert repr(trace) == "<Trace: 40 evaluations, 5 failed>"
+
+
+def test_every_searcher_says_whether_it_takes_several_objectives(nb201):
+    """Those that do refuse a wrong number of columns, the others any number but one."""
+    several = [name for name in searcher_names() if takes_objectives(name)]
+    assert several == ["random", "nsga2", "smem-nas", "nat"]
+    for name in several:
+        check_takes_as_many_columns_as_it_has(partial(make_searcher, name), nb201)
+    with pytest.raises(ParameterError, match="one objective"):
+        Single(nb201, n_objectives=2)
+    with pytest.raises(ParameterError, match="without bounds"):
+        Single(nb201, bounds=[0.0])
 
 
 def test_wrong_parameters_are_refused(nb201):

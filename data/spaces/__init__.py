@@ -8,6 +8,7 @@ from typing import Any
 from ...errors import UnknownNameError
 from .base import Codes, Graphs, Operation, PathSet, Space
 from .cell import CellSpace, NASBench201, TransNASMicro
+from .frame import Frame
 from .macro import TransNASMacro
 from .nbgraph import NASBenchGraph
 from .product import ProductSpace
@@ -16,6 +17,7 @@ __all__ = [
     "SPACES",
     "CellSpace",
     "Codes",
+    "Frame",
     "Graphs",
     "NASBench201",
     "NASBenchGraph",

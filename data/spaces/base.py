@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...errors import ArchitectureError, ParameterError
 from ..seeds import Seed, as_generator
+from .frame import Frame
 
 Codes = NDArray[np.int8]
 Index = NDArray[np.int64]
@@ -111,6 +112,20 @@ class Space(ABC):
     def graphs(self, codes: ArrayLike) -> Graphs:
         """Return the directed graph of each architecture, operations as nodes."""
 
+    @property
+    def frame(self) -> Frame:
+        """How the graph of a relaxed architecture follows from the shares of its values.
+
+        Raises
+        ------
+        ParameterError
+            If the space has no relaxation.
+        """
+        raise ParameterError(
+            f"space {self.name!r} has no relaxation: its class does not define frame; take a "
+            "search that needs no gradients, such as evolution"
+        )
+
     def _signatures(self, codes: Codes) -> NDArray[Any]:
         """Return a value per row that is equal exactly when two rows compute the same function."""
         return self.index(codes)
@@ -127,6 +142,19 @@ class Space(ABC):
     def spec(self) -> dict[str, Any]:
         """Return what a table file stores to make this space again (JSON values)."""
         return {"name": self.name}
+
+    @cached_property
+    def choices(self) -> tuple[tuple[str, ...], ...]:
+        """Names of the values of each variable: operations, or numbers where it chooses none."""
+        names = tuple(operation.name for operation in self.operations)
+        return tuple(
+            names if k == len(names) else tuple(map(str, range(k))) for k in self.cardinalities
+        )
+
+    @cached_property
+    def variables(self) -> tuple[str, ...]:
+        """Name of each variable, all different."""
+        return tuple(f"variable {position}" for position in range(self.n_variables))
 
     @property
     def n_variables(self) -> int:

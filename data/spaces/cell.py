@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .base import Codes, Graphs, Operation, PathSet, Space
+from .frame import Frame, node_places
 
 
 class CellSpace(Space):
@@ -31,6 +32,11 @@ class CellSpace(Space):
     def cardinalities(self) -> tuple[int, ...]:  # type: ignore[override]
         """Number of operations, once per edge."""
         return (len(self.operations),) * len(self.edges)
+
+    @cached_property
+    def variables(self) -> tuple[str, ...]:
+        """The edges by their nodes: ``edge 0-1`` and so on."""
+        return tuple(f"edge {source}-{target}" for source, target in self.edges)
 
     @cached_property
     def zero(self) -> int:
@@ -63,13 +69,9 @@ class CellSpace(Space):
         alive = (operations != self.zero).all(axis=2)
         return PathSet(operations, np.broadcast_to(edges, operations.shape), alive)
 
-    def graphs(self, codes: ArrayLike) -> Graphs:
-        """Return graphs of 8 nodes: input, output, and the six edges' operations.
-
-        Data flows between two operations when one ends where the other begins. Operations that are
-        not on a live path are masked out, with their connections.
-        """
-        codes = self.check(codes)
+    @cached_property
+    def _full_flow(self) -> NDArray[np.bool_]:
+        """(v, v) connections between the input, the output and the edges' operations."""
         edges, last = self.edges, self.n_nodes - 1
         v = len(edges) + 2
         flow = np.zeros((v, v), dtype=bool)
@@ -78,6 +80,22 @@ class CellSpace(Space):
             flow[2 + i, 1] = b == last
             for j, (c, _) in enumerate(edges):
                 flow[2 + i, 2 + j] = b == c
+        return flow
+
+    @property
+    def frame(self) -> Frame:
+        """The flow of the full cell; the shares of an edge's operations are its node's type."""
+        return Frame(node_places(self.cardinalities), self._full_flow[None])
+
+    def graphs(self, codes: ArrayLike) -> Graphs:
+        """Return graphs of 8 nodes: input, output, and the six edges' operations.
+
+        Data flows between two operations when one ends where the other begins. Operations that are
+        not on a live path are masked out, with their connections.
+        """
+        codes = self.check(codes)
+        edges, flow = self.edges, self._full_flow
+        v = len(flow)
         incidence = (self._path_edges[:, :, None] == np.arange(len(edges))).any(axis=1)
         live = (self.paths(codes).alive @ incidence.astype(np.int64)) > 0
         mask = np.ones((len(codes), v), dtype=bool)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .base import Codes, Graphs, Operation, PathSet, Space
+from .frame import Frame, node_places
 
 
 class TransNASMacro(Space):
@@ -37,6 +40,11 @@ class TransNASMacro(Space):
         Operation("double-halve", "conv", 1.0),
     )
 
+    @cached_property
+    def variables(self) -> tuple[str, ...]:
+        """The modules in order: ``module 1`` and so on."""
+        return tuple(f"module {position + 1}" for position in range(self.n_variables))
+
     def _parse(self, string: str) -> list[int]:
         first, _, rest = string.strip().partition("-")
         modules, _, last = rest.partition("-")
@@ -66,6 +74,14 @@ class TransNASMacro(Space):
         operations = np.where(present, codes, np.int8(-1))[:, None, :]
         variables = np.where(present, np.arange(6, dtype=np.int8), np.int8(-1))[:, None, :]
         return PathSet(operations, variables, np.ones((len(codes), 1), dtype=bool))
+
+    @property
+    def frame(self) -> Frame:
+        """One chain of six modules, in which an absent one passes its input on."""
+        flow = np.zeros((1, 8, 8), dtype=bool)
+        flow[0, 0, 2] = flow[0, 7, 1] = True
+        flow[0, range(2, 7), range(3, 8)] = True
+        return Frame(node_places(self.cardinalities), flow)
 
     def graphs(self, codes: ArrayLike) -> Graphs:
         """Return chains of 8 nodes: input, output and the modules; absent ones are masked out."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .base import Codes, Graphs, Operation, PathSet, Space
+from .frame import Frame, node_places
 
 # The macro structures: the source of each of the four operations, 0 being the input and k the
 # output of operation k.
@@ -67,6 +68,17 @@ class NASBenchGraph(Space):
     )
     cardinalities = (len(LINKS), 9, 9, 9, 9)
     skip = 8
+
+    @cached_property
+    def choices(self) -> tuple[tuple[str, ...], ...]:
+        """The nine topologies, then the operations four times."""
+        names = tuple(operation.name for operation in self.operations)
+        return (tuple("-".join(map(str, link)) for link in LINKS), *(names,) * 4)
+
+    @cached_property
+    def variables(self) -> tuple[str, ...]:
+        """``topology``, then ``operation 1`` to ``operation 4``."""
+        return ("topology", *(f"operation {k}" for k in range(1, 5)))
 
     @cached_property
     def _renamings(self) -> dict[tuple[int, ...], tuple[int, tuple[int, ...]]]:
@@ -153,14 +165,24 @@ class NASBenchGraph(Space):
         operations = np.where(variables > 0, picked, np.int8(-1))
         return PathSet(operations, variables, variables[:, :, 0] > 0)
 
-    def graphs(self, codes: ArrayLike) -> Graphs:
-        """Return graphs of 6 nodes: input, output and the four operations."""
-        codes = self.check(codes)
+    @cached_property
+    def _flows(self) -> NDArray[np.bool_]:
+        """(9, 6, 6) the connections of each topology."""
         flows = np.zeros((len(LINKS), 6, 6), dtype=bool)
         for number, links in enumerate(LINKS):
             for k, source in enumerate(links, start=1):
                 flows[number, 0 if source == 0 else source + 1, k + 1] = True
                 flows[number, k + 1, 1] = k not in links
+        return flows
+
+    @property
+    def frame(self) -> Frame:
+        """The flows of the nine topologies, which the first variable weighs."""
+        return Frame(node_places(self.cardinalities, first_variable=1), self._flows, topology=0)
+
+    def graphs(self, codes: ArrayLike) -> Graphs:
+        """Return graphs of 6 nodes: input, output and the four operations."""
+        codes = self.check(codes)
         nodes = np.empty((len(codes), 6), dtype=np.int64)
         nodes[:, 0], nodes[:, 1], nodes[:, 2:] = 0, 1, codes[:, 1:].astype(np.int64) + 2
-        return Graphs(nodes, flows[codes[:, 0]], np.ones(nodes.shape, dtype=bool))
+        return Graphs(nodes, self._flows[codes[:, 0]], np.ones(nodes.shape, dtype=bool))

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ...errors import SchemaError
 from ..seeds import Seed, as_generator
 from .base import Codes, Graphs, Index, Operation, PathSet, Space
+from .frame import Frame, node_places
 
 
 def tokens(string: str) -> list[str]:
@@ -170,13 +171,26 @@ class ProductSpace(Space):
         variables = np.broadcast_to(np.arange(self.n_variables, dtype=np.int8), operations.shape)
         return PathSet(operations, variables, np.ones((len(codes), 1), dtype=bool))
 
-    def graphs(self, codes: ArrayLike) -> Graphs:
-        """Return graphs in which every variable's choice sees every later one."""
-        codes = self.check(codes)
+    @property
+    def _flow(self) -> NDArray[np.bool_]:
+        """(v, v) connections from every variable to every later one."""
         v = self.n_variables + 2
         flow = np.zeros((v, v), dtype=bool)
         flow[0, 2:] = flow[2:, 1] = True
         flow[2:, 2:] = np.triu(np.ones((v - 2, v - 2), dtype=bool), k=1)
+        return flow
+
+    @property
+    def frame(self) -> Frame:
+        """One flow; every variable has node types of its own."""
+        return Frame(
+            node_places(self.cardinalities, first_type=self._offsets + 2), self._flow[None]
+        )
+
+    def graphs(self, codes: ArrayLike) -> Graphs:
+        """Return graphs in which every variable's choice sees every later one."""
+        codes, flow = self.check(codes), self._flow
+        v = len(flow)
         nodes = np.zeros((len(codes), v), dtype=np.int64)
         nodes[:, 1] = 1
         nodes[:, 2:] = codes + self._offsets + 2

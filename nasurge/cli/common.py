@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import NasurgeError, ParameterError
+from ..errors import NasurgeError, ParameterError, StoppedError
 
 if TYPE_CHECKING:
     from ..benchmarks.study import Progress
@@ -33,6 +34,42 @@ Out = Annotated[
 Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1 is one per core.")]
 SeedOption = Annotated[
     int, typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of everything random.")
+]
+Backend = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        help="Where the trials run, by joblib: loky (processes here), dask or ray (a cluster; "
+        "pip install nasurge[cluster]).",
+        show_default=False,
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        min=0,
+        help="Seconds after which nothing further is begun; the same command again goes on.",
+        show_default=False,
+    ),
+]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        help="Database in which every search is an Optuna study, such as sqlite:///runs.db or "
+        "postgresql://USER@HOST/DATABASE: a search that was stopped goes on there, and several "
+        "workers share it. With --study alone: sqlite:///nasurge.db.",
+        show_default=False,
+    ),
+]
+StudyName = Annotated[
+    str | None,
+    typer.Option(
+        "--study",
+        help="How the names of these studies begin: NAME/TABLE/TASK/SEARCHER/TRIAL.",
+        show_default=False,
+    ),
 ]
 Metric = Annotated[
     str | None,
@@ -72,6 +109,19 @@ def reported_errors() -> Iterator[None]:
 
 
 @contextmanager
+def reported_stop(*, as_json: bool) -> Iterator[None]:
+    """Turn a time limit that was reached into one line, or one JSON object, and exit code 0."""
+    try:
+        yield
+    except StoppedError as stopped:
+        if as_json:
+            emit({"summary": [], "stopped": str(stopped)})
+        else:
+            typer.echo(str(stopped), err=True)
+        raise typer.Exit(0) from None
+
+
+@contextmanager
 def progress_bar(title: str) -> Iterator[Progress]:
     """Show a progress bar on stderr."""
     from rich.console import Console
@@ -105,8 +155,9 @@ def progress_bar(title: str) -> Iterator[Progress]:
 
 
 def typed_command() -> str:
-    """Return the command line that was typed."""
-    return shlex.join(["nasurge", *sys.argv[1:]])
+    """Return the command line that was typed, without the password in a URL."""
+    typed = shlex.join(["nasurge", *sys.argv[1:]])
+    return re.sub(r"(://[^/@:\s]*):[^/@\s]*@", r"\1:***@", typed)
 
 
 def emit(found: Any) -> None:

@@ -10,16 +10,21 @@ import typer
 
 from .common import (
     AsJson,
+    Backend,
     Jobs,
     Metric,
     Out,
     SeedOption,
+    Storage,
+    StudyName,
     Tables,
+    Timeout,
     emit,
     numbers,
     print_table,
     progress_bar,
     reported_errors,
+    reported_stop,
     typed_command,
 )
 
@@ -54,6 +59,7 @@ def compare(
     ] = None,
     seed: SeedOption = 0,
     jobs: Jobs = -1,
+    on: Backend = None,
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
@@ -67,9 +73,10 @@ def compare(
     """
     with reported_errors():
         from ..api import compare as run
+        from ..benchmarks.backends import backend
         from ..benchmarks.report import COMPARE_COLUMNS, compare_rows
 
-        with progress_bar("compare") as progress:
+        with progress_bar("compare") as progress, backend(on):
             found = run(
                 problems,
                 names,
@@ -138,6 +145,20 @@ def search(
     metric: Metric = None,
     seed: SeedOption = 0,
     jobs: Jobs = -1,
+    on: Backend = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            help="Simulate so many asynchronous workers, each training one architecture at a time, "
+            "and say how long they take; for tables with training times, such as transnas-micro.",
+            show_default=False,
+        ),
+    ] = None,
+    timeout: Timeout = None,
+    storage: Storage = None,
+    study: StudyName = None,
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
@@ -153,8 +174,13 @@ def search(
     """
     with reported_errors():
         from ..api import search_study
+        from ..benchmarks.backends import backend
 
-        with progress_bar("search") as progress:
+        with (
+            progress_bar("search") as progress,
+            reported_stop(as_json=as_json),
+            backend(on),
+        ):
             found = search_study(
                 problems,
                 names,
@@ -167,6 +193,10 @@ def search(
                 constraints=constraints or (),
                 seed=seed,
                 jobs=jobs,
+                workers=workers,
+                timeout=timeout,
+                storage=storage,
+                study=study,
                 out=out,
                 command=typed_command(),
                 progress=progress,
@@ -179,11 +209,13 @@ def search(
 
 def _print_search(found: SearchStudy) -> None:
     """Print a study of searches for one objective."""
-    from ..search.report import COLUMNS, search_rows
+    from ..search.report import COLUMNS, failures, search_rows, simulated
 
     about = found.about
     rows, best = search_rows(found.summary)
     print_table(COLUMNS, rows, best=best)
+    for line in (*simulated(found.summary, about.get("workers")), *failures(found.summary)):
+        typer.echo(line)
     looked, reported = (_join(about[key]) for key in ("searched", "reported"))
     _closing(
         found.folder,

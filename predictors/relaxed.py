@@ -1,0 +1,160 @@
+"""Relaxed architectures: shares of the values of every variable in the place of one value each."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..data.spaces import Codes, Space
+from ..errors import ParameterError
+
+# Ours, by their names in the registry; a plug-in's is told by its ``score_relaxed``.
+DIFFERENTIABLE = (
+    *("gp-soft", "gin", "gcn", "gat", "gated-gcn", "gates", "flan", "transformer"),
+    *("brp-nas", "seminas"),
+)
+
+
+@runtime_checkable
+class Differentiable(Protocol):
+    """A fitted predictor that scores relaxed architectures, with gradients."""
+
+    def score_relaxed(self, shares: Tensor) -> tuple[Tensor, Tensor]:
+        """Return scores and standard deviations, each (n,), of relaxed architectures."""
+
+
+def require_differentiable(predictor: object) -> None:
+    """Raise if a predictor has no gradients in the architecture.
+
+    Raises
+    ------
+    ParameterError
+        Naming the predictors that have.
+    """
+    if not isinstance(predictor, Differentiable):
+        raise ParameterError(
+            f"{type(predictor).__name__} cannot be climbed by gradients: it has no score_relaxed; "
+            f"differentiable predictors: {', '.join(DIFFERENTIABLE)}; any predictor can guide "
+            "evolution"
+        )
+
+
+class Relaxation(nn.Module):
+    """From shares of values to soft graphs, and from logits to shares.
+
+    An architecture of ``d`` variables is relaxed to ``s`` numbers, as many as its variables have
+    values in all, in the order of the one-hot code; the shares of a variable sum to 1. The graphs
+    are affine in them and exact where they are one-hot. A module, so that its tensors move between
+    devices.
+
+    Parameters
+    ----------
+    space : Space
+
+    Raises
+    ------
+    ParameterError
+        If the space has no relaxation.
+
+    Examples
+    --------
+    >>> from nasurge.data.spaces import make_space
+    >>> relaxation = Relaxation(make_space("nb201"))
+    >>> shares = relaxation.softmax(torch.zeros(3, relaxation.size))
+    >>> nodes, adjacency = relaxation.graphs(shares)
+    >>> shares.shape, nodes.shape, adjacency.shape
+    (torch.Size([3, 30]), torch.Size([3, 8, 7]), torch.Size([3, 8, 8]))
+    """
+
+    there: Tensor
+    columns: Tensor
+    cells: Tensor
+    flows: Tensor
+    weighing: Tensor
+
+    def __init__(self, space: Space) -> None:
+        super().__init__()
+        self.space = space
+        frame = space.frame
+        self._shape = frame.flows.shape[1], len(space.node_types)
+        cardinalities = np.asarray(space.cardinalities)
+        there = np.arange(cardinalities.max()) < cardinalities[:, None]
+        columns = np.flatnonzero(frame.places[:, 0] >= 0)
+        cells = frame.places[columns] @ np.array([self._shape[1], 1])
+        starts = np.cumsum((0, *space.cardinalities))
+        weighing = columns[:0]
+        if frame.topology is not None:
+            weighing = np.arange(starts[frame.topology], starts[frame.topology + 1])
+        for name, array in (
+            ("there", there),
+            ("columns", columns),
+            ("cells", cells),
+            ("flows", frame.flows.astype(np.float32)),
+            ("weighing", weighing),
+        ):
+            self.register_buffer(name, torch.as_tensor(array))
+
+    @property
+    def size(self) -> int:
+        """Number of shares of an architecture."""
+        return sum(self.space.cardinalities)
+
+    def check(self, shares: Tensor) -> None:
+        """Raise if these are not shares of this space.
+
+        Raises
+        ------
+        ParameterError
+            If the shape is wrong.
+        """
+        if shares.ndim != 2 or shares.shape[1] != self.size:
+            raise ParameterError(
+                f"relaxed architectures of space {self.space.name!r} have shape (n, {self.size}), "
+                f"a share for every value of every variable, received {tuple(shares.shape)}"
+            )
+
+    def padded(self, columns: Tensor, fill: float) -> Tensor:
+        """Return numbers (n, s) as (n, d, k), with ``fill`` for values that a variable lacks."""
+        table = columns.new_full((len(columns), *self.there.shape), fill)
+        table[:, self.there] = columns
+        return table
+
+    def softmax(self, logits: Tensor, temperature: float = 1.0) -> Tensor:
+        """Return shares, (n, s), of logits, (n, s)."""
+        table = self.padded(logits / temperature, -torch.inf)
+        return table.softmax(dim=2)[:, self.there]
+
+    def one_hot(self, codes: Codes) -> Tensor:
+        """Return the shares, (n, s), of architectures, (n, d), that are not relaxed."""
+        chosen = torch.as_tensor(codes.astype(np.int64), device=self.there.device)
+        hot = nn.functional.one_hot(chosen, self.there.shape[1])
+        return hot[:, self.there].to(self.flows.dtype)
+
+    def graphs(self, shares: Tensor) -> tuple[Tensor, Tensor]:
+        """Return node types (n, v, t) and adjacency (n, v, v).
+
+        Raises
+        ------
+        ParameterError
+            If the shape of the shares is wrong.
+        """
+        self.check(shares)
+        v, t = self._shape
+        nodes = shares.new_zeros(len(shares), v * t)
+        nodes[:, 0] = nodes[:, t + 1] = 1  # the input's type, and the output's
+        nodes = nodes.index_add(1, self.cells, shares[:, self.columns])
+        if len(self.weighing):
+            adjacency = torch.einsum("nk,kvw->nvw", shares[:, self.weighing], self.flows)
+        else:
+            adjacency = self.flows.expand(len(shares), v, v)
+        return nodes.view(-1, v, t), adjacency
+
+
+@cache
+def relaxation(space: Space, device: str) -> Relaxation:
+    """Return the relaxation of a space on a device, made once per process."""
+    return Relaxation(space).to(device)

@@ -1,0 +1,309 @@
+"""PredNAS: the architecture itself is optimised by gradient ascent on a predictor's score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..data.devices import one_thread
+from ..data.seeds import Seed
+from ..data.spaces import Codes, Space
+from ..errors import LabelError, ParameterError
+from ..predictors.base import Predictor
+from .base import Searcher
+from .constraints import Bounds, Constraints, Cost
+from .evolution import _at_least_one, _fresh_predictor
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..predictors.relaxed import Relaxation
+
+ACQUISITIONS = ("ei", "ucb", "mean")
+# Hyperparameters, and whatever else `update` keeps, are learnt again after so much growth.
+_GROWTH = 1.1
+_PARENTS = 10  # best told architectures near which ascents start
+_POLISHED = 5  # best rounded architectures whose neighbours are scored as well
+
+
+class PredNAS(Searcher):
+    """PredNAS: hundreds of relaxed architectures climb the score of a predictor at once.
+
+    After ``initial`` uniform draws, each round fits the predictor to everything told, climbs its
+    acquisition from ``restarts`` relaxed architectures (random ones, the best told and their
+    mutants) in one batch, and rounds: every architecture that was the nearest to a point of an
+    ascent is a candidate, and so are the neighbours of the best of them. Candidates are scored as
+    they are, not relaxed, and the best that were not seen are proposed.
+
+    In the paper the predictor is a network, frozen during the ascent; the relaxation, uncertainty
+    against adversarial optima, the rounding and the form of the constraints are ours.
+
+    Parameters
+    ----------
+    space : Space
+        One that has a relaxation.
+    predictor : Predictor, optional
+        A differentiable one, which has ``score_relaxed``; by default ``gp-soft``.
+    acquisition : {"ei", "ucb", "mean"}, optional
+        What is climbed: expected improvement over the best told, mean plus ``beta`` standard
+        deviations (a lower confidence bound where ``beta`` is negative), or the mean; by default
+        ``"ei"`` where the predictor has standard deviations, else ``"mean"``.
+    beta : float
+        Of ``"ucb"``.
+    initial : int
+        How many are drawn uniformly first; at least 1.
+    restarts, steps : int
+        Ascents in a round, and gradient steps of each; at least 1.
+    learning_rate : float
+        Of the logits whose softmax is the relaxed architecture.
+    temperatures : tuple of float
+        Of that softmax at the first step and at the last.
+    gumbel : float
+        Scale of Gumbel noise on the logits, fresh at every step; 0 for none.
+    straight_through : bool
+        Score the nearest architecture with the gradient of the relaxed one.
+    constraints : mapping of str to (low, high), optional
+        Bounds of costs; either may be None. Nothing outside hard bounds is ever asked for.
+    costs : mapping of str to callable, optional
+        From codes (n, d) to the cost of each architecture, (n,). Ascents see it exactly where it is
+        linear in the choices, and else through a model fitted to a sample of the space.
+    penalties : mapping of str to float, optional
+        Makes bounds soft: what a violation by one standard deviation of the cost takes off the
+        acquisition.
+    pool : array_like of int, shape (m, d), optional
+        The only architectures that may be proposed; by default the whole space.
+    seed : int, Generator or None
+
+    Raises
+    ------
+    ParameterError
+        If a parameter is outside its values, the predictor has no gradients, or the constraints
+        exclude every architecture.
+
+    Examples
+    --------
+    >>> from nasurge.data.spaces import make_space
+    >>> searcher = PredNAS(make_space("nb201"), restarts=20, steps=5, seed=0)
+    >>> for _ in range(4):
+    ...     codes = searcher.ask(10)
+    ...     searcher.tell(codes, (codes == 3).sum(axis=1))  # as many 3x3 convolutions as can be
+    >>> searcher.best()[1]
+    6.0
+
+    References
+    ----------
+    L. Yuan, Z. Huang, N. Wang. PredNAS: A universal and sample efficient neural architecture search
+    framework. arXiv 2210.14460.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        predictor: Predictor | None = None,
+        *,
+        acquisition: str | None = None,
+        beta: float = 1.0,
+        initial: int = 5,
+        restarts: int = 128,
+        steps: int = 10,
+        learning_rate: float = 0.4,
+        temperatures: tuple[float, float] = (0.5, 0.1),
+        gumbel: float = 0.0,
+        straight_through: bool = False,
+        constraints: Mapping[str, Bounds] | None = None,
+        costs: Mapping[str, Cost] | None = None,
+        penalties: Mapping[str, float] | None = None,
+        pool: ArrayLike | None = None,
+        seed: Seed = None,
+    ) -> None:
+        super().__init__(space, pool=pool, seed=seed)
+        self.predictor = _differentiable(space, predictor)
+        if acquisition not in (*ACQUISITIONS, None):
+            raise ParameterError(
+                f"acquisition is one of {', '.join(ACQUISITIONS)}, not {acquisition!r}"
+            )
+        low, high = min(temperatures), max(temperatures)
+        if not 0 < low <= high < np.inf or not learning_rate > 0 or gumbel < 0:
+            raise ParameterError(
+                "temperatures and learning_rate are positive and gumbel is not negative, received "
+                f"{temperatures}, {learning_rate} and {gumbel}"
+            )
+        self.acquisition = acquisition
+        self.beta = beta
+        self.initial = _at_least_one("initial", initial)
+        self.restarts = _at_least_one("restarts", restarts)
+        self.steps = _at_least_one("steps", steps)
+        self.learning_rate = learning_rate
+        self.temperatures = temperatures
+        self.gumbel = gumbel
+        self.straight_through = straight_through
+        self.limits = Constraints(space, constraints or {}, costs or {}, penalties)
+        self._keep_to_the_limits()
+        self._predictor_seed = int(self._rng.integers(2**31))
+        self._forget_guide()
+
+    def _keep_to_the_limits(self) -> None:
+        """Take what breaks a hard bound out of what may be proposed."""
+        if not self.limits:
+            return
+        if self._allowed is None:
+            self.limits.require_some(self.space.sample(10_000, seed=0))
+            return
+        codes = self.space.from_index(self._allowed)
+        self.limits.require_some(codes)
+        self._allowed = self._allowed[self.limits.feasible(codes)]
+        self._reset()
+
+    def _forget_guide(self) -> None:
+        self._guide: Any = None
+        self._n_base = self._n_learnt = 0
+
+    # -- a round ----------------------------------------------------------------------------------
+
+    def _ask(self, n: int) -> Codes:
+        known = int((~np.isnan(self.values_)).sum())
+        missing = self.initial - known - len(self._pending)
+        first = n if not known else min(n, max(0, missing))
+        if first == n:
+            return self._draw(n)
+        try:
+            self._learn()
+        except LabelError:  # too few labels, or all equal
+            return self._draw(n)
+        drawn = self._draw(first) if first else self.codes_[:0]
+        with one_thread():
+            return np.concatenate([drawn, self._ascend(n - first)])
+
+    def _draw(self, n: int) -> Codes:
+        codes = super()._draw(n)
+        if self._allowed is not None or not self.limits:
+            return codes
+        for _ in range(20):
+            codes = self._unseen(codes[self.limits.feasible(codes)])
+            if len(codes) >= n:
+                break
+            codes = np.concatenate([codes, super()._draw(10 * n)])
+        return codes[self.limits.feasible(codes)][:n]
+
+    def _learn(self) -> None:
+        """Let the guide learn all that was told, a part of it anew where that has grown enough.
+
+        What the guide is depends on what was told and on ``_n_base`` alone, so that a restored
+        searcher goes on as this one.
+        """
+        known = ~np.isnan(self.values_)
+        codes, values = self.codes_[known], self.values_[known]
+        if self._guide is None or len(values) >= _GROWTH * self._n_base:
+            base = len(values) if self._guide is not None or not self._n_base else self._n_base
+            guide = _fresh_predictor(self.predictor, self._predictor_seed)
+            self._guide = guide.fit(codes[:base], values[:base])
+            self._n_base = self._n_learnt = base
+        if len(values) > self._n_learnt:
+            self._guide.update(codes[self._n_learnt :], values[self._n_learnt :])
+            self._n_learnt = len(values)
+
+    def _ascend(self, n: int) -> Codes:
+        """Return unseen architectures, the most promising first, each of another function."""
+        import torch
+
+        from ..predictors.relaxed import relaxation
+        from .ascent import Schedule, climb
+
+        relaxed = relaxation(self.space, getattr(self._guide, "device_", "cpu"))
+        generator = torch.Generator().manual_seed(int(self._rng.integers(2**63)))
+        starts = self._starts(relaxed, generator)
+        best = float(self._guide.label_transform_.transform(np.array([self.best()[1]]))[0])
+        schedule = Schedule(
+            self.steps, self.learning_rate, self.temperatures, self.gumbel, self.straight_through
+        )
+
+        def climbed(shares: Tensor) -> Tensor:
+            mean, std = self._guide.score_relaxed(shares)
+            return self._acquire(mean, std, best)
+
+        def score(codes: Codes) -> NDArray[np.float64]:
+            with torch.inference_mode():
+                shares = relaxed.one_hot(self.space.canonical(codes))
+                value: NDArray[np.float64] = climbed(shares).double().cpu().numpy()
+            return value - self.limits.penalty(codes)
+
+        limit = self.limits.violation if self.limits else None
+        visited = climb(climbed, relaxed, starts, schedule, generator, limit)
+        return self._rank(visited, score, n)
+
+    def _starts(self, relaxed: Relaxation, generator: Any) -> Tensor:
+        """Return logits, (restarts, s): half random, a quarter the best told, the rest mutants."""
+        import torch
+
+        logits = torch.randn(self.restarts, relaxed.size, generator=generator)
+        logits = logits.to(relaxed.flows.device)
+        near = self._parents()[np.arange(self.restarts // 2) % _PARENTS % len(self._parents())]
+        mutants = len(near) // 2
+        near[:mutants] = self.space.mutate(near[:mutants], seed=self._rng)
+        logits[: len(near)] = 0.5 * logits[: len(near)] + 2 * relaxed.one_hot(near)
+        return logits
+
+    def _parents(self) -> Codes:
+        """Return the best told architectures, best first."""
+        known = np.flatnonzero(~np.isnan(self.values_))
+        order = known[np.argsort(-self.values_[known], kind="stable")]
+        return self.codes_[order[:_PARENTS]]
+
+    def _acquire(self, mean: Tensor, std: Tensor, best: float) -> Tensor:
+        """Return what is climbed, (n,), in transformed labels or a logarithm of them."""
+        from .ascent import log_expected_improvement
+
+        kind = self.acquisition or ("ei" if self._guide.has_std else "mean")
+        if kind == "ei":
+            return log_expected_improvement(mean, std, best)
+        return mean + self.beta * std if kind == "ucb" else mean
+
+    def _rank(self, visited: Codes, score: Any, n: int) -> Codes:
+        """Return unseen candidates, best first: those visited and the neighbours of the best."""
+        candidates = self._open(visited[self.space.is_valid(visited)])
+        scores = score(candidates) if len(candidates) else np.empty(0)
+        for _ in range(2):
+            top = candidates[np.argsort(-scores, kind="stable")[:_POLISHED]]
+            around = self.space.neighbours(np.concatenate([top, self._parents()[:_POLISHED]]))[0]
+            fresh = self._open(around)
+            fresh = fresh[~np.isin(self.space.index(fresh), self.space.index(candidates))]
+            if not len(fresh):
+                break
+            candidates = np.concatenate([candidates, fresh])
+            scores = np.concatenate([scores, score(fresh)])
+        order = np.argsort(-scores, kind="stable")
+        ranked = candidates[order]
+        functions = self.space.index(self.space.canonical(ranked))
+        first = np.zeros(len(ranked), dtype=bool)
+        first[np.unique(functions, return_index=True)[1]] = True
+        return np.concatenate([ranked[first], ranked[~first]])[: max(n, 1) + len(self._pending)]
+
+    def _open(self, codes: Codes) -> Codes:
+        """Return the rows that may be proposed."""
+        unseen = self._unseen(codes)
+        return unseen[self.limits.feasible(unseen)] if self.limits else unseen
+
+    # -- state ------------------------------------------------------------------------------------
+
+    def _state(self) -> dict[str, Any]:
+        return {"predictor_seed": self._predictor_seed, "n_base": self._n_base}
+
+    def _load_state(self, state: dict[str, Any]) -> None:
+        self._predictor_seed = int(state["predictor_seed"])
+        self._forget_guide()
+        self._n_base = int(state["n_base"])
+
+
+def _differentiable(space: Space, predictor: Predictor | None) -> Predictor:
+    """Return the predictor, or the default one, if it has gradients in the architecture."""
+    from ..predictors.relaxed import require_differentiable
+    from ..predictors.soft_kernels import SoftGaussianProcess
+
+    space.frame  # noqa: B018 - raises where the space has no relaxation
+    if predictor is None:
+        return SoftGaussianProcess(space)
+    require_differentiable(predictor)
+    return predictor

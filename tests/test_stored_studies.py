@@ -1,0 +1,135 @@
+"""``search`` kept in a database, on tables and with functions, from Python and the shell."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+
+import nasurge
+from nasurge.data.tables import Table
+from nasurge.errors import ParameterError, StoppedError
+
+SPACE = nasurge.make_space("nb201")
+FIELDS = ("trial", "query", "searcher", "architecture", "search_value", "report_value")
+
+
+def ones(codes: np.ndarray) -> np.ndarray:
+    return (codes == 3).sum(axis=1)
+
+
+def table_rows(folder: Path, **more) -> list[tuple]:
+    settings = {"searcher": "evolution", "budget": 6, "trials": 2, "batch": 3, "jobs": 1}
+    found = nasurge.search("nb201-analog/cifar10", out=folder, **settings, **more)
+    return [tuple(row[field] for field in FIELDS) for row in found.rows]
+
+
+def studies(url: str) -> dict[str, int]:
+    storage = optuna.storages.RDBStorage(url)
+    found = {s.study_name: s.n_trials for s in optuna.get_all_study_summaries(storage)}
+    storage.remove_session()
+    storage.engine.dispose()
+    return found
+
+
+def test_every_search_on_a_table_is_a_study(analog: Table, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/runs.db"
+    kept = table_rows(tmp_path / "kept", storage=url, study="mine")
+    assert kept == table_rows(tmp_path / "plain")
+    assert not (tmp_path / "kept" / "rows.jsonl").exists()
+    assert studies(url) == {
+        f"mine/nb201-analog/cifar10/{name}/{trial}": 6
+        for name in ("random", "evolution")
+        for trial in (0, 1)
+    }
+    assert table_rows(tmp_path / "again", storage=url, study="mine") == kept
+    assert set(studies(url).values()) == {6}, "the same call again evaluates nothing"
+
+
+def test_a_time_limit_keeps_what_is_done(analog: Table, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/runs.db"
+    with pytest.raises(StoppedError, match="0 of 4 searches are complete"):
+        table_rows(tmp_path / "kept", storage=url, study="mine", timeout=0)
+    with pytest.raises(StoppedError, match="0 of 4 parts are done"):
+        table_rows(tmp_path / "journal", timeout=0)
+    assert len(table_rows(tmp_path / "journal")) == 24
+
+
+def test_a_function_is_searched_in_a_database(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown = []
+    settings = {"space": SPACE, "study": "ones", "batch": 3}
+    first = nasurge.search(ones, **settings, budget=6, progress=lambda *told: shown.append(told))
+    assert [done for done, _, _ in shown] == [3, 6]
+    assert shown[-1][1:] == (6, f"best {first.values.max():.6g}")
+    assert studies("sqlite:///nasurge.db") == {"ones": 6}
+    again = nasurge.search(ones, **settings, budget=9, storage="nasurge.db")
+    assert np.array_equal(again.codes[:6], first.codes)
+    with pytest.raises(ParameterError, match=r"different: seed\)"):
+        nasurge.search(ones, **settings, budget=9, seed=1)
+    with pytest.raises(ParameterError, match="name of a study"):
+        nasurge.search(ones, space=SPACE, storage="nasurge.db")
+
+
+def test_a_progress_bar_is_shown(capsys) -> None:
+    nasurge.search(ones, space=SPACE, budget=10, progress=True)
+    shown = capsys.readouterr().err
+    assert "10/10" in shown
+    assert "best " in shown
+
+
+def command(folder: Path, *more: str) -> list[str]:
+    options = ["-s", "random", "--budget", "40", "--trials", "1", "--batch", "2", "-j", "1"]
+    where = ["--storage", f"sqlite:///{folder}/runs.db", "--study", "mine"]
+    code = "from nasurge.cli import main; main()"
+    return [sys.executable, "-c", code, "search", "nb201-analog/cifar10", *options, *where, *more]
+
+
+def run(folder: Path, *more: str) -> subprocess.CompletedProcess:
+    return subprocess.run(command(folder, *more), cwd=folder, capture_output=True, text=True)
+
+
+@pytest.mark.slow
+def test_the_command_stops_cleanly_and_goes_on(analog: Table, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/runs.db"
+    stopped = run(tmp_path, "--timeout", "0", "--json")
+    assert stopped.returncode == 0, stopped.stderr
+    assert "goes on from there" in json.loads(stopped.stdout)["stopped"]
+    process = subprocess.Popen(command(tmp_path), cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    name = "mine/nb201-analog/cifar10/random/0"
+    while studies(url).get(name, 0) < 4:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT if os.name == "posix" else signal.CTRL_C_EVENT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command again goes on from there" in errors
+    assert "Traceback" not in errors
+    found = json.loads(run(tmp_path, "--json").stdout)
+    assert found["summary"][0]["budget"] == 40
+    trials = optuna_trials(url, name)
+    done = [t.user_attrs["architecture"] for t in trials if t.state.name == "COMPLETE"]
+    assert len(set(done)) == len(done) == 40
+    assert not [t for t in trials if t.state.name == "RUNNING"]
+
+
+def optuna_trials(url: str, name: str) -> list[optuna.trial.FrozenTrial]:
+    storage = optuna.storages.RDBStorage(url)
+    trials = optuna.load_study(study_name=name, storage=storage).trials
+    storage.remove_session()
+    storage.engine.dispose()
+    return trials
+
+
+def test_no_password_is_written_down(monkeypatch) -> None:
+    from nasurge.cli.common import typed_command
+
+    url = "postgresql://me:secret@host/runs"
+    monkeypatch.setattr(sys, "argv", ["nasurge", "search", "x/y", "--storage", url])
+    assert "secret" not in typed_command()
+    assert "postgresql://me:***@host/runs" in typed_command()
