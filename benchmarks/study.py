@@ -272,14 +272,19 @@ def in_parallel(
     """
     from concurrent.futures.process import BrokenProcessPool
 
-    from joblib import Parallel, delayed
+    from joblib import Parallel, delayed, effective_n_jobs
+    from joblib.parallel import get_active_backend
 
+    calls = [delayed(_named)(name, work, args, prepare) for name, args in todo.items()]
+    count = min(jobs, len(todo)) if jobs > 0 else jobs
     try:
         with _quiet_joblib():
-            yield from Parallel(
-                n_jobs=min(jobs, len(todo)) if jobs > 0 else jobs,
-                return_as="generator_unordered",
-            )(delayed(_named)(name, work, arguments, prepare) for name, arguments in todo.items())
+            if get_active_backend()[0].supports_return_generator:
+                yield from Parallel(n_jobs=count, return_as="generator_unordered")(calls)
+            else:  # Ray's backend: a few rounds of units, so that what is done is kept
+                size = 2 * effective_n_jobs(count)
+                for start in range(0, len(calls), size):
+                    yield from Parallel(n_jobs=count)(calls[start : start + size])
     except BrokenProcessPool as error:
         raise WorkerError("a worker process died (out of memory, or killed)") from error
 

@@ -43,6 +43,8 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
     """Whether ``predict(codes, return_std=True)`` works, whatever the parameters."""
     learns: ClassVar[bool] = True
     """Whether scores follow the labels; False for what scores architectures by themselves."""
+    quick_update: ClassVar[bool] = False
+    """Whether ``update`` takes milliseconds, so that a search may try out expected labels."""
     heavy_imports: ClassVar[tuple[str, ...]] = ()
     """Modules that ``fit`` imports; ``preload`` imports them ahead of a timing."""
 

@@ -111,6 +111,7 @@ class SoftGaussianProcess(Predictor):
 
     minimum_labels = 3
     offers_std = True
+    quick_update = True
     smoothness: ClassVar[float] = 1.5
 
     def __init__(

@@ -15,7 +15,7 @@ from ..data.spaces import Codes, Space
 from ..errors import LabelError, ParameterError
 from ..predictors.base import Predictor
 from .base import Index, Values
-from .evolution import Regressor, _at_least_one, _fresh_predictor
+from .guided import Regressor, at_least_one, fresh_predictor
 from .multi_objective import NSGA2, survivors, tournaments
 from .pareto import Scale, non_dominated
 
@@ -58,7 +58,7 @@ class Assisted(NSGA2):
                 f"a predictor has fit(codes, y) and predict(codes); {predictor!r} has not"
             )
         self.predictor = predictor
-        self.candidates = _at_least_one("candidates", candidates)
+        self.candidates = at_least_one("candidates", candidates)
         self._predictor_seed = int(self._rng.integers(2**31))
 
     def _reset(self) -> None:
@@ -83,7 +83,7 @@ class Assisted(NSGA2):
             known = ~np.isnan(columns).any(axis=1)
             models: list[Any] = []
             for labels in columns[known].T:
-                fresh = _fresh_predictor(self.predictor, self._predictor_seed)
+                fresh = fresh_predictor(self.predictor, self._predictor_seed)
                 if fresh is self.predictor:  # a foreign one, which must not serve two columns
                     fresh = deepcopy(fresh)
                 try:
@@ -190,7 +190,7 @@ class NAT(Assisted):
             pool=pool,
             seed=seed,
         )
-        self.generations = _at_least_one("generations", generations)
+        self.generations = at_least_one("generations", generations)
 
     def _propose(self, n: int, models: Sequence[Any]) -> Codes:
         codes = self.codes_[self._population]

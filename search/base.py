@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space
 from ..errors import ArchitectureError, LabelError, NasurgeError, ParameterError
+from .pools import Index as Index
+from .pools import Listed, Remaining, Unlisted, twins_in
 
-Index = NDArray[np.int64]
 Values = NDArray[np.float64]
 
 STATE_VERSION = 2
@@ -24,67 +25,6 @@ BIT_GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 
 class ExhaustedError(NasurgeError, RuntimeError):
     """Every architecture of the space, or of the allowed pool, has been asked or told."""
-
-
-class _Remaining(Protocol):
-    """Which architectures may still be proposed, by their number in the space."""
-
-    def free(self, keys: Index) -> NDArray[np.bool_]:
-        """Return which of the numbers are allowed and not taken yet."""
-
-    def take(self, keys: Index) -> None:
-        """Take the numbers out; those that are not allowed anyway are passed over."""
-
-    def draw(self, n: int, rng: np.random.Generator) -> Index:
-        """Return up to ``n`` different free numbers, uniformly, without taking them."""
-
-
-class _Listed:
-    """A pool that is written out, as a sorted array and a mask over it."""
-
-    def __init__(self, keys: Index) -> None:
-        self._keys = keys
-        self._free = np.ones(len(keys), dtype=bool)
-
-    def _find(self, keys: Index) -> tuple[Index, NDArray[np.bool_]]:
-        position = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-        return position, self._keys[position] == keys
-
-    def free(self, keys: Index) -> NDArray[np.bool_]:
-        position, listed = self._find(keys)
-        return np.asarray(listed & self._free[position], dtype=bool)
-
-    def take(self, keys: Index) -> None:
-        position, listed = self._find(keys)
-        self._free[position[listed]] = False
-
-    def draw(self, n: int, rng: np.random.Generator) -> Index:
-        free = np.flatnonzero(self._free)
-        drawn: Index = self._keys[rng.choice(free, min(n, len(free)), replace=False)]
-        return drawn
-
-
-class _Unlisted:
-    """A space too large to write out: draws are repeated until they are new."""
-
-    def __init__(self, space: Space) -> None:
-        self._space = space
-        self._taken: set[int] = set()
-
-    def free(self, keys: Index) -> NDArray[np.bool_]:
-        return np.array([key not in self._taken for key in keys.tolist()], dtype=bool)
-
-    def take(self, keys: Index) -> None:
-        self._taken.update(keys.tolist())
-
-    def draw(self, n: int, rng: np.random.Generator) -> Index:
-        found: dict[int, None] = {}
-        for _ in range(100):  # in millions of architectures a hundred rounds do not all collide
-            drawn = self._space.index(self._space.sample(n, seed=rng))
-            found.update(dict.fromkeys(drawn[self.free(drawn)].tolist()))
-            if len(found) >= n:
-                break
-        return np.array(list(found)[:n], dtype=np.int64)
 
 
 class Searcher(ABC):
@@ -143,6 +83,7 @@ class Searcher(ABC):
             raise ParameterError(f"{type(self).__name__} searches for one objective without bounds")
         self._rng = as_generator(seed)
         self._allowed: Index | None = None
+        self._stand_ins: Index | None = None
         if pool is not None:
             self._allowed = np.unique(space.index(self._check_codes(pool)))
             if not len(self._allowed):
@@ -159,8 +100,8 @@ class Searcher(ABC):
         width = len(self.bounds)
         self._values: list[Values] = [np.empty((0, width) if width > 1 else 0)]
         self._pending: dict[int, None] = {}
-        self._remaining: _Remaining = (
-            _Unlisted(self.space) if self._allowed is None else _Listed(self._allowed)
+        self._remaining: Remaining = (
+            Unlisted(self.space) if self._allowed is None else Listed(self._allowed)
         )
 
     # -- what a searcher overrides ----------------------------------------------------------------
@@ -228,10 +169,24 @@ class Searcher(ABC):
         return self.space.from_index(self._remaining.draw(n, self._rng))
 
     def _unseen(self, codes: Codes) -> Codes:
-        """Return the rows that may still be proposed, each once, in their order."""
-        keys = self.space.index(codes)
-        first = np.sort(np.unique(keys, return_index=True)[1])
-        return codes[first[self._remaining.free(keys[first])]]
+        """Return the rows that may still be proposed, each once, in their order.
+
+        A row outside the pool stands for its twin in the pool, where there is one: a table that
+        measures each function once is as easy to walk in as the whole space.
+        """
+        keys = self._in_pool(self.space.index(codes))
+        keys = keys[np.sort(np.unique(keys, return_index=True)[1])]
+        return self.space.from_index(keys[self._remaining.free(keys)])
+
+    def _in_pool(self, keys: Index) -> Index:
+        """Return the numbers, those outside the pool replaced by a twin in it if there is one."""
+        if self._allowed is None or self.space.n_codes > MAX_LISTED:
+            return keys
+        if np.isin(keys, self._allowed).all() or self.space.n_functions == self.space.size:
+            return keys
+        if self._stand_ins is None:
+            self._stand_ins = twins_in(self.space, self._allowed)
+        return self._stand_ins[keys]
 
     def _check_codes(self, codes: ArrayLike) -> Codes:
         """Return a copy of ``codes``, every row an architecture of the space."""

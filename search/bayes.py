@@ -12,7 +12,7 @@ from ..data.spaces import Codes, Space
 from ..errors import LabelError, ParameterError
 from ..predictors.labels import check_labels, make_transform
 from .base import Index, Searcher, Values
-from .evolution import Regressor, _at_least_one, _fresh_predictor
+from .guided import Regressor, at_least_one, fresh_predictor
 
 ACQUISITIONS = ("ei", "ucb", "thompson")
 # Hyperparameters are chosen again when the labels have grown by this share.
@@ -141,9 +141,9 @@ class BayesianOptimisation(Searcher):
         self.predictor = predictor
         self.acquisition = acquisition
         self.beta = float(beta)
-        self.initial = _at_least_one("initial", initial)
+        self.initial = at_least_one("initial", initial)
         self.labels = labels
-        self.candidates = _at_least_one("candidates", candidates)
+        self.candidates = at_least_one("candidates", candidates)
         self._predictor_seed = int(self._rng.integers(2**31))
         self._model: _Process | _Guide | None = None
         self._chosen = _UNCHOSEN
@@ -362,7 +362,7 @@ class _Guide:
         """Fit a fresh predictor to all told values, if there are new ones."""
         if len(values) == self._learnt:
             return chosen
-        fitted: Any = _fresh_predictor(self._predictor, self._seed).fit(codes, values)
+        fitted: Any = fresh_predictor(self._predictor, self._seed).fit(codes, values)
         self._found = fitted.predict(self.pool, return_std=True)
         self.best, self._learnt = float(values.max()), len(values)
         return chosen

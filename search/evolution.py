@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..data.seeds import Seed
 from ..data.spaces import Codes, Space
-from ..errors import LabelError, ParameterError
-from .base import Searcher, Values
-
-
-@runtime_checkable
-class Regressor(Protocol):
-    """What guides a search: scikit-learn's ``fit`` and ``predict`` over codes."""
-
-    def fit(self, codes: Codes, y: Values, /) -> Self:
-        """Learn from codes, shape (n, d), and their values, shape (n,)."""
-
-    def predict(self, codes: Codes, /) -> NDArray[np.floating[Any]]:
-        """Return a score per row, bigger is better."""
+from ..errors import LabelError
+from .base import Searcher
+from .guided import Guide, Regressor, at_least_one, best_told, ranked
 
 
 class RegularisedEvolution(Searcher):
@@ -74,8 +64,8 @@ class RegularisedEvolution(Searcher):
         seed: Seed = None,
     ) -> None:
         super().__init__(space, pool=pool, seed=seed)
-        self.population_size = _at_least_one("population_size", population_size)
-        self.tournament_size = _at_least_one("tournament_size", tournament_size)
+        self.population_size = at_least_one("population_size", population_size)
+        self.tournament_size = at_least_one("tournament_size", tournament_size)
 
     def _ask(self, n: int) -> Codes:
         alive = np.flatnonzero(~np.isnan(self.values_))
@@ -160,42 +150,21 @@ class GuidedEvolution(RegularisedEvolution):
         seed: Seed = None,
     ) -> None:
         super().__init__(space, population_size=population_size, pool=pool, seed=seed)
-        if not isinstance(predictor, Regressor):
-            raise ParameterError(
-                f"a predictor has fit(codes, y) and predict(codes); {predictor!r} has not"
-            )
         self.predictor = predictor
-        self.parents = _at_least_one("parents", parents)
-        self.candidates = _at_least_one("candidates", candidates)
-        self._predictor_seed = int(self._rng.integers(2**31))
-        self._fitted: Regressor | None = None
-        self._n_fitted = 0
+        self.parents = at_least_one("parents", parents)
+        self.candidates = at_least_one("candidates", candidates)
+        self._guide = Guide(predictor, self._rng)
 
     def _children(self, n: int) -> Codes:
         try:
-            fitted = self._fit()
+            fitted = self._guide.fitted(self.codes_, self.values_)
         except LabelError:
             return self._draw(n)
-        bred = self._breed(max(self.candidates, n))
-        if not len(bred):
-            return bred
-        scores = np.asarray(fitted.predict(bred), dtype=np.float64)
-        return bred[np.argsort(-scores, kind="stable")]
-
-    def _fit(self) -> Regressor:
-        """Return the predictor fitted to everything told."""
-        if self._fitted is None or self._n_fitted != len(self.values_):
-            fresh = _fresh_predictor(self.predictor, self._predictor_seed)
-            known = ~np.isnan(self.values_)
-            self._fitted = fresh.fit(self.codes_[known], self.values_[known])
-            self._n_fitted = len(self.values_)
-        return self._fitted
+        return ranked(fitted, self._breed(max(self.candidates, n)))
 
     def _breed(self, n: int) -> Codes:
         """Return about ``n`` unseen descendants of the best told architectures."""
-        known = np.flatnonzero(~np.isnan(self.values_))
-        order = known[np.argsort(-self.values_[known], kind="stable")]
-        best = self.codes_[order[: self.parents]]
+        best = best_told(self, self.parents)
         found = best[:0]
         for _ in range(4):
             pairs = self._rng.integers(len(best), size=(2, n // 4 + 1))
@@ -209,32 +178,7 @@ class GuidedEvolution(RegularisedEvolution):
         return found
 
     def _state(self) -> dict[str, Any]:
-        return {"predictor_seed": self._predictor_seed}
+        return self._guide.state()
 
     def _load_state(self, state: dict[str, Any]) -> None:
-        self._predictor_seed = int(state["predictor_seed"])
-        self._fitted, self._n_fitted = None, 0
-
-
-def _at_least_one(name: str, value: int) -> int:
-    """Return ``value`` if it is a positive integer."""
-    if not isinstance(value, (int, np.integer)) or value < 1:
-        raise ParameterError(f"{name} must be an integer of at least 1, not {value!r}")
-    return int(value)
-
-
-def _fresh_predictor(predictor: Regressor, seed: int) -> Regressor:
-    """Return an unfitted copy whose open seeds are ``seed``; a foreign predictor as it is."""
-    if not hasattr(predictor, "get_params"):
-        return predictor
-    from sklearn.base import clone
-
-    copy = clone(predictor)
-    unset = {
-        name: seed
-        for name, value in copy.get_params(deep=True).items()
-        if value is None and name.split("__")[-1] in ("seed", "random_state")
-    }
-    copy.set_params(**unset)
-    fresh: Regressor = copy
-    return fresh
+        self._guide.load_state(state)

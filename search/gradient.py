@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from ..errors import LabelError, ParameterError
 from ..predictors.base import Predictor
 from .base import Searcher
 from .constraints import Bounds, Constraints, Cost
-from .evolution import _at_least_one, _fresh_predictor
+from .guided import at_least_one, fresh_predictor
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,6 +27,7 @@ ACQUISITIONS = ("ei", "ucb", "mean")
 # Hyperparameters, and whatever else `update` keeps, are learnt again after so much growth.
 _GROWTH = 1.1
 _PARENTS = 10  # best told architectures near which ascents start
+_CONSIDERED = 100  # best candidates that a batch is chosen from
 _POLISHED = 5  # best rounded architectures whose neighbours are scored as well
 
 
@@ -133,9 +135,9 @@ class PredNAS(Searcher):
             )
         self.acquisition = acquisition
         self.beta = beta
-        self.initial = _at_least_one("initial", initial)
-        self.restarts = _at_least_one("restarts", restarts)
-        self.steps = _at_least_one("steps", steps)
+        self.initial = at_least_one("initial", initial)
+        self.restarts = at_least_one("restarts", restarts)
+        self.steps = at_least_one("steps", steps)
         self.learning_rate = learning_rate
         self.temperatures = temperatures
         self.gumbel = gumbel
@@ -198,7 +200,7 @@ class PredNAS(Searcher):
         codes, values = self.codes_[known], self.values_[known]
         if self._guide is None or len(values) >= _GROWTH * self._n_base:
             base = len(values) if self._guide is not None or not self._n_base else self._n_base
-            guide = _fresh_predictor(self.predictor, self._predictor_seed)
+            guide = fresh_predictor(self.predictor, self._predictor_seed)
             self._guide = guide.fit(codes[:base], values[:base])
             self._n_base = self._n_learnt = base
         if len(values) > self._n_learnt:
@@ -215,24 +217,28 @@ class PredNAS(Searcher):
         relaxed = relaxation(self.space, getattr(self._guide, "device_", "cpu"))
         generator = torch.Generator().manual_seed(int(self._rng.integers(2**63)))
         starts = self._starts(relaxed, generator)
-        best = float(self._guide.label_transform_.transform(np.array([self.best()[1]]))[0])
         schedule = Schedule(
             self.steps, self.learning_rate, self.temperatures, self.gumbel, self.straight_through
         )
 
         def climbed(shares: Tensor) -> Tensor:
-            mean, std = self._guide.score_relaxed(shares)
-            return self._acquire(mean, std, best)
-
-        def score(codes: Codes) -> NDArray[np.float64]:
-            with torch.inference_mode():
-                shares = relaxed.one_hot(self.space.canonical(codes))
-                value: NDArray[np.float64] = climbed(shares).double().cpu().numpy()
-            return value - self.limits.penalty(codes)
+            return self._acquire(self._guide, shares)
 
         limit = self.limits.violation if self.limits else None
         visited = climb(climbed, relaxed, starts, schedule, generator, limit)
-        return self._rank(visited, score, n)
+        return self._best_of(self._round(visited), n)
+
+    def _score(self, guide: Any, codes: Codes) -> NDArray[np.float64]:
+        """Return the acquisition of architectures that are not relaxed, (n,)."""
+        import torch
+
+        from ..predictors.relaxed import relaxation
+
+        relaxed = relaxation(self.space, getattr(guide, "device_", "cpu"))
+        with torch.inference_mode():
+            value = self._acquire(guide, relaxed.one_hot(self.space.canonical(codes)))
+            numbers: NDArray[np.float64] = value.double().cpu().numpy()
+        return numbers - self.limits.penalty(codes)
 
     def _starts(self, relaxed: Relaxation, generator: Any) -> Tensor:
         """Return logits, (restarts, s): half random, a quarter the best told, the rest mutants."""
@@ -252,19 +258,22 @@ class PredNAS(Searcher):
         order = known[np.argsort(-self.values_[known], kind="stable")]
         return self.codes_[order[:_PARENTS]]
 
-    def _acquire(self, mean: Tensor, std: Tensor, best: float) -> Tensor:
+    def _acquire(self, guide: Any, shares: Tensor) -> Tensor:
         """Return what is climbed, (n,), in transformed labels or a logarithm of them."""
         from .ascent import log_expected_improvement
 
-        kind = self.acquisition or ("ei" if self._guide.has_std else "mean")
+        mean: Tensor
+        mean, std = guide.score_relaxed(shares)
+        kind = self.acquisition or ("ei" if guide.has_std else "mean")
         if kind == "ei":
-            return log_expected_improvement(mean, std, best)
+            best = guide.label_transform_.transform(np.array([self.best()[1]]))
+            return log_expected_improvement(mean, std, float(best[0]))
         return mean + self.beta * std if kind == "ucb" else mean
 
-    def _rank(self, visited: Codes, score: Any, n: int) -> Codes:
-        """Return unseen candidates, best first: those visited and the neighbours of the best."""
+    def _round(self, visited: Codes) -> Codes:
+        """Return candidates, best first: those visited and the neighbours of the best."""
         candidates = self._open(visited[self.space.is_valid(visited)])
-        scores = score(candidates) if len(candidates) else np.empty(0)
+        scores = self._score(self._guide, candidates) if len(candidates) else np.empty(0)
         for _ in range(2):
             top = candidates[np.argsort(-scores, kind="stable")[:_POLISHED]]
             around = self.space.neighbours(np.concatenate([top, self._parents()[:_POLISHED]]))[0]
@@ -273,13 +282,29 @@ class PredNAS(Searcher):
             if not len(fresh):
                 break
             candidates = np.concatenate([candidates, fresh])
-            scores = np.concatenate([scores, score(fresh)])
-        order = np.argsort(-scores, kind="stable")
-        ranked = candidates[order]
-        functions = self.space.index(self.space.canonical(ranked))
-        first = np.zeros(len(ranked), dtype=bool)
+            scores = np.concatenate([scores, self._score(self._guide, fresh)])
+        return candidates[np.argsort(-scores, kind="stable")]
+
+    def _best_of(self, candidates: Codes, n: int) -> Codes:
+        """Return up to ``n`` of ranked candidates, each of another function where there are enough.
+
+        A guide that learns in milliseconds picks one by one, as if those before had returned what
+        it expects of them.
+        """
+        functions = self.space.index(self.space.canonical(candidates))
+        first = np.zeros(len(candidates), dtype=bool)
         first[np.unique(functions, return_index=True)[1]] = True
-        return np.concatenate([ranked[first], ranked[~first]])[: max(n, 1) + len(self._pending)]
+        ranked = np.concatenate([candidates[first], candidates[~first]])
+        if n == 1 or not getattr(self._guide, "quick_update", False):
+            return ranked[:n]
+        left, picked = ranked[: max(_CONSIDERED, 4 * n)], candidates[:0]
+        guide = copy.copy(self._guide)
+        while len(picked) < n and len(left):
+            if len(picked):
+                guide.update(picked[-1:], guide.predict(picked[-1:]))
+                left = left[np.argsort(-self._score(guide, left), kind="stable")]
+            picked, left = np.concatenate([picked, left[:1]]), left[1:]
+        return picked
 
     def _open(self, codes: Codes) -> Codes:
         """Return the rows that may be proposed."""

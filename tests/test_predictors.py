@@ -41,6 +41,7 @@ FAST = {
     "arch2vec": PRETRAINED,
     "assessor": PRETRAINED | {"steps": 60, "unlabelled": 100},
     "seminas": PRETRAINED | {"steps": 30, "pseudo_labels": 40},
+    "graph-ensemble": PRETRAINED | {"steps": 30, "members": 2},
     "weaknas": {"base": "gp"},
 } | {name: {"steps": 30, "width": 16, "layers": 2} for name in GRAPH}
 FAST |= {name: {"width": 2, "cells": 1, "batch": 4, "size": 4} for name in PROXIES}

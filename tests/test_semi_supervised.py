@@ -20,6 +20,7 @@ QUICK = {
     "arch2vec": SMALL,
     "seminas": SMALL | {"steps": 10, "pseudo_labels": 20},
     "assessor": SMALL | {"steps": 10, "unlabelled": 50},
+    "graph-ensemble": SMALL | {"steps": 10, "members": 2},
 }
 
 
@@ -172,3 +173,22 @@ def test_later_predictors_of_the_series_have_a_say_among_the_best() -> None:
 def test_bad_parameters_of_a_series_are_clear_errors(parameters, words, labelled) -> None:
     with pytest.raises(ParameterError, match=words):
         make_predictor("weaknas", NB201, **parameters).fit(*labelled)
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_networks_and_the_process_have_one_vote_each(labelled, members: int) -> None:
+    codes, y = labelled
+    settings = {**SMALL, "steps": 10, "members": members}
+    model = make_predictor("graph-ensemble", NB201, seed=0, **settings).fit(codes, y)
+    asked = NB201.canonical(NB201.sample(40, seed=1))
+    scores, deviation = model._predict(asked)
+    process = model.process_.predict(asked)
+    inputs = model.networks_._tensors(asked)
+    offset, slope = model.networks_.line_
+    with torch.inference_mode():
+        votes = offset + slope * model.networks_.module_(*inputs).double().numpy()
+    z = model.networks_.label_transform_.inverse(votes)
+    every = np.concatenate([z, process[None]])
+    assert np.allclose(scores, every.mean(axis=0), atol=1e-5)
+    own = model.process_.predict(asked, return_std=True)[1]
+    assert np.allclose(deviation**2, every.var(axis=0) + own**2, atol=1e-4)

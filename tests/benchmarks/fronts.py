@@ -37,8 +37,8 @@ def ours(name: str, problem: ManyObjectives, seed: int) -> np.ndarray:
 def theirs(name: str, problem: ManyObjectives, seed: int) -> np.ndarray:
     """Return the values of 200 different architectures, in the order of their suggestion."""
     make = {
-        "optuna NSGA-II": lambda: optuna.samplers.NSGAIISampler(population_size=20, seed=seed),
-        "optuna TPE": lambda: optuna.samplers.TPESampler(seed=seed),
+        "optuna-nsga2": lambda: optuna.samplers.NSGAIISampler(population_size=20, seed=seed),
+        "optuna-tpe": lambda: optuna.samplers.TPESampler(seed=seed),
     }[name]
     columns = len(problem.objectives)
     study = optuna.create_study(directions=["maximize"] * columns, sampler=make())
@@ -62,6 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--task", default="nb201-analog/cifar10")
     parser.add_argument("--objectives", default="accuracy,flops")
+    parser.add_argument("--searches", default="random,nsga2,smem-nas,nat,optuna-nsga2,optuna-tpe")
     parser.add_argument("--trials", type=int, default=10)
     given = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -70,9 +71,8 @@ def main() -> None:
     front = problem.search_values[non_dominated(problem.search_values)]
     scale = Scale.of(front)
     whole = scale.hypervolume(front)
-    searches = dict.fromkeys(("random", "nsga2", "nat"), ours)
-    searches |= dict.fromkeys(("optuna NSGA-II", "optuna TPE"), theirs)
-    for name, search in searches.items():
+    for name in given.searches.split(","):
+        search = theirs if name.startswith("optuna-") else ours
         shares, seconds = [], []
         for seed in range(given.trials):
             start = time.perf_counter()

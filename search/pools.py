@@ -1,0 +1,94 @@
+"""Which architectures a search may still propose."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.spaces import Space
+
+Index = NDArray[np.int64]
+
+
+class Remaining(Protocol):
+    """Which architectures may still be proposed, by their number in the space."""
+
+    def free(self, keys: Index) -> NDArray[np.bool_]:
+        """Return which of the numbers are allowed and not taken yet."""
+
+    def take(self, keys: Index) -> None:
+        """Take the numbers out; those that are not allowed anyway are passed over."""
+
+    def draw(self, n: int, rng: np.random.Generator) -> Index:
+        """Return up to ``n`` different free numbers, uniformly, without taking them."""
+
+
+class Listed:
+    """A pool that is written out, as a sorted array and a mask over it."""
+
+    def __init__(self, keys: Index) -> None:
+        self._keys = keys
+        self._free = np.ones(len(keys), dtype=bool)
+
+    def _find(self, keys: Index) -> tuple[Index, NDArray[np.bool_]]:
+        position = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        return position, self._keys[position] == keys
+
+    def free(self, keys: Index) -> NDArray[np.bool_]:
+        """Return which of the numbers are allowed and not taken yet."""
+        position, listed = self._find(keys)
+        return np.asarray(listed & self._free[position], dtype=bool)
+
+    def take(self, keys: Index) -> None:
+        """Take the numbers out."""
+        position, listed = self._find(keys)
+        self._free[position[listed]] = False
+
+    def draw(self, n: int, rng: np.random.Generator) -> Index:
+        """Return up to ``n`` different free numbers, uniformly, without taking them."""
+        free = np.flatnonzero(self._free)
+        drawn: Index = self._keys[rng.choice(free, min(n, len(free)), replace=False)]
+        return drawn
+
+
+class Unlisted:
+    """A space too large to write out: draws are repeated until they are new."""
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+        self._taken: set[int] = set()
+
+    def free(self, keys: Index) -> NDArray[np.bool_]:
+        """Return which of the numbers are allowed and not taken yet."""
+        return np.array([key not in self._taken for key in keys.tolist()], dtype=bool)
+
+    def take(self, keys: Index) -> None:
+        """Take the numbers out."""
+        self._taken.update(keys.tolist())
+
+    def draw(self, n: int, rng: np.random.Generator) -> Index:
+        """Return up to ``n`` different free numbers, uniformly, without taking them."""
+        found: dict[int, None] = {}
+        for _ in range(100):  # in millions of architectures a hundred rounds do not all collide
+            drawn = self._space.index(self._space.sample(n, seed=rng))
+            found.update(dict.fromkeys(drawn[self.free(drawn)].tolist()))
+            if len(found) >= n:
+                break
+        return np.array(list(found)[:n], dtype=np.int64)
+
+
+def twins_in(space: Space, allowed: Index) -> Index:
+    """Return, for every number of a space, the first allowed one of the same function, or itself.
+
+    Those allowed stand for themselves, and so do those without an allowed twin.
+    """
+    every = space.index(space.all_codes())
+    functions = space.function_ids(space.from_index(every))
+    twin = np.full(space.n_functions, -1, dtype=np.int64)
+    twin[space.function_ids(space.from_index(allowed[::-1]))] = allowed[::-1]
+    stand_ins = np.arange(space.n_codes)
+    stand_ins[every] = np.where(twin[functions] < 0, every, twin[functions])
+    stand_ins[allowed] = allowed
+    return stand_ins
