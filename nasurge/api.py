@@ -133,7 +133,7 @@ def search(
     objective: str | Sequence[Problem] | Objective,
     *,
     space: Space | None = None,
-    searcher: str | Searcher = "evolution",
+    searcher: str | Searcher | None = None,
     predictor: str | Predictor | None = None,
     budget: int = 100,
     batch: int = 5,
@@ -157,8 +157,8 @@ def search(
         searcher of several objectives; or the address of a table's task.
     space : Space
         Needed with a function.
-    searcher : str or Searcher
-        Names of ``nasurge searchers``.
+    searcher : str or Searcher, optional
+        Names of ``nasurge searchers``; by default ``bo``, with a predictor ``evolution``.
     predictor : str or Predictor, optional
         Guides the searchers that can be guided; several names are tried one by one on tables.
     budget : int
@@ -214,10 +214,11 @@ def search(
                 raise ParameterError(f"{unknown}: only a search on a table takes these")
             if shown is not None:
                 callback = after_every_batch(shown, budget, callback)
+            searcher = searcher or ("evolution" if predictor else "bo")
             made = _made(searcher, space, predictor, seed)
             about = {"batch": batch, **({"seed": seed} if isinstance(searcher, str) else {})}
             return _run(made, objective, about=about, callback=callback, **limits)
-        if not isinstance(searcher, str) or not isinstance(predictor, str | None):
+        if not isinstance(searcher, str | None) or not isinstance(predictor, str | None):
             raise ParameterError(
                 "a search on a table makes a fresh searcher and predictor for every trial: give "
                 "their names; your own can join as plug-ins (entry points)"
@@ -258,7 +259,7 @@ def _run(
 
 def search_study(
     tables: str | Sequence[Problem],
-    searchers: str | Sequence[str] = "evolution",
+    searchers: str | Sequence[str] | None = None,
     *,
     predictors: str | Sequence[str] | None = None,
     budget: int = 100,
@@ -275,7 +276,8 @@ def search_study(
     Parameters
     ----------
     tables : str or sequence of Problem
-    searchers : str or sequence of str
+    searchers : str or sequence of str, optional
+        By default ``bo``, with predictors ``evolution``, with objectives ``nsga2``.
     predictors : str or sequence of str, optional
         Each guides each of the searchers that can be guided.
     budget, trials, workers, out
@@ -302,6 +304,8 @@ def search_study(
     problems = _problems(tables, metric)
     limits = [str(limit) for limit in parse_constraints(constraints)]
     known = [n for n in searcher_names() if objectives is None or takes_objectives(n)]
+    if searchers is None:
+        searchers = "nsga2" if objectives else "evolution" if predictors else "bo"
     contenders = _contenders(_names(searchers, known), predictors)
     settings |= {"constraints": limits, "budget": budget, "trials": trials}
     settings["out"] = Path(out) if out else None

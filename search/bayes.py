@@ -17,6 +17,7 @@ from .guided import Regressor, at_least_one, fresh_predictor
 ACQUISITIONS = ("ei", "ucb", "thompson")
 # Hyperparameters are chosen again when the labels have grown by this share.
 _GROWTH = 1.15
+_MOST_RANKED = 30_000
 
 Chosen = tuple[int, Values]
 """With how many labels the hyperparameters were chosen last, and their logarithms."""
@@ -86,8 +87,8 @@ class BayesianOptimisation(Searcher):
     labels : {"blended", "normal-scores", "standardised"}
         What the Gaussian process learns.
     candidates : int
-        Spaces with more functions are not listed: as many are drawn for every batch, a half of
-        them near the best.
+        How many are drawn for every batch, half of them near the best, where more than 30,000
+        architectures may be proposed; of fewer, all are ranked.
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed; by default the whole space.
     seed : int, Generator or None
@@ -122,7 +123,7 @@ class BayesianOptimisation(Searcher):
         beta: float = 1.0,
         initial: int = 3,
         labels: str = "blended",
-        candidates: int = 30_000,
+        candidates: int = 4000,
         pool: ArrayLike | None = None,
         seed: Seed = None,
     ) -> None:
@@ -174,7 +175,7 @@ class BayesianOptimisation(Searcher):
     @property
     def _lists(self) -> bool:
         """Whether all architectures that may be proposed are candidates in every batch."""
-        return self._allowed is not None and len(self._allowed) <= self.candidates
+        return self._allowed is not None and len(self._allowed) <= _MOST_RANKED
 
     def _candidates(self) -> Codes:
         """Return what is ranked: all allowed, or a fresh sample and neighbours of the best."""
@@ -268,7 +269,7 @@ class BANANASSearch(BayesianOptimisation):
         acquisition: str = "thompson",
         beta: float = 1.0,
         initial: int = 10,
-        candidates: int = 30_000,
+        candidates: int = 4000,
         pool: ArrayLike | None = None,
         seed: Seed = None,
     ) -> None:

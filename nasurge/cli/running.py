@@ -111,8 +111,15 @@ def compare(
 def search(
     problems: Tables,
     names: Annotated[
-        str, typer.Option("--searchers", "-s", help="Searchers, separated by commas.")
-    ] = "evolution",
+        str | None,
+        typer.Option(
+            "--searchers",
+            "-s",
+            help="Searchers, separated by commas; by default bo, with -p evolution, with "
+            "--objectives nsga2.",
+            show_default=False,
+        ),
+    ] = None,
     guides: Annotated[
         str | None,
         typer.Option("--predictors", "-p", help="Predictors that guide them, separated by commas."),
@@ -168,7 +175,7 @@ def search(
     **selected** is the reported value (test accuracy) of the architecture it would pick,
     **oracle** the best it evaluated, which nobody could pick. Try:
 
-        nasurge search nb201-analog/cifar10 -s evolution -p gp --budget 100 --trials 20
+        nasurge search nb201-analog/cifar10 -s bo,evolution --budget 50 --trials 10
 
     With --objectives it is the Pareto front that is searched, and its hypervolume that counts.
     """
