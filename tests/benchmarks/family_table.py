@@ -1,8 +1,8 @@
-"""Markdown tables of a study of ``nasurge compare``, of all trials it has, finished or not.
+"""Markdown table of a study of ``nasurge compare``, of all units it has, finished or not.
 
-Run as ``python tests/benchmarks/family_table.py FOLDER nb201/cifar10``: a row per predictor, a
-column per number of labels. Several tasks, separated by commas, make a table of each task's tau at
-``-n`` labels and of the mean over the tasks at every number.
+Run as ``python tests/benchmarks/family_table.py FOLDER nb201/cifar10,nb201/cifar100``: a row per
+predictor, and for each task tau at every number of labels, then unseen functions and the top 5 % at
+``-n`` labels. With ``--wide``, for many tasks: tau of each at ``-n`` labels and the mean over them.
 """
 
 from __future__ import annotations
@@ -26,23 +26,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("tasks")
-    parser.add_argument("-n", type=int, default=100, help="labels of the columns of single tasks")
+    parser.add_argument("-n", type=int, default=100)
+    parser.add_argument("--trials", type=int, default=10**6, help="use the first trials only")
+    parser.add_argument("--wide", action="store_true")
     given = parser.parse_args()
     rows = [row for unit in read_units(given.folder).values() for row in unit]
     cells: Cells = {}
-    for entry in summarise(rows, {}):
+    for entry in summarise([row for row in rows if row["trial"] < given.trials], {}):
         key = f"{entry['table']}/{entry['task']}", entry["n_train"], entry["predictor"]
         cells.setdefault(key, {})[entry["unseen_functions_only"]] = entry
-    tasks = given.tasks.split(",")
-    if len(tasks) == 1:
-        print(_one_task(cells, tasks[0], given.n))
-    else:
-        print(_many_tasks(cells, tasks, given.n))
-
-
-def _number(x: float) -> str:
-    """Return a correlation with three places and without the zero before the point."""
-    return f"{x:.3f}".replace("0.", ".", 1)
+    make = _wide if given.wide else _by_size
+    print(make(cells, given.tasks.split(","), given.n))
 
 
 def _table(header: list[str], body: list[list[str]]) -> str:
@@ -50,39 +44,45 @@ def _table(header: list[str], body: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _seconds(entries: list[Row]) -> str:
-    spent = [e["fit_seconds"]["mean"] + e["predict_seconds"]["mean"] for e in entries]
-    return f"{np.mean(spent):.1f}"
+def _shown(measured: Row) -> str:
+    """Return a mean, with half of its interval where there are trials enough for one."""
+    mean = f"{measured['mean']:.3f}".replace("0.", ".", 1)
+    if measured["n"] < 3:
+        return mean
+    return mean + f" ± {(measured['high'] - measured['low']) / 2:.3f}".replace("0.", ".", 1)
 
 
-def _one_task(cells: Cells, task: str, n: int) -> str:
-    """Return tau ± half an interval, unseen functions and the top 5 % at every number of labels."""
-    sizes = sorted({key[1] for key in cells if key[0] == task})
+def _seconds(entry: Row) -> str:
+    return f"{entry['fit_seconds']['mean'] + entry['predict_seconds']['mean']:.1f}"
+
+
+def _by_size(cells: Cells, tasks: list[str], n: int) -> str:
+    """Return tau of each task at every number of labels, unseen functions and the top 5 %."""
+    sizes = sorted({key[1] for key in cells if key[0] in tasks})
     body = []
-    for name in _ranked(cells, [task], n):
-        found = [cells.get((task, size, name)) for size in sizes]
-        line = [_cell(pair) if pair else "" for pair in found]
-        body.append([f"`{name}`", *line, _seconds([cells[task, n, name][False]])])
-    return _table(["predictor", *(f"n = {size}" for size in sizes), "s"], body)
+    for name in _ranked(cells, tasks, n):
+        line = [f"`{name}`"]
+        for task in tasks:
+            found = [cells.get((task, size, name)) for size in sizes]
+            line += [_shown(pair[False]["kendall_tau"]) if pair else "" for pair in found]
+            pair = cells[task, n, name]
+            top = pair[False]["kendall_tau_top5"]["mean"]
+            line += [_shown(pair[True]["kendall_tau"]), f"{top:.2f}"]
+        body.append([*line, _seconds(cells[tasks[0], n, name][False])])
+    labels = [*map(str, sizes), f"unseen, {n}", f"top 5 %, {n}"]
+    columns = [f"{task.split('/')[1]} {label}" for task in tasks for label in labels]
+    return _table(["predictor", *columns, "s"], body)
 
 
-def _cell(pair: dict[bool, Row]) -> str:
-    every, unseen = pair[False], pair[True]
-    tau, top = every["kendall_tau"], every["kendall_tau_top5"]["mean"]
-    half = "" if tau["high"] is None else f" ± {_number((tau['high'] - tau['low']) / 2)}"
-    return f"{_number(tau['mean'])}{half}, {_number(unseen['kendall_tau']['mean'])}, {top:.2f}"
-
-
-def _many_tasks(cells: Cells, tasks: list[str], n: int) -> str:
+def _wide(cells: Cells, tasks: list[str], n: int) -> str:
     """Return tau of each task at ``n`` labels, and the mean over tasks at every number."""
     sizes = sorted({key[1] for key in cells if key[0] in tasks})
     body = []
     for name in _ranked(cells, tasks, n):
-        own = [cells[task, n, name][False] for task in tasks]
+        taus = [_shown(cells[task, n, name][False]["kendall_tau"]) for task in tasks]
         means = [_mean(cells, tasks, size, name) for size in sizes]
-        shown = ["" if mean is None else _number(mean) for mean in means]
-        taus = [_number(entry["kendall_tau"]["mean"]) for entry in own]
-        body.append([f"`{name}`", *taus, *shown, _seconds(own)])
+        shown = ["" if mean is None else f"{mean:.3f}".replace("0.", ".", 1) for mean in means]
+        body.append([f"`{name}`", *taus, *shown, _seconds(cells[tasks[0], n, name][False])])
     labels = [task.split("/")[1] for task in tasks] + [f"mean, {size}" for size in sizes]
     return _table(["predictor", *labels, "s"], body)
 
@@ -96,10 +96,10 @@ def _mean(cells: Cells, tasks: list[str], size: int, name: str) -> float | None:
 
 
 def _ranked(cells: Cells, tasks: list[str], n: int) -> list[str]:
-    """Return the predictors measured on all the tasks, best first."""
-    names = {key[2] for key in cells}
-    scores = {name: _mean(cells, tasks, n, name) for name in names}
-    return sorted((k for k in names if scores[k] is not None), key=lambda k: -(scores[k] or 0))
+    """Return the predictors measured on all the tasks at ``n`` labels, best mean first."""
+    scores = {name: _mean(cells, tasks, n, name) for name in {key[2] for key in cells}}
+    known = {name: score for name, score in scores.items() if score is not None}
+    return sorted(known, key=lambda name: (-known[name], name))
 
 
 if __name__ == "__main__":
