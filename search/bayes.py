@@ -19,8 +19,8 @@ ACQUISITIONS = ("ei", "ucb", "thompson")
 _GROWTH = 1.15
 _MOST_RANKED = 30_000
 
+# With how many labels the hyperparameters were chosen last, and their logarithms.
 Chosen = tuple[int, Values]
-"""With how many labels the hyperparameters were chosen last, and their logarithms."""
 _UNCHOSEN: Chosen = (0, np.empty(0))
 
 

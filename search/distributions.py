@@ -19,8 +19,8 @@ from ..data.spaces import Codes, Space
 from .base import Searcher, Values
 from .guided import above_zero, at_least_one
 
+# A number for each value of each variable, shape (d, most values); those that are not: 0.
 Table = NDArray[np.float64]
-"""A number for each value of each variable, shape (d, most values); those that are not: 0."""
 
 
 class DistributionSearcher(Searcher):
