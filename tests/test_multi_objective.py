@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_search import OneHotRidge
 
 from nasurge.data.spaces import make_space
 from nasurge.errors import LabelError, ParameterError
@@ -30,7 +31,6 @@ from nasurge.testing.multi_objective import (
     check_takes_as_many_columns_as_it_has,
 )
 from nasurge.testing.searcher import SEARCHER_CHECKS
-from tests.test_search import OneHotRidge
 
 
 def nat(space, **parameters):

@@ -98,10 +98,13 @@ def run(folder: Path, *more: str) -> subprocess.CompletedProcess:
 @pytest.mark.slow
 def test_the_command_stops_cleanly_and_goes_on(analog: Table, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/runs.db"
-    stopped = run(tmp_path, "--timeout", "0", "--json")
+    long = ("--budget", "150")  # seconds, also where a trial is written in 10 ms
+    stopped = run(tmp_path, *long, "--timeout", "0", "--json")
     assert stopped.returncode == 0, stopped.stderr
     assert "goes on from there" in json.loads(stopped.stdout)["stopped"]
-    process = subprocess.Popen(command(tmp_path), cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command(tmp_path, *long), cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
     name = "mine/nb201-analog/cifar10/random/0"
     while studies(url).get(name, 0) < 4:
         time.sleep(0.05)
@@ -110,11 +113,11 @@ def test_the_command_stops_cleanly_and_goes_on(analog: Table, tmp_path: Path) ->
     assert process.returncode == 130
     assert "the same command again goes on from there" in errors
     assert "Traceback" not in errors
-    found = json.loads(run(tmp_path, "--json").stdout)
-    assert found["summary"][0]["budget"] == 40
+    found = json.loads(run(tmp_path, *long, "--json").stdout)
+    assert found["summary"][0]["budget"] == 150
     trials = optuna_trials(url, name)
     done = [t.user_attrs["architecture"] for t in trials if t.state.name == "COMPLETE"]
-    assert len(set(done)) == len(done) == 40
+    assert len(set(done)) == len(done) == 150
     assert not [t for t in trials if t.state.name == "RUNNING"]
 
 
