@@ -12,7 +12,7 @@ from ..data.spaces import Codes, Space
 from ..errors import LabelError, ParameterError
 from ..predictors.labels import check_labels, make_transform
 from .base import Index, Searcher, Values
-from .guided import Regressor, at_least_one, fresh_predictor
+from .guided import Regressor, at_least_one, best_told, fresh_predictor
 
 ACQUISITIONS = ("ei", "ucb", "thompson")
 # Hyperparameters are chosen again when the labels have grown by this share.
@@ -157,9 +157,13 @@ class BayesianOptimisation(Searcher):
         try:
             z = check_labels(self.values_[known], len(known), minimum=3, who="a search")
             model = self._fitted(self.codes_[known], z)
+            proposed = self._proposals(model, n - missing, drawn)
         except LabelError:  # too few values, or all the same
             return self._draw(n)
-        return np.concatenate([drawn, self._proposals(model, n - missing, drawn)])
+        except BaseException:  # interrupted: what is half-learnt must not be asked again
+            self._model = None
+            raise
+        return np.concatenate([drawn, proposed])
 
     def _fitted(self, codes: Codes, values: Values) -> _Process | _Guide:
         """Return the model of the told values over the candidates."""
@@ -182,8 +186,7 @@ class BayesianOptimisation(Searcher):
         if self._allowed is not None and self._lists:
             return self.space.from_index(self._allowed)
         half = self.candidates // 2
-        known = np.flatnonzero(~np.isnan(self.values_))
-        best = self.codes_[known[np.argsort(-self.values_[known], kind="stable")[:10]]]
+        best = best_told(self, 10)
         near = self.space.mutate(best[self._rng.integers(len(best), size=half)], seed=self._rng)
         near = np.concatenate([near, self.space.mutate(near[: half // 2], seed=self._rng)])
         return np.unique(self._unseen(np.concatenate([self._draw(half), near])), axis=0)
