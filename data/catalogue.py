@@ -55,6 +55,8 @@ SHIPPED = {
     "nb201-analog": Shipped("analog-nasbench", "analognasbench", "data.anb", "analog"),
     "nbgraph": Shipped("nas-bench-graph", "nas_bench_graph", "light", "nbgraph"),
 }
+# Tables that NASurge itself trained, with the recipe in them: see docs/trained-networks.md.
+OWN = {"nb201-digits": Path(__file__).parent / "shipped" / f"nb201-digits{_SUFFIX}"}
 # Tables that NASurge knows how to import: what to say to somebody who asks for one too early.
 IMPORTABLE = {
     "nb201": "nasurge import PATH/nb201.csv.gz --as nb201",
@@ -74,7 +76,8 @@ def _shipped_path(name: str) -> Path:
 def table_names() -> list[str]:
     """Return the names of all tables that can be loaded: shipped first, then imported."""
     imported = sorted(path.name.removesuffix(_SUFFIX) for path in _folder().glob(f"*{_SUFFIX}"))
-    return [*SHIPPED, *(name for name in imported if name not in SHIPPED)]
+    ours = [*SHIPPED, *OWN]
+    return [*ours, *(name for name in imported if name not in ours)]
 
 
 def load_table(name: str) -> Table:
@@ -86,7 +89,8 @@ def load_table(name: str) -> Table:
     Parameters
     ----------
     name : str
-        ``"nb201-analog"``, ``"nbgraph"``, or the name given to ``nasurge import``.
+        ``"nb201-analog"``, ``"nbgraph"``, ``"nb201-digits"``, or the name given to ``nasurge
+        import`` or ``nasurge table build``.
 
     Raises
     ------
@@ -107,6 +111,8 @@ def load_table(name: str) -> Table:
         if not _is_sound(path):
             _convert(name, path)
         return open_table(path)
+    if name in OWN:
+        return open_table(OWN[name])
     path = _folder() / f"{name}{_SUFFIX}"
     if name not in table_names():
         hint = f"import it: {IMPORTABLE[name]}" if name in IMPORTABLE else "see: nasurge tables"
@@ -173,20 +179,45 @@ def import_table(
 
     path = Path(path)
     tables = tabular.read(path, name=name, schema=Path(schema) if schema else None)
-    changed = []
-    for table in tables:
-        target = _folder() / f"{table.name}{_SUFFIX}"
-        if table.name in SHIPPED:
-            raise ParameterError(f"{table.name!r} is a shipped table: give another name with --as")
-        if _is_sound(target):
-            if open_table(target).digest == content_digest(table):
-                continue
-            if not replace_existing:
-                raise ParameterError(
-                    f"a table {table.name!r} of other content exists: give another name with "
-                    "--as, or replace it with --force"
-                )
-        changed.append(table)
+    changed = [t for t in tables if not _is_kept(t, replace_existing=replace_existing)]
     for table in changed:
         write_table(_folder() / f"{table.name}{_SUFFIX}", table)
     return [load_table(table.name) for table in tables]
+
+
+def keep_table(table: Table, *, replace_existing: bool = False) -> Table:
+    """Keep a table beside the imported ones, under its name, and return it as loaded.
+
+    Parameters
+    ----------
+    table : Table
+    replace_existing : bool
+        Allow a kept table of the same name to be replaced by other content.
+
+    Raises
+    ------
+    ParameterError
+        If the name is taken by a shipped table, or by a table of another content.
+    StorageError
+        If it cannot be written.
+    """
+    if not _is_kept(table, replace_existing=replace_existing):
+        write_table(_folder() / f"{table.name}{_SUFFIX}", table)
+    return load_table(table.name)
+
+
+def _is_kept(table: Table, *, replace_existing: bool) -> bool:
+    """Return whether this very content is kept under the table's name; refuse one that is taken."""
+    target = _folder() / f"{table.name}{_SUFFIX}"
+    if table.name in SHIPPED or table.name in OWN:
+        raise ParameterError(f"{table.name!r} is a shipped table: give another name with --as")
+    if not _is_sound(target):
+        return False
+    if open_table(target).digest == content_digest(table):
+        return True
+    if not replace_existing:
+        raise ParameterError(
+            f"a table {table.name!r} of other content exists: give another name with --as, or "
+            "replace it with --force"
+        )
+    return False

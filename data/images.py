@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import lzma
 import tarfile
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +42,8 @@ class Images:
         Names of the classes.
     name : str
         Where the images come from, for reports.
+    options : dict
+        Arguments of ``load_images`` that give them again.
     """
 
     train_x: Pixels
@@ -50,6 +54,16 @@ class Images:
     test_y: Labels
     classes: tuple[str, ...]
     name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def digest(self) -> str:
+        """Checksum of which image is in which part, by shapes, classes and labels."""
+        described = repr((self.name, self.classes, self.train_x.shape[1:]))
+        digest = hashlib.sha256(described.encode())
+        for labels in (self.train_y, self.valid_y, self.test_y):
+            digest.update(labels.astype("<i8").tobytes() + b";")
+        return digest.hexdigest()[:16]
 
     def __repr__(self) -> str:
         parts = f"{len(self.train_y)} train, {len(self.valid_y)} valid, {len(self.test_y)} test"
@@ -62,6 +76,7 @@ def load_images(
     *,
     size: int | None = None,
     limit: int | None = None,
+    noise: float = 0.0,
     seed: Seed = 0,
 ) -> Images:
     """Return labelled images split into training, validation and test parts.
@@ -81,8 +96,11 @@ def load_images(
     limit : int, optional
         Use at most so many training images, at least one per class; validation and test images
         are not limited.
+    noise : float
+        Standard deviation of Gaussian noise that is added to all normalised images, once: makes
+        an easy set hard enough to tell architectures apart.
     seed : int, Generator or None
-        Chooses the split and the images that ``limit`` keeps.
+        Chooses the split, the images that ``limit`` keeps, and the noise.
 
     Raises
     ------
@@ -92,7 +110,7 @@ def load_images(
         If it is truncated, has no images in this layout, has a damaged image, images of several
         sizes (without ``size``) or several sets, or misses a class in train or in test.
     ParameterError
-        If ``size`` or ``limit`` is too small.
+        If ``size``, ``limit`` or ``noise`` is too small.
 
     Examples
     --------
@@ -103,6 +121,8 @@ def load_images(
     """
     if size is not None and size < 1:
         raise ParameterError(f"size must be at least 1 pixel, not {size}")
+    if not 0 <= noise < np.inf:
+        raise ParameterError(f"noise must be a number of at least 0, not {noise}")
     rng = as_generator(seed)
     if name_or_path == "digits":
         raw = _read_digits(size, rng)
@@ -121,7 +141,10 @@ def load_images(
     deviation[deviation == 0] = 1.0  # a channel without content stays 0
 
     def normalised(pixels: Pixels) -> Pixels:
-        return np.asarray((pixels - mean) / deviation, dtype=np.float32)
+        clear = np.asarray((pixels - mean) / deviation, dtype=np.float32)
+        if not noise:
+            return clear
+        return clear + np.float32(noise) * rng.standard_normal(clear.shape, dtype=np.float32)
 
     return Images(
         train_x=normalised(raw.train_x[train]),
@@ -132,6 +155,13 @@ def load_images(
         test_y=raw.test_y,
         classes=raw.classes,
         name=raw.name,
+        options={
+            "name_or_path": str(name_or_path),
+            "size": size,
+            "limit": limit,
+            "noise": noise,
+            "seed": seed if isinstance(seed, int) else None,
+        },
     )
 
 

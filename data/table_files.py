@@ -54,6 +54,7 @@ def _contents(table: Table) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         "columns": [asdict(column) for column in table.columns],
         "roles": {task: asdict(roles) for task, roles in table.roles.items()},
         "origin": table.origin,
+        **({"made": table.made} if table.made else {}),
     }
     return {**about, "sha256": _digest(about, arrays)}, arrays
 
@@ -62,6 +63,8 @@ def _digest(about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str
     """Return the checksum of a description, its names and origin aside, and of the arrays."""
     space = {key: value for key, value in about["space"].items() if key != "name"}
     described = [space or about["space"], about["columns"], about["roles"]]
+    if "made" in about:
+        described.append(about["made"])
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
     for name in sorted(arrays):
         digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
@@ -131,6 +134,7 @@ def read_table(path: Path) -> Table:
                 origin=about["origin"],
                 digest=about["sha256"],
                 path=path,
+                made=about.get("made", {}),
             )
     except (ValueError, LookupError, TypeError, AttributeError):
         pass  # a description that the damage made unreadable

@@ -90,6 +90,8 @@ class Table:
         Checksum of the content.
     path : Path or None
         The file that is mapped.
+    made : dict
+        For a table that was trained here: the recipe, images and seeds that give it again.
 
     Examples
     --------
@@ -108,6 +110,7 @@ class Table:
     origin: str
     digest: str = ""
     path: Path | None = None
+    made: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         arrays: tuple[NDArray[Any], ...] = (self.codes, *self.data)
@@ -332,6 +335,7 @@ def build_table(
     *,
     roles: Mapping[str, tuple[str, str]],
     origin: str,
+    made: Mapping[str, Any] | None = None,
 ) -> Table:
     """Return a table from columns in memory.
 
@@ -343,6 +347,8 @@ def build_table(
     measured : sequence of (Column, values of shape (n,))
     roles : mapping from task to (searched, reported) column sources
     origin : str
+    made : mapping, optional
+        JSON values: what a table that was trained here is trained by.
 
     Raises
     ------
@@ -373,4 +379,5 @@ def build_table(
             for task, (searched, reported) in roles.items()
         },
         origin=origin,
+        made=dict(made or {}),
     )

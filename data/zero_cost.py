@@ -15,6 +15,7 @@ from .computed import Groups, Values, computed
 from .devices import one_thread, resolve_device
 from .encoders import Features, _Encoder
 from .files import home
+from .images import Images
 from .seeds import as_generator, torch_seed
 from .spaces import Codes, Space
 
@@ -91,12 +92,16 @@ def image_batch(
         return default_batch(batch, size, seed)
     from .images import load_images
 
-    loaded = load_images(images, size=size, seed=seed)
-    # As many classes as among random images, or all there are, and of each the first images.
-    wanted = np.bincount(_classes(batch) % len(loaded.classes))
-    rows = [np.flatnonzero(loaded.train_y == label)[:n] for label, n in enumerate(wanted)]
+    return first_images(load_images(images, size=size, seed=seed), batch)
+
+
+def first_images(images: Images, batch: int = 16) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the first training images of each of some classes, about four each, and labels."""
+    # As many classes as among random images, or all there are.
+    wanted = np.bincount(_classes(batch) % len(images.classes))
+    rows = [np.flatnonzero(images.train_y == label)[:n] for label, n in enumerate(wanted)]
     chosen = np.concatenate(rows)
-    return loaded.train_x[chosen], loaded.train_y[chosen]
+    return images.train_x[chosen], images.train_y[chosen]
 
 
 def zero_cost(

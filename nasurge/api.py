@@ -17,6 +17,9 @@ from .benchmarks.report import compare_report, write_summary
 from .benchmarks.study import Progress
 from .benchmarks.validate import Validation, validate_report
 from .benchmarks.validate import validate as _validate
+from .benchmarks.verify import Verification, verify_report
+from .benchmarks.verify import verify as _verify
+from .data.catalogue import load_table
 from .errors import ParameterError
 from .progress import after_every_batch, bar
 from .registry import (
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
     from .data.spaces import Space
+    from .data.tables import Table
     from .predictors.base import Predictor
     from .search.base import Searcher
 
@@ -48,6 +52,7 @@ REPORTS = {
     "search": search_report,
     "fronts": front_report,
     "validate": validate_report,
+    "verify": verify_report,
 }
 
 
@@ -392,6 +397,33 @@ def validate(
     )
     _keep(found.folder, found, ("correlations", "architectures", "about"))
     validate_report(found.folder)
+    return found
+
+
+def verify(
+    table: str | Table, n: int, *, out: str | Path | None = None, **settings: Any
+) -> Verification:
+    """Train ``n`` architectures of a table that NASurge trained again, and compare.
+
+    Parameters
+    ----------
+    table : str or Table
+        A table's name, also with a task, such as ``"nb201-digits/digits"``.
+    n : int
+    out : str or Path, optional
+    **settings
+        As ``nasurge.benchmarks.verify.verify``.
+
+    Raises
+    ------
+    NasurgeError
+        A leaf that says what was wrong: a table without a recipe, other images.
+    """
+    if isinstance(table, str):
+        table = load_table(table.partition("/")[0])
+    found = _verify(table, n, out=Path(out) if out else None, **settings)
+    _keep(found.folder, found, ("summary", "architectures", "about"))
+    verify_report(found.folder)
     return found
 
 

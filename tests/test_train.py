@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from nasurge.benchmarks.train import TrainResult, _Batches, train_architectures, train_network
+from nasurge.benchmarks.epochs import Batches, TrainResult
+from nasurge.benchmarks.train import train_architectures, train_network
 from nasurge.data.devices import resolve_device
 from nasurge.data.images import Images, load_images
 from nasurge.data.networks import build_network
@@ -126,8 +127,7 @@ def test_progress_counts_epochs(few):
 
 
 def batches(x: torch.Tensor, *, batch_size: int = 4, flip: bool = False, shift: int = 0):
-    layout, rng = torch.contiguous_format, np.random.default_rng(0)
-    return _Batches(x, torch.arange(len(x)), batch_size, flip, shift, layout, rng)
+    return Batches(x, torch.arange(len(x)), batch_size, flip, shift, torch.contiguous_format, 0)
 
 
 def test_an_epoch_shows_every_image_once():
@@ -246,6 +246,6 @@ def test_bad_arguments(few):
         train_architectures(SPACE, [GOOD], few, threads=0)
     with pytest.raises(ArchitectureError):
         train_architectures(SPACE, [[9] * 6], few)
-    with pytest.raises(TypeError, match="momentum"):
+    with pytest.raises(ParameterError, match="a recipe has no momentum"):
         train_architectures(SPACE, [GOOD], few, momentum=1, **QUICK)
     assert train_architectures(SPACE, np.empty((0, 6), dtype=np.int8), few) == []

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import listing, running
+from . import building, listing, running
 
 app = typer.Typer(
     name="nasurge",
@@ -44,6 +44,9 @@ app.command()(running.report)
 app.command()(running.demo)
 app.command()(listing.predictors)
 app.command()(listing.searchers)
+
+
+app.add_typer(building.app, name="table")
 
 
 def main() -> None:

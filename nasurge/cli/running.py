@@ -278,6 +278,16 @@ def validate(
     cells: Annotated[int, typer.Option(min=1, help="Cells a stage (three stages).")] = 1,
     epochs: Annotated[int, typer.Option(min=1, help="Training length.")] = 2,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    again: Annotated[
+        int | None,
+        typer.Option(
+            "--verify",
+            min=1,
+            help="Instead: train so many architectures of a table that NASurge trained again, by "
+            "the recipe in it, and compare with what it says.",
+            show_default=False,
+        ),
+    ] = None,
     metric: Metric = None,
     seed: SeedOption = 0,
     jobs: Jobs = -1,
@@ -291,8 +301,15 @@ def validate(
     with their rank correlations. Try:
 
         nasurge validate nb201-analog/cifar10 --top 3 --spread 6
+
+    With --verify, architectures of a table that NASurge trained are trained again. Try:
+
+        nasurge validate nb201-digits --verify 5
     """
     with reported_errors():
+        if again is not None:
+            _verify(problem, again, device=device, jobs=jobs, out=out, as_json=as_json)
+            return
         from ..api import validate as run
         from ..benchmarks.report import shown
         from ..benchmarks.validate import COLUMNS, COMPARED, validate_rows
@@ -335,6 +352,28 @@ def validate(
                 f"{shown(tau['kendall_tau'])} over {tau['n']} architectures"
             )
         _closing(found.folder, f"{found.about['images']}, seed {seed}")
+
+
+def _verify(table: str, n: int, *, out: Path | None, as_json: bool, **settings: Any) -> None:
+    """Train architectures of a table again and print how they compare."""
+    from ..api import verify
+    from ..benchmarks.verify import verify_lines
+
+    with progress_bar("verify") as progress:
+        found = verify(table, n, out=out, command=typed_command(), progress=progress, **settings)
+    if as_json:
+        emit(
+            {
+                "verification": found.summary,
+                "architectures": found.architectures,
+                **_where(found.folder),
+                "made": found.about,
+            }
+        )
+        return
+    for line in verify_lines(found.summary):
+        typer.echo(line)
+    _closing(found.folder, f"table {found.about['table']}, on {found.about['device']}")
 
 
 def report(
