@@ -233,7 +233,7 @@ def build_network(
     587386
     >>> mobile = make_space("mobile")
     >>> count_parameters(build_network(mobile, [1, 0, 2, 0, 1, 2, 0, 0], classes=10))
-    59850
+    51434
     """
     if reason := why_no_network(space):
         raise ParameterError(reason)
