@@ -99,7 +99,7 @@ class GPNASEnsemble(Predictor):
 class Stacking(Predictor):
     """XGBoost, extra trees, a Gaussian process and Bayesian ridge, weighed by cross-validation.
 
-    The weights, none negative, are those that predict best the labels of the five folds that the
+    The weights, none negative, are those that predict best the labels of the three folds that the
     models did not see (scikit-learn's ``StackingRegressor``).
 
     Parameters
@@ -165,7 +165,7 @@ class Stacking(Predictor):
         stack = StackingRegressor(
             [(n, m.make_pipeline(s)) for (n, m), s in zip(models, seeds[1:], strict=True)],
             LinearRegression(positive=True),
-            cv=KFold(5, shuffle=True, random_state=seeds[0]),
+            cv=KFold(3, shuffle=True, random_state=seeds[0]),
             n_jobs=self.n_jobs,
         )
         with quiet_bounds():
