@@ -118,8 +118,8 @@ def test_the_same_seed_trains_the_same_weights_and_leaves_global_randomness(spac
 
 def test_training_lowers_the_loss(few):
     history = train_supernet(small(width=4), few, epochs=12, batch_size=16, seed=0, device="cpu")
-    # Seeds 0 to 4 end between 1.2 and 2.1 and begin at 2.3, the loss of guessing.
-    assert history.losses[-1] < 2.2 < history.losses[0]
+    # Seeds 0 to 4 begin between 2.33 and 2.38 and end between 2.03 and 2.23.
+    assert history.losses[-1] < 2.2 < 2.3 < history.losses[0]
     assert history.steps == 12 * 10
     assert not history.diverged
 
