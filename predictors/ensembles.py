@@ -100,7 +100,8 @@ class Stacking(Predictor):
     """XGBoost, extra trees, a Gaussian process and Bayesian ridge, weighed by cross-validation.
 
     The weights, none negative, are those that predict best the labels of the three folds that the
-    models did not see (scikit-learn's ``StackingRegressor``).
+    models did not see (scikit-learn's ``StackingRegressor``); equal where no model predicts those
+    better than their mean does.
 
     Parameters
     ----------
@@ -170,6 +171,9 @@ class Stacking(Predictor):
         )
         with quiet_bounds():
             self.stack_: Any = stack.fit(codes, z)
+        weights = self.stack_.final_estimator_.coef_
+        if not weights.any():  # a constant would rank nothing
+            weights[:] = 1 / len(weights)
 
     def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
         return np.asarray(self.stack_.predict(codes), dtype=np.float64), None
