@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.catalogue import keep_table
+from ..data.catalogue import check_table_name, keep_table
 from ..data.devices import resolve_device
 from ..data.images import Images
 from ..data.networks import why_no_network
@@ -196,6 +196,7 @@ def build(
     """
     if reason := why_no_network(space):
         raise ParameterError(reason)
+    check_table_name(name)
     if seeds < 1:
         raise ParameterError(f"seeds must be at least 1, not {seeds}")
     device = resolve_device(device)

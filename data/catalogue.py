@@ -206,11 +206,22 @@ def keep_table(table: Table, *, replace_existing: bool = False) -> Table:
     return load_table(table.name)
 
 
+def check_table_name(name: str) -> None:
+    """Refuse the name of a shipped table.
+
+    Raises
+    ------
+    ParameterError
+        If it is one.
+    """
+    if name in SHIPPED or name in OWN:
+        raise ParameterError(f"{name!r} is a shipped table: give another name (import: with --as)")
+
+
 def _is_kept(table: Table, *, replace_existing: bool) -> bool:
     """Return whether this very content is kept under the table's name; refuse one that is taken."""
     target = _folder() / f"{table.name}{_SUFFIX}"
-    if table.name in SHIPPED or table.name in OWN:
-        raise ParameterError(f"{table.name!r} is a shipped table: give another name with --as")
+    check_table_name(table.name)
     if not _is_sound(target):
         return False
     if open_table(target).digest == content_digest(table):
