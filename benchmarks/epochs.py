@@ -78,9 +78,9 @@ class Training:
         # Evaluation remembers nothing for gradients: as a rule it fits where training does.
         self.evaluation_batch = max(1, EVALUATION_BATCH * batch_size // recipe.batch_size)
         self.compiled = torch.compile(network) if recipe.compile else network
-        train = _on(images.train_x, images.train_y, device, layout)
-        self.valid = _on(images.valid_x, images.valid_y, device, layout)
-        self.test = _on(images.test_x, images.test_y, device, layout)
+        train = on_device(images.train_x, images.train_y, device, layout)
+        self.valid = on_device(images.valid_x, images.valid_y, device, layout)
+        self.test = on_device(images.test_x, images.test_y, device, layout)
         self.batches = Batches(
             *train,
             batch_size,
@@ -223,7 +223,7 @@ def _schedule(
     return schedules.ConstantLR(optimiser, factor=1.0)
 
 
-def _on(
+def on_device(
     x: NDArray[Any], y: NDArray[Any], device: str, layout: torch.memory_format
 ) -> tuple[Tensor, Tensor]:
     """Return copies of images and labels on the device."""

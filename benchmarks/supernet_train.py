@@ -17,9 +17,9 @@ from ..data.images import Images
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space
 from ..errors import ParameterError, UnknownNameError
+from .epochs import Batches, Progress, on_device
 from .supernet import Supernet, operations_of
 from .supernet_layers import uniform_codes
-from .train import Progress, _Batches, _on
 
 PRECISIONS = ("float32", "bfloat16")
 Allowed = NDArray[np.bool_]
@@ -240,16 +240,16 @@ def image_batches(
     device: str,
     rng: np.random.Generator,
     channels_last: bool = False,
-) -> _Batches:
+) -> Batches:
     """Put supernet and training images on the device, and return augmented batches of them."""
     channels, height, _ = images.train_x.shape[1:]
     device = resolve_device(device)
     layout = torch.channels_last if channels_last else torch.contiguous_format
     supernet.to(device=device).to(memory_format=layout)  # type: ignore[call-overload]
-    train = _on(images.train_x, images.train_y, device)
+    train = on_device(images.train_x, images.train_y, device, layout)
     mirrored = channels > 1 if flip is None else flip
     moved = height // 8 if shift is None else shift
-    return _Batches(*train, batch_size, mirrored, moved, layout, rng)
+    return Batches(*train, batch_size, mirrored, moved, layout, int(rng.integers(2**63)))
 
 
 class _Training:
@@ -258,7 +258,7 @@ class _Training:
     def __init__(
         self,
         supernet: Supernet,
-        batches: _Batches,
+        batches: Batches,
         *,
         rule: str,
         allowed: Allowed | None,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nasurge.data.catalogue import SHIPPED, import_table, load_table, table_names
+from nasurge.data.catalogue import OWN, SHIPPED, import_table, load_table, table_names
 from nasurge.data.files import atomic_write, home
 from nasurge.data.table_files import write_table
 from nasurge.errors import (
@@ -107,7 +107,7 @@ def test_a_home_that_cannot_be_made_is_named_with_the_way_out(tmp_path, monkeypa
             attempt()
         assert str(folder) in str(caught.value)
         assert "a file is in the way" in str(caught.value)
-    assert table_names() == list(SHIPPED)
+    assert table_names() == [*SHIPPED, *OWN]
     with pytest.raises(UnknownNameError):
         load_table("t")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "t.csv"]
@@ -215,7 +215,7 @@ def test_import_refuses_to_replace_other_content_unless_told(elsewhere, tmp_path
     csv = tmp_path / "t.csv"
     csv.write_text("arch,acc\na-b,1\na-c,2\n")
     [first] = import_table(csv)
-    assert table_names() == [*SHIPPED, "t"]
+    assert table_names() == [*SHIPPED, *OWN, "t"]
     content, stamp = first.path.read_bytes(), first.path.stat().st_mtime_ns
 
     csv.write_text("arch,acc\na-b,1\na-c,3\n")

@@ -146,7 +146,11 @@ def test_a_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
         archive.extractall(tmp_path / "site")
     tops = {name.split("/")[0] for name in names}
     assert tops == {"nasurge", f"nasurge-{nasurge.__version__}.dist-info"}
-    for wanted in ("nasurge/py.typed", "nasurge/data/schemas/nb201.toml"):
+    for wanted in (
+        "nasurge/py.typed",
+        "nasurge/data/schemas/nb201.toml",
+        "nasurge/data/shipped/nb201-digits.safetensors",
+    ):
         assert wanted in names
     assert "nasurge/benchmarks/templates/report.html" in names
     code = (
