@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from nasurge.benchmarks.supernet import Supernet, recalibrate
 from nasurge.benchmarks.supernet_layers import uniform_codes
 from nasurge.benchmarks.supernet_train import RULES, extremes, fairnas, train_supernet
+from nasurge.cli import app
 from nasurge.data.images import Images, load_images
 from nasurge.data.spaces import make_space
 from nasurge.errors import (
@@ -279,3 +282,20 @@ def test_wrong_arguments_are_named(few):
             train_supernet(small(), few, **{name: value})
     with pytest.raises(ParameterError, match="part"):
         small().evaluate([[1] * 6], few, part="all")
+
+
+@pytest.mark.parametrize(
+    ("command", "key"), [("train", "train_seconds"), ("search", "search_seconds")]
+)
+def test_the_commands_print_one_json_object(command, key, tmp_path):
+    quick = ["--epochs", "1", "--width", "2", "--batch-size", "600", "--device", "cpu", "--json"]
+    path = ["--checkpoint", str(tmp_path / "state.safetensors")]
+    done = CliRunner().invoke(app, ["supernet", command, *quick, *path])
+    assert done.exit_code == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["summary"][0][key] > 0
+    assert found["summary"][0]["steps"] == 2
+    assert (tmp_path / "state.safetensors").exists()
+    wrong = CliRunner().invoke(app, ["supernet", command, "--space", "nbgraph", *quick])
+    assert wrong.exit_code == 2
+    assert "'nbgraph' is not one" in wrong.stderr

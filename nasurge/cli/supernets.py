@@ -113,7 +113,13 @@ def train(
             about |= {"loss": history.losses[-1], "steps": history.steps}
             about |= {"diverged": history.diverged, "train_seconds": history.seconds}
             summary = {**about, "evaluate_seconds": found.seconds}
-            emit({"summary": [summary], "architectures": rows, "checkpoint": checkpoint})
+            emit(
+                {
+                    "summary": [summary],
+                    "architectures": rows,
+                    "checkpoint": str(checkpoint) if checkpoint else None,
+                }
+            )
             return
         print_table(
             ("architecture", "valid accuracy", "valid loss"),
@@ -173,7 +179,7 @@ def search(
             about |= {"collapsed": found.collapsed, "loss": found.losses[-1]}
             about |= {"diverged": found.diverged, "steps": found.steps}
             about |= {"search_seconds": found.seconds, "shares": found.shares.tolist()}
-            emit({"summary": [about], "checkpoint": checkpoint})
+            emit({"summary": [about], "checkpoint": str(checkpoint) if checkpoint else None})
             return
         typer.echo(found.architecture)
         if found.collapsed:
