@@ -107,6 +107,7 @@ def train(
                 supernet.space.format(codes), found.accuracy, found.loss, strict=True
             )
         ]
+        kept = str(checkpoint) if checkpoint else None
         if as_json:
             about = {"space": space, "images": loaded.name, "rule": rule, "epochs": epochs}
             about |= {"width": width, "cells": cells, "seed": seed, "device": history.device}
@@ -172,6 +173,7 @@ def search(
                 checkpoint=checkpoint,
                 progress=lambda done, total: progress(done, total, "epochs"),
             )
+        kept = str(checkpoint) if checkpoint else None
         if as_json:
             about = {"space": space, "images": loaded.name, "method": method, "epochs": epochs}
             about |= {"width": width, "cells": cells, "seed": seed}
@@ -179,7 +181,7 @@ def search(
             about |= {"collapsed": found.collapsed, "loss": found.losses[-1]}
             about |= {"diverged": found.diverged, "steps": found.steps}
             about |= {"search_seconds": found.seconds, "shares": found.shares.tolist()}
-            emit({"summary": [about], "checkpoint": str(checkpoint) if checkpoint else None})
+            emit({"summary": [about], "checkpoint": kept})
             return
         typer.echo(found.architecture)
         if found.collapsed:
