@@ -118,7 +118,7 @@ def train(
                 {
                     "summary": [summary],
                     "architectures": rows,
-                    "checkpoint": str(checkpoint) if checkpoint else None,
+                    "checkpoint": kept,
                 }
             )
             return
