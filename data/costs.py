@@ -1,7 +1,8 @@
-"""What the networks of a cell space cost, for all architectures at once."""
+"""What the networks of a space cost, for all architectures at once."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 
 import numpy as np
@@ -35,11 +36,12 @@ def network_costs(space: Space, codes: ArrayLike, cost: str) -> Values:
 
     The network is that of ``build_network`` with its defaults, for images of 3 x 32 x 32 and ten
     classes. Every edge counts, also one that no data passes, as in the published table of
-    NAS-Bench-201. So a cost is a sum over edges, and one network per operation tells them all.
+    NAS-Bench-201. So a cost is a sum over edges, and one network per operation tells them all;
+    in a chain of unequal layers, one per layer and operation.
 
     Parameters
     ----------
-    space : CellSpace
+    space : CellSpace or Mobile
     codes : array_like of int, shape (n, d)
     cost : {"flops", "parameters"}
 
@@ -68,24 +70,34 @@ def network_costs(space: Space, codes: ArrayLike, cost: str) -> Values:
 
 @cache
 def _edge_costs(space: Space, cost: str) -> tuple[float, Values]:
-    """Return the cost of a network without operations, and what each adds on each edge."""
+    """Return a network's cost, and what each operation adds to it on each edge or layer."""
     import torch
 
     from .networks import build_network, count_flops, count_parameters, why_no_network
 
     if reason := why_no_network(space):
         raise ParameterError(reason)
-    cardinality = max(space.cardinalities)
-    # Cells of one operation only have no dead edge, and their edges cost the same.
-    whole = np.empty(cardinality)
-    with torch.random.fork_rng(devices=[]):
-        for operation in range(cardinality):
-            network = build_network(space, np.full(space.n_variables, operation), classes=10)
-            counted = (
-                count_flops(network, (3, 32, 32)) if cost == "flops" else count_parameters(network)
-            )
-            whole[operation] = counted / 1e6
+
+    def whole(codes: Iterable[ArrayLike]) -> Values:
+        """Return the cost of each network."""
+        found = []
+        with torch.random.fork_rng(devices=[]):
+            for code in codes:
+                network = build_network(space, code, classes=10)
+                flops = cost == "flops"
+                found.append(
+                    count_flops(network, (3, 32, 32)) if flops else count_parameters(network)
+                )
+        return np.array(found) / 1e6
+
+    d, cardinality = space.n_variables, max(space.cardinalities)
     zero = [k for k, operation in enumerate(space.operations) if operation.kind == "zero"]
-    base = whole[zero[0]]
-    edges = np.broadcast_to((whole - base) / space.n_variables, (space.n_variables, cardinality))
-    return float(base), edges
+    if zero:  # cells of one operation only have no dead edge, and their edges cost the same
+        costs = whole(np.full(d, k) for k in range(cardinality))
+        base = costs[zero[0]]
+        return float(base), np.broadcast_to((costs - base) / d, (d, cardinality))
+    # A chain: all layers at their first value, and one of them at another.
+    changes = np.eye(d, dtype=np.int64)
+    base = whole([np.zeros(d, dtype=np.int64)])[0]
+    parts = [whole(k * changes) - base for k in range(cardinality)]
+    return float(base), np.stack(parts, axis=1)

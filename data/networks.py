@@ -1,4 +1,4 @@
-"""Cells as PyTorch networks: the macro skeleton of NAS-Bench-201, and what a network costs."""
+"""Architectures as PyTorch networks, and what a network costs; cells in the skeleton of NB201."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from ..errors import ParameterError
-from .spaces import CellSpace, Space
+from .networks_mobile import LAYERS, mobile_layers
+from .spaces import CellSpace, Mobile, Space
+
+STAGES = 3
 
 
 class ReLUConvBN(nn.Sequential):
@@ -106,8 +109,10 @@ class Reduction(nn.Module):
 
 def why_no_network(space: Space) -> str | None:
     """Return why no networks can be built for a space; None if they can."""
+    if isinstance(space, Mobile):
+        return None
     if not isinstance(space, CellSpace):
-        return f"networks are built for cell spaces; {space.name!r} is not one"
+        return f"networks are built for cell spaces and 'mobile'; {space.name!r} is not one"
     unknown = {operation.name for operation in space.operations if operation.kind != "zero"}
     if unknown := unknown - set(OPERATIONS):
         return (
@@ -115,6 +120,47 @@ def why_no_network(space: Space) -> str | None:
             f"known: {', '.join(OPERATIONS)}"
         )
     return None
+
+
+def cell_layers(
+    make: Callable[[int], nn.Module],
+    *,
+    classes: int,
+    in_channels: int,
+    width: int,
+    cells: int,
+    affine: bool,
+) -> list[nn.Module]:
+    """Return the layers of the skeleton, with what ``make`` gives for the width of each cell."""
+    layers: list[nn.Module] = [
+        nn.Sequential(
+            nn.Conv2d(in_channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
+        )
+    ]
+    for stage in range(STAGES):
+        if stage:
+            layers.append(Reduction(width, affine=affine))
+            width *= 2
+        layers += [make(width) for _ in range(cells)]
+    return [
+        *layers,
+        nn.Sequential(nn.BatchNorm2d(width), nn.ReLU()),
+        nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+        nn.Linear(width, classes),
+    ]
+
+
+def check_sizes(**sizes: int) -> None:
+    """Refuse a size of a network that is not positive.
+
+    Raises
+    ------
+    ParameterError
+        Naming it.
+    """
+    for name, value in sizes.items():
+        if value < 1:
+            raise ParameterError(f"{name} must be at least 1, not {value}")
 
 
 def build_network(
@@ -127,24 +173,27 @@ def build_network(
     cells: int = 5,
     affine: bool = True,
 ) -> nn.Sequential:
-    """Return the network of one cell: the macro skeleton that NAS-Bench-201 trains.
+    """Return the network of one architecture, of a cell space or of ``mobile``.
 
-    A 3x3 convolution to ``width`` channels; three stages of ``cells`` equal cells with ``width``,
-    twice and four times as many channels, a residual reduction between two stages; batch
-    normalisation, ReLU, global average pooling and a linear layer. Convolutions are
-    ReLU-convolution-normalisation. The defaults are the published network, and have the published
-    number of parameters: operations on dead edges (not on a path from the cell's input to its
-    output that no zero cuts) are built. They are not computed, so their weights stay as they were
-    initialised. The benchmark's own code also computes convolutions of an all-zero node, whose
-    output is then the bias of the normalisation; here, as in the benchmark's own notion of equal
-    cells, such an edge contributes nothing.
+    Cells stand in the macro skeleton that NAS-Bench-201 trains: a 3x3 convolution to ``width``
+    channels; three stages of ``cells`` equal cells with ``width``, twice and four times as many
+    channels, a residual reduction between two stages; batch normalisation, ReLU, global average
+    pooling and a linear layer. Convolutions are ReLU-convolution-normalisation. The defaults are
+    the published network, and have the published number of parameters: operations on dead edges
+    (not on a path from the cell's input to its output that no zero cuts) are built. They are not
+    computed, so their weights stay as they were initialised. The benchmark's own code also
+    computes convolutions of an all-zero node, whose output is then the bias of the normalisation;
+    here, as in the benchmark's own notion of equal cells, such an edge contributes nothing.
 
     Cells of TransNAS-Bench-101 (micro) are put in this same skeleton, which is not the one they
     were published with.
 
+    A network of ``mobile`` is a 3x3 convolution to ``width`` channels, the eight layers, a 1x1
+    convolution to eight times ``width``, global average pooling and a linear layer.
+
     Parameters
     ----------
-    space : CellSpace
+    space : CellSpace or Mobile
     code : array_like of int, shape (d,)
         One architecture.
     classes : int
@@ -154,7 +203,7 @@ def build_network(
     width : int
         Channels of the first stage.
     cells : int
-        Cells per stage.
+        Cells per stage; ``mobile`` has none, its networks do not depend on it.
     affine : bool
         Whether batch normalisation learns scale and shift.
 
@@ -167,7 +216,7 @@ def build_network(
     Raises
     ------
     ParameterError
-        If the space has no cells, an operation is unknown, or a size is not positive.
+        If the space has no networks, an operation is unknown, or a size is not positive.
     ArchitectureError
         If ``code`` is not in the space.
 
@@ -182,29 +231,28 @@ def build_network(
     >>> network = build_network(make_space("nb201"), [3, 1, 3, 1, 4, 2], classes=10)
     >>> count_parameters(network)
     587386
+    >>> mobile = make_space("mobile")
+    >>> count_parameters(build_network(mobile, [1, 0, 2, 0, 1, 2, 0, 0], classes=10))
+    51434
     """
     if reason := why_no_network(space):
         raise ParameterError(reason)
-    cell_space, code = cast(CellSpace, space), space.check(np.asarray(code)[None])[0]
-    sizes = {"classes": classes, "in_channels": in_channels, "width": width, "cells": cells}
-    for name, value in sizes.items():
-        if value < 1:
-            raise ParameterError(f"{name} must be at least 1, not {value}")
-    layers: list[nn.Module] = [
-        nn.Sequential(
-            nn.Conv2d(in_channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
+    row = space.check(np.asarray(code)[None])[0]
+    check_sizes(classes=classes, in_channels=in_channels, width=width, cells=cells)
+    sizes = {"classes": classes, "in_channels": in_channels, "width": width}
+    if isinstance(space, Mobile):
+        names = [space.operations[value].name for value in row]
+        layers = mobile_layers(
+            space, lambda i, place: LAYERS[names[i]](place), **sizes, affine=affine
         )
-    ]
-    for stage in range(3):
-        if stage:
-            layers.append(Reduction(width, affine=affine))
-            width *= 2
-        layers += [Cell(cell_space, code, width, affine=affine) for _ in range(cells)]
-    layers += [
-        nn.Sequential(nn.BatchNorm2d(width), nn.ReLU()),
-        nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
-        nn.Linear(width, classes),
-    ]
+    else:
+        cell_space = cast(CellSpace, space)
+        layers = cell_layers(
+            lambda width: Cell(cell_space, row, width, affine=affine),
+            **sizes,
+            cells=cells,
+            affine=affine,
+        )
     return nn.Sequential(*layers)
 
 
@@ -228,7 +276,7 @@ def _flops(module: nn.Module, given: Tensor, result: Tensor) -> int:
         return module.in_features * result[0].numel()
     if isinstance(module, nn.BatchNorm2d):
         return 2 * result[0].numel()
-    if isinstance(module, nn.ReLU):
+    if isinstance(module, nn.ReLU | nn.ReLU6):
         return result[0].numel()
     if isinstance(module, nn.AvgPool2d):
         return int(module.kernel_size) ** 2 * result[0].numel()  # type: ignore[arg-type]

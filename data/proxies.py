@@ -233,7 +233,7 @@ class _Pass:
     def __init__(self, network: nn.Module, images: Tensor) -> None:
         self.activations: list[Tensor] = []
         self.agreement = torch.zeros(len(images), len(images), dtype=torch.float64)
-        relus = [module for module in network.modules() if isinstance(module, nn.ReLU)]
+        relus = [layer for layer in network.modules() if isinstance(layer, nn.ReLU | nn.ReLU6)]
         hooks = [
             *(layer.register_forward_hook(self._keep) for layer in _layers(network)),
             *(relu.register_forward_hook(self._compare) for relu in relus),

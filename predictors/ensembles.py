@@ -107,8 +107,9 @@ class GPNASEnsemble(Predictor):
 class Stacking(Predictor):
     """XGBoost, extra trees, a Gaussian process and Bayesian ridge, weighed by cross-validation.
 
-    The weights, none negative, are those that predict best the labels of the five folds that the
-    models did not see (scikit-learn's ``StackingRegressor``).
+    The weights, none negative, are those that predict best the labels of the three folds that the
+    models did not see (scikit-learn's ``StackingRegressor``); equal where no model predicts those
+    better than their mean does.
 
     Parameters
     ----------
@@ -173,11 +174,14 @@ class Stacking(Predictor):
         stack = StackingRegressor(
             [(n, m.make_pipeline(s)) for (n, m), s in zip(models, seeds[1:], strict=True)],
             LinearRegression(positive=True),
-            cv=KFold(5, shuffle=True, random_state=seeds[0]),
+            cv=KFold(3, shuffle=True, random_state=seeds[0]),
             n_jobs=self.n_jobs,
         )
         with quiet_bounds():
             self.stack_: Any = stack.fit(codes, z)
+        weights = self.stack_.final_estimator_.coef_
+        if not weights.any():  # a constant would rank nothing
+            weights[:] = 1 / len(weights)
 
     def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
         return np.asarray(self.stack_.predict(codes), dtype=np.float64), None

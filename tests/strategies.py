@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 
 from nasurge.data.spaces import ProductSpace, make_space
 
+NAMES = ("nb201", "nbgraph", "transnas-micro", "transnas-macro", "mobile")
 SPACES = {
-    **{name: make_space(name) for name in ("nb201", "nbgraph", "transnas-micro", "transnas-macro")},
+    **{name: make_space(name) for name in NAMES},
     "product": ProductSpace([list("abc"), ["conv", "pool"], ["-1", "1", "0.5"], ["only"]]),
 }
 _ALL = {name: space.all_codes() for name, space in SPACES.items()}

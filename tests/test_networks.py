@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
+from nasurge.data.costs import network_costs
 from nasurge.data.networks import build_network, count_flops, count_parameters
 from nasurge.data.spaces import CellSpace, Operation, make_space
 from nasurge.errors import ArchitectureError, ParameterError
@@ -57,26 +58,26 @@ def test_flops_follow_the_published_costs(code):
 
 
 @pytest.mark.reference
-def test_parameters_and_flops_are_those_of_the_table():
+def test_parameters_and_flops_of_200_cells_are_those_of_the_table():
     if "NASURGE_DATA" not in os.environ:
         pytest.skip("NASURGE_DATA is not set")
-    table = pd.read_csv(Path(os.environ["NASURGE_DATA"]) / "nb201.csv.gz", nrows=7000)
+    table = pd.read_csv(Path(os.environ["NASURGE_DATA"]) / "nb201.csv.gz")
     codes = NB201.parse(table["arch"].tolist())
     whole = NB201.graphs(codes).mask.all(axis=1)
-    for row in [
-        0,
-        1,
-        6111,
-        *np.flatnonzero(whole)[5:2000:400],
-        *np.flatnonzero(~whole)[:2000:400],
-    ]:
-        network = build_network(NB201, codes[row], classes=10)
-        assert f"{count_parameters(network) / 1e6:.4f}" == f"{table['params_M'][row]:.4f}"
+    rng = np.random.default_rng(0)
+    rows = np.concatenate(
+        [rng.choice(np.flatnonzero(whole), 100), rng.choice(np.flatnonzero(~whole), 100)]
+    )
+    parameters = network_costs(NB201, codes[rows], "parameters")
+    np.testing.assert_allclose(parameters, table["params_M"][rows], atol=5e-5)
+    # The table also counts the edges that no data passes, and so do the costs of codes.
+    costs = network_costs(NB201, codes[rows], "flops")
+    np.testing.assert_allclose(costs, table["flops_M"][rows], atol=0.0012)
+    for i in range(0, len(rows), 20):
+        network = build_network(NB201, codes[rows[i]], classes=10)
+        assert count_parameters(network) / 1e6 == pytest.approx(parameters[i])
         flops = count_flops(network, (3, 32, 32)) / 1e6
-        if whole[row]:
-            assert flops == pytest.approx(table["flops_M"][row], abs=0.0012)
-        else:
-            assert flops < table["flops_M"][row]
+        assert flops == pytest.approx(costs[i]) if whole[rows[i]] else flops <= costs[i] + 1e-9
 
 
 def test_dead_edges_have_parameters_but_no_cost():
@@ -161,6 +162,45 @@ def test_bad_arguments():
     for name in ("classes", "in_channels", "width", "cells"):
         with pytest.raises(ParameterError, match=f"{name} must be at least 1, not 0"):
             build_network(NB201, [1] * 6, **{"classes": 2, name: 0})
+
+
+MOBILE = make_space("mobile")
+
+
+@pytest.mark.parametrize("code", [[0] * 8, [1] * 8, [2] * 8, [1, 0, 2, 0, 1, 2, 0, 0]], ids=str)
+@pytest.mark.parametrize("side", [1, 7, 8, 32])
+def test_networks_of_mobile_take_any_image_size(code, side):
+    network = small(code, MOBILE)
+    assert network(torch.randn(2, 1, side, side)).shape == (2, 3)
+
+
+def test_an_inverted_residual_has_its_published_parts():
+    network = build_network(MOBILE, [1] + [0] * 7, classes=10)
+    convolutions = [layer for layer in network[1].modules() if isinstance(layer, torch.nn.Conv2d)]
+    assert [(c.in_channels, c.out_channels, c.kernel_size[0], c.groups) for c in convolutions] == [
+        (16, 48, 1, 1),
+        (48, 48, 3, 48),
+        (48, 16, 1, 1),
+    ]
+    # A skip is the identity in a stage, a projection between two.
+    assert isinstance(network[2], torch.nn.Identity)
+    assert count_parameters(network[3]) == 16 * 32 + 2 * 32
+
+
+def test_networks_of_mobile_with_the_same_function_give_the_same_output():
+    first, second = small([1, 0] + [0] * 6, MOBILE), small([0, 1] + [0] * 6, MOBILE)
+    x = torch.randn(2, 1, 8, 8)
+    assert torch.equal(first(x), second(x))
+
+
+def test_the_costs_of_mobile_are_those_of_its_networks():
+    codes = np.concatenate([MOBILE.sample(4, seed=0), [[0] * 8, [2] * 8]])
+    for cost, count in (("parameters", count_parameters), ("flops", None)):
+        costs = network_costs(MOBILE, codes, cost)
+        for code, value in zip(codes, costs, strict=True):
+            network = build_network(MOBILE, code, classes=10)
+            own = count(network) if count else count_flops(network, (3, 32, 32))
+            assert value == pytest.approx(own / 1e6)
 
 
 def test_an_unknown_operation_is_named():

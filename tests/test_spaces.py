@@ -20,6 +20,7 @@ SIZES = {
     "nbgraph": (9 * (9**4 - 1), 26206),
     "transnas-micro": (4096, None),
     "transnas-macro": (3256, 3256),
+    "mobile": (3**8, 7 * 3 * 7 * 3 * 7),
     "product": (3 * 2 * 3 * 1, 3 * 2 * 3 * 1),
 }
 
@@ -270,6 +271,8 @@ CELL = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
         ("transnas-macro", "64-212-basic", "4 to 6 modules"),
         ("transnas-macro", "64-2123-fancy", "64-MODULES-basic"),
         ("transnas-macro", "64-1111-basic", "breaks a rule"),
+        ("mobile", "mb3k3|skip", "expected 8 layers, found 2"),
+        ("mobile", "|".join(["mb3k3"] * 7 + ["mb4k3"]), "'mb4k3' is none of"),
         ("product", "a|conv|2|only", "choice 2 is '2', allowed -1, 1, 0.5"),
         ("product", "a|conv", "expected 4 choices, found 2"),
     ],
@@ -325,3 +328,17 @@ def test_a_sign_belongs_to_its_number():
 def test_an_unknown_space_suggests_the_nearest():
     with pytest.raises(UnknownNameError, match="did you mean 'nb201'"):
         make_space("nb-201")
+
+
+def test_where_the_identities_of_a_stage_stand_makes_no_difference():
+    space = make_space("mobile")
+    first, second, third = space.parse(
+        [
+            "mb3k3|skip|mb6k5|mb6k5|skip|skip|mb3k3|skip",
+            "skip|mb3k3|mb6k5|skip|mb6k5|skip|skip|mb3k3",
+            "skip|mb3k3|skip|mb6k5|mb6k5|skip|skip|mb3k3",  # a skip at layer 3 is a projection
+        ]
+    )
+    ids = space.function_ids([first, second, third])
+    assert ids[0] == ids[1] != ids[2]
+    assert np.array_equal(space.canonical([first, second]), [second, second])

@@ -10,6 +10,7 @@ from .base import Codes, Graphs, Operation, PathSet, Space
 from .cell import CellSpace, NASBench201, TransNASMicro
 from .frame import Frame
 from .macro import TransNASMacro
+from .mobile import Mobile
 from .nbgraph import NASBenchGraph
 from .product import ProductSpace
 
@@ -19,6 +20,7 @@ __all__ = [
     "Codes",
     "Frame",
     "Graphs",
+    "Mobile",
     "NASBench201",
     "NASBenchGraph",
     "Operation",
@@ -31,7 +33,7 @@ __all__ = [
 ]
 
 SPACES: dict[str, type[Space]] = {
-    cls.name: cls for cls in (NASBench201, NASBenchGraph, TransNASMicro, TransNASMacro)
+    cls.name: cls for cls in (NASBench201, NASBenchGraph, TransNASMicro, TransNASMacro, Mobile)
 }
 
 
@@ -47,7 +49,8 @@ def make_space(spec: str | dict[str, Any]) -> Space:
     Parameters
     ----------
     spec : str or dict
-        ``"nb201"``, ``"nbgraph"``, ``"transnas-micro"``, ``"transnas-macro"``, or a description.
+        ``"nb201"``, ``"nbgraph"``, ``"transnas-micro"``, ``"transnas-macro"``, ``"mobile"``, or a
+        description.
 
     Raises
     ------

@@ -1,0 +1,335 @@
+"""Training of supernets: which paths a step takes, and the loop around it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..data.devices import resolve_device
+from ..data.images import Images
+from ..data.seeds import Seed, as_generator
+from ..data.spaces import Codes, Space
+from ..errors import ParameterError, UnknownNameError
+from .supernet import Supernet, operations_of
+from .supernet_layers import uniform_codes
+from .train import Progress, _Batches, _on
+
+PRECISIONS = ("float32", "bfloat16")
+Allowed = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class SupernetHistory:
+    """How a training of a supernet went.
+
+    Attributes
+    ----------
+    losses : tuple of float
+        Mean loss of the sampled paths, one per epoch.
+    seconds : float
+        Wall-clock time of the steps.
+    steps : int
+        Optimiser steps.
+    device : str
+    diverged : bool
+        Whether the loss became infinite or NaN, which ends the training: the weights are lost, a
+        checkpoint is that of the epoch before.
+    """
+
+    losses: tuple[float, ...]
+    seconds: float
+    steps: int
+    device: str
+    diverged: bool = False
+
+
+def spos(space: Space, steps: int, rng: np.random.Generator, allowed: Allowed | None) -> Codes:
+    """Return one path a step, shape (steps, 1, d), drawn uniformly among the live ones.
+
+    References
+    ----------
+    Z. Guo et al. Single path one-shot neural architecture search with uniform sampling. ECCV 2020.
+    """
+    return uniform_codes(space, steps, rng, allowed)[:, None]
+
+
+def fairnas(space: Space, steps: int, rng: np.random.Generator, allowed: Allowed | None) -> Codes:
+    """Return k paths a step, shape (steps, k, d), that use every operation of every edge once.
+
+    Where fewer operations are allowed than elsewhere, some are used again.
+
+    References
+    ----------
+    X. Chu, B. Zhang, R. Xu. FairNAS: Rethinking evaluation fairness of weight sharing neural
+    architecture search. ICCV 2021.
+    """
+    most = max(space.cardinalities)
+    columns = []
+    for variable, cardinality in enumerate(space.cardinalities):
+        values = np.arange(cardinality) if allowed is None else np.flatnonzero(allowed[variable])
+        orders = rng.permuted(np.tile(values, (steps, 1)), axis=1)
+        columns.append(orders[:, np.arange(most) % len(values)])
+    codes: Codes = np.stack(columns, axis=2).astype(np.int8)
+    return codes if allowed is None else codes[:, : int(allowed.sum(axis=1).max())]
+
+
+def sandwich(space: Space, steps: int, rng: np.random.Generator, allowed: Allowed | None) -> Codes:
+    """Return the largest path, two drawn ones and the smallest, shape (steps, 4, d).
+
+    Largest and smallest: the operation of most and of least depth at every place, cuts left out.
+
+    References
+    ----------
+    J. Yu, T. Huang. Universally slimmable networks and improved training techniques. ICCV 2019.
+    """
+    drawn = uniform_codes(space, 2 * steps, rng, allowed).reshape(steps, 2, -1)
+    ends = [np.broadcast_to(end, (steps, 1, end.size)) for end in extremes(space, allowed)]
+    return np.concatenate([ends[0], drawn, ends[1]], axis=1)
+
+
+def extremes(space: Space, allowed: Allowed | None = None) -> tuple[Codes, Codes]:
+    """Return the largest and the smallest architecture, shape (d,) each.
+
+    Examples
+    --------
+    >>> from nasurge.data.spaces import make_space
+    >>> [code.tolist() for code in extremes(make_space("nb201"))]
+    [[3, 3, 3, 3, 3, 3], [1, 1, 1, 1, 1, 1]]
+    """
+    depth = np.array([operation.depth for operation in space.operations])
+    cuts = np.array([operation.kind == "zero" for operation in space.operations])
+    usable = np.ones((space.n_variables, len(depth)), dtype=bool) if allowed is None else allowed
+    large = np.where(usable, np.where(cuts, -1.0, depth), -2.0).argmax(axis=1)
+    small = np.where(usable, np.where(cuts, 1e6, depth), 1e7).argmin(axis=1)
+    return large.astype(np.int8), small.astype(np.int8)
+
+
+RULES: dict[str, Callable[[Space, int, np.random.Generator, Allowed | None], Codes]] = {
+    "spos": spos,
+    "fairnas": fairnas,
+    "sandwich": sandwich,
+}
+"""Names of the rules by which paths are drawn: from (space, steps, generator, allowed values)."""
+
+
+def train_supernet(
+    supernet: Supernet,
+    images: Images,
+    *,
+    rule: str = "spos",
+    allowed: Allowed | None = None,
+    epochs: int = 20,
+    batch_size: int = 64,
+    learning_rate: float = 0.1,
+    weight_decay: float = 5e-4,
+    clip: float = 5.0,
+    distil: bool = True,
+    flip: bool | None = None,
+    shift: int | None = None,
+    precision: str = "float32",
+    channels_last: bool = False,
+    compile: bool = False,  # noqa: A002 - as recipes call it
+    device: str = "auto",
+    seed: Seed = None,
+    progress: Progress | None = None,
+) -> SupernetHistory:
+    """Train the shared weights in place and return how it went.
+
+    Stochastic gradient descent with Nesterov momentum 0.9 and a cosine learning rate. A step
+    computes the rule's paths, sums their gradients and changes the weights they used.
+
+    Parameters
+    ----------
+    supernet : Supernet
+        Ends on ``device``.
+    images : Images
+    rule : {"spos", "fairnas", "sandwich"}
+        One path drawn uniformly; all operations of every edge once; the largest, the smallest and
+        two others.
+    allowed : bool array, shape (d, k), optional
+        The values that each variable may take; by default all.
+    epochs, batch_size : int
+    learning_rate, weight_decay : float
+    clip : float
+        The norm to which longer gradients are cut; 0 cuts none.
+    distil : bool
+        With ``sandwich``, teach the other paths what the largest says instead of the labels.
+    flip, shift
+        As for ``train_network``.
+    precision : {"float32", "bfloat16"}
+        ``bfloat16`` computes the layers that bear it in mixed precision.
+    channels_last : bool
+        Keep images and weights in channels-last memory order.
+    compile : bool
+        Compile every operation with ``torch.compile``: pays for long trainings only.
+    device : str
+        As for ``nasurge.data.devices.resolve_device``.
+    seed : int, Generator or None
+        Chooses paths, batches and augmentation; on one CPU with the same number of threads the
+        same seed gives the same weights. Global random state is neither read nor written.
+    progress : callable, optional
+        Called with (epochs done, ``epochs``) after every epoch.
+
+    Raises
+    ------
+    ParameterError
+        If a number is outside its range.
+    UnknownNameError
+        If there is no such rule.
+    DeviceError
+        If ``device`` is not there.
+
+    Examples
+    --------
+    >>> from nasurge.data.images import load_images
+    >>> from nasurge.data.spaces import make_space
+    >>> images, space = load_images("digits", limit=200), make_space("nb201")
+    >>> supernet = Supernet(space, classes=10, in_channels=1, width=4, cells=1, seed=0)
+    >>> history = train_supernet(supernet, images, epochs=2, seed=0, device="cpu")
+    >>> history.steps, history.diverged
+    (8, False)
+    >>> supernet.evaluate(space.sample(3, seed=0), images).accuracy.shape
+    (3,)
+    """
+    if rule not in RULES:
+        raise UnknownNameError("rule", rule, RULES)
+    least = {"epochs": (epochs, 1), "batch_size": (batch_size, 2), "clip": (clip, 0)}
+    for name, (value, lowest) in least.items():
+        if value < lowest:
+            raise ParameterError(f"{name} must be at least {lowest}, not {value}")
+    if learning_rate <= 0 or weight_decay < 0 or precision not in PRECISIONS:
+        raise ParameterError(
+            "learning_rate must be above 0, weight_decay at least 0 and precision one of "
+            f"{', '.join(PRECISIONS)}, not {learning_rate}, {weight_decay} and {precision!r}"
+        )
+    rng = as_generator(seed)
+    training = _Training(
+        supernet,
+        image_batches(supernet, images, batch_size, flip, shift, device, rng, channels_last),
+        rule=rule,
+        allowed=allowed,
+        root=int(rng.integers(2**63)),
+        distil=distil and rule == "sandwich",
+        clip=clip,
+        precision=precision,
+    )
+    if compile:
+        for operation in operations_of(supernet):
+            operation.compile()
+    training.optimise(learning_rate, weight_decay, epochs)
+    while not training.done(epochs):
+        training.epoch()
+        if progress:
+            progress(len(training.losses), epochs)
+    return training.history()
+
+
+def image_batches(
+    supernet: Supernet,
+    images: Images,
+    batch_size: int,
+    flip: bool | None,
+    shift: int | None,
+    device: str,
+    rng: np.random.Generator,
+    channels_last: bool = False,
+) -> _Batches:
+    """Put supernet and training images on the device, and return augmented batches of them."""
+    channels, height, _ = images.train_x.shape[1:]
+    device = resolve_device(device)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    supernet.to(device=device).to(memory_format=layout)  # type: ignore[call-overload]
+    train = _on(images.train_x, images.train_y, device)
+    mirrored = channels > 1 if flip is None else flip
+    moved = height // 8 if shift is None else shift
+    return _Batches(*train, batch_size, mirrored, moved, layout, rng)
+
+
+class _Training:
+    """One training at some epoch: weights, batches, optimiser and what was measured so far."""
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        batches: _Batches,
+        *,
+        rule: str,
+        allowed: Allowed | None,
+        root: int,
+        distil: bool,
+        clip: float,
+        precision: str,
+    ) -> None:
+        self.supernet, self.batches = supernet, batches
+        self.rule, self.allowed, self.root = rule, allowed, root
+        self.distil, self.clip, self.precision = distil, clip, precision
+        self.device = str(batches.y.device)
+        self.losses: list[float] = []
+        self.seconds, self.diverged = 0.0, False
+
+    def optimise(self, learning_rate: float, weight_decay: float, epochs: int) -> None:
+        """Make the optimiser and its schedule."""
+        self.optimiser = torch.optim.SGD(
+            self.supernet.parameters(),
+            learning_rate,
+            momentum=0.9,
+            weight_decay=weight_decay,
+            nesterov=True,
+        )
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+            self.optimiser, epochs * self.batches.steps
+        )
+
+    def done(self, epochs: int) -> bool:
+        """Whether no epoch is left."""
+        return self.diverged or len(self.losses) >= epochs
+
+    def epoch(self) -> None:
+        """Train one epoch; its paths follow from the seed and its number alone."""
+        start = time.perf_counter()
+        self.supernet.train()
+        rng = np.random.default_rng((self.root, len(self.losses)))
+        codes = RULES[self.rule](self.supernet.space, self.batches.steps, rng, self.allowed)
+        total = torch.zeros((), device=self.device)
+        for paths, (x, y) in zip(codes, self.batches.epoch(), strict=True):
+            self.optimiser.zero_grad()
+            for loss in self._losses(paths, x, y):
+                loss.backward()  # type: ignore[no-untyped-call]
+                total += loss.detach()
+            if self.clip:
+                nn.utils.clip_grad_norm_(self.supernet.parameters(), self.clip)
+            self.optimiser.step()
+            self.schedule.step()
+        mean = float(total) / codes.shape[0] / codes.shape[1]  # the one wait per epoch
+        self.diverged = not np.isfinite(mean)
+        self.losses.append(mean)
+        self.seconds += time.perf_counter() - start
+
+    def _losses(self, paths: Codes, x: Tensor, y: Tensor) -> Iterator[Tensor]:
+        """Yield the loss of every path of a step, each computed when the last is done with."""
+        teacher: Tensor | None = None
+        kind = self.device.partition(":")[0]
+        for code in paths:
+            mixed = self.precision == "bfloat16"
+            with torch.autocast(kind, torch.bfloat16, enabled=mixed):
+                logits = self.supernet(x, code)
+                yield functional.cross_entropy(logits, y if teacher is None else teacher)
+            if self.distil and teacher is None:
+                teacher = logits.detach().float().softmax(dim=1)
+
+    def history(self) -> SupernetHistory:
+        """Return what was measured."""
+        return SupernetHistory(
+            losses=tuple(self.losses),
+            seconds=self.seconds,
+            steps=len(self.losses) * self.batches.steps,
+            device=self.device,
+            diverged=self.diverged,
+        )
