@@ -193,3 +193,13 @@ def test_the_quick_normal_is_a_normal() -> None:
     place, y = np.array([[0.0, 2.0], [0.5, -1.0]]), np.array([0.3, 2.1])
     quick = boosting._quick_normal()(place).logpdf(y)
     assert np.allclose(quick, norm.logpdf(y, loc=place[0], scale=np.exp(place[1])))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])  # labels of which no model learns anything
+def test_stacking_ranks_even_where_no_model_beats_the_mean(seed: int) -> None:
+    space = make_space("nb201")
+    codes = space.sample(20, seed=seed, unique=True)
+    y = np.random.default_rng(seed).normal(size=20)
+    stack = make_predictor("stacking", space, n_estimators=5, seed=0).fit(codes, y)
+    assert np.ptp(stack.predict(codes)) > 0.1
+    assert np.allclose(stack.stack_.final_estimator_.coef_, 0.25)

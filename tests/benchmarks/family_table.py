@@ -45,7 +45,12 @@ def _table(header: list[str], body: list[list[str]]) -> str:
 
 
 def _shown(measured: Row) -> str:
-    """Return a mean, with half of its interval where there are trials enough for one."""
+    """Return a mean, with half of its interval where there are trials enough for one.
+
+    A predictor that scored all architectures alike in a trial has no correlation.
+    """
+    if measured["mean"] is None:
+        return "none"
     mean = f"{measured['mean']:.3f}".replace("0.", ".", 1)
     if measured["n"] < 3:
         return mean
@@ -88,11 +93,11 @@ def _wide(cells: Cells, tasks: list[str], n: int) -> str:
 
 
 def _mean(cells: Cells, tasks: list[str], size: int, name: str) -> float | None:
-    """Return the mean tau over the tasks, None where one was not measured."""
+    """Return the mean tau over the tasks, None where one was not measured or has none."""
     if any((task, size, name) not in cells for task in tasks):
         return None
     taus = [cells[task, size, name][False]["kendall_tau"]["mean"] for task in tasks]
-    return float(np.mean(taus))
+    return None if None in taus else float(np.mean(taus))
 
 
 def _ranked(cells: Cells, tasks: list[str], n: int) -> list[str]:
