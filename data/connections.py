@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from .encoders import Features, _Encoder
 from .spaces import Codes, Space
@@ -55,9 +55,8 @@ class Connections(_Encoder):
             *(f"{what}:{name}" for what in ("share", "share2", "all") for name in operations),
         ]
 
-    def transform(self, codes: ArrayLike) -> Features:
+    def _features(self, codes: Codes) -> Features:
         """Return the features, shape (n, f)."""
-        codes = self.space.check(codes)
         v = len(self.space.graphs(codes[:1]).nodes[0])
         step = max(1, _MOST_NODES_AT_ONCE // v**2)
         parts = [self._chunk(codes[i : i + step]) for i in range(0, len(codes), step)]

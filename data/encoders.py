@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import product
 from typing import Any, Self
 
@@ -9,12 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from .spaces import Space
+from .spaces import Codes, Space
 
 Features = NDArray[np.float64]
 
 # Beyond this many columns, whole paths are replaced by the short pieces they are made of.
 _MAX_PATH_COLUMNS = 256
+# Of spaces with fewer codes, the features of all architectures are kept once a quarter is wanted.
+_MOST_KEPT = 100_000
+_WANTED = 4
 
 
 class _Encoder(TransformerMixin, BaseEstimator):
@@ -54,7 +58,23 @@ class _Encoder(TransformerMixin, BaseEstimator):
         ArchitectureError
             If a row is not in the space.
         """
+        codes = self.space.check(codes)
+        if self.space.n_codes > _MOST_KEPT or len(codes) * _WANTED < self.space.size:
+            return self._features(codes)
+        kind: Any = type(self)
+        known, features = _whole_space(kind, self.space)
+        return np.asarray(features[np.searchsorted(known, self.space.index(codes))])
+
+    def _features(self, codes: Codes) -> Features:
+        """Return the features of checked codes, each row's whatever stands beside it."""
         raise NotImplementedError
+
+
+@lru_cache(maxsize=12)
+def _whole_space(kind: type[_Encoder], space: Space) -> tuple[NDArray[np.int64], Features]:
+    """Return the number of every architecture, ascending, and its features by an encoder."""
+    codes = space.all_codes()
+    return space.index(codes), kind(space)._features(codes)  # noqa: SLF001 - of this class
 
 
 class OneHot(_Encoder):
@@ -75,9 +95,8 @@ class OneHot(_Encoder):
     def _names(self) -> list[str]:
         return [f"x{i}={v}" for i, k in enumerate(self.space.cardinalities) for v in range(k)]
 
-    def transform(self, codes: ArrayLike) -> Features:
+    def _features(self, codes: Codes) -> Features:
         """Return the one-hot code of each architecture, shape (n, sum of cardinalities)."""
-        codes = self.space.check(codes)
         offsets = np.cumsum((0, *self.space.cardinalities[:-1]))
         features = np.zeros((len(codes), sum(self.space.cardinalities)))
         np.put_along_axis(features, codes + offsets, 1.0, axis=1)
@@ -133,7 +152,7 @@ class Paths(_Encoder):
         convolutions = {k for k, o in enumerate(self.space.operations) if o.kind == "conv"}
         return np.array([convolutions.isdisjoint(s) for s in self._sequences()])
 
-    def transform(self, codes: ArrayLike) -> Features:
+    def _features(self, codes: Codes) -> Features:
         """Return the count of each sequence, shape (n, f)."""
         kept, longest, whole = self._layout
         found = self.space.paths(codes)
@@ -211,9 +230,8 @@ class Structure(_Encoder):
             *(f"{what}_{k}" for what in ("depth", "pools", "convs") for k in range(slots)),
         ]
 
-    def transform(self, codes: ArrayLike) -> Features:
+    def _features(self, codes: Codes) -> Features:
         """Return the structural features, shape (n, f)."""
-        codes = self.space.check(codes)
         kinds = np.array([o.kind for o in self.space.operations] + [""])  # last: past the end
         depth = np.array([o.depth for o in self.space.operations] + [0.0])
         found = self.space.paths(codes)

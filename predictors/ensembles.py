@@ -10,7 +10,14 @@ from scipy.special import ndtr, ndtri
 from ..data.seeds import Seed
 from ..data.spaces import Codes, Space
 from .base import Predictor, Scores
-from .kernels import GaussianProcess, RBFGaussianProcess, grown, quiet_bounds, refitted
+from .kernels import (
+    GaussianProcess,
+    RBFGaussianProcess,
+    grown,
+    posterior,
+    quiet_bounds,
+    refitted,
+)
 from .labels import Labels
 from .linear import BayesianRidge
 from .neural import MLPEnsemble
@@ -67,6 +74,7 @@ class GPNASEnsemble(Predictor):
 
     minimum_labels = 3
     offers_std = True
+    quick_update = True
     heavy_imports = ("sklearn.gaussian_process",)
 
     def __init__(self, space: Space, *, labels: str = "normal-scores", seed: Seed = None) -> None:
@@ -89,7 +97,7 @@ class GPNASEnsemble(Predictor):
         self.share_pipelines_ = [refitted(old, codes, shares) for old in self.share_pipelines_]
 
     def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
-        found = [pipeline.predict(codes, return_std=True) for pipeline in self.pipelines_]
+        found = [posterior(pipeline, codes) for pipeline in self.pipelines_]
         members = [mean for mean, _ in found]
         members += [_from_shares(pipeline.predict(codes)) for pipeline in self.share_pipelines_]
         variance = np.mean([std**2 for _, std in found], axis=0) + np.var(members, axis=0)

@@ -19,6 +19,8 @@ from .pipelines import PipelinePredictor
 
 # With `update`, hyperparameters are searched again when the labels have grown by this factor.
 _GROWTH = 1.1
+# Rows whose kernel with the labelled ones is computed at once: it stays in the cache.
+_ROWS_AT_ONCE = 1024
 
 
 def few_steps(
@@ -65,6 +67,15 @@ def refitted(pipeline: Pipeline, codes: Codes, z: Labels) -> Pipeline:
     return make_pipeline(*steps, process).fit(codes, z)
 
 
+def posterior(pipeline: Pipeline, codes: Codes) -> tuple[Scores, Scores]:
+    """Return mean and deviation, each (n,), by a pipeline that ends in a Gaussian process."""
+    features, process = pipeline[:-1].transform(codes), pipeline[-1]
+    starts = range(0, max(1, len(features)), _ROWS_AT_ONCE)
+    parts = [process.predict(features[i : i + _ROWS_AT_ONCE], return_std=True) for i in starts]
+    means, deviations = zip(*parts, strict=True)
+    return np.concatenate(means), np.concatenate(deviations)
+
+
 class GaussianProcess(PipelinePredictor):
     """A Gaussian process with a Matern-3/2 kernel on structural features.
 
@@ -97,6 +108,7 @@ class GaussianProcess(PipelinePredictor):
 
     minimum_labels = 3
     offers_std = True
+    quick_update = True
     default_features: ClassVar[tuple[str, ...]] = ("structure", "onehot")
     heavy_imports: ClassVar[tuple[str, ...]] = ("sklearn.gaussian_process",)
 
@@ -139,8 +151,7 @@ class GaussianProcess(PipelinePredictor):
             self.pipeline_ = refitted(self.pipeline_, codes, z)
 
     def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
-        scores, std = self.pipeline_.predict(codes, return_std=True)
-        return scores, std
+        return posterior(self.pipeline_, codes)
 
 
 class RBFGaussianProcess(GaussianProcess):

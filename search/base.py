@@ -238,14 +238,17 @@ class Searcher(ABC):
             raise ParameterError(f"ask takes a number of architectures, not {n!r}") from None
         if count < 1:
             raise ParameterError(f"ask takes a number of at least 1, not {count}")
-        before = self._rng.bit_generator.state
+        before, kept = self._rng.bit_generator.state, self._state()
         try:
             codes = self._unseen(self._ask(count))[:count]
             if len(codes) < count:
                 spare = self._unseen(np.concatenate([codes, self._draw(count)]))
                 codes = spare[:count]
+            keys = self.space.index(codes)
+            self._remaining.take(keys)
         except BaseException:  # an interrupted fit must not change what a resumed search asks
             self._rng.bit_generator.state = before
+            self._load_state(kept)
             raise
         if not len(codes):
             where = "space" if self._allowed is None else f"pool of {len(self._allowed)}"
@@ -253,8 +256,6 @@ class Searcher(ABC):
                 f"every architecture of the {where} in space {self.space.name!r} has been asked "
                 "or told; lower the budget or allow more architectures"
             )
-        keys = self.space.index(codes)
-        self._remaining.take(keys)
         self._pending.update(dict.fromkeys(keys.tolist()))
         return codes
 

@@ -160,9 +160,6 @@ class BayesianOptimisation(Searcher):
             proposed = self._proposals(model, n - missing, drawn)
         except LabelError:  # too few values, or all the same
             return self._draw(n)
-        except BaseException:  # interrupted: what is half-learnt must not be asked again
-            self._model = None
-            raise
         return np.concatenate([drawn, proposed])
 
     def _fitted(self, codes: Codes, values: Values) -> _Process | _Guide:
@@ -359,16 +356,31 @@ class _Guide:
 
     def __init__(self, predictor: Regressor, pool: Codes, seed: int) -> None:
         self.pool, self._predictor, self._seed = pool, predictor, seed
-        self._learnt = -1
+        self._fitted: Any = None
+        self._learnt = 0
 
     def learn(self, codes: Codes, values: Values, chosen: Chosen) -> Chosen:
-        """Fit a fresh predictor to all told values, if there are new ones."""
-        if len(values) == self._learnt:
+        """Learn all told values: by ``update`` where that takes milliseconds.
+
+        What is learnt depends on the values and on how many the last whole fit had, which is
+        returned: a restored search goes on as this one.
+        """
+        from ..predictors.kernels import grown
+
+        n, base = len(values), chosen[0]
+        if n == self._learnt:
             return chosen
-        fitted: Any = fresh_predictor(self._predictor, self._seed).fit(codes, values)
-        self._found = fitted.predict(self.pool, return_std=True)
-        self.best, self._learnt = float(values.max()), len(values)
-        return chosen
+        if grown(n, base) or not getattr(self._predictor, "quick_update", False):
+            base, self._fitted = n, None
+        if self._fitted is None:
+            self._fitted = fresh_predictor(self._predictor, self._seed)
+            self._fitted.fit(codes[:base], values[:base])
+            self._learnt = base
+        if n > self._learnt:
+            self._fitted.update(codes[self._learnt :], values[self._learnt :])
+        self._found = self._fitted.predict(self.pool, return_std=True)
+        self.best, self._learnt = float(values.max()), n
+        return base, chosen[1]
 
     def expect(self, codes: Codes) -> None:
         """Do nothing: a predictor cannot be told what is only expected."""

@@ -198,8 +198,9 @@ class PredNAS(Searcher):
         """
         known = ~np.isnan(self.values_)
         codes, values = self.codes_[known], self.values_[known]
-        if self._guide is None or len(values) >= _GROWTH * self._n_base:
-            base = len(values) if self._guide is not None or not self._n_base else self._n_base
+        grown = len(values) >= _GROWTH * self._n_base
+        if self._guide is None or grown:
+            base = len(values) if grown else self._n_base
             guide = fresh_predictor(self.predictor, self._predictor_seed)
             self._guide = guide.fit(codes[:base], values[:base])
             self._n_base = self._n_learnt = base

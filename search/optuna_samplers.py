@@ -144,17 +144,10 @@ class OptunaSearcher(Searcher):
             self._study = study  # only if nothing interrupted the line before
 
     def _ask(self, n: int) -> Codes:
-        before = len(self._proposed)
         asked: list[int] = []
-        try:
-            with _quiet():
-                while len(asked) < n and (key := self._suggest()) is not None:
-                    asked.append(key)
-        except BaseException:
-            del self._proposed[before:], self._outcomes[before:]
-            self._running = {k: t for k, t in self._running.items() if t < before}
-            self._study = None
-            raise
+        with _quiet():
+            while len(asked) < n and (key := self._suggest()) is not None:
+                asked.append(key)
         return self.space.from_index(np.array(asked, dtype=np.int64))
 
     def _suggest(self) -> int | None:

@@ -70,24 +70,6 @@ def test_contract_with_the_gaussian_process():
     searcher_contract(BayesianOptimisation, SPACE)
 
 
-@pytest.mark.slow
-def test_an_interruption_changes_nothing_that_is_asked_later(monkeypatch):
-    calm, stopped = (searched(BayesianOptimisation(SPACE, seed=4), threes, 9) for _ in range(2))
-    with monkeypatch.context() as patch:
-        appended = SequentialGP.append
-
-        def interrupted(self, row):
-            appended(self, row)
-            raise KeyboardInterrupt
-
-        patch.setattr(SequentialGP, "append", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            stopped.ask(3)
-    for searcher in (calm, stopped):
-        searched(searcher, threes, 4, batch=2)
-    assert np.array_equal(calm.codes_, stopped.codes_)
-
-
 def test_contract_with_a_predictor():
     def make(space, **parameters):
         guide = nasurge.make_predictor("ridge", space)

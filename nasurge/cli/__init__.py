@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import building, listing, running
+from . import building, listing, running, supernets
 
 app = typer.Typer(
     name="nasurge",
@@ -42,11 +42,10 @@ app.command()(running.search)
 app.command()(running.validate)
 app.command()(running.report)
 app.command()(running.demo)
+app.add_typer(supernets.app, name="supernet")
+app.add_typer(building.app, name="table")
 app.command()(listing.predictors)
 app.command()(listing.searchers)
-
-
-app.add_typer(building.app, name="table")
 
 
 def main() -> None:

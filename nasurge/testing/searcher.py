@@ -12,10 +12,13 @@ or call ``searcher_contract(MySearcher, space)`` for all of them. ``make`` is ca
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import random
+import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -191,6 +194,61 @@ def check_keeps_to_its_pool(make: MakeSearcher, space: Space) -> None:
     assert issubclass(ExhaustedError, NasurgeError)
 
 
+def check_an_interrupted_ask_changes_nothing(make: MakeSearcher, space: Space) -> None:
+    """Check that Ctrl-C anywhere inside ``ask`` leaves the searcher as it was before."""
+    calm, stopped = make(space, seed=0), make(space, seed=0)
+    assert np.array_equal(_advance(calm, 8), _advance(stopped, 8))
+    for share in (0.0, 0.4, 0.8, 0.99):
+        before = through_files(stopped.state_dict())
+        expected, calls = _ask_until(calm, np.inf)
+        assert expected is not None
+        asked, _ = _ask_until(stopped, share * calls)
+        if asked is None:
+            after = through_files(stopped.state_dict())
+            changed = [key for key in before if not _same(before[key], after[key])]
+            assert not changed, f"an interrupted ask changed {', '.join(changed)}"
+            asked = stopped.ask(5)
+        assert np.array_equal(asked, expected), "an interruption changed what is asked later"
+        for searcher in (calm, stopped):
+            searcher.tell(asked, _objective(asked))
+
+
+def _ask_until(searcher: Searcher, limit: float) -> tuple[Codes | None, int]:
+    """Return what is asked, and how many calls that took; None where ``limit`` was exceeded.
+
+    Counted, and interrupted, are functions of this package and of those of searcher and predictor.
+    """
+    parts = (searcher, getattr(searcher, "predictor", None))
+    packages = {"nasurge", *(type(part).__module__.partition(".")[0] for part in parts)}
+    calls = 0
+
+    def watch(frame: FrameType, event: str, _: Any) -> None:
+        nonlocal calls
+        name = str(frame.f_globals.get("__name__")).partition(".")[0]
+        # An error at the entry of a generator would keep it from cleaning up behind itself.
+        generator = frame.f_code.co_flags & inspect.CO_GENERATOR
+        if event == "call" and name in packages and not generator and frame.f_code is not here:
+            calls += 1
+            if calls > limit:
+                raise KeyboardInterrupt
+
+    here, old = watch.__code__, sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        return searcher.ask(5), calls
+    except KeyboardInterrupt:
+        return None, calls
+    finally:
+        sys.setprofile(old)
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Return whether two entries of a state are equal, NaN like NaN."""
+    if isinstance(a, np.ndarray) and a.dtype.kind == "f":
+        return np.array_equal(a, b, equal_nan=True)
+    return np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b
+
+
 SEARCHER_CHECKS: tuple[Callable[[MakeSearcher, Space], None], ...] = (
     check_asks_valid_architectures,
     check_never_asks_twice,
@@ -200,6 +258,7 @@ SEARCHER_CHECKS: tuple[Callable[[MakeSearcher, Space], None], ...] = (
     check_learns_from_what_it_is_told,
     check_survives_failures,
     check_keeps_to_its_pool,
+    check_an_interrupted_ask_changes_nothing,
 )
 
 
