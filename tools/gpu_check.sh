@@ -1,7 +1,7 @@
 #!/bin/sh
 # The chain of trained networks on a GPU: networks, supernet, differentiable search, resumed and
 # shared training. It has NOT been run on a GPU yet: no machine with one was at hand when it was
-# written. On a CPU its first step has run; the mixed precision was too slow there and is left out.
+# written. On a CPU its first two steps have been run; mixed precision, slow there, is left out.
 #
 #     sh tools/gpu_check.sh [DEVICE]      DEVICE is cuda (default), cuda:1, mps or cpu
 set -eu
