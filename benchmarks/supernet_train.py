@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +18,8 @@ from ..data.devices import resolve_device
 from ..data.images import Images
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space
-from ..errors import ParameterError, UnknownNameError
+from ..errors import MissingExtraError, ParameterError, UnknownNameError
+from .checkpoints import load_optimiser_state, optimiser_state, read_checkpoint, write_checkpoint
 from .supernet import Supernet, operations_of
 from .supernet_layers import uniform_codes
 from .train import Progress, _Batches, _on
@@ -138,6 +141,9 @@ def train_supernet(
     compile: bool = False,  # noqa: A002 - as recipes call it
     device: str = "auto",
     seed: Seed = None,
+    checkpoint: Path | None = None,
+    checkpoint_seconds: float = 30.0,
+    distributed: bool = False,
     progress: Progress | None = None,
 ) -> SupernetHistory:
     """Train the shared weights in place and return how it went.
@@ -174,17 +180,29 @@ def train_supernet(
     seed : int, Generator or None
         Chooses paths, batches and augmentation; on one CPU with the same number of threads the
         same seed gives the same weights. Global random state is neither read nor written.
+    checkpoint : Path, optional
+        File in which the state of the training is kept. A training that was killed goes on from
+        it and ends as if it had not been; it must be given the same arguments.
+    checkpoint_seconds : float
+        The state is written after an epoch when so long has passed, and at the end.
+    distributed : bool
+        Share every batch among the processes that ``torchrun`` started, through Hugging Face's
+        ``accelerate`` (``pip install nasurge[distributed]``). All are given the same seed.
     progress : callable, optional
         Called with (epochs done, ``epochs``) after every epoch.
 
     Raises
     ------
     ParameterError
-        If a number is outside its range.
+        If a number is outside its range, or the checkpoint is of another training.
     UnknownNameError
         If there is no such rule.
     DeviceError
         If ``device`` is not there.
+    DataFileError, StorageError
+        If the checkpoint is damaged, or cannot be written.
+    MissingExtraError
+        If ``distributed`` and ``accelerate`` is not installed.
 
     Examples
     --------
@@ -209,26 +227,76 @@ def train_supernet(
             "learning_rate must be above 0, weight_decay at least 0 and precision one of "
             f"{', '.join(PRECISIONS)}, not {learning_rate}, {weight_decay} and {precision!r}"
         )
+    if distributed and seed is None:
+        raise ParameterError("a distributed training needs a seed: its processes draw alike")
+    shares = _accelerator(device) if distributed else None
     rng = as_generator(seed)
     training = _Training(
         supernet,
-        image_batches(supernet, images, batch_size, flip, shift, device, rng, channels_last),
+        image_batches(
+            supernet,
+            images,
+            batch_size,
+            flip,
+            shift,
+            _place(shares) if shares else device,
+            rng,
+            channels_last,
+        ),
         rule=rule,
         allowed=allowed,
         root=int(rng.integers(2**63)),
         distil=distil and rule == "sandwich",
         clip=clip,
         precision=precision,
+        accelerator=shares,
     )
     if compile:
         for operation in operations_of(supernet):
             operation.compile()
     training.optimise(learning_rate, weight_decay, epochs)
+    about = {
+        "rule": rule,
+        "allowed": None if allowed is None else allowed.tolist(),
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "rates": [learning_rate, weight_decay, clip],
+        "root": training.root,
+        "images": [images.name, len(images.train_y)],
+        "network": {"space": supernet.space.name, **supernet.sizes},
+    }
+    if checkpoint:
+        training.resume(checkpoint, about)
+    kept = time.perf_counter()
     while not training.done(epochs):
         training.epoch()
+        late = time.perf_counter() - kept >= checkpoint_seconds or training.done(epochs)
+        first = shares is None or shares.is_main_process
+        if checkpoint and late and first and not training.diverged:
+            training.keep(checkpoint, about)
+            kept = time.perf_counter()
         if progress:
             progress(len(training.losses), epochs)
     return training.history()
+
+
+def _accelerator(device: str) -> Any:
+    """Return the processes that torchrun started, as accelerate sees them."""
+    try:
+        from accelerate import Accelerator, DistributedDataParallelKwargs
+    except ImportError as error:
+        raise MissingExtraError(
+            "training on several devices needs accelerate: pip install nasurge[distributed]"
+        ) from error
+    # A step uses some of the weights only, the same ones in every process.
+    handler = DistributedDataParallelKwargs(find_unused_parameters=True)
+    return Accelerator(cpu=device == "cpu", kwargs_handlers=[handler])
+
+
+def _place(accelerator: Any) -> str:
+    """Return the device of this process, as ``resolve_device`` names it."""
+    device = accelerator.device
+    return "cpu" if device.type == "cpu" else str(device)
 
 
 def image_batches(
@@ -266,8 +334,11 @@ class _Training:
         distil: bool,
         clip: float,
         precision: str,
+        accelerator: Any = None,
     ) -> None:
         self.supernet, self.batches = supernet, batches
+        self.accelerator = accelerator
+        self.network = accelerator.prepare_model(supernet) if accelerator else supernet
         self.rule, self.allowed, self.root = rule, allowed, root
         self.distil, self.clip, self.precision = distil, clip, precision
         self.device = str(batches.y.device)
@@ -299,14 +370,22 @@ class _Training:
         codes = RULES[self.rule](self.supernet.space, self.batches.steps, rng, self.allowed)
         total = torch.zeros((), device=self.device)
         for paths, (x, y) in zip(codes, self.batches.epoch(), strict=True):
+            if self.accelerator:
+                own = slice(self.accelerator.process_index, None, self.accelerator.num_processes)
+                x, y = x[own], y[own]
             self.optimiser.zero_grad()
             for loss in self._losses(paths, x, y):
-                loss.backward()  # type: ignore[no-untyped-call]
+                if self.accelerator:
+                    self.accelerator.backward(loss)
+                else:
+                    loss.backward()  # type: ignore[no-untyped-call]
                 total += loss.detach()
             if self.clip:
                 nn.utils.clip_grad_norm_(self.supernet.parameters(), self.clip)
             self.optimiser.step()
             self.schedule.step()
+        if self.accelerator:
+            total = self.accelerator.reduce(total, "mean")
         mean = float(total) / codes.shape[0] / codes.shape[1]  # the one wait per epoch
         self.diverged = not np.isfinite(mean)
         self.losses.append(mean)
@@ -319,10 +398,44 @@ class _Training:
         for code in paths:
             mixed = self.precision == "bfloat16"
             with torch.autocast(kind, torch.bfloat16, enabled=mixed):
-                logits = self.supernet(x, code)
+                logits = self.network(x, code)
                 yield functional.cross_entropy(logits, y if teacher is None else teacher)
             if self.distil and teacher is None:
                 teacher = logits.detach().float().softmax(dim=1)
+
+    def keep(self, path: Path, about: dict[str, Any]) -> None:
+        """Write all that the epochs left depend on."""
+        tensors, rest = optimiser_state(self.optimiser)
+        kept = {
+            "generator": self.batches.generator.get_state(),
+            **{f"network.{name}": value for name, value in self.supernet.state_dict().items()},
+            **{f"optimiser.{name}": value for name, value in tensors.items()},
+        }
+        state = {"losses": self.losses, "seconds": self.seconds, "optimiser": rest}
+        write_checkpoint(
+            path, kept, {"about": about, **state, "schedule": self.schedule.state_dict()}
+        )
+
+    def resume(self, path: Path, about: dict[str, Any]) -> None:
+        """Go to where the checkpoint was written, if there is one."""
+        if (found := read_checkpoint(path)) is None:
+            return
+        tensors, state = found
+        known = state.get("about", {})
+        if changed := [name for name in about if known.get(name) != about[name]]:
+            raise ParameterError(
+                f"{path} is the checkpoint of another training: {', '.join(changed)} differ; give "
+                "the arguments it had, seed included, or another file"
+            )
+
+        def below(prefix: str) -> dict[str, Tensor]:
+            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+        self.batches.generator.set_state(tensors["generator"])
+        self.supernet.load_state_dict(below("network."))
+        load_optimiser_state(self.optimiser, below("optimiser."), state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.losses, self.seconds = list(state["losses"]), state["seconds"]
 
     def history(self) -> SupernetHistory:
         """Return what was measured."""

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from nasurge.benchmarks.supernet import Supernet, recalibrate
 from nasurge.benchmarks.supernet_layers import uniform_codes
 from nasurge.benchmarks.supernet_train import RULES, extremes, fairnas, train_supernet
+from nasurge.cli import app
 from nasurge.data.images import Images, load_images
 from nasurge.data.spaces import make_space
-from nasurge.errors import ArchitectureError, ParameterError, UnknownNameError
+from nasurge.errors import (
+    ArchitectureError,
+    DataFileError,
+    MissingExtraError,
+    ParameterError,
+    UnknownNameError,
+)
 
 SPACES = {name: make_space(name) for name in ("nb201", "transnas-micro", "mobile")}
 NB201 = SPACES["nb201"]
@@ -172,6 +185,72 @@ def test_a_loss_that_is_no_number_ends_the_training_and_is_marked(few):
     assert len(history.losses) < 5
 
 
+class KilledError(Exception):
+    """Ends a training from within."""
+
+
+@pytest.mark.parametrize("rule", ["spos", "sandwich"])
+def test_a_killed_training_goes_on_to_the_same_weights(rule, few, tmp_path):
+    settings = {"rule": rule, "epochs": 3, "seed": 1, "device": "cpu", "checkpoint_seconds": 0}
+    whole, killed, path = small(), small(), tmp_path / "supernet.safetensors"
+    history = train_supernet(whole, few, **settings)
+
+    def kill(done, total):
+        if done == 2:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        train_supernet(killed, few, **settings, checkpoint=path, progress=kill)
+    resumed = small(seed=9)  # a new process: other weights, until the checkpoint is read
+    again = train_supernet(resumed, few, **settings, checkpoint=path)
+    assert again.losses == history.losses
+    assert same(weights(whole), weights(resumed))
+    done = small(seed=9)
+    assert train_supernet(done, few, **settings, checkpoint=path).losses == history.losses
+    assert same(weights(whole), weights(done))
+    with pytest.raises(ParameterError, match="another training: epochs"):
+        train_supernet(done, few, **{**settings, "epochs": 4}, checkpoint=path)
+    path.write_bytes(b"no")
+    with pytest.raises(DataFileError, match="no checkpoint"):
+        train_supernet(done, few, **settings, checkpoint=path)
+
+
+TWO = """
+import sys
+import torch
+from nasurge.benchmarks.supernet import Supernet
+from nasurge.benchmarks.supernet_train import train_supernet
+from nasurge.data.images import load_images
+from nasurge.data.spaces import make_space
+
+torch.set_num_threads(1)
+images = load_images("digits", limit=150)
+net = Supernet(make_space("nb201"), classes=10, in_channels=1, width=2, cells=1, seed=0)
+history = train_supernet(net, images, epochs=1, seed=0, device="cpu", distributed=True)
+sys.stdout.write(f"{sum(float(p.sum()) for p in net.parameters())!r} {history.losses}\n")
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_train_the_same_weights(tmp_path):
+    pytest.importorskip("accelerate")
+    script = tmp_path / "two.py"
+    script.write_text(TWO)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run([*launch, str(script)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()
+    assert first == second
+
+
+def test_a_distributed_training_needs_a_seed_and_accelerate(few):
+    with pytest.raises(ParameterError, match="seed"):
+        train_supernet(small(), few, distributed=True)
+    if importlib.util.find_spec("accelerate") is None:
+        with pytest.raises(MissingExtraError, match="distributed"):
+            train_supernet(small(), few, seed=0, distributed=True)
+
+
 def test_mixed_precision_and_channels_last_train(few):
     history = train_supernet(
         small(), few, epochs=1, precision="bfloat16", channels_last=True, device="cpu", seed=0
@@ -203,3 +282,20 @@ def test_wrong_arguments_are_named(few):
             train_supernet(small(), few, **{name: value})
     with pytest.raises(ParameterError, match="part"):
         small().evaluate([[1] * 6], few, part="all")
+
+
+@pytest.mark.parametrize(
+    ("command", "key"), [("train", "train_seconds"), ("search", "search_seconds")]
+)
+def test_the_commands_print_one_json_object(command, key, tmp_path):
+    quick = ["--epochs", "1", "--width", "2", "--batch-size", "600", "--device", "cpu", "--json"]
+    path = ["--checkpoint", str(tmp_path / "state.safetensors")]
+    done = CliRunner().invoke(app, ["supernet", command, *quick, *path])
+    assert done.exit_code == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["summary"][0][key] > 0
+    assert found["summary"][0]["steps"] == 2
+    assert (tmp_path / "state.safetensors").exists()
+    wrong = CliRunner().invoke(app, ["supernet", command, "--space", "nbgraph", *quick])
+    assert wrong.exit_code == 2
+    assert "'nbgraph' is not one" in wrong.stderr

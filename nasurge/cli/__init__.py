@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import listing, running
+from . import listing, running, supernets
 
 app = typer.Typer(
     name="nasurge",
@@ -42,6 +42,7 @@ app.command()(running.search)
 app.command()(running.validate)
 app.command()(running.report)
 app.command()(running.demo)
+app.add_typer(supernets.app, name="supernet")
 app.command()(listing.predictors)
 app.command()(listing.searchers)
 
