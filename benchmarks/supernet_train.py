@@ -1,31 +1,35 @@
-"""Training of supernets: which paths a step takes, and the loop around it."""
+"""Training of supernets: one loop for all rules, with checkpoints and several processes."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ..data.devices import resolve_device
 from ..data.images import Images
 from ..data.seeds import Seed, as_generator
-from ..data.spaces import Codes, Space
+from ..data.spaces import Codes
 from ..errors import MissingExtraError, ParameterError, UnknownNameError
-from .checkpoints import load_optimiser_state, optimiser_state, read_checkpoint, write_checkpoint
+from .checkpoints import (
+    State,
+    load_optimiser_state,
+    optimiser_state,
+    read_checkpoint,
+    write_checkpoint,
+)
 from .supernet import Supernet, operations_of
-from .supernet_layers import uniform_codes
+from .supernet_rules import RULES, Allowed
 from .train import Progress, _Batches, _on
 
 PRECISIONS = ("float32", "bfloat16")
-Allowed = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -51,75 +55,6 @@ class SupernetHistory:
     steps: int
     device: str
     diverged: bool = False
-
-
-def spos(space: Space, steps: int, rng: np.random.Generator, allowed: Allowed | None) -> Codes:
-    """Return one path a step, shape (steps, 1, d), drawn uniformly among the live ones.
-
-    References
-    ----------
-    Z. Guo et al. Single path one-shot neural architecture search with uniform sampling. ECCV 2020.
-    """
-    return uniform_codes(space, steps, rng, allowed)[:, None]
-
-
-def fairnas(space: Space, steps: int, rng: np.random.Generator, allowed: Allowed | None) -> Codes:
-    """Return k paths a step, shape (steps, k, d), that use every operation of every edge once.
-
-    Where fewer operations are allowed than elsewhere, some are used again.
-
-    References
-    ----------
-    X. Chu, B. Zhang, R. Xu. FairNAS: Rethinking evaluation fairness of weight sharing neural
-    architecture search. ICCV 2021.
-    """
-    most = max(space.cardinalities)
-    columns = []
-    for variable, cardinality in enumerate(space.cardinalities):
-        values = np.arange(cardinality) if allowed is None else np.flatnonzero(allowed[variable])
-        orders = rng.permuted(np.tile(values, (steps, 1)), axis=1)
-        columns.append(orders[:, np.arange(most) % len(values)])
-    codes: Codes = np.stack(columns, axis=2).astype(np.int8)
-    return codes if allowed is None else codes[:, : int(allowed.sum(axis=1).max())]
-
-
-def sandwich(space: Space, steps: int, rng: np.random.Generator, allowed: Allowed | None) -> Codes:
-    """Return the largest path, two drawn ones and the smallest, shape (steps, 4, d).
-
-    Largest and smallest: the operation of most and of least depth at every place, cuts left out.
-
-    References
-    ----------
-    J. Yu, T. Huang. Universally slimmable networks and improved training techniques. ICCV 2019.
-    """
-    drawn = uniform_codes(space, 2 * steps, rng, allowed).reshape(steps, 2, -1)
-    ends = [np.broadcast_to(end, (steps, 1, end.size)) for end in extremes(space, allowed)]
-    return np.concatenate([ends[0], drawn, ends[1]], axis=1)
-
-
-def extremes(space: Space, allowed: Allowed | None = None) -> tuple[Codes, Codes]:
-    """Return the largest and the smallest architecture, shape (d,) each.
-
-    Examples
-    --------
-    >>> from nasurge.data.spaces import make_space
-    >>> [code.tolist() for code in extremes(make_space("nb201"))]
-    [[3, 3, 3, 3, 3, 3], [1, 1, 1, 1, 1, 1]]
-    """
-    depth = np.array([operation.depth for operation in space.operations])
-    cuts = np.array([operation.kind == "zero" for operation in space.operations])
-    usable = np.ones((space.n_variables, len(depth)), dtype=bool) if allowed is None else allowed
-    large = np.where(usable, np.where(cuts, -1.0, depth), -2.0).argmax(axis=1)
-    small = np.where(usable, np.where(cuts, 1e6, depth), 1e7).argmin(axis=1)
-    return large.astype(np.int8), small.astype(np.int8)
-
-
-RULES: dict[str, Callable[[Space, int, np.random.Generator, Allowed | None], Codes]] = {
-    "spos": spos,
-    "fairnas": fairnas,
-    "sandwich": sandwich,
-}
-"""Names of the rules by which paths are drawn: from (space, steps, generator, allowed values)."""
 
 
 def train_supernet(
@@ -320,6 +255,32 @@ def image_batches(
     return _Batches(*train, batch_size, mirrored, moved, layout, rng)
 
 
+def own_checkpoint(path: Path, about: Mapping[str, Any]) -> State | None:
+    """Return tensors and state of a checkpoint of the same run, or None if there is no file.
+
+    Raises
+    ------
+    ParameterError
+        If it is of a run with other arguments.
+    DataFileError, StorageError
+        As ``read_checkpoint``.
+    """
+    if (found := read_checkpoint(path)) is None:
+        return None
+    known = found[1].get("about", {})
+    if changed := [name for name in about if known.get(name) != about[name]]:
+        raise ParameterError(
+            f"{path} is the checkpoint of another run: {', '.join(changed)} differ; give the "
+            "arguments it had, seed included, or another file"
+        )
+    return found
+
+
+def below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with ``prefix``, without it."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
 class _Training:
     """One training at some epoch: weights, batches, optimiser and what was measured so far."""
 
@@ -418,22 +379,12 @@ class _Training:
 
     def resume(self, path: Path, about: dict[str, Any]) -> None:
         """Go to where the checkpoint was written, if there is one."""
-        if (found := read_checkpoint(path)) is None:
+        if (found := own_checkpoint(path, about)) is None:
             return
         tensors, state = found
-        known = state.get("about", {})
-        if changed := [name for name in about if known.get(name) != about[name]]:
-            raise ParameterError(
-                f"{path} is the checkpoint of another training: {', '.join(changed)} differ; give "
-                "the arguments it had, seed included, or another file"
-            )
-
-        def below(prefix: str) -> dict[str, Tensor]:
-            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
         self.batches.generator.set_state(tensors["generator"])
-        self.supernet.load_state_dict(below("network."))
-        load_optimiser_state(self.optimiser, below("optimiser."), state["optimiser"])
+        self.supernet.load_state_dict(below(tensors, "network."))
+        load_optimiser_state(self.optimiser, below(tensors, "optimiser."), state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
         self.losses, self.seconds = list(state["losses"]), state["seconds"]
 

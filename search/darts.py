@@ -18,11 +18,10 @@ from torch.nn import functional
 from ..benchmarks.checkpoints import (
     load_optimiser_state,
     optimiser_state,
-    read_checkpoint,
     write_checkpoint,
 )
 from ..benchmarks.supernet import Supernet
-from ..benchmarks.supernet_train import image_batches
+from ..benchmarks.supernet_train import below, image_batches, own_checkpoint
 from ..data.images import Images
 from ..data.seeds import Seed, as_generator, torch_seed
 from ..data.spaces import Codes, Space
@@ -288,24 +287,14 @@ class _Loop:
 
     def resume(self, path: Path, about: dict[str, Any]) -> None:
         """Go to where the checkpoint was written, if there is one."""
-        if (found := read_checkpoint(path)) is None:
+        if (found := own_checkpoint(path, about)) is None:
             return
         tensors, state = found
-        known = state.get("about", {})
-        if changed := [name for name in about if known.get(name) != about[name]]:
-            raise ParameterError(
-                f"{path} is the checkpoint of another search: {', '.join(changed)} differ; give "
-                "the arguments it had, seed included, or another file"
-            )
-
-        def below(prefix: str) -> dict[str, Tensor]:
-            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
         self.batches.generator.set_state(tensors["batches"])
         torch.set_rng_state(tensors["random"])
-        self.supernet.load_state_dict(below("network."))
-        load_optimiser_state(self.optimiser, below("optimiser."), state["optimiser"])
-        self.relaxation.load(below("relaxation."))
+        self.supernet.load_state_dict(below(tensors, "network."))
+        load_optimiser_state(self.optimiser, below(tensors, "optimiser."), state["optimiser"])
+        self.relaxation.load(below(tensors, "relaxation."))
         self.schedule.load_state_dict(state["schedule"])
         self.losses, self.seconds = list(state["losses"]), state["seconds"]
 

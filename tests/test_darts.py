@@ -70,7 +70,7 @@ def test_a_killed_search_goes_on_to_the_same_logits(method, few, tmp_path):
     again = search_supernet(small(seed=7), few, method, **settings, checkpoint=path)
     assert np.array_equal(again.logits, whole.logits)
     assert again.losses == whole.losses
-    with pytest.raises(ParameterError, match="another search: epochs"):
+    with pytest.raises(ParameterError, match="another run: epochs"):
         search_supernet(small(), few, method, **{**settings, "epochs": 3}, checkpoint=path)
 
 

@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from nasurge.benchmarks.supernet import Supernet, recalibrate
 from nasurge.benchmarks.supernet_layers import uniform_codes
-from nasurge.benchmarks.supernet_train import RULES, extremes, fairnas, train_supernet
+from nasurge.benchmarks.supernet_rules import RULES, extremes, fairnas
+from nasurge.benchmarks.supernet_train import train_supernet
 from nasurge.cli import app
 from nasurge.data.images import Images, load_images
 from nasurge.data.spaces import make_space
@@ -208,7 +209,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(rule, few, tmp_path):
     done = small(seed=9)
     assert train_supernet(done, few, **settings, checkpoint=path).losses == history.losses
     assert same(weights(whole), weights(done))
-    with pytest.raises(ParameterError, match="another training: epochs"):
+    with pytest.raises(ParameterError, match="another run: epochs"):
         train_supernet(done, few, **{**settings, "epochs": 4}, checkpoint=path)
     path.write_bytes(b"no")
     with pytest.raises(DataFileError, match="no checkpoint"):
