@@ -14,8 +14,8 @@ from torch.nn import functional
 
 from ..data.spaces import Codes
 
+# From a mixture (d, k), and the operations that alone are computed, to the validation loss.
 Loss = Callable[[Tensor, Codes | None], Tensor]
-"""From a mixture (d, k), and the operations that alone are computed, to the validation loss."""
 
 
 class Relaxation(ABC):
