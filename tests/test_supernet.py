@@ -228,7 +228,7 @@ torch.set_num_threads(1)
 images = load_images("digits", limit=150)
 net = Supernet(make_space("nb201"), classes=10, in_channels=1, width=2, cells=1, seed=0)
 history = train_supernet(net, images, epochs=1, seed=0, device="cpu", distributed=True)
-sys.stdout.write(f"{sum(float(p.sum()) for p in net.parameters())!r} {history.losses}\n")
+sys.stdout.write(f"{sum(float(p.sum()) for p in net.parameters())!r} {history.losses}\\n")
 """
 
 
