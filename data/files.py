@@ -91,9 +91,12 @@ class _AllowList(pickle.Unpickler):
     """An unpickler that knows only the given classes and functions."""
 
     def __init__(
-        self, file: BinaryIO, allowed: Mapping[tuple[str, str], Callable[..., Any]]
+        self,
+        file: BinaryIO,
+        allowed: Mapping[tuple[str, str], Callable[..., Any]],
+        encoding: str,
     ) -> None:
-        super().__init__(file)
+        super().__init__(file, encoding=encoding)
         self._allowed = allowed
 
     def find_class(self, module: str, name: str) -> Any:
@@ -130,13 +133,44 @@ def read_pickle(path: Path, allowed: Mapping[tuple[str, str], Callable[..., Any]
     """
     try:
         with path.open("rb") as file:
-            return _AllowList(file, allowed).load()
-    except UnsafePickleError as error:
-        raise UnsafePickleError(f"{path}: {error}") from None
+            return unpickle(file, allowed, where=str(path))
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def unpickle(
+    file: BinaryIO,
+    allowed: Mapping[tuple[str, str], Callable[..., Any]],
+    *,
+    where: str,
+    encoding: str = "ASCII",
+) -> Any:
+    """Return the object in an open pickle, as ``read_pickle`` does.
+
+    Parameters
+    ----------
+    file : binary file
+    allowed : mapping from (module, name) to callable
+    where : str
+        The file's name, for messages.
+    encoding : str
+        Of the strings in a pickle of Python 2.
+
+    Raises
+    ------
+    UnsafePickleError, DataFileError
+        As ``read_pickle``.
+    OSError
+        If the file cannot be read.
+    """
+    try:
+        return _AllowList(file, allowed, encoding).load()
+    except UnsafePickleError as error:
+        raise UnsafePickleError(f"{where}: {error}") from None
+    except OSError:
+        raise
     except Exception as error:
         raise DataFileError(
-            f"{path} is empty, truncated or not a pickle ({type(error).__name__}: {error}); "
+            f"{where} is empty, truncated or not a pickle ({type(error).__name__}: {error}); "
             "get it again from its publisher"
         ) from error

@@ -1,4 +1,4 @@
-"""Images to train networks on: scikit-learn's digits, or a folder or archive of yours."""
+"""Images to train networks on: sets known by name or by their files, or a folder of yours."""
 
 from __future__ import annotations
 
@@ -18,6 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataFileError, ParameterError, StorageError
+from .image_sources import (
+    FASHION_FOLDER,
+    Raw,
+    cifar_members,
+    has_idx,
+    read_cifar,
+    read_idx,
+    read_mnist5k,
+    read_omniglot,
+    resized,
+)
 from .seeds import Seed, as_generator
 
 Pixels = NDArray[np.float32]
@@ -81,11 +92,17 @@ def load_images(
 ) -> Images:
     """Return labelled images split into training, validation and test parts.
 
-    ``"digits"`` is scikit-learn's 1,797 grey 8x8 digits, a fifth of them the test part. Anything
-    else is a folder or a tar archive (plain or compressed) with
-    ``{train,test}/CLASS/NAME.{jpg,png}``, at the top or inside one folder. A fifth of the
-    training images becomes the validation part. Archives are read in place: nothing is extracted.
-    All splits keep the proportions of the classes.
+    Names: ``"digits"``, scikit-learn's 1,797 grey 8x8 digits; ``"mnist5k"``, 5,000 of MNIST
+    (``pip install nasurge[mnist]``); ``"fashion-mnist"``, as Debian's package
+    dataset-fashion-mnist installs it. Anything else is a path: a folder with the four idx files of
+    MNIST or Fashion-MNIST; an official archive of CIFAR-10 or CIFAR-100, as Python's pickles or
+    binary, or its unpacked folder; an official zip or an npz of Omniglot; or a folder or tar
+    archive (plain or compressed) with ``{train,test}/CLASS/NAME.{jpg,png}``, at the top or inside
+    one folder. Nothing is downloaded, extracted or unpickled freely.
+
+    A fifth of the training images becomes the validation part, and before that a fifth the test
+    part where a set has none (digits, mnist5k, Omniglot). All splits keep the proportions of the
+    classes.
 
     Parameters
     ----------
@@ -124,10 +141,7 @@ def load_images(
     if not 0 <= noise < np.inf:
         raise ParameterError(f"noise must be a number of at least 0, not {noise}")
     rng = as_generator(seed)
-    if name_or_path == "digits":
-        raw = _read_digits(size, rng)
-    else:
-        raw = _read_path(Path(name_or_path).expanduser(), size)
+    raw = _with_test(_read(name_or_path, size), rng)
     n_classes = len(raw.classes)
     if limit is not None and limit < n_classes:
         raise ParameterError(
@@ -175,8 +189,8 @@ class _File(NamedTuple):
     content: bytes
 
 
-class _Raw(NamedTuple):
-    """Images as they were stored: two parts, pixels of any scale."""
+class _Whole(NamedTuple):
+    """Images as they were stored, in two parts."""
 
     train_x: Pixels
     train_y: Labels
@@ -206,27 +220,58 @@ def _split(labels: Labels, rng: np.random.Generator) -> tuple[NDArray[np.int64],
     return np.sort(order[n_held:]), np.sort(order[:n_held])
 
 
-def _read_digits(size: int | None, rng: np.random.Generator) -> _Raw:
-    """Return scikit-learn's digits, a fifth of them as the test part."""
-    from PIL import Image
+def _read(name_or_path: str | Path, size: int | None) -> Raw:
+    """Return the images of a name or a path, as large as asked for."""
+    if name_or_path == "digits":
+        raw = _read_digits()
+    elif name_or_path == "mnist5k":
+        raw = read_mnist5k()
+    elif name_or_path == "fashion-mnist":
+        raw = read_idx(FASHION_FOLDER, name="fashion-mnist")
+    else:
+        path = Path(name_or_path).expanduser()
+        known = _read_published(path)
+        if known is None:
+            return _read_path(path, size)
+        raw = known
+    if size is None:
+        return raw
+    test = None if raw.test_x is None else resized(raw.test_x, size)
+    return raw._replace(train_x=resized(raw.train_x, size), test_x=test)
+
+
+def _read_published(path: Path) -> Raw | None:
+    """Return the images of a file or folder in its publisher's own format, else None."""
+    if path.is_dir() and has_idx(path):
+        return read_idx(path)
+    if path.suffix in (".npz", ".zip"):
+        return read_omniglot(path)
+    try:
+        members = cifar_members(path)
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError):
+        return None  # whoever reads it next says what is wrong with it
+    return None if members is None else read_cifar(members, path)
+
+
+def _with_test(raw: Raw, rng: np.random.Generator) -> _Whole:
+    """Return the images with a fifth as the test part where they came without one."""
+    if raw.test_x is not None and raw.test_y is not None:
+        return _Whole(raw.train_x, raw.train_y, raw.test_x, raw.test_y, raw.classes, raw.name)
+    rest, test = _split(raw.train_y, rng)
+    x, y = raw.train_x, raw.train_y
+    return _Whole(x[rest], y[rest], x[test], y[test], raw.classes, raw.name)
+
+
+def _read_digits() -> Raw:
+    """Return scikit-learn's digits."""
     from sklearn.datasets import load_digits
 
     pixels, labels = load_digits(return_X_y=True)
-    pixels = pixels.reshape(-1, 8, 8).astype(np.float32)
-    if size is not None:
-        pixels = np.stack(
-            [
-                np.asarray(Image.fromarray(one).resize((size, size), Image.Resampling.BILINEAR))
-                for one in pixels
-            ]
-        )
-    pixels, labels = pixels[:, None], labels.astype(np.int64)
-    rest, test = _split(labels, rng)
-    names = tuple("0123456789")
-    return _Raw(pixels[rest], labels[rest], pixels[test], labels[test], names, "digits")
+    x = pixels.reshape(-1, 1, 8, 8).astype(np.float32)
+    return Raw(x, labels.astype(np.int64), None, None, tuple("0123456789"), "digits")
 
 
-def _read_path(path: Path, size: int | None) -> _Raw:
+def _read_path(path: Path, size: int | None) -> Raw:
     """Return the images of a folder or an archive."""
     try:
         files = list(_folder_files(path) if path.is_dir() else _archive_files(path))
@@ -264,7 +309,7 @@ def _read_path(path: Path, size: int | None) -> _Raw:
             "are needed, one of them for validation"
         )
     name = path.name.split(".tar")[0]
-    return _Raw(pixels[train], labels[train], pixels[~train], labels[~train], tuple(classes), name)
+    return Raw(pixels[train], labels[train], pixels[~train], labels[~train], tuple(classes), name)
 
 
 def _place(parts: tuple[str, ...]) -> tuple[tuple[str, ...], str, str, str] | None:

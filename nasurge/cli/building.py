@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .common import AsJson, Jobs, Out, emit, progress_bar, reported_errors, typed_command
+from .common import AsJson, ImageName, Jobs, Out, emit, progress_bar, reported_errors, typed_command
 
 app = typer.Typer(no_args_is_help=True, help="Make tables of your own.")
 
@@ -20,10 +20,7 @@ def root() -> None:
 def build(
     name: Annotated[str, typer.Argument(help="Name of the table.")],
     space: Annotated[str, typer.Option(help="Space whose networks are trained.")] = "nb201",
-    images: Annotated[
-        str,
-        typer.Option(help="digits, or another name or path of images: see the documentation."),
-    ] = "digits",
+    images: ImageName = "digits",
     architectures: Annotated[
         int, typer.Option("--architectures", "-n", min=1, help="How many to train.")
     ] = 100,

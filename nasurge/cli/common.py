@@ -31,6 +31,14 @@ Out = Annotated[
         show_default=False,
     ),
 ]
+ImageName = Annotated[
+    str,
+    typer.Option(
+        "--images",
+        help="digits, mnist5k, fashion-mnist, or a path: CIFAR's or Omniglot's own files, or a "
+        "folder or archive {train,test}/CLASS/*.jpg.",
+    ),
+]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1 is one per core.")]
 SeedOption = Annotated[
     int, typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of everything random.")

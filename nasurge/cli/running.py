@@ -11,6 +11,7 @@ import typer
 from .common import (
     AsJson,
     Backend,
+    ImageName,
     Jobs,
     Metric,
     Out,
@@ -269,9 +270,7 @@ def validate(
     ] = 100,
     top: Annotated[int, typer.Option(min=1, help="How many of the best predicted.")] = 5,
     spread: Annotated[int, typer.Option(min=2, help="How many down the ranking.")] = 10,
-    images: Annotated[
-        str, typer.Option(help="digits, or a folder or archive {train,test}/CLASS/*.jpg.")
-    ] = "digits",
+    images: ImageName = "digits",
     size: Annotated[int | None, typer.Option(help="Side of the images in pixels.")] = None,
     limit: Annotated[int | None, typer.Option(help="Most training images.")] = None,
     width: Annotated[int, typer.Option(min=1, help="Channels after the stem.")] = 8,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .common import AsJson, SeedOption, emit, print_table, progress_bar, reported_errors
+from .common import AsJson, ImageName, SeedOption, emit, print_table, progress_bar, reported_errors
 
 if TYPE_CHECKING:
     from ..benchmarks.supernet import Supernet
@@ -20,7 +20,6 @@ app = typer.Typer(
 SpaceName = Annotated[
     str, typer.Option("--space", help="A cell space, such as nb201, transnas-micro, or mobile.")
 ]
-ImageName = Annotated[str, typer.Option("--images", help="digits, a folder or an archive.")]
 Size = Annotated[
     int | None,
     typer.Option("--size", min=1, help="Resize images to so many pixels.", show_default=False),
