@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.catalogue import check_table_name, keep_table
+from ..data.catalogue import check_table_name, keep_table, load_table, table_names
 from ..data.devices import resolve_device
 from ..data.images import Images
 from ..data.networks import why_no_network
@@ -21,7 +21,7 @@ from ..errors import ParameterError
 from .intervals import kendall_tau_interval
 from .objectives import TRAINING_TIME
 from .recipe import Recipe
-from .study import Progress, Row, Study, fingerprint, versions, write_rows
+from .study import Progress, Row, Study, fingerprint, jsonable, versions, write_rows
 
 Values = NDArray[np.float64]
 
@@ -213,6 +213,8 @@ def build(
         "versions": versions(),
     }
     grows = {"architectures": architectures, "seeds": seeds}
+    if not replace_existing:
+        _refuse_other(name, jsonable({**same, **grows}))
     folder = out or Path("runs") / f"table-{fingerprint(same)}"
     study = Study(folder, {**same, **grows}, grows=tuple(grows))
     units = units_of(
@@ -231,6 +233,24 @@ def build(
     table = table_of(name, space, codes, rows, images, recipe, made=made, proxies=proxies)
     kept = keep_table(table, replace_existing=replace_existing)
     return Built(kept, rows, agreement(kept, images.name), folder, {**made, "command": command})
+
+
+def _refuse_other(name: str, asked: Mapping[str, Any]) -> None:
+    """Refuse a name that is taken by what another call made, before anything is trained.
+
+    Raises
+    ------
+    ParameterError
+        If it is.
+    """
+    if name not in table_names():
+        return
+    made = load_table(name).made
+    if differs := [key for key, value in asked.items() if made.get(key) != value]:
+        raise ParameterError(
+            f"a table {name!r} of other content exists (different: {', '.join(differs)}): give "
+            "another name, or replace it with --force"
+        )
 
 
 def _faults(rows: Sequence[Row], recipe: Recipe) -> dict[str, int]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..errors import DataFileError, ParameterError, StorageError, UnknownNameError
 from .files import home, make_folder
 from .table_files import content_digest, open_table, write_table
-from .tables import Table
+from .tables import Table, check_name
 
 _SUFFIX = ".safetensors"
 
@@ -207,13 +207,14 @@ def keep_table(table: Table, *, replace_existing: bool = False) -> Table:
 
 
 def check_table_name(name: str) -> None:
-    """Refuse the name of a shipped table.
+    """Refuse the name of a shipped table, and one that cannot name a file.
 
     Raises
     ------
     ParameterError
         If it is one.
     """
+    check_name(name)
     if name in SHIPPED or name in OWN:
         raise ParameterError(f"{name!r} is a shipped table: give another name (import: with --as)")
 
@@ -228,7 +229,7 @@ def _is_kept(table: Table, *, replace_existing: bool) -> bool:
         return True
     if not replace_existing:
         raise ParameterError(
-            f"a table {table.name!r} of other content exists: give another name with --as, or "
-            "replace it with --force"
+            f"a table {table.name!r} of other content exists: give another name (import: with "
+            "--as), or replace it with --force"
         )
     return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import ArchitectureError, SchemaError, UnknownNameError
+from ..errors import ArchitectureError, ParameterError, SchemaError, UnknownNameError
 from .spaces import Codes, Space
 
 Values = NDArray[np.float64]
@@ -381,3 +382,12 @@ def build_table(
         origin=origin,
         made=dict(made or {}),
     )
+
+
+def check_name(name: str) -> None:
+    """Raise ParameterError if ``name`` cannot name a table."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        raise ParameterError(
+            f"{name!r} cannot name a table: use letters, digits, '.', '_' and '-', at most 64; an "
+            "import is given a name with --as NAME"
+        )

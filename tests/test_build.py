@@ -77,8 +77,18 @@ def test_a_build_may_grow_and_uses_what_it_has(built: Built, few: Images) -> Non
         build("other", SPACE, few, Recipe(epochs=1), architectures=5, **settings)
     with pytest.raises(ParameterError, match="--force"):
         build("built", SPACE, few, RECIPE, architectures=6, **settings)
+    assert read_units(built.folder) == before  # refused before anything is trained
+    grown = build("built", SPACE, few, RECIPE, architectures=6, replace_existing=True, **settings)
+    assert len(grown.table) == 6
     assert list(read_units(built.folder).items())[:10] == list(before.items())
     assert len(read_units(built.folder)) == 12
+
+
+def test_a_name_that_no_table_can_have_is_refused_at_once(few: Images, tmp_path: Path) -> None:
+    for name in ("a/b", "", "nb201-analog"):
+        with pytest.raises(ParameterError, match="table"):
+            build(name, SPACE, few, RECIPE, device="cpu", out=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_sample_has_no_twins_and_begins_a_larger_one() -> None:

@@ -15,13 +15,12 @@ import numpy as np
 from ...errors import (
     ArchitectureError,
     DataFileError,
-    ParameterError,
     SchemaError,
     StorageError,
     UnknownNameError,
 )
 from ..spaces import SPACES, ProductSpace, Space, make_space
-from ..tables import Column, Table, Values, build_table
+from ..tables import Column, Table, Values, build_table, check_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -302,15 +301,6 @@ def read(path: Path, *, name: str | None = None, schema: Path | None = None) -> 
     for key in targets:
         check_name(key)
     return [_table(key, target, found, frame, path) for key, target in targets.items()]
-
-
-def check_name(name: str) -> None:
-    """Raise ParameterError if ``name`` cannot name a table."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
-        raise ParameterError(
-            f"{name!r} cannot name a table: use letters, digits, '.', '_' and '-'; give one with "
-            "--as NAME"
-        )
 
 
 def _table(name: str, target: Target, schema: Schema, frame: pd.DataFrame, path: Path) -> Table:
