@@ -98,14 +98,15 @@ def run(folder: Path, *more: str) -> subprocess.CompletedProcess:
 @pytest.mark.slow
 def test_the_command_stops_cleanly_and_goes_on(analog: Table, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/runs.db"
-    long = ("--budget", "150")  # seconds, also where a trial is written in 10 ms
+    long = ("--budget", "250")  # seconds, also where a trial is written in 10 ms
     stopped = run(tmp_path, *long, "--timeout", "0", "--json")
     assert stopped.returncode == 0, stopped.stderr
     assert "goes on from there" in json.loads(stopped.stdout)["stopped"]
+    name = "mine/nb201-analog/cifar10/random/0"
+    studies(url)  # imports what the loop below needs
     process = subprocess.Popen(
         command(tmp_path, *long), cwd=tmp_path, stderr=subprocess.PIPE, text=True
     )
-    name = "mine/nb201-analog/cifar10/random/0"
     while studies(url).get(name, 0) < 4:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT if os.name == "posix" else signal.CTRL_C_EVENT)
@@ -114,10 +115,10 @@ def test_the_command_stops_cleanly_and_goes_on(analog: Table, tmp_path: Path) ->
     assert "the same command again goes on from there" in errors
     assert "Traceback" not in errors
     found = json.loads(run(tmp_path, *long, "--json").stdout)
-    assert found["summary"][0]["budget"] == 150
+    assert found["summary"][0]["budget"] == 250
     trials = optuna_trials(url, name)
     done = [t.user_attrs["architecture"] for t in trials if t.state.name == "COMPLETE"]
-    assert len(set(done)) == len(done) == 150
+    assert len(set(done)) == len(done) == 250
     assert not [t for t in trials if t.state.name == "RUNNING"]
 
 
