@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from ..data.catalogue import check_table_name, keep_table, load_table, table_names
 from ..data.devices import resolve_device
 from ..data.images import Images
-from ..data.networks import why_no_network
 from ..data.spaces import Codes, Space
 from ..data.tables import Column, Table, build_table
 from ..errors import ParameterError
@@ -194,6 +193,8 @@ def build(
     StorageError
         If results cannot be written.
     """
+    from ..data.networks import why_no_network
+
     if reason := why_no_network(space):
         raise ParameterError(reason)
     check_table_name(name)

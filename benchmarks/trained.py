@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from ..data.catalogue import check_table_name, keep_table
 from ..data.devices import resolve_device
 from ..data.images import Images
-from ..data.networks import why_no_network
 from ..data.spaces import Space
 from ..data.tables import Table
 from ..errors import LabelError, ParameterError
@@ -78,6 +77,8 @@ class TrainedObjective:
         jobs: int = 1,
         folder: Path | None = None,
     ) -> None:
+        from ..data.networks import why_no_network
+
         if reason := why_no_network(space):
             raise ParameterError(reason)
         if seeds < 1:

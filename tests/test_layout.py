@@ -102,6 +102,11 @@ def test_metrics_need_nothing_heavy() -> None:
     assert run_python(code).strip() == "[]"
 
 
+def test_a_command_that_trains_nothing_does_not_load_torch() -> None:
+    code = "import sys, nasurge.api; print('torch' in sys.modules)"
+    assert run_python(code).strip() == "False"
+
+
 def test_public_names_are_there_and_search_can_be_called() -> None:
     for name in nasurge.__all__:
         assert getattr(nasurge, name)
