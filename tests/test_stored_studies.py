@@ -87,7 +87,9 @@ def test_a_progress_bar_is_shown(capsys) -> None:
 def command(folder: Path, *more: str) -> list[str]:
     options = ["-s", "random", "--budget", "40", "--trials", "1", "--batch", "2", "-j", "1"]
     where = ["--storage", f"sqlite:///{folder}/runs.db", "--study", "mine"]
-    code = "from nasurge.cli import main; main()"
+    # A test run in the background of a script ignores Ctrl-C, and so would its children.
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{heed}; from nasurge.cli import main; main()"
     return [sys.executable, "-c", code, "search", "nb201-analog/cifar10", *options, *where, *more]
 
 
