@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -100,6 +101,34 @@ def test_search_json(run) -> None:
             assert field in entry
         assert set(entry["queries_to_optimum"]) == {"mean", "median", "reached", "n"}
     assert Path(found["report"]).is_file()
+
+
+def test_search_runs_on_the_backend_that_is_named(run) -> None:
+    options = ["-s", "evolution", "--budget", "25", "--trials", "2"]
+    here = run("search", "nb201-analog/cifar10", *options, "-j", "1", "--out", "a", "--json")
+    there = run(
+        *("search", "nb201-analog/cifar10", *options, "--backend", "loky", "-j", "2"),
+        *("--out", "b", "--json"),
+    )
+    rows = [
+        pd.read_parquet(json.loads(x.stdout)["rows"]).architecture.tolist() for x in (here, there)
+    ]
+    assert rows[0] == rows[1]
+    wrong = run("search", "nb201-analog/cifar10", *options, "--backend", "desk")
+    assert "dask" in one_line(wrong)
+
+
+@pytest.mark.reference
+def test_search_with_simulated_workers(run, reference: Path) -> None:
+    (path,) = reference.glob("transnas*.csv*")
+    assert run("import", str(path), "--force").exit_code == 0
+    options = ["-s", "evolution", "--budget", "12", "--trials", "1", "-j", "1", "--workers", "4"]
+    found = run("search", "transnas-micro/class_scene", *options, "--json")
+    for entry in json.loads(found.stdout)["summary"]:
+        assert entry["simulated_seconds"]["mean"] > 0
+    assert "simulated workers need a table" in one_line(
+        run("search", "nb201-analog/cifar10", *options)
+    )
 
 
 def test_validate_json_and_report(run) -> None:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -286,6 +287,16 @@ def test_the_command_line(analog: Table, tmp_path: Path, monkeypatch: pytest.Mon
     assert wrong.exit_code == 2
     assert wrong.stderr.splitlines()[-1].startswith("error: flops<=5 excludes all 15,625")
     assert not (tmp_path / "other").exists()
+    stored = ["--storage", "sqlite:///runs.db", "--study", "mine"]
+    kept = call(*settings[:-1], "kept", *stored, "--json")
+    plain = call(*settings[:-1], "plain", "--json")
+    assert kept.exit_code == 0, kept.output
+    rows = [
+        pd.read_parquet(json.loads(x.stdout)["rows"]).architecture.tolist() for x in (kept, plain)
+    ]
+    assert rows[0] == rows[1]
+    again = call(*settings[:-1], "again", *stored)
+    assert again.exit_code == 0, again.output
 
 
 def test_a_function_with_two_values_is_searched_directly() -> None:
