@@ -230,7 +230,7 @@ def build(
     )
     rows = study.run(units, train_unit, jobs=jobs if device == "cpu" else 1, progress=progress)
     write_rows(folder, rows)
-    made = {**same, **grows, **_faults(rows, recipe)}
+    made = {**same, **grows, **faults(rows, recipe)}
     table = table_of(name, space, codes, rows, images, recipe, made=made, proxies=proxies)
     kept = keep_table(table, replace_existing=replace_existing)
     return Built(kept, rows, agreement(kept, images.name), folder, {**made, "command": command})
@@ -254,7 +254,7 @@ def _refuse_other(name: str, asked: Mapping[str, Any]) -> None:
         )
 
 
-def _faults(rows: Sequence[Row], recipe: Recipe) -> dict[str, int]:
+def faults(rows: Sequence[Row], recipe: Recipe) -> dict[str, int]:
     """Return how many trainings diverged, and how many had to take smaller batches."""
     return {
         "diverged": sum(row["diverged"] for row in rows),
@@ -392,10 +392,19 @@ def agreement(table: Table, task: str) -> dict[str, Any] | None:
     With more than two seeds, the mean over pairs of them.
     """
     runs = table.runs(table.default(task).report)
-    if runs is None:
-        return None
+    return None if runs is None else seed_agreement(runs)
+
+
+def seed_agreement(runs: Values) -> dict[str, Any] | None:
+    """Return Kendall tau between two seeds, or None for one seed or less than 5 architectures.
+
+    Parameters
+    ----------
+    runs : float array, shape (architectures, seeds)
+        NaN where a training had no value: that architecture is left out.
+    """
     runs = runs[np.isfinite(runs).all(axis=1)]
-    if len(runs) < 5:
+    if len(runs) < 5 or runs.shape[1] < 2:
         return None
     pairs = [kendall_tau_interval(runs[:, a], runs[:, b]) for a, b in _pairs(runs.shape[1])]
     if any(pair["mean"] is None for pair in pairs):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -77,11 +77,7 @@ class Recipe:
     compile: bool = False
 
     def __post_init__(self) -> None:
-        least = {"epochs": 1, "batch_size": 2, "width": 1, "cells": 1, "shift": 0}
-        for name, lowest in least.items():
-            value = getattr(self, name)
-            if value is not None and value < lowest:
-                raise ParameterError(f"{name} must be at least {lowest}, not {value}")
+        check_least(self, {"epochs": 1, "batch_size": 2, "width": 1, "cells": 1, "shift": 0})
         if self.learning_rate <= 0 or self.weight_decay < 0:
             raise ParameterError(
                 "learning_rate must be above 0 and weight_decay at least 0, "
@@ -92,11 +88,7 @@ class Recipe:
                 f"label_smoothing must be at least 0 and below 1, not {self.label_smoothing}"
             )
         known = {"optimiser": OPTIMISERS, "schedule": SCHEDULES, "precision": PRECISIONS}
-        for name, allowed in known.items():
-            if getattr(self, name) not in allowed:
-                raise ParameterError(
-                    f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}"
-                )
+        check_known(self, known)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as JSON values."""
@@ -124,18 +116,58 @@ def make_recipe(found: Mapping[str, Any] | Recipe | None = None, **changes: Any)
     """
     base = found.to_dict() if isinstance(found, Recipe) else dict(found or {})
     values = {**base, **changes}
-    names = [field.name for field in fields(Recipe)]
-    if unknown := [name for name in values if name not in names]:
-        raise ParameterError(f"a recipe has no {', '.join(unknown)}; it has {', '.join(names)}")
+    check_fields(Recipe, values, "a recipe")
     return replace(Recipe(), **values)
 
 
-def read_recipe(text: str | None, **changes: Any) -> Recipe:
+def check_least(recipe: Any, least: Mapping[str, float]) -> None:
+    """Refuse numbers of a recipe that are too small; None is no number.
+
+    Raises
+    ------
+    ParameterError
+        If there is one.
+    """
+    for name, lowest in least.items():
+        value = getattr(recipe, name)
+        if value is not None and value < lowest:
+            raise ParameterError(f"{name} must be at least {lowest}, not {value}")
+
+
+def check_known(recipe: Any, known: Mapping[str, Sequence[str]]) -> None:
+    """Refuse words in a recipe that are not among those it knows.
+
+    Raises
+    ------
+    ParameterError
+        If there is one.
+    """
+    for name, allowed in known.items():
+        if getattr(recipe, name) not in allowed:
+            raise ParameterError(
+                f"{name} must be one of {', '.join(allowed)}, not {getattr(recipe, name)!r}"
+            )
+
+
+def check_fields(cls: type[Any], values: Mapping[str, Any], what: str) -> None:
+    """Refuse values for fields that a dataclass has not.
+
+    Raises
+    ------
+    ParameterError
+        If there is one.
+    """
+    names = [field.name for field in fields(cls)]
+    if unknown := [name for name in values if name not in names]:
+        raise ParameterError(f"{what} has no {', '.join(unknown)}; it has {', '.join(names)}")
+
+
+def read_recipe(text: str | Recipe | None, **changes: Any) -> Recipe:
     """Return the recipe in a JSON object, or in a file that holds one.
 
     Parameters
     ----------
-    text : str or None
+    text : str, Recipe or None
         Begins with a brace, or is a path. The fields that are not named have their defaults.
     **changes
         Fields to have other values; None changes nothing.
@@ -154,18 +186,43 @@ def read_recipe(text: str | None, **changes: Any) -> Recipe:
     >>> read_recipe('{"epochs": 3}', width=4, cells=None).epochs
     3
     """
-    content = text or "{}"
+    found = text if isinstance(text, Recipe) else read_json(text or "{}", "recipe")
+    return make_recipe(found, **{k: v for k, v in changes.items() if v is not None})
+
+
+def read_json(text: str, what: str) -> dict[str, Any]:
+    """Return a JSON object, given as text that begins with a brace, or as the path of a file.
+
+    Parameters
+    ----------
+    text : str
+    what : str
+        What it is, for the message.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be read.
+    DataFileError
+        If it is no JSON object.
+
+    Examples
+    --------
+    >>> read_json('{"epochs": 3}', "recipe")
+    {'epochs': 3}
+    """
+    content = text
     if not content.lstrip().startswith("{"):
         try:
             content = Path(content).read_text(encoding="utf-8")
         except OSError as error:
             raise StorageError(
-                f"cannot read the recipe {text}: {error.strerror or error}"
+                f"cannot read the {what} {text}: {error.strerror or error}"
             ) from error
     try:
         found = json.loads(content)
     except ValueError as error:
-        raise DataFileError(f"the recipe {text} is no JSON ({error})") from error
+        raise DataFileError(f"the {what} {text} is no JSON ({error})") from error
     if not isinstance(found, dict):
-        raise DataFileError(f'the recipe {text} is no JSON object, such as {{"epochs": 3}}')
-    return make_recipe(found, **{k: v for k, v in changes.items() if v is not None})
+        raise DataFileError(f'the {what} {text} is no JSON object, such as {{"epochs": 3}}')
+    return found

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.devices import one_thread, resolve_device
-from ..data.images import Images, load_images
-from ..data.spaces import CellSpace
-from ..errors import LabelError, ParameterError
-from .intervals import kendall_tau_interval
-from .objectives import Problem
-from .protocol import Factory, split
+from ..data.devices import resolve_device
+from ..data.images import Images
+from ..data.spaces import Codes, Space
+from ..errors import ParameterError
+from .build import faults, train_unit, units_of
+from .inherit import SupernetRecipe, inherit_unit
+from .protocol import Factory
+from .recipe import Recipe
 from .study import Progress, Row, Study, fingerprint, versions, write_rows
+from .validate_choice import GROUPS, Candidates, check_predictors, choice_unit, learn
+from .validate_columns import (
+    SCORES,
+    add_inherited,
+    add_own,
+    add_trainings,
+    ceiling,
+    column,
+    columns_of,
+    correlations,
+    own_column,
+    predictor_column,
+    total,
+    training_cost,
+)
 
-Index = NDArray[np.int64]
-
-COMPARED = {
-    "predicted": "predicted score",
-    "table_value": "table value",
-    "trained_accuracy": "trained accuracy",
-}
+FEWEST = 5
+"""Architectures that a correlation is worth the name of."""
 
 
 @dataclass(frozen=True)
@@ -35,71 +46,35 @@ class Validation:
     Attributes
     ----------
     correlations : list of dict
-        Kendall tau between each two of predicted score, table value and trained accuracy.
+        Kendall tau between each two columns, with its 95 % interval over architectures.
     architectures : list of dict
-        One entry per trained architecture.
+        One entry per chosen architecture.
+    costs : list of dict
+        What each column has cost in seconds: once, per architecture, and in all.
+    ceiling : dict or None
+        Kendall tau between two seeds of the trainings, a measured quantity.
     folder : Path
     about : dict
     """
 
     correlations: list[Row]
     architectures: list[Row]
+    costs: list[Row]
+    ceiling: Mapping[str, Any] | None
     folder: Path
     about: dict[str, Any]
 
 
-def choose(
-    scores: NDArray[np.float64], functions: Index, *, top: int, spread: int
-) -> tuple[Index, Index]:
-    """Return the best ``top`` rows by score, and ``spread`` rows at even steps down the ranking.
-
-    No two of them compute the same function.
-
-    Parameters
-    ----------
-    scores : float array, shape (n,)
-    functions : int array, shape (n,)
-        Equal for architectures that compute the same function.
-    top, spread : int
-
-    Raises
-    ------
-    LabelError
-        If there are not so many different functions.
-
-    Examples
-    --------
-    >>> scores = np.array([5.0, 4.0, 4.0, 3.0, 2.0, 1.0])
-    >>> choose(scores, np.array([0, 1, 1, 2, 3, 4]), top=2, spread=2)
-    (array([0, 1]), array([3, 5]))
-    """
-    order = np.argsort(-scores, kind="stable")
-    _, first = np.unique(functions[order], return_index=True)
-    order = order[np.sort(first)]
-    if len(order) < top + spread:
-        raise LabelError(
-            f"{len(order)} different functions are left to choose from, {top} + {spread} are "
-            "asked for: lower --top or --spread"
-        )
-    rest = order[top:]
-    steps = np.linspace(0, len(rest) - 1, spread).round().astype(np.int64)
-    return order[:top], rest[steps]
-
-
 def validate(
-    problem: Problem,
-    name: str,
-    factory: Factory,
+    candidates: Candidates,
+    images: Images,
+    recipe: Recipe,
     *,
-    n_train: int = 100,
-    top: int = 5,
-    spread: int = 10,
-    images: str = "digits",
-    size: int | None = None,
-    limit: int | None = None,
-    width: int = 8,
-    cells: int = 1,
-    epochs: int = 2,
+    predictors: Mapping[str, Factory],
+    counts: Mapping[str, int],
+    seeds: int = 1,
+    score: str = "accuracy",
+    supernet: SupernetRecipe | None = None,
     seed: int = 0,
     device: str = "auto",
     jobs: int = -1,
@@ -107,36 +82,35 @@ def validate(
     command: str = "",
     progress: Progress | None = None,
 ) -> Validation:
-    """Train the networks a predictor ranks first, and a spread of others, and compare.
+    """Score architectures in several ways, train them, and say how the ways agree.
 
-    The predictor learns ``n_train`` architectures of the table. Of those it has not seen, the best
-    by its score and a spread down its ranking become networks (the skeleton of NAS-Bench-201) that
-    are trained on real images. Three numbers then stand side by side for each: predicted score,
-    table value and trained accuracy.
+    Every way is a column: what predictors say that learnt from a table, what they say that learnt
+    from networks trained here, what a search saw, what is reached with weights inherited from a
+    supernet, the table's value, and what the network reaches when it is trained alone. Everything
+    that is finished is kept: the same call goes on where one was stopped.
 
     Parameters
     ----------
-    problem : Problem
-        A task of a cell space.
-    name : str
-        The predictor's name.
-    factory : Factory
-    n_train : int
-    top, spread : int
-        How many of the best, and how many down the ranking.
-    images : str
-        ``"digits"``, or a folder or archive of images (see ``nasurge.data.images``).
-    size : int, optional
-        Side of the images in pixels.
-    limit : int, optional
-        Most training images.
-    width, cells, epochs : int
-        Channels after the stem, cells a stage, and training length.
+    candidates : Candidates
+        From ``from_table``, ``from_search`` or ``from_space``.
+    images : Images
+    recipe : Recipe
+        How networks are made and trained.
+    predictors : mapping from name to Factory
+        The first one ranks, unless a search did.
+    counts : mapping from group to int
+        How many to choose, see ``GROUPS`` and ``choose``. Of these, ``learnt`` are only learnt
+        from, and ``inherited`` are not trained.
+    seeds : int
+        Trainings of each, with the seeds ``seed``, ``seed + 1``, ...; their mean counts.
+    score : {"accuracy", "curve", "loss"}
+        What else than the test accuracy ranks trained networks, see ``SCORES``.
+    supernet : SupernetRecipe, optional
     seed : int
     device : str
         ``"auto"`` picks CUDA, then MPS, then the CPU.
     jobs : int
-        Processes on a CPU; a GPU trains one network after the other.
+        Processes on a CPU, of which the supernet takes one; a GPU trains one after the other.
     out : Path, optional
         Folder of the study; by default ``runs/validate-XXXXXXXX``. One that is there goes on.
     command : str
@@ -145,198 +119,181 @@ def validate(
     Raises
     ------
     ParameterError
-        If the space has no networks, or a number is out of range.
+        If the space has no networks, a number is out of range, nothing is there to compare
+        trainings with, a predictor cannot serve the space, or ``out`` holds another study.
     LabelError
-        If there are too few architectures.
-    StorageError, DataFileError
-        If images cannot be read or results not be written.
+        If there are too few architectures to choose or to learn from.
+    StorageError
+        If results cannot be written.
     """
-    space = problem.space
-    if not isinstance(space, CellSpace):
-        raise ParameterError(
-            f"{problem.address} is of space {space.name!r}, which has no networks to train; "
-            "validate works on tables of NAS-Bench-201 or TransNAS-Bench-101 (micro) cells"
-        )
-    if min(n_train, top, epochs, width, cells) < 1 or spread < 2 or top + spread < 5:
-        raise ParameterError(
-            "n_train, top, epochs, width and cells must be at least 1, spread at least 2, and top "
-            f"and spread together at least 5 (fewer have no correlation); received {n_train}, "
-            f"{top}, {epochs}, {width}, {cells} and {spread}"
-        )
+    counts = {group: counts[group] for group in GROUPS if counts.get(group)}
+    _check(candidates, predictors, counts, seeds, score, supernet)
     device = resolve_device(device)
-    data = load_images(images, size=size, limit=limit)
-    settings = {"width": width, "cells": cells, "epochs": epochs, "seed": seed, "device": device}
+    if supernet is not None:
+        supernet = replace(
+            supernet,
+            width=supernet.width or recipe.width,
+            cells=supernet.cells or recipe.cells,
+        )
     about = {
         "kind": "validate",
-        "table": problem.address,
-        "checksum": problem.table.digest,
-        "label": problem.report_label,
-        "predictor": name,
-        "n_train": n_train,
-        "top": top,
-        "spread": spread,
-        "images": f"{data.name}, {len(data.train_y)} training images of "
-        f"{data.train_x.shape[2]}x{data.train_x.shape[3]} pixels",
-        **settings,
+        **candidates.about,
+        "predictors": list(predictors),
+        "counts": counts,
+        "images": f"{images.name}, {len(images.train_y)} training images of "
+        f"{images.train_x.shape[2]}x{images.train_x.shape[3]} pixels",
+        "image_options": {**images.options, "digest": images.digest},
+        "recipe": recipe.to_dict(),
+        "seeds": seeds,
+        "score": score,
+        "supernet": supernet.to_dict() if supernet else None,
+        "seed": seed,
+        "device": device,
         "versions": versions(),
     }
     folder = out or Path("runs") / f"validate-{fingerprint(about)}"
     study = Study(folder, about)
+    scorers = {
+        predictor_column(name, first=number == 0): factory
+        for number, (name, factory) in enumerate(predictors.items())
+    }
+    given = (candidates, scorers, counts, seed)
+    (choice,) = study.run({"choice": given}, choice_unit, jobs=1, progress=progress)
+    rows: list[Row] = [dict(row) for row in choice["architectures"]]
+    costs: list[Row] = list(choice["costs"])
 
-    train, test = split(problem, n_train, trial=0, seed=seed)
-    functions = space.function_ids(problem.codes)
-    test = test[~np.isin(functions[test], functions[train])]
-    predictor = factory(space, seed=seed)
-    with one_thread():
-        predictor.fit(problem.codes[train], problem.report_values[train])
-        scores = predictor.predict(problem.codes[test])
-    best, others = choose(scores, functions[test], top=top, spread=spread)
-
-    units = {}
-    for group, chosen in (("top", best), ("spread", others)):
-        strings = space.format(problem.codes[test[chosen]])
-        for row, architecture in zip(chosen, strings, strict=True):
-            known = {
-                "architecture": architecture,
-                "group": group,
-                "predicted": float(scores[row]),
-                "table_value": float(problem.report_values[test[row]]),
-            }
-            units[architecture] = (space, problem.codes[test[row]], data, known, settings)
-    rows = study.run(units, _train, jobs=jobs if device == "cpu" else 1, progress=progress)
+    units = _units(candidates.space, rows, images, recipe, supernet, about, folder)
+    study.run(units, call, jobs=jobs if device == "cpu" else 1, progress=progress)
+    runs = [study.done[name][0] for name in units if name != "supernet"]
+    add_trainings(rows, runs, score)
+    if supernet is not None:
+        costs.append(add_inherited(rows, study.done["supernet"][0], supernet))
+    if counts.get("learnt"):
+        own = {own_column(key): factory for key, factory in scorers.items()}
+        target = "trained_accuracy" if score == "accuracy" else "trained_score"
+        last = {"own predictors": (candidates.space, rows, target, own, seed)}
+        costs += add_own(rows, study.run(last, own_unit, jobs=1, progress=progress))
+    costs.append(training_cost(rows))
+    columns = columns_of(about)
     write_rows(folder, rows)
-    return Validation(correlations(rows), rows, folder, {**about, "command": command})
-
-
-def _train(
-    space: CellSpace,
-    code: NDArray[np.int8],
-    images: Images,
-    known: Mapping[str, Any],
-    settings: Mapping[str, Any],
-) -> list[Row]:
-    """Train one architecture; the work of one unit."""
-    from ..data.networks import build_network, count_parameters
-    from .train import train_architectures
-
-    result = train_architectures(space, code[None], images, **settings)[0]
-    network = build_network(
-        space,
-        code,
-        classes=len(images.classes),
-        in_channels=images.train_x.shape[1],
-        width=settings["width"],
-        cells=settings["cells"],
+    return Validation(
+        correlations(rows, list(columns)),
+        rows,
+        [total(cost) for cost in costs],
+        ceiling(rows, runs, score),
+        folder,
+        {**about, "columns": columns, **faults(runs, recipe), "command": command},
     )
-    return [
-        {
-            **known,
-            "trained_accuracy": result.test_accuracy,
-            "trained_valid_accuracy": result.valid_accuracy,
-            "train_seconds": result.train_seconds,
-            "parameters": count_parameters(network),
-            "diverged": result.diverged,
-            "device": result.device,
-        }
-    ]
 
 
-def correlations(rows: Sequence[Row]) -> list[Row]:
-    """Return Kendall's tau between each two of the three numbers, with its 95 % interval.
+def _units(
+    space: Space,
+    rows: Sequence[Row],
+    images: Images,
+    recipe: Recipe,
+    supernet: SupernetRecipe | None,
+    about: Mapping[str, Any],
+    folder: Path,
+) -> dict[str, tuple[Any, ...]]:
+    """Return what takes long: the supernet, and every training."""
+    seed, device = about["seed"], about["device"]
+    units: dict[str, tuple[Any, ...]] = {}
+    if supernet is not None:
+        # The first: it takes longest, and the trainings fill the other cores meanwhile.
+        given = (_codes(space, rows), images, supernet, seed, device, folder)
+        units["supernet"] = (inherit_unit, space, *given)
+    trainings = units_of(
+        space,
+        _codes(space, [row for row in rows if row["group"] != "inherited"]),
+        images,
+        recipe,
+        seeds=range(seed, seed + about["seeds"]),
+        device=device,
+        threads=1,
+        folder=folder,
+    )
+    return units | {name: (trained_unit, *given) for name, given in trainings.items()}
 
-    The interval is over the choice of architectures, by Fisher's z for tau (Fieller et al. 1957).
-    """
+
+def _check(
+    candidates: Candidates,
+    predictors: Mapping[str, Factory],
+    counts: Mapping[str, int],
+    seeds: int,
+    score: str,
+    supernet: SupernetRecipe | None,
+) -> None:
+    """Refuse, before anything is computed, what cannot be done."""
+    from ..data.networks import why_no_network
+
+    if reason := why_no_network(candidates.space):
+        raise ParameterError(f"there are no networks to train: {reason}")
+    compared = sum(n for group, n in counts.items() if group not in ("learnt", "inherited"))
+    if compared < FEWEST or min(counts.values()) < 0:
+        raise ParameterError(
+            f"at least {FEWEST} architectures must be chosen, fewer have no correlation; received "
+            f"{compared}: raise --top, --spread, --stratified or --random"
+        )
+    if seeds < 1:
+        raise ParameterError(f"seeds must be at least 1, not {seeds}")
+    if score not in SCORES:
+        raise ParameterError(f"score must be one of {', '.join(SCORES)}, not {score!r}")
+    if counts.get("inherited") and supernet is None:
+        raise ParameterError(
+            "--supernet-architectures are scored by a supernet: ask for one with --supernet"
+        )
+    if not candidates.known and not counts.get("learnt") and supernet is None:
+        raise ParameterError(
+            "a bare space has nothing to compare trainings with: add --supernet, --learn-from, or "
+            "name a table"
+        )
+    if counts.get("learnt", 0) > 0 and not predictors:
+        raise ParameterError("--learn-from needs a predictor that learns: name one with -p")
+    labels = [len(candidates.lesson[1])] if candidates.lesson else []
+    labels += [counts["learnt"]] if counts.get("learnt") else []
+    check_predictors(candidates.space, predictors, labels)
+
+
+def call(work: Callable[..., list[Row]], *arguments: Any) -> list[Row]:
+    """Do one unit of several kinds."""
+    return work(*arguments)
+
+
+def trained_unit(
+    space: Space, code: NDArray[np.int8], images: Images, recipe: Recipe, *rest: Any
+) -> list[Row]:
+    """Train one architecture with one seed, and count its weights; the work of one unit."""
+    import torch
+
+    from ..data.networks import build_network, count_parameters
+
+    (row,) = train_unit(space, code, images, recipe, *rest)
+    with torch.random.fork_rng(devices=[]):
+        network = build_network(
+            space,
+            code,
+            classes=len(images.classes),
+            in_channels=images.train_x.shape[1],
+            width=recipe.width,
+            cells=recipe.cells,
+        )
+    return [{**row, "parameters": count_parameters(network)}]
+
+
+def own_unit(
+    space: Space, rows: Sequence[Row], target: str, predictors: Mapping[str, Factory], seed: int
+) -> list[Row]:
+    """Let predictors learn from the networks trained for it, and score the others."""
+    values = column(rows, target)
+    known = [k for k, row in enumerate(rows) if row["group"] == "learnt" and np.isfinite(values[k])]
+    learnt = _codes(space, [rows[k] for k in known])
+    others = _codes(space, [row for row in rows if row["group"] != "learnt"])
     found = []
-    names = list(COMPARED)
-    for i, a in enumerate(names):
-        for b in names[i + 1 :]:
-            x, y = ([row[key] for row in rows] for key in (a, b))
-            found.append(
-                {"a": a, "b": b, "n": len(rows), "kendall_tau": kendall_tau_interval(x, y)}
-            )
+    for key, factory in predictors.items():
+        scores, cost = learn(space, factory, learnt, values[known], others, seed=seed)
+        found.append({"column": key, "scores": scores.tolist(), **cost})
     return found
 
 
-def validate_picture(rows: Sequence[Row]) -> str:
-    """Return ranks by trained accuracy against those by predicted score and by table value."""
-    from scipy.stats import rankdata
-
-    from .pictures import COLOURS, panels, to_svg
-
-    figure, axes = panels(2, width=5.0, height=3.8)
-    ranks = {key: rankdata([-row[key] for row in rows]) for key in COMPARED}
-    for axis, key in zip(axes, ("predicted", "table_value"), strict=True):
-        for group, colour, marker in (("spread", COLOURS[0], "o"), ("top", COLOURS[1], "^")):
-            mine = np.array([row["group"] == group for row in rows])
-            x, y = ranks[key][mine], ranks["trained_accuracy"][mine]
-            axis.scatter(x, y, color=colour, marker=marker, s=34, label=group)
-        axis.plot([1, len(rows)], [1, len(rows)], color="black", linewidth=0.7)
-        axis.set(xlabel=f"rank by {COMPARED[key]} (1 = best)", ylabel="rank by trained accuracy")
-    axes[0].legend(frameon=False)
-    return to_svg(figure)
-
-
-COLUMNS = ("architecture", "group", "predicted", "table", "trained", "parameters", "seconds")
-
-
-def validate_rows(rows: Sequence[Row]) -> list[list[str]]:
-    """Return the trained architectures as text, best predicted first."""
-    return [
-        [
-            row["architecture"],
-            row["group"],
-            f"{row['predicted']:.2f}",
-            f"{row['table_value']:.2f}",
-            f"{row['trained_accuracy']:.2f}" + (" (diverged)" if row["diverged"] else ""),
-            f"{row['parameters']:,}",
-            f"{row['train_seconds']:.1f}",
-        ]
-        for row in sorted(rows, key=lambda row: -row["predicted"])
-    ]
-
-
-def validate_report(folder: Path) -> Path:
-    """Write the report of a finished validation and return its path.
-
-    Raises
-    ------
-    StorageError, DataFileError
-        If the folder holds no finished validation.
-    """
-    from .report import Section, read_summary, render, shown
-
-    found = read_summary(folder)
-    about, rows = found["about"], found["architectures"]
-    taus = found["correlations"]
-    sections = [
-        Section(
-            "Predicted, published, trained",
-            f"Trained on {about['images']}: {about['width']} channels after the stem, cells a "
-            f"stage {about['cells']}, epochs {about['epochs']}, on {about['device']}. The table's "
-            f"value is {about['label']}. On another data set and with a short training the "
-            "ranking need not be the same.",
-            [validate_picture(rows)],
-        ),
-        Section(
-            "Rank correlations",
-            "Kendall tau with its 95 % interval over the choice of architectures.",
-            (),
-            ("between", "and", "architectures", "Kendall tau"),
-            [
-                [COMPARED[t["a"]], COMPARED[t["b"]], str(t["n"]), shown(t["kendall_tau"])]
-                for t in taus
-            ],
-        ),
-        Section("Architectures", "", (), COLUMNS, validate_rows(rows)),
-    ]
-    key = next(t for t in taus if {t["a"], t["b"]} == {"predicted", "trained_accuracy"})
-    return render(
-        folder / "report.html",
-        title="Predictions validated by training",
-        lead=f"{len(rows)} networks were trained: predicted scores and trained accuracies agree "
-        f"with Kendall tau {shown(key['kendall_tau'])}.",
-        command=found["command"],
-        sections=sections,
-        made={k: v for k, v in about.items() if k not in ("kind", "checksum", "label")}
-        | {"table checksum": about["checksum"][:12]},
-    )
+def _codes(space: Space, rows: Sequence[Row]) -> Codes:
+    return space.parse([row["architecture"] for row in rows])

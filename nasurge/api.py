@@ -9,17 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .benchmarks.constraints import parse_constraints
+from .benchmarks.inherit import SupernetRecipe, read_supernet_recipe
 from .benchmarks.objectives import Problem, parse_problems
 from .benchmarks.protocol import Comparison
 from .benchmarks.protocol import compare as _compare
 from .benchmarks.quantities import constrained, many_objectives
+from .benchmarks.recipe import Recipe, read_recipe
 from .benchmarks.report import compare_report, write_summary
 from .benchmarks.study import Progress
-from .benchmarks.validate import Validation, validate_report
+from .benchmarks.validate import Validation
 from .benchmarks.validate import validate as _validate
+from .benchmarks.validate_choice import candidates_of, counts_of
+from .benchmarks.validate_report import validate_report
 from .benchmarks.verify import Verification, verify_report
 from .benchmarks.verify import verify as _verify
 from .data.catalogue import load_table
+from .data.images import Images, load_images
 from .errors import ParameterError
 from .progress import after_every_batch, bar
 from .registry import (
@@ -357,45 +362,108 @@ def _contenders(
 
 
 def validate(
-    table: str | Problem,
-    predictor: str = DEFAULT_PREDICTOR,
+    table: str | Problem | None = None,
+    predictors: str | Sequence[str] = DEFAULT_PREDICTOR,
     *,
+    space: str | Space | None = None,
+    search: str | Path | None = None,
     metric: str | None = None,
+    n_train: int = 100,
+    top: int | None = None,
+    spread: int | None = None,
+    stratified: int | None = None,
+    random: int | None = None,
+    learn_from: int = 0,
+    supernet: str | SupernetRecipe | None = None,
+    supernet_architectures: int = 0,
+    images: str | Path | Images = "digits",
+    size: int | None = None,
+    limit: int | None = None,
+    noise: float = 0.0,
+    recipe: str | Recipe | None = None,
+    width: int | None = None,
+    cells: int | None = None,
+    epochs: int | None = None,
+    seed: int = 0,
     out: str | Path | None = None,
     **settings: Any,
 ) -> Validation:
-    """Train some architectures and return how predicted, published and trained values agree.
+    """Train some architectures and return how far scores, table and training agree.
 
     Parameters
     ----------
-    table : str or Problem
-        One ``TABLE/TASK`` of a cell space.
-    predictor : str
+    table : str or Problem, optional
+        One ``TABLE/TASK``.
+    predictors : str or sequence of str
+        Names of ``nasurge predictors``.
+    space : str or Space, optional
+        Instead of a table: nothing is known of the architectures but what is trained here.
+    search : str or Path, optional
+        Folder of ``nasurge search``: what it evaluated is chosen from. ``table`` says which of
+        its tables, if there are several.
     metric : str, optional
+        A metric or column of the table instead of the task's own.
+    n_train : int
+        Architectures of the table that predictors learn from.
+    top, spread, stratified, random : int, optional
+        How many to choose of each, as ``choose``. By default 5 and 10 of ``top`` and ``spread``,
+        none of these where another is given; of a bare space 15 at random.
+    learn_from : int
+        Further architectures, at random, that are trained for predictors to learn from.
+    supernet : str or SupernetRecipe, optional
+        As for ``read_supernet_recipe``.
+    supernet_architectures : int
+        Further architectures that the supernet scores and nobody trains.
+    images : str, Path or Images
+    size, limit, noise
+        As for ``nasurge.data.images.load_images``.
+    recipe : str or Recipe, optional
+        By default a small network trained for 2 epochs.
+    width, cells, epochs
+        As for ``nasurge.benchmarks.recipe.read_recipe``.
+    seed : int
     out : str or Path, optional
     **settings
-        As ``nasurge.benchmarks.validate.validate``.
+        As ``nasurge.benchmarks.validate.validate``: ``seeds``, ``score``, ``device``, ``jobs``,
+        ``command``, ``progress``.
 
     Raises
     ------
     ParameterError
-        If more than one task is named, or the space has no networks.
+        If it is not said what to validate, or the space has no networks.
     NasurgeError
         Another leaf that says what was wrong.
     """
-    problems = _problems(table if isinstance(table, str) else [table], metric)
-    if len(problems) != 1:
-        addresses = ", ".join(problem.address for problem in problems)
-        raise ParameterError(f"validate takes one task, received {len(problems)}: {addresses}")
-    predictor_class(predictor)
+    names = _names(predictors, predictor_names())
+    for name in names:
+        predictor_class(name)
+    counts = counts_of(
+        {"top": top, "spread": spread, "stratified": stratified, "random": random},
+        ranked=space is None,
+    )
+    counts |= {"learnt": learn_from, "inherited": supernet_architectures}
     found = _validate(
-        problems[0],
-        predictor,
-        partial(make_predictor, predictor),
+        candidates_of(
+            table,
+            space=space,
+            search=search,
+            metric=metric,
+            n_train=n_train,
+            n=sum(counts.values()),
+            seed=seed,
+        ),
+        images
+        if isinstance(images, Images)
+        else load_images(images, size=size, limit=limit, noise=noise),
+        read_recipe(recipe or Recipe(epochs=2), width=width, cells=cells, epochs=epochs),
+        predictors={name: partial(make_predictor, name) for name in names},
+        counts=counts,
+        supernet=read_supernet_recipe(supernet) if isinstance(supernet, str) else supernet,
+        seed=seed,
         out=Path(out) if out else None,
         **settings,
     )
-    _keep(found.folder, found, ("correlations", "architectures", "about"))
+    _keep(found.folder, found, ("correlations", "architectures", "costs", "ceiling", "about"))
     validate_report(found.folder)
     return found
 

@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nasurge import api
-from nasurge.cli import app, running
+from nasurge.cli import app, running, validating
 from nasurge.data.tables import Table
 from nasurge.registry import DEFAULT_PREDICTOR
 
@@ -136,7 +136,9 @@ def test_validate_json_and_report(run) -> None:
     result = run("validate", "nb201-analog/cifar10", *options, "--width", "2", "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
-    assert set(found) == {"correlations", "architectures", "rows", "report", "made"}
+    assert set(found) == {
+        *("correlations", "architectures", "costs", "ceiling", "rows", "report", "made")
+    }
     assert {"a", "b", "n", "kendall_tau"} == set(found["correlations"][0])
     assert len(found["architectures"]) == 5
     folder = str(Path(found["report"]).parent)
@@ -252,7 +254,7 @@ def test_names_are_listed(run) -> None:
 
 
 def test_the_default_predictor_is_everywhere_the_default() -> None:
-    for function in (api.compare, api.validate, running.compare, running.validate):
+    for function in (api.compare, api.validate, running.compare, validating.validate):
         default = next(
             p.default
             for name, p in inspect.signature(function).parameters.items()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import building, listing, running, supernets
+from . import building, listing, running, supernets, validating
 
 app = typer.Typer(
     name="nasurge",
@@ -39,7 +39,7 @@ app.command()(listing.tables)
 app.command(name="import")(listing.import_)
 app.command()(running.compare)
 app.command()(running.search)
-app.command()(running.validate)
+app.command()(validating.validate)
 app.command()(running.report)
 app.command()(running.demo)
 app.add_typer(supernets.app, name="supernet")

@@ -208,3 +208,16 @@ def numbers(text: str, option: str) -> list[int]:
         raise ParameterError(
             f"{option} takes whole numbers separated by commas, such as 20,50; received {text!r}"
         ) from None
+
+
+def where(folder: Path) -> dict[str, str]:
+    """Return where rows and report of a run are."""
+    return {"rows": str(folder / "rows.parquet"), "report": str(folder / "report.html")}
+
+
+def closing(folder: Path, how: str) -> None:
+    """Print how the numbers were made and where everything is."""
+    typer.echo(how)
+    typer.echo(f"again: {typed_command()}")
+    typer.echo(f"rows: {folder / 'rows.parquet'}")
+    typer.echo(f"report: {folder / 'report.html'}")

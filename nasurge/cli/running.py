@@ -1,4 +1,4 @@
-"""Commands that measure: compare, search, validate, their report, and the demo."""
+"""Commands that measure: compare and search, their report, and the demo."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import typer
 from .common import (
     AsJson,
     Backend,
-    ImageName,
     Jobs,
     Metric,
     Out,
@@ -20,6 +19,7 @@ from .common import (
     StudyName,
     Tables,
     Timeout,
+    closing,
     emit,
     numbers,
     print_table,
@@ -27,7 +27,9 @@ from .common import (
     reported_errors,
     reported_stop,
     typed_command,
+    where,
 )
+from .validating import print_validation
 
 if TYPE_CHECKING:
     from ..search.study import SearchStudy
@@ -92,7 +94,7 @@ def compare(
                 progress=progress,
             )
         if as_json:
-            emit({"summary": found.summary, **_where(found.folder), "made": found.about})
+            emit({"summary": found.summary, **where(found.folder), "made": found.about})
             return
         rows, best = compare_rows(found.summary)
         print_table(COMPARE_COLUMNS, rows, best=best)
@@ -104,7 +106,7 @@ def compare(
         for address, taus in found.cheap.items():
             for label, tau in taus.items():
                 typer.echo(f"{address}: {label}, by itself, ranks all of them with {tau:.3f}")
-        _closing(
+        closing(
             found.folder, f"{trials} trials, seed {seed}; labels: {_join(found.about['labels'])}"
         )
 
@@ -210,7 +212,7 @@ def search(
                 progress=progress,
             )
         if as_json:
-            emit({"summary": found.summary, **_where(found.folder), "made": found.about})
+            emit({"summary": found.summary, **where(found.folder), "made": found.about})
             return
         (_print_search if objectives is None else _print_fronts)(found)
 
@@ -225,7 +227,7 @@ def _print_search(found: SearchStudy) -> None:
     for line in (*simulated(found.summary, about.get("workers")), *failures(found.summary)):
         typer.echo(line)
     looked, reported = (_join(about[key]) for key in ("searched", "reported"))
-    _closing(
+    closing(
         found.folder,
         f"{_trials(about)}; searched: {looked}; reported: {reported}; a trial that misses the "
         f"optimum counts {about['budget'] + 1} queries",
@@ -247,7 +249,7 @@ def _print_fronts(found: SearchStudy) -> None:
             for name, label in labels.items()
         )
         typer.echo(f"{address}: {'; '.join(parts)}")
-    _closing(
+    closing(
         found.folder,
         f"{_trials(found.about)}; shares are of the true front's hypervolume, over the reported "
         "values of the selected front (selected) and over the searched values",
@@ -260,119 +262,6 @@ def _trials(about: Mapping[str, Any]) -> str:
     return f"{about['trials']} trials of {about['budget']} evaluations, seed {about['seed']}" + (
         f"; only {limits}" if limits else ""
     )
-
-
-def validate(
-    problem: Tables,
-    name: Annotated[str, typer.Option("--predictor", "-p", help="The predictor.")] = "auto",
-    n_train: Annotated[
-        int, typer.Option("-n", "--n-train", help="Architectures of the table it learns.")
-    ] = 100,
-    top: Annotated[int, typer.Option(min=1, help="How many of the best predicted.")] = 5,
-    spread: Annotated[int, typer.Option(min=2, help="How many down the ranking.")] = 10,
-    images: ImageName = "digits",
-    size: Annotated[int | None, typer.Option(help="Side of the images in pixels.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Most training images.")] = None,
-    width: Annotated[int, typer.Option(min=1, help="Channels after the stem.")] = 8,
-    cells: Annotated[int, typer.Option(min=1, help="Cells a stage (three stages).")] = 1,
-    epochs: Annotated[int, typer.Option(min=1, help="Training length.")] = 2,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    again: Annotated[
-        int | None,
-        typer.Option(
-            "--verify",
-            min=1,
-            help="Instead: train so many architectures of a table that NASurge trained again, by "
-            "the recipe in it, and compare with what it says.",
-            show_default=False,
-        ),
-    ] = None,
-    metric: Metric = None,
-    seed: SeedOption = 0,
-    jobs: Jobs = -1,
-    out: Out = None,
-    as_json: AsJson = False,
-) -> None:
-    """Check whether scores are true: train some architectures and see.
-
-    The best architectures by predicted score and a spread down the ranking become networks that are
-    trained on real images; predicted score, table value and trained accuracy stand side by side
-    with their rank correlations. Try:
-
-        nasurge validate nb201-analog/cifar10 --top 3 --spread 6
-
-    With --verify, architectures of a table that NASurge trained are trained again. Try:
-
-        nasurge validate nb201-digits --verify 5
-    """
-    with reported_errors():
-        if again is not None:
-            _verify(problem, again, device=device, jobs=jobs, out=out, as_json=as_json)
-            return
-        from ..api import validate as run
-        from ..benchmarks.report import shown
-        from ..benchmarks.validate import COLUMNS, COMPARED, validate_rows
-
-        with progress_bar("validate") as progress:
-            found = run(
-                problem,
-                name,
-                metric=metric,
-                n_train=n_train,
-                top=top,
-                spread=spread,
-                images=images,
-                size=size,
-                limit=limit,
-                width=width,
-                cells=cells,
-                epochs=epochs,
-                seed=seed,
-                device=device,
-                jobs=jobs,
-                out=out,
-                command=typed_command(),
-                progress=progress,
-            )
-        if as_json:
-            emit(
-                {
-                    "correlations": found.correlations,
-                    "architectures": found.architectures,
-                    **_where(found.folder),
-                    "made": found.about,
-                }
-            )
-            return
-        print_table(COLUMNS, validate_rows(found.architectures))
-        for tau in found.correlations:
-            typer.echo(
-                f"Kendall tau between {COMPARED[tau['a']]} and {COMPARED[tau['b']]}: "
-                f"{shown(tau['kendall_tau'])} over {tau['n']} architectures"
-            )
-        _closing(found.folder, f"{found.about['images']}, seed {seed}")
-
-
-def _verify(table: str, n: int, *, out: Path | None, as_json: bool, **settings: Any) -> None:
-    """Train architectures of a table again and print how they compare."""
-    from ..api import verify
-    from ..benchmarks.verify import verify_lines
-
-    with progress_bar("verify") as progress:
-        found = verify(table, n, out=out, command=typed_command(), progress=progress, **settings)
-    if as_json:
-        emit(
-            {
-                "verification": found.summary,
-                "architectures": found.architectures,
-                **_where(found.folder),
-                "made": found.about,
-            }
-        )
-        return
-    for line in verify_lines(found.summary):
-        typer.echo(line)
-    _closing(found.folder, f"table {found.about['table']}, on {found.about['device']}")
 
 
 def report(
@@ -402,8 +291,9 @@ def demo(
         from ..api import compare as run_compare
         from ..api import search_study
         from ..api import validate as run_validate
-        from ..benchmarks.report import COMPARE_COLUMNS, compare_rows, shown
-        from ..benchmarks.validate import COMPARED
+        from ..benchmarks.recipe import make_recipe
+        from ..benchmarks.report import COMPARE_COLUMNS, compare_rows
+        from ..data.catalogue import load_table
         from ..search.report import COLUMNS, search_rows
 
         table = "nb201-analog/cifar10"
@@ -437,34 +327,22 @@ def demo(
         print_table(COLUMNS, rows, best=best)
         with progress_bar("validate") as progress:
             validated = run_validate(
-                table,
-                top=4,
-                spread=12,
-                epochs=2,
+                "nb201-digits",
+                stratified=12,
+                learn_from=16,
+                supernet="spos",
+                supernet_architectures=28,
+                noise=1.0,
+                recipe=make_recipe(load_table("nb201-digits").made["recipe"]),
+                seed=2,  # the table was trained with 0 and 1
                 jobs=jobs,
                 out=out / "validate",
                 command=command,
                 progress=progress,
             )
-        for tau in validated.correlations:
-            typer.echo(
-                f"Kendall tau between {COMPARED[tau['a']]} and {COMPARED[tau['b']]}: "
-                f"{shown(tau['kendall_tau'])} over {tau['n']} trained networks"
-            )
+        print_validation(validated)
         for part in ("compare", "search", "validate"):
             typer.echo(f"report: {out / part / 'report.html'}")
-
-
-def _where(folder: Path) -> dict[str, str]:
-    return {"rows": str(folder / "rows.parquet"), "report": str(folder / "report.html")}
-
-
-def _closing(folder: Path, how: str) -> None:
-    """Print how the numbers were made and where everything is."""
-    typer.echo(how)
-    typer.echo(f"again: {typed_command()}")
-    typer.echo(f"rows: {folder / 'rows.parquet'}")
-    typer.echo(f"report: {folder / 'report.html'}")
 
 
 def _join(labels: dict[str, str]) -> str:

@@ -1,0 +1,172 @@
+"""Scores by inheritance: architectures are evaluated with the weights of a trained supernet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from ..data.devices import one_thread
+from ..data.images import Images
+from ..data.spaces import Codes, Space
+from ..errors import ParameterError, UnknownNameError
+from .recipe import PRECISIONS, check_fields, check_known, check_least, read_json
+from .study import Row
+
+SCORES = ("accuracy", "loss")
+
+_TRAINING = (
+    "rule",
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "weight_decay",
+    "clip",
+    "flip",
+    "shift",
+    "precision",
+    "channels_last",
+    "compile",
+)
+
+
+@dataclass(frozen=True)
+class SupernetRecipe:
+    """How a supernet is trained and its sub-networks are scored; the seed is not in it.
+
+    Attributes
+    ----------
+    rule : {"spos", "fairnas", "sandwich"}
+        How paths are drawn, as for ``train_supernet``.
+    epochs, batch_size, learning_rate, weight_decay, clip, flip, shift, precision, channels_last,
+    compile
+        As for ``train_supernet``.
+    width, cells : int or None
+        Size of the network; None is that of the networks that are trained alone.
+    part : {"valid", "train", "test"}
+        The images that sub-networks classify.
+    limit : int or None
+        Only so many of them.
+    calibration : int
+        As for ``Supernet.evaluate``.
+    score : {"accuracy", "loss"}
+        What ranks the sub-networks. A loss has no ties, and smaller is better.
+
+    Raises
+    ------
+    ParameterError
+        If a value is outside its range.
+    UnknownNameError
+        If there is no such rule.
+
+    Examples
+    --------
+    >>> read_supernet_recipe("fairnas") == SupernetRecipe(rule="fairnas")
+    True
+    """
+
+    rule: str = "spos"
+    epochs: int = 30
+    batch_size: int = 64
+    learning_rate: float = 0.1
+    weight_decay: float = 5e-4
+    clip: float = 5.0
+    flip: bool | None = None
+    shift: int | None = None
+    width: int | None = None
+    cells: int | None = None
+    precision: str = "float32"
+    channels_last: bool = False
+    compile: bool = False
+    part: Literal["train", "valid", "test"] = "valid"
+    limit: int | None = None
+    calibration: int = 8
+    score: str = "accuracy"
+
+    def __post_init__(self) -> None:
+        from .supernet_rules import RULES
+
+        if self.rule not in RULES:
+            raise UnknownNameError("rule", self.rule, RULES)
+        least = {"epochs": 1, "batch_size": 2, "clip": 0, "shift": 0, "width": 1, "cells": 1}
+        least |= {"limit": 1, "calibration": 0, "weight_decay": 0}
+        check_least(self, least)
+        if self.learning_rate <= 0:
+            raise ParameterError(f"learning_rate must be above 0, not {self.learning_rate}")
+        known = {"precision": PRECISIONS, "part": ("train", "valid", "test"), "score": SCORES}
+        check_known(self, known)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as JSON values."""
+        return asdict(self)
+
+
+def read_supernet_recipe(text: str) -> SupernetRecipe:
+    """Return the recipe of a rule's name, of a JSON object, or of a file that holds one.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``spos``, or ``{"rule": "fairnas", "epochs": 60}``.
+
+    Raises
+    ------
+    StorageError, DataFileError
+        If it is a file that cannot be read, or no JSON object.
+    ParameterError, UnknownNameError
+        As ``SupernetRecipe``, or if a field is unknown.
+    """
+    if text.isidentifier():
+        return SupernetRecipe(rule=text)
+    found: Mapping[str, Any] = read_json(text, "supernet recipe")
+    check_fields(SupernetRecipe, found, "a supernet recipe")
+    return replace(SupernetRecipe(), **found)
+
+
+def inherit_unit(
+    space: Space,
+    codes: Codes,
+    images: Images,
+    recipe: SupernetRecipe,
+    seed: int,
+    device: str,
+    folder: Path,
+) -> list[Row]:
+    """Train a supernet and evaluate architectures with its weights; the work of one unit.
+
+    The weights stay in the folder; a training that was killed goes on from them.
+    """
+    from .supernet import Supernet
+    from .supernet_train import train_supernet
+
+    with one_thread():
+        supernet = Supernet(
+            space,
+            classes=len(images.classes),
+            in_channels=images.train_x.shape[1],
+            width=recipe.width or 1,
+            cells=recipe.cells or 1,
+            seed=seed,
+        )
+        history = train_supernet(
+            supernet,
+            images,
+            **{name: getattr(recipe, name) for name in _TRAINING},
+            device=device,
+            seed=seed,
+            checkpoint=folder / "supernet.safetensors",
+        )
+        row: Row = {**vars(history), "losses": list(history.losses)}
+        if history.diverged:
+            return [{**row, "evaluate_seconds": None, "accuracy": None, "loss": None}]
+        found = supernet.evaluate(
+            codes,
+            images,
+            part=recipe.part,
+            limit=recipe.limit,
+            calibration=recipe.calibration,
+            seed=seed,
+        )
+    values = {"accuracy": found.accuracy.tolist(), "loss": found.loss.tolist()}
+    return [{**row, "evaluate_seconds": found.seconds, **values}]
