@@ -116,8 +116,8 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
     def update(self, codes: ArrayLike, y: ArrayLike) -> Self:
         """Learn some more measured architectures, beside those learnt before.
 
-        Predictors for which that is cheaper keep a part of the earlier fit (Gaussian processes:
-        the hyperparameters); all others are fitted again to everything.
+        Predictors for which that is cheaper keep a part of the earlier fit (Gaussian processes the
+        hyperparameters, graph networks the weights); all others are fitted again to everything.
 
         Parameters
         ----------

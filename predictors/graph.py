@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..data.seeds import Seed
+from ..data.devices import one_thread
+from ..data.seeds import Seed, torch_seed
 from ..data.spaces import Codes, Space
 from ..errors import NotFittedError
 from .graph_layers import (
@@ -22,8 +25,11 @@ from .graph_layers import (
 )
 from .graph_network import Members, Network
 from .graph_reader import GraphReader
+from .labels import Labels
 from .neural_base import NeuralPredictor
 from .soft_graphs import SoftGraphs, soft_graphs
+
+_UPDATE_SHARE, _UPDATE_STEPS = 0.2, 40  # of a fit's steps, and the fewest where it has so many
 
 
 class GraphPredictor(NeuralPredictor):
@@ -126,6 +132,14 @@ class GraphPredictor(NeuralPredictor):
             sizes = graphs.types.shape[2], graphs.sums.shape[1]
             networks.append(Network(*sizes, layers, self.width, self.dropout))
         return Members(networks, self.dropout, self.dropout_samples)
+
+    def _update(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
+        """Train the network of the earlier fit on all labels, for a fifth of the steps."""
+        steps = min(self.steps, max(_UPDATE_STEPS, int(_UPDATE_SHARE * self.steps)))
+        inputs = self._tensors(codes)
+        with torch_seed(rng, self.device_), one_thread():
+            module = copy.deepcopy(self.module_)
+            self._train(module, inputs, z, rng, steps=steps)
 
     def _votes(self, inputs: list[Tensor]) -> tuple[Tensor, Tensor]:
         votes = self.module_(*inputs)

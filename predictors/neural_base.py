@@ -91,21 +91,33 @@ class NeuralPredictor(Predictor):
         self.device_ = resolve_device(self.device)
         self._prepare(codes)
         inputs = self._tensors(codes)
-        targets = torch.as_tensor(z, dtype=torch.float32, device=self.device_)
         with torch_seed(rng, self.device_), one_thread():
             module = self._network(inputs).to(self.device_)
-            self.steps_ = train(
-                module,
-                inputs,
-                targets,
-                criterion=self._criterion(),
-                steps=self.steps,
-                batch_size=self.batch_size,
-                learning_rate=self.learning_rate,
-                weight_decay=self.weight_decay,
-                rng=rng,
-                patience=self.patience,
-            )
+            self._train(module, inputs, z, rng, steps=self.steps)
+
+    def _train(
+        self,
+        module: nn.Module,
+        inputs: list[Tensor],
+        z: Labels,
+        rng: np.random.Generator,
+        *,
+        steps: int,
+    ) -> None:
+        """Train a network of this predictor, and predict with it from now on."""
+        targets = torch.as_tensor(z, dtype=torch.float32, device=self.device_)
+        self.steps_ = train(
+            module,
+            inputs,
+            targets,
+            criterion=self._criterion(),
+            steps=steps,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            rng=rng,
+            patience=self.patience,
+        )
         self.module_ = module
         self._finish(inputs, targets)
 

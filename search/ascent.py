@@ -81,8 +81,11 @@ def climb(
     int8 array, shape (m, d)
         Each once, valid or not, in no particular order.
     """
+    # Adam as a function: its class imports PyTorch's compiler, which takes seconds.
+    from torch.optim.adam import adam
+
     logits = logits.clone().requires_grad_()
-    optimiser = torch.optim.Adam([logits], lr=schedule.learning_rate, betas=(0.8, 0.99))
+    mean, square, taken = torch.zeros_like(logits), torch.zeros_like(logits), torch.zeros(())
     multipliers = torch.ones(len(logits), dtype=torch.double, device=logits.device)
     visited = [nearest(relaxation, logits)]
     for step in range(schedule.steps):
@@ -100,8 +103,22 @@ def climb(
             objective = objective - multipliers * broken
             multipliers = multipliers + broken.detach()
         (gradient,) = torch.autograd.grad(-objective.sum(), logits)
-        logits.grad = torch.nan_to_num(gradient)
-        optimiser.step()
+        with torch.no_grad():
+            adam(
+                [logits],
+                [torch.nan_to_num(gradient)],
+                [mean],
+                [square],
+                [],
+                [taken],
+                amsgrad=False,
+                maximize=False,
+                beta1=0.8,
+                beta2=0.99,
+                lr=schedule.learning_rate,
+                weight_decay=0.0,
+                eps=1e-8,
+            )
         visited.append(nearest(relaxation, logits))
     return np.unique(np.concatenate(visited), axis=0)
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from ..predictors.relaxed import Relaxation
 
 ACQUISITIONS = ("ei", "ucb", "mean")
-# Hyperparameters, and whatever else `update` keeps, are learnt again after so much growth.
-_GROWTH = 1.1
+# What `update` keeps is learnt again after so much growth: hyperparameters, or a network's weights.
+_GROWTH, _SLOW_GROWTH = 1.1, 1.5
 _PARENTS = 10  # best told architectures near which ascents start
 _CONSIDERED = 100  # best candidates that a batch is chosen from
 _POLISHED = 5  # best rounded architectures whose neighbours are scored as well
@@ -160,8 +160,9 @@ class PredNAS(Searcher):
         self._reset()
 
     def _forget_guide(self) -> None:
+        self._base: Any = None
         self._guide: Any = None
-        self._n_base = self._n_learnt = 0
+        self._n_base = 0
 
     # -- a round ----------------------------------------------------------------------------------
 
@@ -198,15 +199,16 @@ class PredNAS(Searcher):
         """
         known = ~np.isnan(self.values_)
         codes, values = self.codes_[known], self.values_[known]
-        grown = len(values) >= _GROWTH * self._n_base
-        if self._guide is None or grown:
+        quick = getattr(self.predictor, "quick_update", False)
+        grown = len(values) >= (_GROWTH if quick else _SLOW_GROWTH) * self._n_base
+        if self._base is None or grown:
             base = len(values) if grown else self._n_base
             guide = fresh_predictor(self.predictor, self._predictor_seed)
-            self._guide = guide.fit(codes[:base], values[:base])
-            self._n_base = self._n_learnt = base
-        if len(values) > self._n_learnt:
-            self._guide.update(codes[self._n_learnt :], values[self._n_learnt :])
-            self._n_learnt = len(values)
+            self._base = self._guide = guide.fit(codes[:base], values[:base])
+            self._n_base = base
+        if len(values) > self._n_base:
+            self._guide = copy.copy(self._base)
+            self._guide.update(codes[self._n_base :], values[self._n_base :])
 
     def _ascend(self, n: int) -> Codes:
         """Return unseen architectures, the most promising first, each of another function."""
