@@ -399,8 +399,7 @@ def validate(
     space : str or Space, optional
         Instead of a table: nothing is known of the architectures but what is trained here.
     search : str or Path, optional
-        Folder of ``nasurge search``: what it evaluated is chosen from. ``table`` says which of
-        its tables, if there are several.
+        Folder of ``nasurge search``: what it evaluated (on ``table``) is chosen from.
     metric : str, optional
         A metric or column of the table instead of the task's own.
     n_train : int
@@ -414,8 +413,7 @@ def validate(
         As for ``read_supernet_recipe``.
     supernet_architectures : int
         Further architectures that the supernet scores and nobody trains.
-    images : str, Path or Images
-    size, limit, noise
+    images, size, limit, noise
         As for ``nasurge.data.images.load_images``.
     recipe : str or Recipe, optional
         By default a small network trained for 2 epochs.
