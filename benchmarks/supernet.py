@@ -268,10 +268,13 @@ class Supernet(nn.Module):
     def _some(
         self, x: NDArray[Any], y: NDArray[Any], limit: int | None, seed: Seed
     ) -> tuple[Tensor, Tensor]:
-        """Return at most ``limit`` images and labels, drawn, on the device of the weights."""
-        if limit is not None and limit < len(y):
-            rows = np.sort(as_generator(seed).choice(len(y), limit, replace=False))
-            x, y = x[rows], y[rows]
+        """Return at most ``limit`` images and labels, drawn, on the device of the weights.
+
+        They are mixed: files come class by class, and what a batch is normalised by is then not
+        what it is in training.
+        """
+        rows = as_generator(seed).permutation(len(y))[:limit]
+        x, y = x[rows], y[rows]
         return torch.tensor(x, device=self.device), torch.tensor(y, device=self.device)
 
 

@@ -129,7 +129,7 @@ def rate_blockwise(
     """Return the normalised loss of every stage of each path, shape (n, stages).
 
     Minus its sum over the stages is a path's score. Batch normalisation uses the statistics of the
-    images, the first ``limit`` of the validation part, in one batch.
+    images, ``limit`` of the validation part, in one batch.
 
     Parameters
     ----------
@@ -146,7 +146,8 @@ def rate_blockwise(
         If a row of ``codes`` is not in the space.
     """
     rows = supernet.space.check(codes)
-    x = torch.tensor(images.valid_x[:limit], device=supernet.device)
+    drawn = as_generator(0).permutation(len(images.valid_y))[:limit]  # files come class by class
+    x = torch.tensor(images.valid_x[drawn], device=supernet.device)
     mode, kept = supernet.training, [buffer.clone() for buffer in supernet.buffers()]
     supernet.train()
     teacher.to(supernet.device).eval()

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -176,6 +177,25 @@ def test_evaluation_leaves_the_supernet_and_repeats_itself(few):
     assert same(before, weights(supernet))
     by_batches = supernet.evaluate(codes, few, part="test", calibration=0)
     assert np.isfinite(by_batches.loss).all()
+
+
+def test_the_order_of_the_images_does_not_matter(few):
+    """Files come class by class; batches of one class would be normalised by its statistics."""
+    supernet, code = small(width=4), [3] * 6
+    train_supernet(
+        supernet,
+        few,
+        allowed=np.arange(5)[None] == np.full((6, 1), 3),
+        epochs=25,
+        device="cpu",
+        seed=0,
+    )
+    order = np.argsort(few.train_y, kind="stable")
+    by_class = replace(few, train_x=few.train_x[order], train_y=few.train_y[order])
+    settings = {"calibration": 0, "batch_size": 20, "part": "train"}
+    mixed = supernet.evaluate([code], few, **settings).accuracy[0]
+    assert mixed > 60
+    assert supernet.evaluate([code], by_class, **settings).accuracy[0] > mixed - 15
 
 
 def test_a_loss_that_is_no_number_ends_the_training_and_is_marked(few):
