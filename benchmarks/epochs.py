@@ -247,7 +247,7 @@ class Batches:
         self.x, self.y = functional.pad(x, (shift,) * 4), y
         self.height, self.width = x.shape[2:]
         self.flip, self.shift, self.layout = flip, shift, layout
-        self.steps = -(-len(y) // batch_size)
+        self.batch_size, self.steps = batch_size, -(-len(y) // batch_size)
         self.generator = torch.Generator().manual_seed(drawn)
 
     def epoch(self) -> Iterator[tuple[Tensor, Tensor]]:

@@ -82,7 +82,8 @@ def train_blockwise(
             f"{epochs}, {batch_size} and {learning_rate}"
         )
     rng = as_generator(seed)
-    batches = image_batches(supernet, images, batch_size, None, None, device, rng)
+    drawn = int(rng.integers(2**63))
+    batches = image_batches(supernet, images, batch_size, None, None, device, drawn)
     teacher.to(batches.y.device).eval()
     _check_teacher(supernet, teacher, batches.x[:1])
     weights = list(supernet.parameters())
@@ -114,6 +115,7 @@ def train_blockwise(
         steps=len(losses) * batches.steps,
         device=str(batches.y.device),
         diverged=not np.isfinite(losses[-1]),
+        batch_size=batch_size,
     )
 
 

@@ -26,6 +26,7 @@ from .checkpoints import (
     write_checkpoint,
 )
 from .epochs import Batches, Progress, on_device
+from .memory import halving
 from .supernet import Supernet, operations_of
 from .supernet_rules import RULES, Allowed
 
@@ -48,13 +49,16 @@ class SupernetHistory:
     diverged : bool
         Whether the loss became infinite or NaN, which ends the training: the weights are lost, a
         checkpoint is that of the epoch before.
+    batch_size : int
+        As asked for, or what was left of it after halving it whenever the device was out of memory.
     """
 
     losses: tuple[float, ...]
     seconds: float
     steps: int
     device: str
-    diverged: bool = False
+    diverged: bool
+    batch_size: int
 
 
 def train_supernet(
@@ -84,7 +88,9 @@ def train_supernet(
     """Train the shared weights in place and return how it went.
 
     Stochastic gradient descent with Nesterov momentum 0.9 and a cosine learning rate. A step
-    computes the rule's paths, sums their gradients and changes the weights they used.
+    computes the rule's paths, sums their gradients and changes the weights they used. A device
+    that is out of memory is given the training again from its start with half the batch size, as
+    often as it takes; not if it is ``distributed``.
 
     Parameters
     ----------
@@ -133,7 +139,7 @@ def train_supernet(
     UnknownNameError
         If there is no such rule.
     DeviceError
-        If ``device`` is not there.
+        If ``device`` is not there, or has no memory for a batch of two images.
     DataFileError, StorageError
         If the checkpoint is damaged, or cannot be written.
     MissingExtraError
@@ -165,54 +171,47 @@ def train_supernet(
     if distributed and seed is None:
         raise ParameterError("a distributed training needs a seed: its processes draw alike")
     shares = _accelerator(device) if distributed else None
+    where = _place(shares) if shares else resolve_device(device)
     rng = as_generator(seed)
-    training = _Training(
-        supernet,
-        image_batches(
-            supernet,
-            images,
-            batch_size,
-            flip,
-            shift,
-            _place(shares) if shares else device,
-            rng,
-            channels_last,
-        ),
-        rule=rule,
-        allowed=allowed,
-        root=int(rng.integers(2**63)),
-        distil=distil and rule == "sandwich",
-        clip=clip,
-        precision=precision,
-        accelerator=shares,
-    )
-    if compile:
-        for operation in operations_of(supernet):
-            operation.compile()
-    training.optimise(learning_rate, weight_decay, epochs)
+    drawn, root = (int(number) for number in rng.integers(2**63, size=2))
     about = {
         "rule": rule,
         "allowed": None if allowed is None else allowed.tolist(),
         "epochs": epochs,
         "batch_size": batch_size,
         "rates": [learning_rate, weight_decay, clip],
-        "root": training.root,
+        "root": root,
         "images": [images.name, len(images.train_y)],
         "network": {"space": supernet.space.name, **supernet.sizes},
     }
-    if checkpoint:
-        training.resume(checkpoint, about)
-    kept = time.perf_counter()
-    while not training.done(epochs):
-        training.epoch()
-        late = time.perf_counter() - kept >= checkpoint_seconds or training.done(epochs)
-        first = shares is None or shares.is_main_process
-        if checkpoint and late and first and not training.diverged:
-            training.keep(checkpoint, about)
-            kept = time.perf_counter()
-        if progress:
-            progress(len(training.losses), epochs)
-    return training.history()
+    found = own_checkpoint(checkpoint, about) if checkpoint else None
+    begin = found[1].get("batch_size", batch_size) if found else batch_size
+    first = {name: tensor.clone() for name, tensor in supernet.state_dict().items()}
+    if compile:
+        for operation in operations_of(supernet):
+            operation.compile()
+
+    def attempt(size: int) -> SupernetHistory:
+        training = _Training(
+            supernet,
+            image_batches(supernet, images, size, flip, shift, where, drawn, channels_last),
+            rule=rule,
+            allowed=allowed,
+            root=root,
+            distil=distil and rule == "sandwich",
+            clip=clip,
+            precision=precision,
+            accelerator=shares,
+        )
+        training.optimise(learning_rate, weight_decay, epochs)
+        if found and size == begin:
+            training.load(*found)
+        else:
+            supernet.load_state_dict(first)
+        return training.run(epochs, about, checkpoint, checkpoint_seconds, progress)
+
+    # Processes that share a batch would each halve it when their own memory is short.
+    return attempt(begin) if shares else halving(attempt, begin, device=where)
 
 
 def _accelerator(device: str) -> Any:
@@ -241,10 +240,13 @@ def image_batches(
     flip: bool | None,
     shift: int | None,
     device: str,
-    rng: np.random.Generator,
+    drawn: int,
     channels_last: bool = False,
 ) -> Batches:
-    """Put supernet and training images on the device, and return augmented batches of them."""
+    """Put supernet and training images on the device, and return augmented batches of them.
+
+    ``drawn`` is what their random numbers begin from.
+    """
     channels, height, _ = images.train_x.shape[1:]
     device = resolve_device(device)
     layout = torch.channels_last if channels_last else torch.contiguous_format
@@ -252,7 +254,7 @@ def image_batches(
     train = on_device(images.train_x, images.train_y, device, layout)
     mirrored = channels > 1 if flip is None else flip
     moved = height // 8 if shift is None else shift
-    return Batches(*train, batch_size, mirrored, moved, layout, int(rng.integers(2**63)))
+    return Batches(*train, batch_size, mirrored, moved, layout, drawn)
 
 
 def own_checkpoint(path: Path, about: Mapping[str, Any]) -> State | None:
@@ -364,6 +366,27 @@ class _Training:
             if self.distil and teacher is None:
                 teacher = logits.detach().float().softmax(dim=1)
 
+    def run(
+        self,
+        epochs: int,
+        about: dict[str, Any],
+        checkpoint: Path | None,
+        checkpoint_seconds: float,
+        progress: Progress | None,
+    ) -> SupernetHistory:
+        """Train the epochs that are left."""
+        kept = time.perf_counter()
+        while not self.done(epochs):
+            self.epoch()
+            late = time.perf_counter() - kept >= checkpoint_seconds or self.done(epochs)
+            first = self.accelerator is None or self.accelerator.is_main_process
+            if checkpoint and late and first and not self.diverged:
+                self.keep(checkpoint, about)
+                kept = time.perf_counter()
+            if progress:
+                progress(len(self.losses), epochs)
+        return self.history()
+
     def keep(self, path: Path, about: dict[str, Any]) -> None:
         """Write all that the epochs left depend on."""
         tensors, rest = optimiser_state(self.optimiser)
@@ -372,16 +395,18 @@ class _Training:
             **{f"network.{name}": value for name, value in self.supernet.state_dict().items()},
             **{f"optimiser.{name}": value for name, value in tensors.items()},
         }
-        state = {"losses": self.losses, "seconds": self.seconds, "optimiser": rest}
-        write_checkpoint(
-            path, kept, {"about": about, **state, "schedule": self.schedule.state_dict()}
-        )
+        state = {
+            "about": about,
+            "batch_size": self.batches.batch_size,
+            "losses": self.losses,
+            "seconds": self.seconds,
+            "optimiser": rest,
+            "schedule": self.schedule.state_dict(),
+        }
+        write_checkpoint(path, kept, state)
 
-    def resume(self, path: Path, about: dict[str, Any]) -> None:
-        """Go to where the checkpoint was written, if there is one."""
-        if (found := own_checkpoint(path, about)) is None:
-            return
-        tensors, state = found
+    def load(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+        """Go to where a checkpoint was written."""
         self.batches.generator.set_state(tensors["generator"])
         self.supernet.load_state_dict(below(tensors, "network."))
         load_optimiser_state(self.optimiser, below(tensors, "optimiser."), state["optimiser"])
@@ -396,4 +421,5 @@ class _Training:
             steps=len(self.losses) * self.batches.steps,
             device=self.device,
             diverged=self.diverged,
+            batch_size=self.batches.batch_size,
         )

@@ -16,9 +16,10 @@ from ..data.images import Images
 from ..data.networks import build_network
 from ..data.seeds import Seed, as_generator, torch_seed
 from ..data.spaces import Codes, Space
-from ..errors import DeviceError, ParameterError
+from ..errors import ParameterError
 from .checkpoints import read_checkpoint
 from .epochs import Progress, Training, TrainResult
+from .memory import halving
 from .recipe import Recipe, make_recipe
 
 
@@ -106,30 +107,17 @@ def train_network(
             f"{checkpoint} is of another training (different: {', '.join(changed)}): delete it, or "
             "name another file"
         )
-    batch_size = found[1]["batch_size"] if found else recipe.batch_size
-    while True:
-        try:
-            training = Training(network, images, recipe, batch_size, device, drawn)
-            if found:
-                training.load(*found)
-            return training.run(about, checkpoint, checkpoint_seconds, progress)
-        except RuntimeError as error:
-            if not _is_out_of_memory(error):
-                raise
-            if batch_size < 4:
-                raise DeviceError(
-                    f"{device} has no memory to train this network on a batch of {batch_size} "
-                    f"images ({error}): take a smaller network or another device"
-                ) from error
-        # Outside of the handler: the error holds on to what filled the memory.
-        batch_size, found = batch_size // 2, None
-        network.load_state_dict(first)
-        if device.startswith("cuda"):
-            torch.cuda.empty_cache()
+    begin = found[1]["batch_size"] if found else recipe.batch_size
 
+    def attempt(batch_size: int) -> TrainResult:
+        training = Training(network, images, recipe, batch_size, device, drawn)
+        if found and batch_size == begin:
+            training.load(*found)
+        else:
+            network.load_state_dict(first)
+        return training.run(about, checkpoint, checkpoint_seconds, progress)
 
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error).lower()
+    return halving(attempt, begin, device=device)
 
 
 def _digest(tensors: dict[str, Tensor]) -> str:

@@ -182,8 +182,16 @@ def validate(
         [total(cost) for cost in costs],
         ceiling(rows, runs, score),
         folder,
-        {**about, "columns": columns, **faults(runs, recipe), "command": command},
+        {**about, "columns": columns, **_faults(study, runs, recipe), "command": command},
     )
+
+
+def _faults(study: Study, runs: Sequence[Row], recipe: Recipe) -> dict[str, Any]:
+    """Return what did not go as it should, of trainings and of the supernet."""
+    found: dict[str, Any] = faults(runs, recipe)
+    if supernet := study.done.get("supernet"):
+        found |= {f"supernet_{key}": supernet[0][key] for key in ("diverged", "batch_size")}
+    return found
 
 
 def _units(

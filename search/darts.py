@@ -151,7 +151,8 @@ def search_supernet(
     start = _start(supernet.space, logits)
     rng = as_generator(seed)
     drawn = int(rng.integers(2**63))
-    batches = image_batches(supernet, images, batch_size, flip, shift, device, rng)
+    order = int(rng.integers(2**63))
+    batches = image_batches(supernet, images, batch_size, flip, shift, device, order)
     where = batches.y.device
     valid = torch.tensor(images.valid_x, device=where), torch.tensor(images.valid_y, device=where)
     rate = logit_rate * (30 if method == "ddpnas" else 1)

@@ -23,6 +23,7 @@ from nasurge.data.spaces import make_space
 from nasurge.errors import (
     ArchitectureError,
     DataFileError,
+    DeviceError,
     MissingExtraError,
     ParameterError,
     UnknownNameError,
@@ -204,6 +205,34 @@ def test_a_loss_that_is_no_number_ends_the_training_and_is_marked(few):
     )
     assert history.diverged
     assert len(history.losses) < 5
+
+
+def test_out_of_memory_halves_the_batch_begins_again_and_says_so(few, monkeypatch, tmp_path):
+    forward, most = Supernet.forward, 15
+
+    def greedy(self, x, *rest, **options):
+        if len(x) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return forward(self, x, *rest, **options)
+
+    settings = {"epochs": 2, "seed": 0, "device": "cpu"}
+    path = tmp_path / "supernet.safetensors"
+    enough, short, resumed = small(), small(), small(seed=9)
+    expected = train_supernet(enough, few, batch_size=12, **settings)
+    monkeypatch.setattr(Supernet, "forward", greedy)
+    history = train_supernet(short, few, batch_size=48, checkpoint=path, **settings)
+    assert history.batch_size == 12
+    assert history.losses == expected.losses
+    assert same(weights(short), weights(enough))
+    again = train_supernet(resumed, few, batch_size=48, checkpoint=path, **settings)
+    assert (again.batch_size, again.losses) == (12, history.losses)
+    assert same(weights(resumed), weights(enough))
+    most = 0
+    with pytest.raises(DeviceError, match="no memory"):
+        train_supernet(small(), few, **settings)
+    monkeypatch.setattr(Supernet, "forward", lambda *_, **__: torch.ones(2) @ torch.ones(3))
+    with pytest.raises(RuntimeError, match="size"):
+        train_supernet(small(), few, **settings)
 
 
 class KilledError(Exception):

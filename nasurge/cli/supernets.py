@@ -112,6 +112,7 @@ def train(
             about |= {"width": width, "cells": cells, "seed": seed, "device": history.device}
             about |= {"loss": history.losses[-1], "steps": history.steps}
             about |= {"diverged": history.diverged, "train_seconds": history.seconds}
+            about |= {"batch_size": history.batch_size}
             summary = {**about, "evaluate_seconds": found.seconds}
             emit(
                 {
@@ -129,6 +130,8 @@ def train(
             ],
         )
         state = "the loss became infinite: stopped" if history.diverged else "done"
+        if history.batch_size < batch_size:
+            state += f", out of memory: batches of {history.batch_size}"
         typer.echo(
             f"{state}: {history.steps} steps in {history.seconds:.1f} s on {history.device}, loss "
             f"{history.losses[-1]:.3f}; {loaded.name}, {rule}, seed {seed}"

@@ -326,6 +326,11 @@ def print_validation(found: Validation) -> None:
     for what in ("diverged", "smaller_batches"):
         if found.about[what]:
             typer.echo(f"{what.replace('_', ' ')}: {found.about[what]} trainings")
+    if found.about.get("supernet_diverged"):
+        typer.echo("the supernet's loss became infinite: nothing could be inherited")
+    batch = found.about.get("supernet_batch_size", 0)
+    if batch < (found.about["supernet"] or {}).get("batch_size", 0):
+        typer.echo(f"out of memory: the supernet was trained with batches of {batch}")
 
 
 def _verify(table: str, n: int, *, out: Path | None, as_json: bool, **settings: Any) -> None:
