@@ -34,8 +34,8 @@ for method in darts darts-2 gdas drnas balenas ddpnas; do
 done
 
 echo "== stand-alone training beside the table"
-nasurge validate nb201-analog/cifar10 --top 2 --spread 3 --device "$device" --epochs 1 \
-    --jobs 1 --out "$folder/validate" --json
+nasurge validate nb201-analog/cifar10 --top 2 --spread 3 --learn-from 6 --supernet spos \
+    --device "$device" --epochs 1 --jobs 1 --out "$folder/validate" --json
 
 if [ "$device" = cuda ] && [ "$(nvidia-smi -L | wc -l)" -gt 1 ]; then
     echo "== two devices (needs nasurge[distributed])"
