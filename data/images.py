@@ -141,7 +141,7 @@ def load_images(
     if not 0 <= noise < np.inf:
         raise ParameterError(f"noise must be a number of at least 0, not {noise}")
     rng = as_generator(seed)
-    raw = _with_test(_read(name_or_path, size), rng)
+    raw = _with_test(read_raw(name_or_path, size), rng)
     n_classes = len(raw.classes)
     if limit is not None and limit < n_classes:
         raise ParameterError(
@@ -220,8 +220,8 @@ def _split(labels: Labels, rng: np.random.Generator) -> tuple[NDArray[np.int64],
     return np.sort(order[n_held:]), np.sort(order[:n_held])
 
 
-def _read(name_or_path: str | Path, size: int | None) -> Raw:
-    """Return the images of a name or a path, as large as asked for."""
+def read_raw(name_or_path: str | Path, size: int | None) -> Raw:
+    """Return the images of a name or a path (as ``load_images`` takes), as they were stored."""
     if name_or_path == "digits":
         raw = _read_digits()
     elif name_or_path == "mnist5k":
