@@ -168,7 +168,7 @@ def validate(
     runs = [study.done[name][0] for name in units if name != "supernet"]
     add_trainings(rows, runs, score)
     if supernet is not None:
-        costs.append(add_inherited(rows, study.done["supernet"][0], supernet))
+        costs += add_inherited(rows, study.done["supernet"][0], supernet)
     if counts.get("learnt"):
         own = {own_column(key): factory for key, factory in scorers.items()}
         target = "trained_accuracy" if score == "accuracy" else "trained_score"

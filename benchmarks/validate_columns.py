@@ -43,6 +43,8 @@ def columns_of(about: Mapping[str, Any]) -> dict[str, str]:
     if about["supernet"]:
         score = about["supernet"]["score"]
         found[f"inherited_{score}"] = f"inherited {score}"
+        if about["supernet"]["tune"]:
+            found["inherited_tuned"] = "loss tuned from inherited"
     if "table" in about:
         found["table_value"] = "table value"
     found["trained_accuracy"] = "trained accuracy"
@@ -89,21 +91,28 @@ def _reached(runs: Sequence[Row], score: str) -> Row:
     }
 
 
-def add_inherited(rows: Sequence[Row], found: Mapping[str, Any], recipe: SupernetRecipe) -> Row:
+def add_inherited(
+    rows: Sequence[Row], found: Mapping[str, Any], recipe: SupernetRecipe
+) -> list[Row]:
     """Give every architecture what it reaches with inherited weights; return what that has cost.
 
-    The accuracy and the loss are both kept; a supernet that diverged gives neither.
+    The accuracy and the loss are both kept, and what a few steps from there give; a supernet that
+    diverged gives none. The supernet is a part of the cost of each.
     """
-    for key in ("accuracy", "loss"):
+    for key in ("accuracy", "loss", *(("tuned",) if recipe.tune else ())):
         values = found[key] or [float("nan")] * len(rows)
         for row, value in zip(rows, values, strict=True):
             row[f"inherited_{key}"] = value
-    return {
-        "column": f"inherited_{recipe.score}",
-        "architectures": len(rows),
-        "once_seconds": found["seconds"],
-        "seconds_per_architecture": (found["evaluate_seconds"] or 0.0) / len(rows),
-    }
+    spent = {recipe.score: "evaluate_seconds"} | ({"tuned": "tune_seconds"} if recipe.tune else {})
+    return [
+        {
+            "column": f"inherited_{key}",
+            "architectures": len(rows),
+            "once_seconds": found["seconds"],
+            "seconds_per_architecture": (found[seconds] or 0.0) / len(rows),
+        }
+        for key, seconds in spent.items()
+    ]
 
 
 def add_own(rows: Sequence[Row], found: Sequence[Row]) -> list[Row]:
@@ -159,7 +168,8 @@ def correlations(rows: Sequence[Row], columns: Sequence[str]) -> list[Row]:
 def column(rows: Sequence[Row], key: str) -> Values:
     """Return a column, bigger is better, NaN where an architecture has no value."""
     found = [np.nan if row.get(key) is None else row[key] for row in rows]
-    return np.array(found, dtype=np.float64) * (-1.0 if key == "inherited_loss" else 1.0)
+    sign = -1.0 if key in ("inherited_loss", "inherited_tuned") else 1.0
+    return sign * np.array(found, dtype=np.float64)
 
 
 def _tau(x: Values, y: Values) -> Interval:

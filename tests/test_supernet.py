@@ -17,6 +17,7 @@ from nasurge.benchmarks.supernet import Supernet, recalibrate
 from nasurge.benchmarks.supernet_layers import uniform_codes
 from nasurge.benchmarks.supernet_rules import RULES, extremes, fairnas
 from nasurge.benchmarks.supernet_train import train_supernet
+from nasurge.benchmarks.supernet_tune import tuned_losses
 from nasurge.cli import app
 from nasurge.data.images import Images, load_images
 from nasurge.data.spaces import make_space
@@ -197,6 +198,22 @@ def test_the_order_of_the_images_does_not_matter(few):
     mixed = supernet.evaluate([code], few, **settings).accuracy[0]
     assert mixed > 60
     assert supernet.evaluate([code], by_class, **settings).accuracy[0] > mixed - 15
+
+
+def test_a_few_steps_from_inherited_weights_rank_what_learns_fast(few):
+    supernet = small(width=4)
+    train_supernet(supernet, few, epochs=5, device="cpu", seed=0)
+    before = weights(supernet)
+    codes = [[3] * 6, [0] * 6, [2] * 6]
+    settings = {"steps": 15, "device": "cpu", "seed": 0}
+    losses = tuned_losses(supernet, codes, few, **settings)
+    assert losses.argmax() == 1, "a cell that no data passes learns nothing"
+    assert np.array_equal(losses, tuned_losses(supernet, codes, few, **settings))
+    assert losses[2] == tuned_losses(supernet, codes[2:], few, **settings)[0], "the same batches"
+    assert all(torch.equal(value, before[name]) for name, value in supernet.state_dict().items())
+    assert np.isnan(tuned_losses(supernet, codes[:1], few, learning_rate=1e30, **settings)).all()
+    with pytest.raises(ParameterError, match="steps must be at least 1"):
+        tuned_losses(supernet, codes, few, steps=0)
 
 
 def test_a_loss_that_is_no_number_ends_the_training_and_is_marked(few):

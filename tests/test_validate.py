@@ -30,7 +30,7 @@ WHOLE = {
     "n_train": 30,
     "stratified": 6,
     "learn_from": 8,
-    "supernet": SupernetRecipe(epochs=1, limit=50, calibration=1),
+    "supernet": SupernetRecipe(epochs=1, limit=50, calibration=1, tune=2),
     "supernet_architectures": 5,
     "seeds": 2,
     "score": "curve",
@@ -100,9 +100,10 @@ def test_every_way_to_score_is_a_column(whole) -> None:
     columns = list(whole.about["columns"])
     assert columns == [
         *("predicted", "own_predicted", "predicted_xgb", "own_predicted_xgb"),
-        *("inherited_accuracy", "table_value", "trained_accuracy", "trained_score"),
+        *("inherited_accuracy", "inherited_tuned", "table_value"),
+        *("trained_accuracy", "trained_score"),
     ]
-    assert len(whole.correlations) == 8 * 7 / 2
+    assert len(whole.correlations) == 9 * 8 / 2
     groups = {"stratified": 6, "learnt": 8, "inherited": 5}
     for group, n in groups.items():
         assert sum(e["group"] == group for e in whole.architectures) == n
@@ -110,6 +111,7 @@ def test_every_way_to_score_is_a_column(whole) -> None:
         assert ("trained_score" in entry) == (entry["group"] != "inherited")
         assert ("own_predicted" in entry) == (entry["group"] != "learnt")
         assert np.isfinite(entry["inherited_loss"])
+        assert np.isfinite(entry["inherited_tuned"])
     assert len({e["architecture"] for e in whole.architectures}) == 19
 
 
@@ -135,6 +137,7 @@ def test_values_are_means_over_the_seeds_and_costs_add_up(whole) -> None:
     assert trained["architectures"] == 6
     assert trained["seconds"] == pytest.approx(6 * trained["seconds_per_architecture"])
     assert costs["inherited_accuracy"]["once_seconds"] == done["supernet"][0]["seconds"]
+    assert costs["inherited_tuned"]["once_seconds"] == done["supernet"][0]["seconds"]
     assert -1 <= whole.ceiling["mean"] <= 1
     assert whole.ceiling["n"] == 6
 
