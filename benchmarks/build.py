@@ -113,7 +113,8 @@ def train_unit(
         checkpoint=kept,
         keep_checkpoint=False,
     )
-    return [{"architecture": name, "seed": seed, **vars(result), "curve": list(result.curve)}]
+    curves = {"curve": list(result.curve), "losses": list(result.losses)}
+    return [{"architecture": name, "seed": seed, **vars(result), **curves}]
 
 
 def units_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -41,6 +42,9 @@ class TrainResult:
         Where it ran.
     curve : tuple of float
         Validation accuracy after every epoch, in percent.
+    losses : tuple of float
+        Mean loss of the training steps of every epoch: what the networks said of images before
+        they learnt from them, label smoothing included.
     diverged : bool
         Whether the loss became infinite or NaN, which ends the training.
     batch_size : int
@@ -55,6 +59,7 @@ class TrainResult:
     epochs: int
     device: str
     curve: tuple[float, ...]
+    losses: tuple[float, ...]
     diverged: bool
     batch_size: int
 
@@ -92,6 +97,7 @@ class Training:
         self.optimiser = _optimiser(network, recipe)
         self.schedule = _schedule(self.optimiser, recipe, recipe.epochs * self.batches.steps)
         self.curve: list[float] = []
+        self.losses: list[float] = []
         self.seconds = 0.0
         self.valid_loss = float("nan")
         self.diverged = False
@@ -124,6 +130,7 @@ class Training:
             epochs=len(self.curve),
             device=self.device,
             curve=tuple(self.curve),
+            losses=tuple(self.losses),
             diverged=self.diverged,
             batch_size=self.batch_size,
         )
@@ -147,10 +154,12 @@ class Training:
             self.optimiser.step()
             self.schedule.step()
             total += loss.detach()
-        self.diverged = not bool(torch.isfinite(total))  # the one wait for the device per epoch
+        mean = float(total) / self.batches.steps  # the one wait for the device per epoch
+        self.diverged = not math.isfinite(mean)
         self.seconds += time.perf_counter() - start
         accuracy, self.valid_loss = self.evaluate(*self.valid)
         self.curve.append(accuracy)
+        self.losses.append(mean)
 
     def mixed(self) -> AbstractContextManager[Any]:
         """Compute in mixed precision inside the block, if the recipe says so."""
@@ -180,6 +189,7 @@ class Training:
         }, {
             "batch_size": self.batch_size,
             "curve": self.curve,
+            "losses": self.losses,
             "seconds": self.seconds,
             "valid_loss": self.valid_loss,
             "diverged": self.diverged,
@@ -198,6 +208,8 @@ class Training:
         load_optimiser_state(self.optimiser, below("optimiser."), about["optimiser"])
         self.schedule.load_state_dict(about["schedule"])
         self.curve, self.seconds = list(about["curve"]), about["seconds"]
+        # Not in checkpoints that were written before they were kept.
+        self.losses = list(about.get("losses", [math.nan] * len(self.curve)))
         self.valid_loss, self.diverged = about["valid_loss"], about["diverged"]
 
 

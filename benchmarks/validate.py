@@ -103,7 +103,7 @@ def validate(
         from, and ``inherited`` are not trained.
     seeds : int
         Trainings of each, with the seeds ``seed``, ``seed + 1``, ...; their mean counts.
-    score : {"accuracy", "curve", "loss"}
+    score : {"accuracy", "curve", "training", "loss"}
         What else than the test accuracy ranks trained networks, see ``SCORES``.
     supernet : SupernetRecipe, optional
     seed : int

@@ -20,6 +20,7 @@ Values = NDArray[np.float64]
 SCORES: dict[str, tuple[str, Callable[[Row], float]]] = {
     "accuracy": ("test accuracy after the last epoch", lambda run: run["test_accuracy"]),
     "curve": ("mean validation accuracy over the epochs", lambda run: float(np.mean(run["curve"]))),
+    "training": ("minus the training loss of the last epoch", lambda run: -run["losses"][-1]),
     "loss": ("minus the test loss after the last epoch", lambda run: -run["test_loss"]),
 }
 """What may rank trained networks, by name: words, and the number of one training."""

@@ -59,7 +59,8 @@ def test_a_good_cell_learns_the_digits(digits):
     assert good.valid_accuracy > 85
     assert empty.test_accuracy < 15
     assert good.valid_accuracy == good.curve[-1]
-    assert len(good.curve) == good.epochs == 8
+    assert len(good.curve) == len(good.losses) == good.epochs == 8
+    assert good.losses[-1] < good.losses[0]
     assert good.train_seconds > 0
     assert not good.diverged
     assert seen == [(1, 2), (2, 2)]

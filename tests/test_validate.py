@@ -18,7 +18,7 @@ from nasurge import api
 from nasurge.benchmarks.inherit import SupernetRecipe, read_supernet_recipe
 from nasurge.benchmarks.study import read_units
 from nasurge.benchmarks.validate_choice import choose, counts_of, from_search
-from nasurge.benchmarks.validate_columns import correlations
+from nasurge.benchmarks.validate_columns import add_trainings, correlations
 from nasurge.data.tables import Table
 from nasurge.errors import LabelError, ParameterError, UnknownNameError
 
@@ -128,6 +128,9 @@ def test_values_are_means_over_the_seeds_and_costs_add_up(whole) -> None:
     runs = [done[f"{entry['architecture']} seed {seed}"][0] for seed in (0, 1)]
     assert entry["trained_accuracy"] == np.mean([run["test_accuracy"] for run in runs])
     assert entry["trained_score"] == np.mean([np.mean(run["curve"]) for run in runs])
+    rank_by_loss = {"architecture": entry["architecture"]}
+    add_trainings([rank_by_loss], runs, "training")
+    assert rank_by_loss["trained_score"] == -np.mean([run["losses"][-1] for run in runs])
     assert entry["train_seconds"] == sum(run["train_seconds"] for run in runs)
     costs = {cost["column"]: cost for cost in whole.costs}
     assert set(costs) == set(whole.about["columns"]) - {"table_value", "trained_score"}

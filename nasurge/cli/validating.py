@@ -159,7 +159,8 @@ def validate(
         str,
         typer.Option(
             help="What ranks trained networks: accuracy (test, at the end), curve (validation "
-            "accuracy, mean over the epochs) or loss.",
+            "accuracy, mean over the epochs), training (minus the training loss of the last "
+            "epoch) or loss (minus the test loss).",
             rich_help_panel=SCORES,
         ),
     ] = "accuracy",
