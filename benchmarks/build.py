@@ -357,8 +357,7 @@ def _costs(
                 code,
                 classes=len(images.classes),
                 in_channels=channels,
-                width=recipe.width,
-                cells=recipe.cells,
+                **recipe.skeleton,
             )
             flops = count_flops(network, (channels, height, width))
             counted[row] = flops, count_parameters(network)
@@ -378,8 +377,9 @@ def _proxies(
     from ..data.zero_cost import first_images, zero_cost
 
     x, y = first_images(images)
-    size = {"width": recipe.width, "cells": recipe.cells}
-    values = zero_cost(space, codes, names=names, images=x, labels=y, device="cpu", **size)
+    values = zero_cost(
+        space, codes, names=names, images=x, labels=y, device="cpu", **recipe.skeleton
+    )
     return [
         (Column(images.name, name, source=f"proxy_{name}"), values[:, k])
         for k, name in enumerate(names)

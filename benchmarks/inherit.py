@@ -11,7 +11,7 @@ from ..data.devices import one_thread
 from ..data.images import Images
 from ..data.spaces import Codes, Space
 from ..errors import ParameterError, UnknownNameError
-from .recipe import PRECISIONS, check_fields, check_known, check_least, read_json
+from .recipe import PRECISIONS, REDUCTIONS, check_fields, check_known, check_least, read_json
 from .study import Row
 
 SCORES = ("accuracy", "loss")
@@ -42,8 +42,8 @@ class SupernetRecipe:
     epochs, batch_size, learning_rate, weight_decay, clip, flip, shift, precision, channels_last,
     compile
         As for ``train_supernet``.
-    width, cells : int or None
-        Size of the network; None is that of the networks that are trained alone.
+    width, cells, reduction : int or str or None
+        Of the network; None is that of the networks that are trained alone.
     part : {"valid", "train", "test"}
         The images that sub-networks classify.
     limit : int or None
@@ -76,6 +76,7 @@ class SupernetRecipe:
     shift: int | None = None
     width: int | None = None
     cells: int | None = None
+    reduction: str | None = None
     precision: str = "float32"
     channels_last: bool = False
     compile: bool = False
@@ -94,7 +95,12 @@ class SupernetRecipe:
         check_least(self, least)
         if self.learning_rate <= 0:
             raise ParameterError(f"learning_rate must be above 0, not {self.learning_rate}")
-        known = {"precision": PRECISIONS, "part": ("train", "valid", "test"), "score": SCORES}
+        known: dict[str, tuple[str | None, ...]] = {
+            "precision": PRECISIONS,
+            "part": ("train", "valid", "test"),
+            "score": SCORES,
+        }
+        known |= {"reduction": (*REDUCTIONS, None)}
         check_known(self, known)
 
     def to_dict(self) -> dict[str, Any]:
@@ -147,6 +153,7 @@ def inherit_unit(
             in_channels=images.train_x.shape[1],
             width=recipe.width or 1,
             cells=recipe.cells or 1,
+            reduction=recipe.reduction or "residual",
             seed=seed,
         )
         history = train_supernet(

@@ -13,6 +13,7 @@ from ..errors import DataFileError, ParameterError, StorageError
 OPTIMISERS = ("sgd", "adamw")
 SCHEDULES = ("one-cycle", "cosine", "constant")
 PRECISIONS = ("float32", "bfloat16")
+REDUCTIONS = ("residual", "plain")
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Recipe:
         height.
     width, cells : int
         Size of the network, as for ``build_network``.
+    reduction : {"residual", "plain"}
+        Between its stages, as for ``build_network``.
     precision : {"float32", "bfloat16"}
         ``bfloat16`` computes the layers that bear it in mixed precision; weights stay float32.
     channels_last : bool
@@ -72,6 +75,7 @@ class Recipe:
     shift: int | None = None
     width: int = 8
     cells: int = 1
+    reduction: str = "residual"
     precision: str = "float32"
     channels_last: bool = False
     compile: bool = False
@@ -88,7 +92,13 @@ class Recipe:
                 f"label_smoothing must be at least 0 and below 1, not {self.label_smoothing}"
             )
         known = {"optimiser": OPTIMISERS, "schedule": SCHEDULES, "precision": PRECISIONS}
+        known |= {"reduction": REDUCTIONS}
         check_known(self, known)
+
+    @property
+    def skeleton(self) -> dict[str, Any]:
+        """The network's size and reductions, as ``build_network`` takes them."""
+        return {"width": self.width, "cells": self.cells, "reduction": self.reduction}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as JSON values."""
@@ -134,7 +144,7 @@ def check_least(recipe: Any, least: Mapping[str, float]) -> None:
             raise ParameterError(f"{name} must be at least {lowest}, not {value}")
 
 
-def check_known(recipe: Any, known: Mapping[str, Sequence[str]]) -> None:
+def check_known(recipe: Any, known: Mapping[str, Sequence[str | None]]) -> None:
     """Refuse words in a recipe that are not among those it knows.
 
     Raises
@@ -144,9 +154,8 @@ def check_known(recipe: Any, known: Mapping[str, Sequence[str]]) -> None:
     """
     for name, allowed in known.items():
         if getattr(recipe, name) not in allowed:
-            raise ParameterError(
-                f"{name} must be one of {', '.join(allowed)}, not {getattr(recipe, name)!r}"
-            )
+            words = ", ".join(map(str, allowed))
+            raise ParameterError(f"{name} must be one of {words}, not {getattr(recipe, name)!r}")
 
 
 def check_fields(cls: type[Any], values: Mapping[str, Any], what: str) -> None:

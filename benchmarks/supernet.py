@@ -18,6 +18,7 @@ from ..data.networks import (
     Reduction,
     build_network,
     cell_layers,
+    check_reduction,
     check_sizes,
     why_no_network,
 )
@@ -63,7 +64,7 @@ class Supernet(nn.Module):
     ----------
     space : CellSpace or Mobile
         One whose networks ``build_network`` builds.
-    classes, in_channels, width, cells, affine
+    classes, in_channels, width, cells, affine, reduction
         As for ``build_network``.
     seed : int, Generator or None
         Draws the weights.
@@ -96,6 +97,7 @@ class Supernet(nn.Module):
         width: int = 16,
         cells: int = 5,
         affine: bool = True,
+        reduction: str = "residual",
         seed: Seed = None,
     ) -> None:
         super().__init__()
@@ -104,7 +106,13 @@ class Supernet(nn.Module):
         sizes = {"classes": classes, "in_channels": in_channels, "width": width}
         check_sizes(**sizes, cells=cells)
         self.space = space
-        self.sizes: dict[str, Any] = {**sizes, "cells": cells, "affine": affine}
+        check_reduction(reduction)
+        self.sizes: dict[str, Any] = {
+            **sizes,
+            "cells": cells,
+            "affine": affine,
+            "reduction": reduction,
+        }
         with torch_seed(as_generator(seed)):
             if isinstance(space, Mobile):
                 layers = mobile_layers(
@@ -119,6 +127,7 @@ class Supernet(nn.Module):
                     **sizes,
                     cells=cells,
                     affine=affine,
+                    reduction=reduction,
                 )
         self.layers = nn.ModuleList(layers)
         self._paths: dict[bytes, Path] = {}

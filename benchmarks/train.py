@@ -277,8 +277,7 @@ def _train_one(
                 code,
                 classes=len(images.classes),
                 in_channels=images.train_x.shape[1],
-                width=recipe.width,
-                cells=recipe.cells,
+                **recipe.skeleton,
             )
         return train_network(
             network, images, recipe, device=device, seed=rng, checkpoint=checkpoint

@@ -134,6 +134,7 @@ def validate(
             supernet,
             width=supernet.width or recipe.width,
             cells=supernet.cells or recipe.cells,
+            reduction=supernet.reduction or recipe.reduction,
         )
     about = {
         "kind": "validate",
@@ -282,8 +283,7 @@ def trained_unit(
             code,
             classes=len(images.classes),
             in_channels=images.train_x.shape[1],
-            width=recipe.width,
-            cells=recipe.cells,
+            **recipe.skeleton,
         )
     return [{**row, "parameters": count_parameters(network)}]
 

@@ -176,8 +176,8 @@ def validate_report(folder: Path) -> Path:
     columns, recipe = about["columns"], about["recipe"]
     networks = (
         f"Trained on {about['images']}: {recipe['width']} channels after the stem, cells a stage "
-        f"{recipe['cells']}, epochs {recipe['epochs']}, seeds {about['seeds']}, on "
-        f"{about['device']}."
+        f"{recipe['cells']}, {recipe['reduction']} reductions, epochs {recipe['epochs']}, seeds "
+        f"{about['seeds']}, on {about['device']}."
     )
     if "label" in about:
         networks += f" The table's value is {about['label']}."

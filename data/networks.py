@@ -87,24 +87,34 @@ class Cell(nn.Module):
         return nodes[len(self.sources) - 1]
 
 
-class Reduction(nn.Module):
-    """Residual block between two stages: half the height and width, twice the channels."""
+REDUCTIONS = ("residual", "plain")
 
-    def __init__(self, inputs: int, *, affine: bool) -> None:
+
+class Reduction(nn.Module):
+    """Layer between two stages: half the height and width, twice the channels.
+
+    ``residual`` is the published block, two 3x3 convolutions beside a shortcut. ``plain`` is a
+    pooling and a 1x1 convolution with normalisation.
+    """
+
+    def __init__(self, inputs: int, *, affine: bool, kind: str = "residual") -> None:
         super().__init__()
-        self.block = nn.Sequential(
-            ReLUConvBN(inputs, 2 * inputs, 3, 2, affine),
-            ReLUConvBN(2 * inputs, 2 * inputs, 3, 1, affine),
-        )
-        self.shortcut = nn.Sequential(
-            nn.AvgPool2d(2, stride=2, ceil_mode=True),
-            nn.Conv2d(inputs, 2 * inputs, 1, bias=False),
-        )
+        pool = nn.AvgPool2d(2, stride=2, ceil_mode=True)
+        mix = nn.Conv2d(inputs, 2 * inputs, 1, bias=False)
+        self.shortcut = nn.Sequential(pool, mix)
+        if kind == "plain":
+            self.shortcut.append(nn.BatchNorm2d(2 * inputs, affine=affine))
+            self.block = None
+        else:
+            self.block = nn.Sequential(
+                ReLUConvBN(inputs, 2 * inputs, 3, 2, affine),
+                ReLUConvBN(2 * inputs, 2 * inputs, 3, 1, affine),
+            )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the sum of both branches."""
-        result: Tensor = self.block(x) + self.shortcut(x)
-        return result
+        """Return the sum of both branches, where there are two."""
+        result: Tensor = self.shortcut(x)
+        return result if self.block is None else self.block(x) + result
 
 
 def why_no_network(space: Space) -> str | None:
@@ -130,6 +140,7 @@ def cell_layers(
     width: int,
     cells: int,
     affine: bool,
+    reduction: str,
 ) -> list[nn.Module]:
     """Return the layers of the skeleton, with what ``make`` gives for the width of each cell."""
     layers: list[nn.Module] = [
@@ -139,7 +150,7 @@ def cell_layers(
     ]
     for stage in range(STAGES):
         if stage:
-            layers.append(Reduction(width, affine=affine))
+            layers.append(Reduction(width, affine=affine, kind=reduction))
             width *= 2
         layers += [make(width) for _ in range(cells)]
     return [
@@ -163,6 +174,18 @@ def check_sizes(**sizes: int) -> None:
             raise ParameterError(f"{name} must be at least 1, not {value}")
 
 
+def check_reduction(kind: str) -> None:
+    """Refuse an unknown kind of reduction.
+
+    Raises
+    ------
+    ParameterError
+        If it is none of ``REDUCTIONS``.
+    """
+    if kind not in REDUCTIONS:
+        raise ParameterError(f"reduction must be one of {', '.join(REDUCTIONS)}, not {kind!r}")
+
+
 def build_network(
     space: Space,
     code: ArrayLike,
@@ -172,6 +195,7 @@ def build_network(
     width: int = 16,
     cells: int = 5,
     affine: bool = True,
+    reduction: str = "residual",
 ) -> nn.Sequential:
     """Return the network of one architecture, of a cell space or of ``mobile``.
 
@@ -206,6 +230,10 @@ def build_network(
         Cells per stage; ``mobile`` has none, its networks do not depend on it.
     affine : bool
         Whether batch normalisation learns scale and shift.
+    reduction : {"residual", "plain"}
+        Between two stages: the published residual block, or a pooling and a 1x1 convolution. With
+        few cells a stage the residual blocks do most of the work whatever the cell is; plain ones
+        leave it to the cells, as many cells do. ``mobile`` has none.
 
     Returns
     -------
@@ -239,6 +267,7 @@ def build_network(
         raise ParameterError(reason)
     row = space.check(np.asarray(code)[None])[0]
     check_sizes(classes=classes, in_channels=in_channels, width=width, cells=cells)
+    check_reduction(reduction)
     sizes = {"classes": classes, "in_channels": in_channels, "width": width}
     if isinstance(space, Mobile):
         names = [space.operations[value].name for value in row]
@@ -252,6 +281,7 @@ def build_network(
             **sizes,
             cells=cells,
             affine=affine,
+            reduction=reduction,
         )
     return nn.Sequential(*layers)
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -113,6 +114,7 @@ def zero_cost(
     labels: ArrayLike | None = None,
     width: int = 8,
     cells: int = 2,
+    reduction: str = "residual",
     steps: int = 20,
     seed: int = 0,
     device: str = "auto",
@@ -135,6 +137,8 @@ def zero_cost(
         Classes from 0 on; needed with ``images``, and only with them.
     width, cells : int
         Size of the network, as for ``build_network``.
+    reduction : str
+        Between its stages, as for ``build_network``.
     steps : int
         Steps of training, for ``genas`` and ``gennas``.
     seed : int
@@ -177,7 +181,7 @@ def zero_cost(
     where = resolve_device(device)
     pieces = [codes[first : first + _PIECE] for first in range(0, len(codes), _PIECE)]
     parts = Parallel(n_jobs=jobs)(
-        delayed(_piece)(space, piece, names, x, y, (width, cells), steps, seed, where)
+        delayed(_piece)(space, piece, names, x, y, (width, cells, reduction), steps, seed, where)
         for piece in pieces
     )
     return np.concatenate([np.empty((0, len(names))), *parts])
@@ -189,7 +193,7 @@ def _piece(
     names: Sequence[str],
     images: NDArray[np.float32],
     labels: NDArray[np.int64],
-    shape: tuple[int, int],
+    shape: tuple[int, int, str],
     steps: int,
     seed: int,
     device: str,
@@ -212,6 +216,7 @@ def _piece(
                     in_channels=images.shape[1],
                     width=shape[0],
                     cells=shape[1],
+                    reduction=shape[2],
                 ).to(device)
                 found = measure(network, x, y, names, steps=steps)
             values[row] = [found[name] for name in names]
@@ -326,7 +331,7 @@ class ZeroCost(_Encoder):
         return found
 
     def _kept(
-        self, ids: NDArray[np.int64], names: list[str], groups: Groups, parameters: dict[str, int]
+        self, ids: NDArray[np.int64], names: list[str], groups: Groups, parameters: dict[str, Any]
     ) -> Values:
         """Return the proxies of canonical architectures, computed or looked up."""
         images, labels = image_batch(self.images, self.batch, self.size, self.seed)

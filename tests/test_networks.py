@@ -10,6 +10,9 @@ import pandas as pd
 import pytest
 import torch
 
+from nasurge.benchmarks.inherit import SupernetRecipe
+from nasurge.benchmarks.recipe import Recipe
+from nasurge.benchmarks.supernet import Supernet
 from nasurge.data.costs import network_costs
 from nasurge.data.networks import build_network, count_flops, count_parameters
 from nasurge.data.spaces import CellSpace, Operation, make_space
@@ -143,6 +146,28 @@ def test_affine_is_the_only_difference_it_makes():
     plain = [name for name, _ in small([3] * 6, affine=False).named_parameters()]
     full = [name for name, _ in small([3] * 6).named_parameters()]
     assert set(plain) < set(full)
+
+
+def test_plain_reductions_leave_the_work_to_the_cells():
+    """A pooling and a 1x1 convolution instead of the residual block, in supernets as well."""
+    code = [CONV3] * 6
+    plain = small(code, reduction="plain")
+    missing = sum((2 * w) * w * 9 + (2 * w) ** 2 * 9 + 2 * 4 * w for w in (4, 8))
+    gained = sum(2 * 2 * w for w in (4, 8))  # a normalisation of its own
+    assert count_parameters(small(code)) - count_parameters(plain) == missing - gained
+    x = torch.randn(2, 1, 9, 9)
+    assert plain.eval()(x).shape == (2, 3)
+    shared = Supernet(NB201, classes=3, in_channels=1, width=4, cells=1, reduction="plain", seed=0)
+    assert torch.equal(shared.eval()(x, code), shared.extract(code).eval()(x))
+    assert Recipe(reduction="plain", width=4).skeleton["reduction"] == "plain"
+    for wrong in (
+        lambda: small(code, reduction="none"),
+        lambda: Supernet(NB201, classes=3, reduction="none"),
+        lambda: Recipe(reduction="none"),
+        lambda: SupernetRecipe(reduction="none"),
+    ):
+        with pytest.raises(ParameterError, match="reduction must be one of residual, plain"):
+            wrong()
 
 
 def test_counting_leaves_the_network_alone():
