@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,10 @@ from .report import Section, read_summary, render, shown
 from .study import Row
 from .validate_choice import GROUPS
 from .validate_columns import column
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 TRUTH = "trained_accuracy"
 _MARKERS = dict(zip(GROUPS, ("^", "o", "o", "s", "x", "."), strict=True))
@@ -82,12 +86,13 @@ def _number(value: float | None) -> str:
 
 
 def rank_picture(
-    rows: Sequence[Row], pairs: Sequence[tuple[str, str]], columns: Mapping[str, str]
+    rows: Sequence[Row], correlations: Sequence[Row], columns: Mapping[str, str]
 ) -> str:
     """Return ranks against ranks, a panel for each pair of columns; 1 is the best."""
     from scipy.stats import rankdata
 
-    figure, axes = panels(len(pairs), width=4.6, height=3.8)
+    pairs = pairs_that_matter(columns)
+    figure, axes = panels(len(pairs), width=4.2, height=3.8, legend=1.2)
     compared = [row for row in rows if row["group"] != "learnt"]
     for axis, (a, b) in zip(axes, pairs, strict=True):
         x, y = column(compared, a), column(compared, b)
@@ -106,8 +111,10 @@ def rank_picture(
                     color=COLOURS[number],
                 )
         axis.plot([1, max(2, len(x))], [1, max(2, len(x))], color="black", linewidth=0.7)
+        tau = tau_between(correlations, a, b)
         axis.set(xlabel=f"rank by {columns[a]}", ylabel=f"rank by {columns[b]}")
-    axes[0].legend(frameon=False, fontsize=8)
+        axis.set_title(f"tau {shown(tau)}" if tau else "", fontsize=9)
+    _shared_legend(figure, axes)
     return to_svg(figure)
 
 
@@ -135,15 +142,17 @@ def cost_picture(
         axis.set_xscale("log")
         plain_ticks(axis)
         axis.set(xlabel="seconds in all", ylabel=f"Kendall tau with {columns[key]}")
-    found = dict(zip(*reversed(_legend(axes)), strict=True))
-    figure.legend(found.values(), found, loc="outside right upper", frameon=False, fontsize=8)
+    _shared_legend(figure, axes)
     return to_svg(figure)
 
 
-def _legend(axes: Sequence[Any]) -> tuple[list[Any], list[str]]:
-    """Return handles and labels of all panels."""
-    pairs = [axis.get_legend_handles_labels() for axis in axes]
-    return [h for handles, _ in pairs for h in handles], [t for _, texts in pairs for t in texts]
+def _shared_legend(figure: Figure, axes: Sequence[Axes]) -> None:
+    """Name once, beside the panels, what any of them shows."""
+    handles: dict[str, Any] = {}
+    for axis in axes:
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    figure.legend(handles.values(), handles, loc="outside right upper", frameon=False, fontsize=8)
 
 
 def pairs_that_matter(columns: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -191,7 +200,7 @@ def validate_report(folder: Path) -> Path:
         "is not known."
     )
     sections = [
-        Section("Ranks against ranks", networks, [rank_picture(rows, pairs, columns)]),
+        Section("Ranks against ranks", networks, [rank_picture(rows, taus, columns)]),
         Section(
             "Rank correlations",
             "Kendall tau with its 95 % interval over the choice of architectures, for all that "

@@ -147,6 +147,28 @@ def test_validate_json_and_report(run) -> None:
     assert Path(found["report"]).is_file()
 
 
+def test_validate_scores_in_every_way_that_is_asked_for(run) -> None:
+    options = ["--stratified", "5", "--learn-from", "6", "-p", "gp", "-j", "1", "--noise", "1"]
+    options += ["--supernet", '{"rule": "sandwich", "epochs": 1}', "--supernet-architectures", "3"]
+    recipe = ["--recipe", '{"epochs": 2, "width": 2}', "--limit", "100", "--score", "curve"]
+    result = run("validate", "nb201-digits", *options, *recipe, "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert {entry["column"] for entry in found["costs"]} == {
+        *("predicted", "own_predicted", "inherited_accuracy", "trained_accuracy")
+    }
+    assert found["made"]["recipe"]["epochs"] == 2
+    assert found["made"]["supernet"]["rule"] == "sandwich"
+    text = run("validate", "nb201-digits", *options, *recipe).stdout
+    for needle in (
+        "gp from own trainings",
+        "once, s",
+        "mean validation accuracy",
+        "again: nasurge",
+    ):
+        assert needle in text
+
+
 def test_import_of_a_strangers_file_then_compare(run, analog: Table, tmp_path: Path) -> None:
     strings = analog.space.format(analog.codes[::20])
     y = analog.values(task="cifar10", metric="baseline_accuracy")[::20]
@@ -189,6 +211,11 @@ def test_import_of_the_reference_tables(run, reference: Path) -> None:
         (["search", "nb201-analog/cifar10", "-s", "random", "-p", "gp"], ["-p"]),
         (["search", "nbgraph/proteins", "--budget", "9999"], ["2021", "--budget"]),
         (["validate", "nbgraph/cora"], ["no networks"]),
+        (["validate"], ["--search FOLDER", "--space"]),
+        (["validate", "--verify", "3"], ["nb201-digits"]),
+        (["validate", "nb201-analog/cifar10", "--supernet", "spas"], ["did you mean 'spos'"]),
+        (["validate", "nb201-analog/cifar10", "--recipe", "{"], ["recipe", "JSON"]),
+        (["validate", "--search", "."], ["no results"]),
         (["validate", "nb201-analog/cifar10", "--images", "nowhere"], ["nowhere"]),
         (["validate", "nb201-analog/cifar10", "--device", "gpu"], ["cpu"]),
         (["import", "nothing.csv"], ["no file nothing.csv"]),

@@ -16,6 +16,7 @@ from scipy.stats import kendalltau
 import nasurge
 from nasurge import api
 from nasurge.benchmarks.inherit import SupernetRecipe, read_supernet_recipe
+from nasurge.benchmarks.recipe import Recipe
 from nasurge.benchmarks.study import read_units
 from nasurge.benchmarks.validate_choice import choose, counts_of, from_search
 from nasurge.benchmarks.validate_columns import add_trainings, correlations
@@ -180,6 +181,28 @@ def test_a_killed_validation_goes_on(tmp_path: Path) -> None:
     )
     assert dict(list(read_units(tmp_path / "a").items())[:4]) == kept
     assert resumed.correlations == unbroken.correlations
+
+
+def test_a_supernet_and_trainings_that_diverge_are_marked(tmp_path: Path) -> None:
+    wild = {"learning_rate": 1e25, "weight_decay": 0.0}
+    found = nasurge.validate(
+        TABLE,
+        "gp",
+        n_train=30,
+        random=5,
+        supernet=SupernetRecipe(epochs=2, clip=0, **wild),
+        recipe=Recipe(**wild),
+        out=tmp_path / "wild",
+        **QUICK,
+    )
+    assert found.about["supernet_diverged"]
+    assert found.about["diverged"] == 5
+    assert all(entry["diverged"] for entry in found.architectures)
+    for entry in found.correlations:
+        lost = {"trained_accuracy", "inherited_accuracy"} & {entry["a"], entry["b"]}
+        assert entry["n"] == (0 if lost else 5)
+        assert (entry["kendall_tau"]["mean"] is None) == bool(lost)
+    assert "undefined" in (found.folder / "report.html").read_text()
 
 
 def test_a_bare_space_is_compared_with_what_is_trained_here(tmp_path: Path) -> None:

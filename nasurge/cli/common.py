@@ -31,14 +31,11 @@ Out = Annotated[
         show_default=False,
     ),
 ]
-ImageName = Annotated[
-    str,
-    typer.Option(
-        "--images",
-        help="digits, mnist5k, fashion-mnist, or a path: CIFAR's or Omniglot's own files, or a "
-        "folder or archive {train,test}/CLASS/*.jpg.",
-    ),
-]
+IMAGES_HELP = (
+    "digits, mnist5k, fashion-mnist, or a path: CIFAR's or Omniglot's own files, or a folder or "
+    "archive {train,test}/CLASS/*.jpg."
+)
+ImageName = Annotated[str, typer.Option("--images", help=IMAGES_HELP)]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1 is one per core.")]
 SeedOption = Annotated[
     int, typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of everything random.")

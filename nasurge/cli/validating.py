@@ -10,8 +10,8 @@ import typer
 
 from ..errors import ParameterError
 from .common import (
+    IMAGES_HELP,
     AsJson,
-    ImageName,
     Jobs,
     Metric,
     Out,
@@ -164,7 +164,9 @@ def validate(
             rich_help_panel=SCORES,
         ),
     ] = "accuracy",
-    images: ImageName = "digits",
+    images: Annotated[
+        str, typer.Option("--images", help=IMAGES_HELP, rich_help_panel=NETWORKS)
+    ] = "digits",
     size: Annotated[
         int | None,
         typer.Option(help="Side of the images in pixels.", rich_help_panel=NETWORKS),
