@@ -99,17 +99,19 @@ class Reduction(nn.Module):
 
     def __init__(self, inputs: int, *, affine: bool, kind: str = "residual") -> None:
         super().__init__()
-        pool = nn.AvgPool2d(2, stride=2, ceil_mode=True)
-        mix = nn.Conv2d(inputs, 2 * inputs, 1, bias=False)
-        self.shortcut = nn.Sequential(pool, mix)
-        if kind == "plain":
-            self.shortcut.append(nn.BatchNorm2d(2 * inputs, affine=affine))
-            self.block = None
-        else:
+        # The block comes first: the order in which weights are drawn is part of what a seed means.
+        self.block = None
+        if kind == "residual":
             self.block = nn.Sequential(
                 ReLUConvBN(inputs, 2 * inputs, 3, 2, affine),
                 ReLUConvBN(2 * inputs, 2 * inputs, 3, 1, affine),
             )
+        self.shortcut = nn.Sequential(
+            nn.AvgPool2d(2, stride=2, ceil_mode=True),
+            nn.Conv2d(inputs, 2 * inputs, 1, bias=False),
+        )
+        if kind == "plain":
+            self.shortcut.append(nn.BatchNorm2d(2 * inputs, affine=affine))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the sum of both branches, where there are two."""
