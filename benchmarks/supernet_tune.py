@@ -84,11 +84,10 @@ def tuned_losses(
             f"weight_decay at least 0, not {steps}, {batch_size}, {learning_rate} and "
             f"{weight_decay}"
         )
+    batches = image_batches(supernet, images, batch_size, flip, shift, device, seed, channels_last)
     found = np.empty(len(rows))
     for row, code in enumerate(rows):
-        batches = image_batches(
-            supernet, images, batch_size, flip, shift, device, seed, channels_last
-        )
+        batches.generator.manual_seed(seed)
         network = supernet.extract(code).to(memory_format=batches.layout).train()  # type: ignore[call-overload]
         optimiser = torch.optim.SGD(
             network.parameters(),
