@@ -41,7 +41,6 @@ from .search.front_report import front_report
 from .search.front_study import search_fronts
 from .search.loop import Objective, Trace, run
 from .search.meta_report import meta_report
-from .search.meta_study import COLD, WARM, MetaStudy, meta_tables
 from .search.report import search_report
 from .search.storage import run_stored, storage_of
 from .search.study import Contender, SearchStudy, search_tables
@@ -362,42 +361,6 @@ def _contenders(
             "-p was given, but none of the searchers uses a predictor: leave it out"
         )
     return contenders
-
-
-def meta_study(
-    tables: str | Sequence[Problem],
-    methods: str | Sequence[str] = "bo,evolution,meta-bo,meta-evolution,catch",
-    *,
-    out: str | Path | None = None,
-    **settings: Any,
-) -> MetaStudy:
-    """Return how searches that learnt from a table's other tasks do on the one that is held out.
-
-    Parameters
-    ----------
-    tables : str or sequence of Problem
-        The tasks that are held out, each in its turn.
-    methods : str or sequence of str
-        ``meta-bo``, ``meta-evolution``, ``catch``, and the cold ``bo``, ``evolution``, ``random``.
-    out : str or Path, optional
-    **settings
-        As ``nasurge.search.meta_study.meta_tables``: ``budget``, ``trials``, ``batch``, ``steps``,
-        ``seed``, ``jobs``, ``command``, ``progress``.
-
-    Raises
-    ------
-    NasurgeError
-        A leaf that says what was wrong: an unknown name, a table of one task, a full disk.
-    """
-    found = meta_tables(
-        _problems(tables, None),
-        _names(methods, (*COLD, *WARM)),
-        out=Path(out) if out else None,
-        **settings,
-    )
-    _keep(found.folder, found, ("summary", "curves", "maps", "about"))
-    meta_report(found.folder)
-    return found
 
 
 def validate(

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nasurge.api import meta_study
 from nasurge.benchmarks.objectives import make_problem
 from nasurge.data.spaces import make_space
 from nasurge.data.tables import Column, Table, build_table
 from nasurge.errors import LabelError, ParameterError, UnknownNameError
+from nasurge.meta import meta_study
 from nasurge.search.contextual import CATCH, meta_train
 from nasurge.search.experience import Experience, earlier_problems, learn_table, learn_tasks
 from nasurge.search.meta_evolution import MetaBayes, MetaEvolution

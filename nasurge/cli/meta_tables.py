@@ -54,7 +54,7 @@ def tables(
         nasurge meta tables nbgraph/photo --methods evolution,meta-evolution --trials 3
     """
     with reported_errors():
-        from ..api import meta_study
+        from ..meta import meta_study
         from ..search.meta_report import COLUMNS, meta_rows
 
         with progress_bar("meta tables") as progress:
