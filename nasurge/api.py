@@ -310,8 +310,6 @@ def search_study(
         If predictors are given and no searcher uses one, or a searcher takes one objective only.
     InfeasibleError
         If no architecture meets the constraints.
-    NasurgeError
-        Another leaf that says what was wrong.
     """
     problems = _problems(tables, metric)
     limits = [str(limit) for limit in parse_constraints(constraints)]

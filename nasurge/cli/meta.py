@@ -1,16 +1,17 @@
-"""The commands ``nasurge meta ...``: what carries over from task to task."""
+"""The commands ``nasurge meta``: what carries over from task to task, and device to device."""
 
 from __future__ import annotations
 
 import typer
 
-from . import meta_tables
+from .meta_latency import latency
+from .meta_tables import tables
+from .meta_transfer import transfer
 
-app = typer.Typer(help="Learn over tasks, and adapt to another one.", no_args_is_help=True)
+app = typer.Typer(
+    help="Carry over what was learnt: between tasks, spaces and devices.", no_args_is_help=True
+)
 
-app.command(name="tables")(meta_tables.tables)
-
-
-@app.callback()
-def meta() -> None:
-    """Learn over tasks, and adapt to another one."""
+app.command()(latency)
+app.command()(tables)
+app.command()(transfer)
