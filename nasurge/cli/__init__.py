@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import building, listing, running, supernets, validating
+from . import building, listing, meta, running, supernets, validating
 
 app = typer.Typer(
     name="nasurge",
@@ -44,6 +44,7 @@ app.command()(running.report)
 app.command()(running.demo)
 app.add_typer(supernets.app, name="supernet")
 app.add_typer(building.app, name="table")
+app.add_typer(meta.app, name="meta")
 app.command()(listing.predictors)
 app.command()(listing.searchers)
 
