@@ -1,11 +1,17 @@
-"""The commands below ``nasurge meta``: what is learnt on some tasks and used on others."""
+"""The commands ``nasurge meta``: what carries over from task to task, and device to device."""
 
 from __future__ import annotations
 
 import typer
 
-from . import meta_warm_start
+from .meta_latency import latency
+from .meta_transfer import transfer
+from .meta_warm_start import warm_start
 
-app = typer.Typer(help="Learn on some tasks for others.", no_args_is_help=True)
+app = typer.Typer(
+    help="Carry over what was learnt: between tasks, spaces and devices.", no_args_is_help=True
+)
 
-app.command(name="warm-start")(meta_warm_start.warm_start)
+app.command()(latency)
+app.command()(transfer)
+app.command(name="warm-start")(warm_start)

@@ -1,0 +1,257 @@
+"""What earlier tasks say of architectures before the new task has labels: one scorer or many."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..data.seeds import Seed, as_generator
+from ..data.spaces import CellSpace, Codes, Space
+from ..errors import LabelError, NotFittedError, ParameterError
+from .auto import Auto
+from .base import Predictor
+from .feature_groups import feature_groups
+from .grouped import GroupedGP, Groups, Term
+from .labels import NormalScores, finite_labels
+
+Matrix = NDArray[np.float64]
+
+POOL = "pool"
+"""Name of the scorer learnt from all tasks of few labels together."""
+_ENOUGH = 20  # labels from which on a task has a scorer of its own
+_POOLED = ("structure", "operations", "shares", "untrained")  # features of the pool
+_EFFECT, _NOISE = 0.3, 0.3  # variances of a task's effect and of noise; an architecture's is 1
+_REFERENCE = 2000  # unlabelled architectures that say what is usual
+
+
+class Learner(Protocol):
+    """Makes the predictor of one task; must be picklable."""
+
+    def __call__(self, space: Space, *, seed: Seed) -> Predictor:
+        """Return an unfitted predictor."""
+        ...
+
+
+class TaskPrior:
+    """Scorers learnt from the labels of earlier tasks, on one scale.
+
+    A task with at least 20 labels gets a predictor of its own. All tasks with fewer are learnt
+    together: one Gaussian process over architectures with an effect of each task, so that an easy
+    task does not make its architectures good. Scores are normal scores over the space.
+
+    Earlier tasks were often measured on architectures that somebody had chosen because they were
+    good. The pool therefore expects ``floor``, in deviations of its labels, of architectures
+    that are like none of its own.
+
+    Parameters
+    ----------
+    space : Space
+    learner : callable, optional
+        Called as ``learner(space, seed=...)``: makes the predictor of a task with enough labels.
+        ``Auto`` by default.
+    floor : float
+        Below 0 for chosen architectures, 0 if they were drawn at random.
+    seed : int, Generator or None
+
+    References
+    ----------
+    One model a task, combined: M. Feurer, B. Letham, E. Bakshy. Scalable meta-learning for Bayesian
+    optimization using ranking-weighted Gaussian process ensembles. AutoML 2018.
+
+    Examples
+    --------
+    >>> import nasurge
+    >>> table = nasurge.load_table("nbgraph")
+    >>> codes, tasks = table.codes[:4000:40], ["cora"] * 50 + ["citeseer"] * 50
+    >>> y = [table.values(task=t, metric="accuracy", split="test")[k * 40]
+    ...      for k, t in enumerate(tasks)]
+    >>> learner = lambda space, seed: nasurge.make_predictor("gp", space, seed=seed)
+    >>> prior = TaskPrior(table.space, learner=learner).fit(codes, y, tasks)
+    >>> prior.names_, prior.scores(table.codes[:5]).shape
+    (['citeseer', 'cora'], (5, 2))
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        learner: Learner = Auto,
+        floor: float = -5.0,
+        seed: Seed = None,
+    ) -> None:
+        self.space = space
+        self.learner = learner
+        self.floor = floor
+        self.seed = seed
+
+    def fit(
+        self,
+        codes: ArrayLike,
+        y: ArrayLike,
+        tasks: ArrayLike,
+        *,
+        vectors: Mapping[Hashable, ArrayLike] | None = None,
+    ) -> Self:
+        """Learn from earlier tasks.
+
+        Parameters
+        ----------
+        codes : array_like of int, shape (n, d)
+        y : array_like of float, shape (n,)
+            Bigger is better. Labels of tasks with fewer than 20 must share a unit.
+        tasks : array_like of str or int, shape (n,)
+            Which task each label belongs to.
+        vectors : mapping from task to array_like of float, shape (k,), optional
+            What each task is like, such as an embedding of its images.
+
+        Raises
+        ------
+        ArchitectureError
+            If a row is not in the space.
+        LabelError
+            If labels are missing or not finite, or there are too few to learn anything.
+        ParameterError
+            If ``tasks`` or ``vectors`` do not fit.
+        """
+        codes = self.space.canonical(codes)
+        labels, names = finite_labels(y, len(codes)), np.asarray(tasks)
+        if names.shape != labels.shape:
+            raise ParameterError(f"{len(labels)} labels need as many tasks, not {names.shape}")
+        kinds, which, counts = np.unique(names, return_inverse=True, return_counts=True)
+        own = counts >= _ENOUGH
+        self.scorers_: dict[str, Predictor | TaskPool] = {}
+        rng = as_generator(self.seed)
+        for k in np.flatnonzero(own):
+            mine, seed = which == k, int(rng.integers(2**31))
+            scorer = self.learner(self.space, seed=seed).fit(codes[mine], labels[mine])
+            self.scorers_[str(kinds[k])] = scorer
+        rest = ~own[which]
+        if rest.sum() >= _ENOUGH:
+            pool = TaskPool(self.space, floor=self.floor)
+            self.scorers_[POOL] = pool.fit(codes[rest], labels[rest], which[rest])
+        if not self.scorers_:
+            raise LabelError(
+                f"earlier tasks have {len(labels)} labels in all: with fewer than {_ENOUGH} there "
+                "is nothing to carry over"
+            )
+        self.names_ = list(self.scorers_)
+        usual = self.space.canonical(self.space.sample(_REFERENCE, seed=0))
+        self.scales_ = [NormalScores().fit(s.predict(usual)) for s in self.scorers_.values()]
+        self.vectors_ = _checked(vectors, self.names_)
+        return self
+
+    def scores(self, codes: ArrayLike) -> Matrix:
+        """Return what every scorer of ``names_`` says, in normal scores, shape (n, scorers).
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ArchitectureError
+            If a row is not in the space.
+        """
+        self._check_fitted()
+        codes = self.space.canonical(codes)
+        pairs = zip(self.scorers_.values(), self.scales_, strict=True)
+        return np.stack([scale.transform(scorer.predict(codes)) for scorer, scale in pairs], axis=1)
+
+    def weights(self, vector: ArrayLike | None = None) -> Matrix:
+        """Return how much each scorer counts for a task of which only the vector is known.
+
+        Parameters
+        ----------
+        vector : array_like of float, shape (k,), optional
+            What the new task is like; without, or where earlier tasks have no vectors, all count
+            the same.
+
+        Returns
+        -------
+        ndarray of float, shape (scorers,)
+            Sums to 1. Falls with the squared distance of the vectors, in units of its median.
+        """
+        self._check_fitted()
+        if vector is None or self.vectors_ is None:
+            return np.full(len(self.names_), 1 / len(self.names_))
+        wanted = np.asarray(vector, dtype=np.float64)
+        if wanted.shape != self.vectors_.shape[1:]:
+            raise ParameterError(
+                f"the new task's vector has shape {wanted.shape}, the earlier ones' have "
+                f"{self.vectors_.shape[1:]}"
+            )
+        squares = ((self.vectors_ - wanted) ** 2).sum(axis=1)
+        found: Matrix = np.exp(-0.5 * squares / max(float(np.median(squares)), 1e-12))
+        return np.asarray(found / found.sum())
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "scorers_"):
+            raise NotFittedError("no earlier tasks are known: call fit(codes, y, tasks) first")
+
+
+class TaskPool:
+    """A Gaussian process over architectures of many tasks, each with few labels.
+
+    Labels are a function of the architecture (a Matern-3/2 kernel on structure, operations, shares
+    and, for cells, untrained networks), an effect of the task, and noise. Amplitudes and length are
+    fixed: searched on a biased choice of architectures they ranked the others worse.
+
+    Parameters
+    ----------
+    space : Space
+    floor : float
+        What is expected of architectures like none that was measured, in deviations of the labels.
+    """
+
+    def __init__(self, space: Space, *, floor: float) -> None:
+        self.space = space
+        self.floor = floor
+
+    def _features(self, codes: Codes) -> Groups:
+        groups = feature_groups(self.space, codes, untrained=isinstance(self.space, CellSpace))
+        return {name: group for name, group in groups.items() if name in _POOLED}
+
+    def fit(self, codes: Codes, y: Matrix, tasks: NDArray[np.int64]) -> Self:
+        """Learn labels, shape (n,), of canonical codes (n, d), of numbered tasks (n,)."""
+        from scipy.linalg import cho_factor, cho_solve
+
+        if np.ptp(y) == 0:
+            raise LabelError(f"all {len(y)} labels are {y[0]:g}: there is nothing to rank")
+        self.unit_ = float(y.mean()), float(y.std())
+        z = (y - self.unit_[0]) / self.unit_[1]
+        self.groups_ = self._features(codes)
+        lengths = np.full(len(self.groups_), 0.5 * np.log(len(self.groups_)))
+        theta = np.concatenate([[0.0], lengths, [np.log(_NOISE)]])
+        self.process_ = GroupedGP([Term(tuple(self.groups_), 1.5)]).take(theta)
+        covariance = self.process_.kernel(self.groups_, self.groups_)
+        covariance += _EFFECT * (tasks[:, None] == tasks[None])
+        covariance[np.diag_indices_from(covariance)] += _NOISE
+        self.alpha_: Matrix = cho_solve(cho_factor(covariance, lower=True), z - self.floor)
+        return self
+
+    def predict(self, codes: Codes) -> Matrix:
+        """Return the label on a task like the mean one, shape (n,)."""
+        canonical = self.space.canonical(codes)
+        _, first, inverse = np.unique(
+            self.space.index(canonical), return_index=True, return_inverse=True
+        )
+        groups = self._features(canonical[first])
+        mean, deviation = self.unit_
+        found: Matrix = self.floor + self.process_.kernel(groups, self.groups_) @ self.alpha_
+        return np.asarray(mean + deviation * found[inverse])
+
+
+def _checked(vectors: Mapping[Hashable, ArrayLike] | None, names: list[str]) -> Matrix | None:
+    """Return the vectors of the scorers, shape (scorers, k); None without any."""
+    if vectors is None:
+        return None
+    known = {str(name): np.asarray(v, dtype=np.float64) for name, v in vectors.items()}
+    if POOL in names and POOL not in known:
+        known[POOL] = np.mean(list(known.values()), axis=0)
+    if missing := [name for name in names if name not in known]:
+        raise ParameterError(f"no vector says what {', '.join(missing)} is like: give all or none")
+    found = np.stack([known[name] for name in names])
+    if found.ndim != 2:
+        raise ParameterError(f"vectors of tasks are one-dimensional, received {found.shape[1:]}")
+    return found

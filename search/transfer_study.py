@@ -1,0 +1,328 @@
+"""What earlier tasks say of a new one: the study behind ``nasurge meta transfer``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..benchmarks.intervals import interval
+from ..benchmarks.metrics import kendall_tau
+from ..benchmarks.objectives import Problem, parse_problems
+from ..benchmarks.protocol import split
+from ..benchmarks.study import Progress, Row, Study, fingerprint, versions, write_rows
+from ..data.devices import one_thread
+from ..data.spaces import Codes
+from ..data.task_files import TaskLabels, read_task_labels
+from ..errors import LabelError, ParameterError, UnknownNameError
+from ..predictors.auto import Auto
+from ..predictors.kernels import GaussianProcess
+from ..predictors.task_prior import TaskPrior
+from ..predictors.transfer import Transfer
+from ..predictors.trees import XGBoost
+
+Values = NDArray[np.float64]
+
+METHODS = ("transfer", "scratch", "tasks-xgb", "tasks-gp")
+"""``Transfer``; ``Auto`` on the new labels; all labels together, whatever their task."""
+_MOST_FOR_GP = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Earlier tasks: one of a table, of which labels are drawn, or a file, used whole.
+
+    Attributes
+    ----------
+    name : str
+    whole : TaskLabels, optional
+        The labels in a file.
+    problem : Problem, optional
+        The task of a table.
+    """
+
+    name: str
+    whole: TaskLabels | None = None
+    problem: Problem | None = None
+
+    @property
+    def digest(self) -> str:
+        """What tells its content from another's."""
+        if self.problem is not None:
+            return self.problem.table.digest
+        if self.whole is None:
+            raise ParameterError(f"{self.name} has neither a task nor labels")
+        sums = [float(self.whole.y.sum()), int(self.whole.codes.sum()), len(self.whole.y)]
+        return fingerprint({"labels": sums})
+
+    def draw(self, n: int, rng: np.random.Generator) -> TaskLabels:
+        """Return ``n`` labels of a task, drawn at random, or all of a file."""
+        if self.whole is not None:
+            return self.whole
+        if self.problem is None:
+            raise ParameterError(f"{self.name} has neither a task nor labels")
+        rows = rng.choice(len(self.problem.rows), min(n, len(self.problem.rows)), replace=False)
+        names = np.full(len(rows), self.name)
+        return TaskLabels(self.problem.codes[rows], self.problem.report_values[rows], names)
+
+
+@dataclass(frozen=True)
+class TransferStudy:
+    """What ``transfer_study`` found.
+
+    Attributes
+    ----------
+    summary : list of dict
+        One entry per method and number of labels: ``kendall_tau`` is a 95 % interval over trials.
+    rows : list of dict
+        One entry per trial.
+    folder : Path
+    about : dict
+    """
+
+    summary: list[Row]
+    rows: list[Row]
+    folder: Path
+    about: dict[str, Any]
+
+
+def parse_sources(
+    sources: str, target: str, *, metric: str | None = None
+) -> tuple[list[Source], Problem]:
+    """Return earlier tasks and the new one, as named on a command line.
+
+    Parameters
+    ----------
+    sources : str
+        ``TABLE/TASK``, ``TABLE`` (all its tasks but the new one) or ``FILE.npz``, several separated
+        by commas.
+    target : str
+        ``TABLE/TASK``.
+    metric : str, optional
+        As ``make_problem``.
+
+    Raises
+    ------
+    ParameterError
+        If the new task is among the earlier ones by name, is not one, or spaces differ.
+    UnknownNameError, SchemaError, LabelError, StorageError, DataFileError
+        As ``parse_problems`` and ``read_task_labels``.
+    """
+    targets = parse_problems(target, metric=metric)
+    if len(targets) != 1:
+        raise ParameterError(f"--to names one task, TABLE/TASK; {target!r} are {len(targets)}")
+    problem = targets[0]
+    found = []
+    for name in (part.strip() for part in sources.split(",") if part.strip()):
+        if name.endswith(".npz"):
+            found.append(Source(Path(name).stem, whole=read_task_labels(name, problem.space)))
+            continue
+        if name == problem.address:
+            raise ParameterError(f"{name} is the new task: it cannot be an earlier one too")
+        several = [p for p in parse_problems(name, metric=metric) if p.address != problem.address]
+        found += [Source(p.address, problem=p) for p in several]
+    if not found:
+        raise ParameterError("no earlier task is named: give TABLE/TASK or FILE.npz")
+    for source in found:
+        if source.problem is not None and source.problem.space != problem.space:
+            raise ParameterError(
+                f"{source.name} is of {source.problem.space}, the new task of {problem.space}: "
+                "earlier tasks are of the same space"
+            )
+    return found, problem
+
+
+def transfer_study(
+    sources: Sequence[Source],
+    target: Problem,
+    *,
+    labels: Sequence[int] = (0, 10, 20),
+    source_labels: int = 400,
+    methods: Sequence[str] = METHODS,
+    trials: int = 10,
+    seed: int = 0,
+    jobs: int = 1,
+    out: Path | None = None,
+    command: str = "",
+    progress: Progress | None = None,
+) -> TransferStudy:
+    """Return how well a new task is ranked after earlier ones, with no and with few labels.
+
+    In trial ``t`` all methods get the same labels, fewer labels are part of more, and all other
+    architectures of the table are the test.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+    target : Problem
+    labels : sequence of int
+        Numbers of labels of the new task.
+    source_labels : int
+        Labels drawn of each earlier task that is of a table; a file is used whole.
+    methods : sequence of str
+        Some of ``METHODS``. ``scratch`` is left out where there are too few labels for it.
+    trials, seed, jobs, out, command, progress
+        As ``nasurge.benchmarks.protocol.compare``.
+
+    Raises
+    ------
+    UnknownNameError
+        If a method is not known.
+    ParameterError
+        If a number is too small, or ``out`` holds another study.
+    LabelError
+        If so many labels leave no architectures to test on.
+    """
+    sizes = sorted(set(labels))
+    for name in methods:
+        if name not in METHODS:
+            raise UnknownNameError("method", name, METHODS)
+    if not sizes or sizes[0] < 0 or trials < 1 or source_labels < 1 or not methods:
+        raise ParameterError(
+            f"labels are 0 or more, trials and labels of earlier tasks 1 or more; received {sizes},"
+            f" {trials} and {source_labels}"
+        )
+    if sizes[-1] > len(target.rows) - 10:
+        raise LabelError(
+            f"{target.address} has {len(target.rows)} measured architectures: {sizes[-1]} labels "
+            "leave too few to test on"
+        )
+    about = {
+        "kind": "transfer",
+        "sources": {source.name: source.digest for source in sources},
+        "target": target.address,
+        "table": target.table.digest,
+        "label": target.report_label,
+        "labels": sizes,
+        "source_labels": source_labels,
+        "methods": list(methods),
+        "trials": trials,
+        "seed": seed,
+        "versions": versions(),
+    }
+    folder = out or Path("runs") / f"transfer-{fingerprint(about)}"
+    drawn = any(source.whole is None for source in sources)
+    study = Study(folder, about, grows=("trials",))
+    names = [f"trial={trial}" for trial in range(trials)]
+    shared = None
+    if not drawn and "transfer" in methods and any(name not in study.done for name in names):
+        shared = _prior(target, _labels(sources, source_labels, 0, seed), seed)
+    units = {
+        name: (
+            tuple(sources),
+            target,
+            tuple(sizes),
+            source_labels,
+            tuple(methods),
+            trial,
+            seed,
+            shared,
+        )
+        for trial, name in enumerate(names)
+    }
+    rows = study.run(units, _trial, jobs=jobs, progress=progress)
+    write_rows(folder, rows)
+    return TransferStudy(summarise(rows), rows, folder, {**about, "command": command})
+
+
+def _labels(sources: Sequence[Source], n: int, trial: int, seed: int) -> TaskLabels:
+    """Return the labels of all earlier tasks in a trial."""
+    found = [s.draw(n, np.random.default_rng([seed, trial, k])) for k, s in enumerate(sources)]
+    return TaskLabels(*(np.concatenate(part) for part in zip(*found, strict=True)))
+
+
+def _prior(target: Problem, known: TaskLabels, seed: int) -> TaskPrior:
+    with one_thread():
+        return TaskPrior(target.space, seed=seed).fit(*known)
+
+
+def _trial(
+    sources: tuple[Source, ...],
+    target: Problem,
+    sizes: tuple[int, ...],
+    source_labels: int,
+    methods: tuple[str, ...],
+    trial: int,
+    seed: int,
+    shared: TaskPrior | None,
+) -> list[Row]:
+    """Fit all methods with all numbers of labels; the work of one unit."""
+    known = _labels(sources, source_labels, trial, seed)
+    prior = shared
+    if prior is None and "transfer" in methods:
+        prior = _prior(target, known, seed * 2**20 + trial)
+    rows = []
+    for n in sizes:
+        train, test = split(target, n, trial, seed)
+        codes, y = target.codes[train], target.report_values[train]
+        for method in methods:
+            if method == "scratch" and n < Auto.minimum_labels:
+                continue
+            start = time.perf_counter()
+            with one_thread():
+                scores = _scores(
+                    method, prior, known, target, (codes, y), target.codes[test], trial
+                )
+                tau = kendall_tau(target.report_values[test], scores)
+            rows.append(
+                {
+                    "source": "+".join(source.name for source in sources),
+                    "target": target.address,
+                    "labels": n,
+                    "method": method,
+                    "trial": trial,
+                    "seed": seed,
+                    "seconds": time.perf_counter() - start,
+                    "kendall_tau": tau,
+                }
+            )
+    return rows
+
+
+def _scores(
+    method: str,
+    prior: TaskPrior | None,
+    known: TaskLabels,
+    target: Problem,
+    given: tuple[Codes, Values],
+    wanted: Codes,
+    seed: int,
+) -> Values:
+    """Return what a method says of the architectures wanted."""
+    if method == "transfer":
+        return np.asarray(Transfer(target.space, prior=prior).fit(*given).predict(wanted))
+    if method == "scratch":
+        return Auto(target.space, seed=seed).fit(*given).predict(wanted)
+    codes = np.concatenate([known.codes, given[0]])
+    y = np.concatenate([known.y, given[1]])
+    if method == "tasks-xgb":
+        model = XGBoost(target.space, features=("structure",), seed=seed)
+        return model.fit(codes, y).predict(wanted)
+    rows = np.random.default_rng(seed).permutation(len(known.y))[:_MOST_FOR_GP]
+    rows = np.append(rows, np.arange(len(known.y), len(y)))  # the new task's labels always
+    process = GaussianProcess(target.space, features=("structure",))
+    return process.fit(codes[rows], y[rows]).predict(wanted)
+
+
+def summarise(rows: Sequence[Row]) -> list[Row]:
+    """Return one entry per method and number of labels."""
+    found: dict[tuple[str, str, str, int], list[float]] = {}
+    for row in rows:
+        key = row["source"], row["target"], row["method"], row["labels"]
+        tau = row["kendall_tau"]
+        found.setdefault(key, []).append(float("nan") if tau is None else tau)
+    return [
+        {
+            "source": source,
+            "target": target,
+            "labels": n,
+            "method": method,
+            "kendall_tau": interval(taus),
+        }
+        for (source, target, method, n), taus in found.items()
+    ]

@@ -1,0 +1,216 @@
+"""Earlier tasks are carried over, and given up where the new one's labels say otherwise."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import kendalltau
+from typer.testing import CliRunner
+
+import nasurge
+from nasurge.cli import app
+from nasurge.data.encoders import Structure
+from nasurge.data.task_files import read_latencies, read_task_labels
+from nasurge.errors import (
+    DataFileError,
+    LabelError,
+    NotFittedError,
+    ParameterError,
+    UnknownNameError,
+)
+from nasurge.predictors.latency import LatencyTransfer
+from nasurge.predictors.task_prior import TaskPrior
+from nasurge.predictors.transfer import Transfer
+from nasurge.registry import make_predictor
+
+SPACE = nasurge.make_space("nb201")
+CODES = SPACE.all_codes()
+FEATURES = Structure(SPACE).transform(SPACE.canonical(CODES))
+LEARNER = partial(make_predictor, "ridge")
+
+
+def truth(seed: int) -> np.ndarray:
+    """A label that structure tells, another for each seed."""
+    scaled = FEATURES / np.maximum(FEATURES.std(axis=0), 1e-9)
+    return scaled @ np.random.default_rng(seed).normal(size=scaled.shape[1])
+
+
+@pytest.fixture(scope="module")
+def prior() -> TaskPrior:
+    """One earlier task with 200 labels."""
+    rows = np.random.default_rng(0).choice(len(CODES), 200, replace=False)
+    found = TaskPrior(SPACE, learner=lambda space, seed: LEARNER(space, seed=seed))
+    return found.fit(CODES[rows], truth(1)[rows], ["one"] * 200)
+
+
+def test_without_labels_the_earlier_task_ranks(prior) -> None:
+    model = Transfer(SPACE, prior=prior)
+    scores, std = model.predict(CODES[::9], return_std=True)
+    assert kendalltau(scores, truth(1)[::9])[0] > 0.8
+    assert (std > 0).all()
+    np.testing.assert_array_equal(model.fit(CODES[:0], []).predict(CODES[::9]), scores)
+    np.testing.assert_array_equal(model.fit(CODES[:2], [1, 2]).predict(CODES[::9]), scores)
+
+
+def test_few_labels_keep_a_like_task_and_overrule_an_unlike_one(prior) -> None:
+    """20 labels: of the same truth tau stays above 0.8; of its opposite it rises from -0.9."""
+    rows = np.random.default_rng(3).choice(len(CODES), 20, replace=False)
+    for sign, floor in ((1, 0.8), (-1, 0.4)):
+        y = sign * truth(1)
+        model = Transfer(SPACE, prior=prior).fit(CODES[rows], y[rows])
+        assert kendalltau(model.predict(CODES[::9]), y[::9])[0] > floor
+        assert model.weights_.sum() == pytest.approx(1)
+
+
+def test_labels_come_in_the_new_tasks_unit_and_may_be_forgotten(prior) -> None:
+    rows = np.random.default_rng(4).choice(len(CODES), 30, replace=False)
+    y = 70 + truth(1)
+    model = Transfer(SPACE, prior=prior).fit(CODES[rows[:29]], y[rows[:29]])
+    assert abs(model.predict(CODES).mean() - y.mean()) < y.std()
+    assert len(model.update(CODES[rows[29:]], y[rows[29:]]).fitted_labels_) == 30
+    assert abs(model.fit(CODES[:0], []).predict(CODES).mean()) < 1
+
+
+def test_tasks_of_few_labels_are_learnt_together_whatever_their_level() -> None:
+    """Tasks of two labels whose levels differ as much as the architectures do."""
+    space, rng = nasurge.make_space("nbgraph"), np.random.default_rng(5)
+    codes = space.sample(1000, seed=0)
+    features = Structure(space).transform(space.canonical(codes))
+    scaled = features / np.maximum(features.std(axis=0), 1e-9)
+    y = scaled @ rng.normal(size=scaled.shape[1])
+    tasks, level = np.repeat(np.arange(200), 2), rng.normal(0, y.std(), 200)
+    prior = TaskPrior(space, floor=0.0).fit(codes[:400], y[:400] + level[tasks], tasks)
+    assert prior.names_ == ["pool"]
+    assert kendalltau(prior.scores(codes[400:])[:, 0], y[400:])[0] > 0.5
+
+
+def test_the_task_that_is_like_the_new_one_counts_more() -> None:
+    rows = np.random.default_rng(6).choice(len(CODES), 100, replace=False)
+    y = np.concatenate([truth(1)[rows], truth(2)[rows]])
+    prior = TaskPrior(SPACE, learner=lambda space, seed: LEARNER(space, seed=seed)).fit(
+        np.tile(CODES[rows], (2, 1)),
+        y,
+        ["a"] * 100 + ["b"] * 100,
+        vectors={"a": [0.0, 0.0], "b": [3.0, 4.0]},
+    )
+    near, far = prior.weights([0.0, 1.0])
+    assert near > far
+    assert prior.weights() == pytest.approx([0.5, 0.5])
+    scores = Transfer(SPACE, prior=prior, vector=[0.0, 0.0]).predict(CODES[::9])
+    assert kendalltau(scores, truth(1)[::9])[0] > kendalltau(scores, truth(2)[::9])[0]
+    with pytest.raises(ParameterError, match="shape"):
+        prior.weights([1.0])
+
+
+def test_what_cannot_be_carried_over_is_refused_with_the_reason(prior) -> None:
+    with pytest.raises(ParameterError, match="fit_tasks"):
+        Transfer(SPACE).fit(CODES[:9], np.arange(9.0))
+    with pytest.raises(NotFittedError):
+        Transfer(SPACE).predict(CODES[:9])
+    with pytest.raises(ParameterError, match="earlier tasks are of"):
+        Transfer(nasurge.make_space("nbgraph"), prior=prior).fit([[0] * 9], [1.0])
+    with pytest.raises(LabelError, match="nothing to carry over"):
+        TaskPrior(SPACE).fit(CODES[:5], np.arange(5.0), list("abcde"))
+    with pytest.raises(ParameterError, match="as many tasks"):
+        TaskPrior(SPACE).fit(CODES[:5], np.arange(5.0), ["a"])
+    with pytest.raises(NotFittedError):
+        TaskPrior(SPACE).scores(CODES[:5])
+
+
+def costs(seed: int) -> np.ndarray:
+    """Latencies of a device on which an operation costs the same everywhere."""
+    rng = np.random.default_rng(seed)
+    each = np.array([0, 0.2, 1.5, 3, 1]) * rng.uniform(0.5, 2, 5)
+    return (2 + each[CODES].sum(axis=1)) * np.exp(rng.normal(0, 0.01, len(CODES)))
+
+
+def test_ten_measurements_tell_the_latencies_of_a_new_device() -> None:
+    known = np.stack([costs(k) for k in range(6)], axis=1)
+    model = LatencyTransfer(SPACE).fit_devices(CODES, known)
+    anchors = model.anchors(10, seed=0)
+    np.testing.assert_array_equal(anchors, model.anchors(10, seed=0))
+    new = costs(9)
+    found, std = model.fit(anchors, new[SPACE.index(anchors)]).predict(CODES, return_std=True)
+    assert np.corrcoef(found, new)[0, 1] > 0.99
+    assert np.mean(np.abs(found - new) < 3 * std) > 0.95
+    seconds = model.fit(anchors, new[SPACE.index(anchors)] / 1000).predict(CODES)
+    np.testing.assert_allclose(seconds * 1000, found)
+
+
+def test_latencies_that_are_none_are_refused() -> None:
+    model = LatencyTransfer(SPACE)
+    with pytest.raises(NotFittedError, match="devices"):
+        model.anchors()
+    with pytest.raises(LabelError, match="shape"):
+        model.fit_devices(CODES, np.ones(len(CODES)))
+    with pytest.raises(LabelError, match="above 0"):
+        model.fit_devices(CODES, np.zeros((len(CODES), 2)))
+    model.fit_devices(CODES, np.stack([costs(0), costs(1)], axis=1))
+    with pytest.raises(NotFittedError, match="measurement"):
+        model.predict(CODES)
+    with pytest.raises(LabelError, match="above 0"):
+        model.fit(CODES[:2], [1.0, -1.0])
+    with pytest.raises(ParameterError, match="between 1"):
+        model.anchors(0)
+
+
+def test_files_of_tasks_are_read_and_wrong_ones_named(tmp_path: Path) -> None:
+    path = tmp_path / "t.npz"
+    arch = np.array(SPACE.format(CODES[:3]))
+    np.savez(path, arch=arch, task=np.array([1, 1, 2]), acc=np.array([1.0, 2.0, 3.0]))
+    found = read_task_labels(path, SPACE)
+    np.testing.assert_array_equal(found.codes, CODES[:3])
+    assert list(found.tasks) == ["1", "1", "2"]
+    np.savez(path, arch=arch, task=np.array([1, 1, 2]))
+    with pytest.raises(UnknownNameError, match="acc"):
+        read_task_labels(path, SPACE)
+    path.write_bytes(b"no archive")
+    with pytest.raises(DataFileError):
+        read_task_labels(path, SPACE)
+    np.savez(path, device=np.ones(4))
+    assert read_latencies(path, 4)[0] == ["device"]
+    with pytest.raises(DataFileError, match="one number"):
+        read_latencies(path, 5)
+
+
+def said(*arguments: str) -> dict:
+    """What a command prints with ``--json``."""
+    result = CliRunner().invoke(app, ["meta", *arguments, "--json"])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_the_command_for_devices(tmp_path: Path) -> None:
+    table = nasurge.load_table("nb201-analog")
+    path = tmp_path / "latencies.npz"
+    values = {f"d{k}": costs(k)[SPACE.index(table.codes)] for k in range(4)}
+    np.savez(path, **values)
+    options = ["latency", str(path), "--table", "nb201-analog", "--devices", "d0,d1"]
+    found = said(*options, "--trials", "2", "--out", str(tmp_path / "out"))["summary"]
+    entry = next(r for r in found if r["device"] == "mean" and r["method"] == "transfer")
+    assert entry["measurements"] == 10
+    assert entry["spearman"]["n"] == 2
+    assert entry["spearman"]["mean"] > 0.95
+    wrong = CliRunner().invoke(app, ["meta", *options[:-1], "d7"])
+    assert wrong.exit_code == 2
+
+
+def test_the_command_for_tasks(tmp_path: Path) -> None:
+    table = nasurge.load_table("nbgraph")
+    rows = np.arange(0, len(table), 400)
+    y = table.values(task="cora", metric="accuracy", split="test")[rows]
+    path = tmp_path / "triples.npz"
+    arch = np.array(table.space.format(table.codes[rows]))
+    np.savez(path, arch=arch, task=np.arange(len(rows)) // 2, acc=y)
+    options = ["transfer", str(path), "--to", "nbgraph/citeseer", "-n", "0"]
+    options += ["--methods", "transfer,tasks-xgb", "--trials", "1", "--out", str(tmp_path / "out")]
+    found = said(*options)["summary"]
+    assert [(r["method"], r["labels"]) for r in found] == [
+        ("transfer", 0),
+        ("tasks-xgb", 0),
+    ]
+    assert all(r["kendall_tau"]["mean"] is not None for r in found)
+    same = ["meta", "transfer", "nbgraph/cora", "--to", "nbgraph/cora"]
+    assert CliRunner().invoke(app, same).exit_code == 2
