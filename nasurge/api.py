@@ -40,6 +40,7 @@ from .registry import (
 from .search.front_report import front_report
 from .search.front_study import search_fronts
 from .search.loop import Objective, Trace, run
+from .search.meta_report import meta_report
 from .search.report import search_report
 from .search.storage import run_stored, storage_of
 from .search.study import Contender, SearchStudy, search_tables
@@ -58,6 +59,7 @@ REPORTS = {
     "fronts": front_report,
     "validate": validate_report,
     "verify": verify_report,
+    "meta-tables": meta_report,
 }
 
 
@@ -308,8 +310,6 @@ def search_study(
         If predictors are given and no searcher uses one, or a searcher takes one objective only.
     InfeasibleError
         If no architecture meets the constraints.
-    NasurgeError
-        Another leaf that says what was wrong.
     """
     problems = _problems(tables, metric)
     limits = [str(limit) for limit in parse_constraints(constraints)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,6 +14,9 @@ from ..errors import LabelError, ParameterError
 from ..predictors.labels import check_labels, make_transform
 from .base import Index, Searcher, Values
 from .guided import Regressor, at_least_one, best_told, fresh_predictor
+
+if TYPE_CHECKING:
+    from ..predictors.grouped import Groups, Term
 
 ACQUISITIONS = ("ei", "ucb", "thompson")
 # Hyperparameters are chosen again when the labels have grown by this share.
@@ -145,15 +149,15 @@ class BayesianOptimisation(Searcher):
         self.labels = labels
         self.candidates = at_least_one("candidates", candidates)
         self._predictor_seed = int(self._rng.integers(2**31))
-        self._model: _Process | _Guide | None = None
+        self._model: FunctionProcess | _Guide | None = None
         self._chosen = _UNCHOSEN
 
     def _ask(self, n: int) -> Codes:
         known = np.flatnonzero(~np.isnan(self.values_))
         missing = max(0, self.initial - len(known) - len(self._pending))
         if missing >= n:
-            return self._draw(n)
-        drawn = self._draw(missing) if missing else self.codes_[:0]
+            return self._first(n)
+        drawn = self._unseen(self._first(missing))[:missing] if missing else self.codes_[:0]
         try:
             z = check_labels(self.values_[known], len(known), minimum=3, who="a search")
             model = self._fitted(self.codes_[known], z)
@@ -162,12 +166,20 @@ class BayesianOptimisation(Searcher):
             return self._draw(n)
         return np.concatenate([drawn, proposed])
 
-    def _fitted(self, codes: Codes, values: Values) -> _Process | _Guide:
+    def _first(self, n: int) -> Codes:
+        """Return ``n`` architectures to begin with."""
+        return self._draw(n)
+
+    def _process(self, pool: Codes) -> FunctionProcess:
+        """Return the Gaussian process over a pool of candidates."""
+        return FunctionProcess(self.space, pool, self.labels)
+
+    def _fitted(self, codes: Codes, values: Values) -> FunctionProcess | _Guide:
         """Return the model of the told values over the candidates."""
         if self._model is None or not self._lists:
             pool = self._candidates()
             if self.predictor is None:
-                self._model = _Process(self.space, pool, self.labels)
+                self._model = self._process(pool)
             else:
                 self._model = _Guide(self.predictor, pool, self._predictor_seed)
         self._chosen = self._model.learn(codes, values, self._chosen)
@@ -188,7 +200,7 @@ class BayesianOptimisation(Searcher):
         near = np.concatenate([near, self.space.mutate(near[: half // 2], seed=self._rng)])
         return np.unique(self._unseen(np.concatenate([self._draw(half), near])), axis=0)
 
-    def _proposals(self, model: _Process | _Guide, n: int, drawn: Codes) -> Codes:
+    def _proposals(self, model: FunctionProcess | _Guide, n: int, drawn: Codes) -> Codes:
         """Return the ``n`` unseen candidates of the highest acquisition, one after the other."""
         keys = self.space.index(model.pool)
         open_ = self._remaining.free(keys)
@@ -287,27 +299,60 @@ class BANANASSearch(BayesianOptimisation):
         )
 
 
-class _Process:
-    """The Gaussian process over the functions of a pool of candidates."""
+def cold_terms(groups: Groups) -> list[Term]:
+    """Return a Matern kernel over all groups of features, and a linear one of the structure.
+
+    The linear kernel extrapolates: the best architectures lie in a corner of the space.
+    """
+    from ..predictors.grouped import Term
+
+    return [Term(tuple(groups), 1.5), Term(("structure",), 0)]
+
+
+class FunctionProcess:
+    """The Gaussian process of a search, over the functions of a pool of candidates.
+
+    Parameters
+    ----------
+    space : Space
+    pool : int8 array, shape (m, d)
+    labels : str
+        The transform of the told values.
+    further : callable, optional
+        Groups of features of canonical codes, beside those of ``feature_groups``.
+    terms : callable, optional
+        From all groups to the kernel; by default ``cold_terms``.
+    """
 
     believes = True
 
-    def __init__(self, space: Space, pool: Codes, labels: str) -> None:
+    def __init__(
+        self,
+        space: Space,
+        pool: Codes,
+        labels: str,
+        *,
+        further: Callable[[Codes], Groups] | None = None,
+        terms: Callable[[Groups], Sequence[Term]] | None = None,
+    ) -> None:
         from ..predictors.feature_groups import function_groups
-        from ..predictors.grouped import GroupedGP, Term
+        from ..predictors.grouped import GroupedGP
         from ..predictors.sequential import SequentialGP
 
-        self.pool, self._space, self._labels = pool, space, labels
+        self.pool, self._space, self._labels, self._further = pool, space, labels, further
         self._function, groups = function_groups(space, pool)
-        # The linear kernel extrapolates: the best architectures lie in a corner of the space.
-        kernel = [Term(tuple(groups), 1.5), Term(("structure",), 0)]
-        self._gp = SequentialGP(GroupedGP(kernel), groups)
+        if further is not None:
+            first = np.unique(self._function, return_index=True)[1]
+            groups = {**groups, **further(space.canonical(pool[first]))}
+        self._gp = SequentialGP(GroupedGP((terms or cold_terms)(groups)), groups)
         self._told: Index = np.empty(0, dtype=np.int64)
 
     def _groups(self, codes: Codes) -> dict[str, Values]:
         from ..predictors.feature_groups import feature_groups
 
-        return feature_groups(self._space, self._space.canonical(codes), untrained=False)
+        canonical = self._space.canonical(codes)
+        groups = feature_groups(self._space, canonical, untrained=False)
+        return groups if self._further is None else {**groups, **self._further(canonical)}
 
     def learn(self, codes: Codes, values: Values, chosen: Chosen) -> Chosen:
         """Take all told values and return with what hyperparameters.

@@ -175,7 +175,7 @@ def search_tables(
     units = trial_units(problems, contenders, trials, settings)
     prepare = partial(_preload, tuple(contenders), problems[0].space)
     rows = run_units(
-        journal, units, _trial, settings, jobs=jobs, prepare=prepare, progress=progress
+        journal, units, trial_rows, settings, jobs=jobs, prepare=prepare, progress=progress
     )
     write_rows(folder, rows)
     summary, curves = summarise(rows, problems, contenders, budget)
@@ -243,7 +243,7 @@ def _preload(contenders: tuple[Contender, ...], space: Space) -> None:
             predictor.preload()
 
 
-def _trial(
+def trial_rows(
     problem: Problem, contender: Contender, trial: int, settings: Settings
 ) -> list[Row] | None:
     """Run one search; the work of one unit. Return None if the time was up before its end."""
@@ -306,15 +306,15 @@ def summarise(
                 "predictor": contender.predictor,
             }
             members = groups[tuple(shared.values())]
-            looked = _by_trial(members, "search_value")
-            reported = _by_trial(members, "report_value")
+            looked = by_trial(members, "search_value")
+            reported = by_trial(members, "report_value")
             selected, oracle = selected_curve(looked, reported), oracle_curve(reported)
             optimum = float(problem.search_values.max())
             best = float(problem.report_values.max())
             reached = queries_to_reach(looked, optimum)
             # The searched value of the incumbent is the running best itself.
             search_regret = optimum - np.fmax.accumulate(looked, axis=1)[:, -1]
-            own = _by_trial(members, "search_seconds").sum(axis=1)
+            own = by_trial(members, "search_seconds").sum(axis=1)
             summary.append(
                 {
                     **shared,
@@ -358,10 +358,10 @@ def _simulated(rows: Sequence[Row]) -> Row:
     """Return when the searches ended, if they were in simulated time."""
     if "ended_at" not in rows[0]:
         return {}
-    return {"simulated_seconds": interval(_by_trial(rows, "ended_at").max(axis=1))}
+    return {"simulated_seconds": interval(by_trial(rows, "ended_at").max(axis=1))}
 
 
-def _by_trial(rows: Sequence[Row], measure: str) -> NDArray[np.float64]:
+def by_trial(rows: Sequence[Row], measure: str) -> NDArray[np.float64]:
     """Return one measure as an array of shape (trials, queries)."""
     trials: dict[int, list[tuple[int, float]]] = {}
     for row in rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from .meta_latency import latency
+from .meta_tables import tables
 from .meta_transfer import transfer
 from .meta_warm_start import warm_start
 
@@ -13,5 +14,6 @@ app = typer.Typer(
 )
 
 app.command()(latency)
+app.command()(tables)
 app.command()(transfer)
 app.command(name="warm-start")(warm_start)

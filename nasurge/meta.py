@@ -1,0 +1,48 @@
+"""What a script calls to learn over tasks: names instead of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .api import _keep, _names, _problems
+from .benchmarks.objectives import Problem
+from .search.meta_report import meta_report
+from .search.meta_study import COLD, WARM, MetaStudy, meta_tables
+
+
+def meta_study(
+    tables: str | Sequence[Problem],
+    methods: str | Sequence[str] = "bo,evolution,meta-bo,meta-evolution,catch",
+    *,
+    out: str | Path | None = None,
+    **settings: Any,
+) -> MetaStudy:
+    """Return how searches that learnt from a table's other tasks do on the one that is held out.
+
+    Parameters
+    ----------
+    tables : str or sequence of Problem
+        The tasks that are held out, each in its turn.
+    methods : str or sequence of str
+        ``meta-bo``, ``meta-evolution``, ``catch``, and the cold ``bo``, ``evolution``, ``random``.
+    out : str or Path, optional
+    **settings
+        As ``nasurge.search.meta_study.meta_tables``: ``budget``, ``trials``, ``batch``, ``steps``,
+        ``seed``, ``jobs``, ``command``, ``progress``.
+
+    Raises
+    ------
+    NasurgeError
+        A leaf that says what was wrong: an unknown name, a table of one task, a full disk.
+    """
+    found = meta_tables(
+        _problems(tables, None),
+        _names(methods, (*COLD, *WARM)),
+        out=Path(out) if out else None,
+        **settings,
+    )
+    _keep(found.folder, found, ("summary", "curves", "maps", "about"))
+    meta_report(found.folder)
+    return found

@@ -1,0 +1,329 @@
+"""What earlier tasks teach a search: scores of every architecture, features, where the best lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..benchmarks.objectives import make_problem
+from ..data.seeds import Seed, as_generator
+from ..data.spaces import Codes, Space
+from ..errors import LabelError, ParameterError
+
+if TYPE_CHECKING:
+    from ..benchmarks.objectives import Problem
+    from ..data.tables import Table
+    from ..predictors.grouped import Groups
+
+Values = NDArray[np.float64]
+
+MOST_CODES = 100_000  # every architecture of the space gets scores: a larger one would not fit
+FEWEST_LABELS = 20  # of an earlier task: less says little about a whole space
+
+
+@dataclass(frozen=True, eq=False)
+class Experience:
+    """What is known of every architecture of a space before a new task has shown a value.
+
+    ``learn_tasks`` and ``learn_table`` make one.
+
+    Attributes
+    ----------
+    space : Space
+    tasks : tuple of str
+        Names of the earlier tasks.
+    keys : int array, shape (f,)
+        Numbers of the canonical forms of the space's functions, sorted.
+    scores : float array, shape (tasks, f)
+        Normal scores: the best of a task has about 4, the median 0.
+    features : float array, shape (f, columns)
+        In which few labels tell the most, learnt over the tasks.
+    """
+
+    space: Space
+    tasks: tuple[str, ...]
+    keys: NDArray[np.int64]
+    scores: Values
+    features: Values
+
+    def __repr__(self) -> str:
+        return f"<Experience: {len(self.tasks)} tasks, {len(self.keys)} functions>"
+
+    @cached_property
+    def codes(self) -> Codes:
+        """Canonical codes of the functions, shape (f, d)."""
+        return self.space.from_index(self.keys)
+
+    def rows(self, codes: Codes) -> NDArray[np.int64]:
+        """Return the number of each architecture's function, shape (n,)."""
+        found = np.searchsorted(self.keys, self.space.index(self.space.canonical(codes)))
+        return np.asarray(found, dtype=np.int64)
+
+    def groups(self, codes: Codes) -> Groups:
+        """Return what the earlier tasks say of architectures, as groups of a Gaussian process."""
+        rows = self.rows(codes)
+        return {"earlier": self._earlier[rows], "learnt": self._learnt[rows]}
+
+    @cached_property
+    def _earlier(self) -> Values:
+        return _scaled(self.scores.T)
+
+    @cached_property
+    def _learnt(self) -> Values:
+        return _scaled(self.features)
+
+    def similarity(self, codes: Codes, values: ArrayLike) -> Values:
+        """Return Spearman's rank correlation of a task's values with each earlier task.
+
+        Parameters
+        ----------
+        codes : int8 array, shape (n, d)
+        values : array_like of float, shape (n,)
+            NaN is left out.
+
+        Returns
+        -------
+        float array, shape (tasks,)
+            0 where fewer than three values, or equal ones, say nothing.
+        """
+        from ..benchmarks.metrics import spearman
+
+        y = np.asarray(values, dtype=np.float64)
+        known = np.isfinite(y)
+        if known.sum() < 3 or np.ptp(y[known]) == 0:
+            return np.zeros(len(self.tasks))
+        seen = self.scores[:, self.rows(codes[known])]
+        with np.errstate(invalid="ignore"):
+            found = [spearman(y[known], row) for row in seen]
+        return np.nan_to_num(np.array(found, dtype=np.float64))
+
+    def weights(self, codes: Codes, values: ArrayLike) -> Values:
+        """Return how much each earlier task counts, shape (tasks,), the sum 1.
+
+        The correlations with what was told so far, shrunk to their mean while that is little: with
+        nothing told all tasks count the same.
+        """
+        n = int(np.isfinite(np.asarray(values, dtype=np.float64)).sum())
+        alike = np.maximum(self.similarity(codes, values), 0.0)
+        raised = 10.0 / len(self.tasks) + n * alike**2
+        return np.asarray(raised / raised.sum())
+
+    def expected(self, weights: Values) -> Values:
+        """Return the weighted mean of the tasks' scores of every function, shape (f,)."""
+        return np.asarray(weights @ self.scores)
+
+    def distribution(self, weights: Values, *, share: float = 0.01) -> Values:
+        """Return how often the best functions take each value of each variable, shape (d, k).
+
+        Parameters
+        ----------
+        weights : float array, shape (tasks,)
+        share : float
+            How many of a task's functions are its best.
+
+        Returns
+        -------
+        float array
+            Rows sum to 1; a tenth of each is uniform, so that nothing is ruled out.
+        """
+        count = max(10, round(share * len(self.keys)))
+        best = np.argpartition(-self.scores, count - 1, axis=1)[:, :count]
+        cardinalities = np.asarray(self.space.cardinalities)
+        values = np.arange(cardinalities.max())
+        chosen = self.codes[best][..., None] == values
+        exists = values < cardinalities[:, None]
+        learnt = np.tensordot(weights, chosen.mean(axis=1), axes=1)
+        return np.asarray(0.9 * learnt + 0.1 * exists / cardinalities[:, None])
+
+    def population(self, n: int, rng: np.random.Generator) -> Codes:
+        """Return ``n`` architectures to begin with: each the best of a random mixture of tasks.
+
+        The first is the best of all tasks' mean; those of the mixtures differ as the tasks do.
+        """
+        count = len(self.tasks)
+        mixtures = rng.dirichlet(np.full(count, 0.5), size=max(0, n - 1))
+        weights = np.concatenate([np.full((1, count), 1 / count), mixtures])
+        chosen: list[int] = []
+        for line in weights[:n]:
+            expected = self.expected(line)
+            expected[chosen] = -np.inf
+            chosen.append(int(expected.argmax()))
+        return self.codes[np.array(chosen, dtype=np.int64)]
+
+
+def learn_tasks(
+    space: Space,
+    tasks: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    *,
+    steps: int = 1000,
+    seed: Seed = None,
+) -> Experience:
+    """Return what earlier tasks teach about a space.
+
+    Where a task has measured only some of the architectures, a predictor (XGBoost) fitted to these
+    fills in the others.
+
+    Parameters
+    ----------
+    space : Space
+        Of at most 100,000 codes.
+    tasks : mapping of str to (codes, values)
+        The architectures that were measured on each earlier task, shape (n, d), and their values,
+        bigger is better, NaN is left out.
+    steps : int
+        Of learning the shared features.
+    seed : int, Generator or None
+
+    Raises
+    ------
+    ParameterError
+        If there is no task, or the space is too large.
+    LabelError
+        If a task has fewer than 20 different architectures, or equal values only.
+
+    Examples
+    --------
+    >>> from nasurge.data.spaces import make_space
+    >>> space = make_space("nb201")
+    >>> codes = space.sample(60, seed=0)
+    >>> tasks = {str(k): (codes, (codes == k).sum(axis=1)) for k in (2, 3)}
+    >>> learn_tasks(space, tasks, steps=5, seed=0)
+    <Experience: 2 tasks, 6466 functions>
+    """
+    if not tasks:
+        raise ParameterError("nothing to learn from: give at least one earlier task")
+    if space.n_codes > MOST_CODES:
+        raise ParameterError(
+            f"space {space.name!r} has {space.n_codes} codes; experience scores every architecture "
+            f"and takes at most {MOST_CODES}"
+        )
+    from ..predictors.deep_kernel import shared_features
+    from ..predictors.feature_groups import FAMILIES, function_groups
+
+    rng = as_generator(seed)
+    keys = np.unique(space.index(space.canonical(space.all_codes())))
+    codes = space.from_index(keys)
+    scores = np.array([_scores(space, keys, name, *task, rng) for name, task in tasks.items()])
+    groups = function_groups(space, codes)[1]
+    # Unit variance on the whole: what the network's initial weights expect.
+    plain = np.concatenate([g * 4 for name, g in groups.items() if name not in FAMILIES], axis=1)
+    features = shared_features(plain, scores, steps=steps, seed=rng)
+    return Experience(space, tuple(tasks), keys, scores, features)
+
+
+def earlier_problems(table: Table, held_out: str) -> list[Problem]:
+    """Return the tasks of a table that a search for ``held_out`` may learn from.
+
+    A task that is searched or reported on the same data set is not among them: it would tell what
+    is to be found (``cifar10`` and ``cifar10-valid`` of NAS-Bench-201 share their labels).
+
+    Parameters
+    ----------
+    table : Table
+    held_out : str
+
+    Raises
+    ------
+    UnknownNameError
+        If the table has no such task.
+    """
+    target = make_problem(table, held_out)
+    own = {target.search_column.task, target.report_column.task}
+    others = [make_problem(table, task) for task in table.tasks if task != held_out]
+    return [p for p in others if not own & {p.search_column.task, p.report_column.task}]
+
+
+def learn_table(
+    table: Table,
+    held_out: str | None = None,
+    *,
+    tasks: Sequence[str] | None = None,
+    steps: int = 1000,
+    seed: Seed = None,
+) -> Experience:
+    """Return what the tasks of a table teach, without the one that is held out.
+
+    Learns from the column that a search may look at (validation accuracy where there is one).
+
+    Parameters
+    ----------
+    table : Table
+    held_out : str, optional
+        The task that is to be searched; nothing of it is read, nor of other tasks on its data set.
+    tasks : sequence of str, optional
+        To learn from these only.
+    steps, seed
+        As for ``learn_tasks``.
+
+    Raises
+    ------
+    UnknownNameError
+        If the table has no such task.
+    ParameterError
+        If no other task is left.
+
+    Examples
+    --------
+    >>> import nasurge
+    >>> learn_table(nasurge.load_table("nbgraph"), "cora", tasks=["citeseer"], steps=5, seed=0)
+    <Experience: 1 tasks, 26206 functions>
+    """
+    if held_out is None:
+        problems = [make_problem(table, task) for task in table.tasks]
+    else:
+        problems = earlier_problems(table, held_out)
+    known = [p for p in problems if tasks is None or p.task in tasks]
+    if not known:
+        raise ParameterError(
+            f"table {table.name!r} has no task to learn from for {held_out!r}: its other tasks are "
+            "on the same data"
+        )
+    measured = {p.task: (p.codes, p.search_values) for p in known}
+    return learn_tasks(table.space, measured, steps=steps, seed=seed)
+
+
+def _scores(
+    space: Space,
+    keys: NDArray[np.int64],
+    name: str,
+    codes: ArrayLike,
+    values: ArrayLike,
+    rng: np.random.Generator,
+) -> Values:
+    """Return the normal scores of one task of all functions, shape (f,)."""
+    from ..predictors.labels import NormalScores, finite_labels
+    from ..predictors.trees import XGBoost
+
+    checked = space.check(codes)
+    y = np.asarray(values, dtype=np.float64)
+    known = np.isfinite(y) if y.shape == (len(checked),) else np.ones(len(checked), dtype=bool)
+    y = finite_labels(y[known] if y.shape == known.shape else y, int(known.sum()))
+    rows = np.searchsorted(keys, space.index(space.canonical(checked[known])))
+    counts = np.bincount(rows, minlength=len(keys))
+    measured = np.flatnonzero(counts)
+    if len(measured) < FEWEST_LABELS or np.ptp(y) == 0:
+        raise LabelError(
+            f"task {name!r} has {len(measured)} different architectures with "
+            f"{len(np.unique(y))} different values: to learn from, it needs {FEWEST_LABELS} of "
+            "them and not all equal"
+        )
+    means = np.bincount(rows, weights=y, minlength=len(keys))[measured] / counts[measured]
+    z = NormalScores().fit(means).transform(means)
+    found = np.empty(len(keys))
+    if len(measured) < len(keys):
+        guess = XGBoost(space, seed=int(rng.integers(2**31)))
+        found = guess.fit(space.from_index(keys[measured]), z).predict(space.from_index(keys))
+        found = np.asarray(found, dtype=np.float64)
+    found[measured] = z
+    return found
+
+
+def _scaled(columns: Values) -> Values:
+    """Return columns centred, and scaled so that rows have a mean squared distance of about 1."""
+    centred = columns - columns.mean(axis=0)
+    return np.asarray(centred / np.sqrt(2 * (centred**2).sum(axis=1).mean() + 1e-12))

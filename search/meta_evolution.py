@@ -1,0 +1,228 @@
+"""Searches that begin with what earlier tasks taught: Bayesian optimisation and evolution."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..data.seeds import Seed
+from ..data.spaces import Codes
+from ..predictors.feature_groups import feature_groups
+from ..predictors.grouped import GroupedGP, Groups, Term
+from ..predictors.labels import Blended, check_labels
+from .base import Values
+from .bayes import BayesianOptimisation, FunctionProcess
+from .evolution import GuidedEvolution
+from .experience import Experience
+from .guided import best_told
+
+
+def warm_terms(groups: Groups) -> list[Term]:
+    """Return the kernel over structure, the earlier tasks' scores and the learnt features."""
+    smooth = tuple(name for name in groups if name != "earlier")
+    straight = [name for name in ("structure", "earlier", "learnt") if name in groups]
+    return [Term(smooth, 1.5), *(Term((name,), 0) for name in straight)]
+
+
+class MetaBayes(BayesianOptimisation):
+    """Bayesian optimisation that knows earlier tasks.
+
+    Its Gaussian process has, beside the structure of an architecture, its scores on the earlier
+    tasks (a linear kernel: which tasks count, and in which direction, follows from the values told)
+    and the features learnt over them. It begins with the best of the tasks' mean and a few uniform
+    draws.
+
+    Parameters
+    ----------
+    experience : Experience
+    acquisition, beta, labels
+        As ``BayesianOptimisation``.
+    initial : int
+        Architectures proposed before the first fit; all but the first are drawn uniformly.
+    pool : array_like of int, shape (m, d), optional
+    seed : int, Generator or None
+
+    References
+    ----------
+    M. Wistuba and J. Grabocka. Few-shot Bayesian optimization with deep kernel surrogates. ICLR
+    2021, arXiv 2101.07667 (the features); M. Feurer, B. Letham, E. Bakshy. Scalable meta-learning
+    for Bayesian optimization. 2018 (earlier tasks as an ensemble).
+
+    Examples
+    --------
+    >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search.experience import learn_tasks
+    >>> space = make_space("nb201")
+    >>> codes = space.sample(60, seed=0)
+    >>> earlier = {"convolutions": (codes, (codes >= 2).sum(axis=1))}
+    >>> searcher = MetaBayes(learn_tasks(space, earlier, steps=5, seed=0), seed=0)
+    >>> for _ in range(8):
+    ...     codes = searcher.ask(4)
+    ...     searcher.tell(codes, (codes == 3).sum(axis=1))
+    >>> searcher.best()[1]
+    6.0
+    """
+
+    def __init__(
+        self,
+        experience: Experience,
+        *,
+        acquisition: str = "ei",
+        beta: float = 1.0,
+        initial: int = 3,
+        labels: str = "blended",
+        pool: ArrayLike | None = None,
+        seed: Seed = None,
+    ) -> None:
+        super().__init__(
+            experience.space,
+            acquisition=acquisition,
+            beta=beta,
+            initial=initial,
+            labels=labels,
+            pool=pool,
+            seed=seed,
+        )
+        self.experience = experience
+
+    def _first(self, n: int) -> Codes:
+        # The others are drawn uniformly: values from all over the space tell how alike tasks are.
+        if len(self.values_) or len(self._pending):
+            return self._draw(n)
+        best = self._unseen(self.experience.population(5, self._rng))[:1]
+        return np.concatenate([best, self._draw(n)])
+
+    def _process(self, pool: Codes) -> FunctionProcess:
+        return FunctionProcess(
+            self.space, pool, self.labels, further=self.experience.groups, terms=warm_terms
+        )
+
+
+class ExperiencedProcess:
+    """A Gaussian process over structure, earlier tasks' scores and learnt features, as a guide.
+
+    Parameters
+    ----------
+    experience : Experience
+    """
+
+    def __init__(self, experience: Experience) -> None:
+        self.experience = experience
+
+    def _groups(self, codes: Codes) -> Groups:
+        space = self.experience.space
+        groups = feature_groups(space, space.canonical(codes), untrained=False)
+        return {**groups, **self.experience.groups(codes)}
+
+    def fit(self, codes: Codes, y: Values, /) -> Self:
+        """Learn from codes, shape (n, d), and their values, shape (n,).
+
+        Raises
+        ------
+        LabelError
+            If there are fewer than three values, or all are equal.
+        """
+        labels = check_labels(y, len(codes), minimum=3, who="a search")
+        groups = self._groups(codes)
+        self.process_ = GroupedGP(warm_terms(groups))
+        self.process_.fit(groups, Blended().fit(labels).transform(labels))
+        return self
+
+    def predict(self, codes: Codes, /) -> Values:
+        """Return a score per row, bigger is better."""
+        return self.process_.predict(self._groups(codes))[0]
+
+
+class MetaEvolution(GuidedEvolution):
+    """Evolution whose population, mutations and pre-screening come from earlier tasks.
+
+    It begins with the best of random mixtures of the earlier tasks. After that each round breeds
+    ``candidates`` unseen architectures from the best told: crossovers, and mutants whose changed
+    variable is drawn from what the best of the earlier tasks have there, each task weighted by its
+    rank correlation with what was told. Those with the highest predicted values are proposed.
+
+    Parameters
+    ----------
+    experience : Experience
+    population_size : int
+        How many are proposed from the earlier tasks alone.
+    parents, candidates : int
+        As ``GuidedEvolution``.
+    pool : array_like of int, shape (m, d), optional
+    seed : int, Generator or None
+
+    References
+    ----------
+    The across-task evolution of J. Rong et al., AT-NAS, arXiv 2110.05842, where every value is
+    known; the mutation distribution as in estimation-of-distribution algorithms.
+
+    Examples
+    --------
+    >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search.experience import learn_tasks
+    >>> space = make_space("nb201")
+    >>> codes = space.sample(60, seed=0)
+    >>> earlier = {"convolutions": (codes, (codes >= 2).sum(axis=1))}
+    >>> searcher = MetaEvolution(learn_tasks(space, earlier, steps=5, seed=0), seed=0)
+    >>> for _ in range(10):
+    ...     codes = searcher.ask(4)
+    ...     searcher.tell(codes, (codes == 3).sum(axis=1))
+    >>> searcher.best()[1]
+    6.0
+    """
+
+    def __init__(
+        self,
+        experience: Experience,
+        *,
+        population_size: int = 5,
+        parents: int = 10,
+        candidates: int = 400,
+        pool: ArrayLike | None = None,
+        seed: Seed = None,
+    ) -> None:
+        super().__init__(
+            experience.space,
+            ExperiencedProcess(experience),
+            population_size=population_size,
+            parents=parents,
+            candidates=candidates,
+            pool=pool,
+            seed=seed,
+        )
+        self.experience = experience
+
+    def _draw(self, n: int) -> Codes:
+        first = self._unseen(self.experience.population(n + len(self.values_) + 4, self._rng))[:n]
+        missing = n - len(first)
+        return np.concatenate([first, super()._draw(missing)]) if missing else first
+
+    def _breed(self, n: int) -> Codes:
+        weights = self.experience.weights(self.codes_, self.values_)
+        distribution = self.experience.distribution(weights)
+        best = best_told(self, self.parents)
+        found = best[:0]
+        for _ in range(4):
+            pairs = self._rng.integers(len(best), size=(2, n // 4 + 1))
+            crossed = self.space.crossover(best[pairs[0]], best[pairs[1]], seed=self._rng)
+            picked = best[self._rng.integers(len(best), size=n - n // 4)]
+            near = self._drifted(np.concatenate([picked, crossed]), distribution)
+            far = self._drifted(near, distribution)
+            plain = self.space.mutate(picked, seed=self._rng)
+            found = self._unseen(np.concatenate([found, near, crossed, far, plain]))
+            found = self._rng.permutation(found)[:n]
+            if len(found) == n:
+                break
+        return found
+
+    def _drifted(self, codes: Codes, distribution: Values) -> Codes:
+        """Return mutants by one variable, its new value drawn from the distribution."""
+        changed = self._rng.integers(codes.shape[1], size=len(codes))
+        limits = distribution.cumsum(axis=1)[changed]
+        drawn = (self._rng.random((len(codes), 1)) >= limits).sum(axis=1)
+        mutants = codes.copy()
+        most = np.asarray(self.space.cardinalities)[changed] - 1
+        mutants[np.arange(len(codes)), changed] = np.minimum(drawn, most)
+        return mutants[self.space.is_valid(mutants)]

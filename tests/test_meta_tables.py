@@ -1,0 +1,151 @@
+"""Searches that know other tasks: what they may learn from, contracts, and the study."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nasurge.benchmarks.objectives import make_problem
+from nasurge.data.spaces import make_space
+from nasurge.data.tables import Column, Table, build_table
+from nasurge.errors import LabelError, ParameterError, UnknownNameError
+from nasurge.meta import meta_study
+from nasurge.search.contextual import CATCH, meta_train
+from nasurge.search.experience import Experience, earlier_problems, learn_table, learn_tasks
+from nasurge.search.meta_evolution import MetaBayes, MetaEvolution
+from nasurge.search.meta_study import WARM, warm_searcher
+from nasurge.search.task_map import map_picture, task_map
+from nasurge.testing.searcher import searcher_contract
+
+SPACE = make_space("transnas-micro")
+
+
+@pytest.fixture(scope="module")
+def known() -> Experience:
+    codes = SPACE.sample(300, seed=0)
+    tasks = {
+        "convolutions": (codes, (codes >= 2).sum(axis=1) + 0.01 * codes.sum(axis=1)),
+        "skips": (codes, (codes == 1).sum(axis=1)),
+    }
+    return learn_tasks(SPACE, tasks, steps=30, seed=0)
+
+
+def made_table(held_out_seed: int) -> Table:
+    """Return a table of three tasks; the values of the last are shuffled by a seed."""
+    codes = np.unique(SPACE.sample(400, seed=1), axis=0)
+    values = {
+        "a": (codes >= 2).sum(axis=1) + 0.01 * codes.sum(axis=1),
+        "b": (codes == 3).sum(axis=1) + 0.02 * codes[:, 0],
+        "c": np.random.default_rng(held_out_seed).permutation(len(codes)),
+    }
+    measured = [(Column(task, "accuracy", source=f"{task}_acc"), y) for task, y in values.items()]
+    roles = {task: (f"{task}_acc", f"{task}_acc") for task in values}
+    return build_table("small", SPACE, codes, measured, roles=roles, origin="a test")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", WARM)
+def test_every_method_keeps_the_contract_of_searchers(method: str, known: Experience) -> None:
+    if method == "catch":
+        make = partial(CATCH, known, meta_train(known, steps=40, seed=0))
+    else:
+        make = partial({"meta-bo": MetaBayes, "meta-evolution": MetaEvolution}[method], known)
+    searcher_contract(lambda space, **given: make(**given), SPACE)
+
+
+@pytest.mark.parametrize("method", WARM)
+def test_values_of_the_held_out_task_change_nothing_before_the_first_tell(method: str) -> None:
+    first, second = (learn_table(made_table(k), "c", steps=5, seed=0) for k in (0, 1))
+    assert np.array_equal(first.scores, second.scores)
+    assert np.array_equal(first.features, second.features)
+    made = [
+        CATCH(each, meta_train(each, steps=5, seed=0), seed=0)
+        if method == "catch"
+        else warm_searcher(method, each, seed=0)
+        for each in (first, second)
+    ]
+    assert np.array_equal(*(searcher.ask(5) for searcher in made))
+
+
+def test_the_held_out_task_is_not_among_the_sources(nbgraph: Table) -> None:
+    sources = [problem.task for problem in earlier_problems(nbgraph, "cora")]
+    assert "cora" not in sources
+    assert len(sources) == 8
+
+
+def test_tasks_that_share_their_labels_are_not_learnt_from(nb201: Table) -> None:
+    for task in ("cifar10", "cifar10-valid"):
+        assert [p.task for p in earlier_problems(nb201, task)] == ["cifar100", "ninapro"]
+
+
+def test_measured_scores_are_exact_and_the_others_are_filled_in(known: Experience) -> None:
+    codes = SPACE.sample(300, seed=0)
+    alike = known.similarity(codes, (codes >= 2).sum(axis=1))
+    assert alike[0] > 0.9
+    assert alike[0] > alike[1]
+    assert np.isfinite(known.scores).all()
+
+
+def test_weights_follow_what_was_told(known: Experience) -> None:
+    codes = SPACE.sample(60, seed=1)
+    assert known.weights(codes[:0], []) == pytest.approx([0.5, 0.5])
+    assert known.weights(codes, (codes >= 2).sum(axis=1))[0] > 0.6
+    assert known.weights(codes, (codes == 1).sum(axis=1))[1] > 0.6
+
+
+def test_the_population_holds_the_best_of_the_tasks_and_no_one_twice(known: Experience) -> None:
+    codes = known.population(8, np.random.default_rng(0))
+    assert len(np.unique(known.rows(codes))) == 8
+    mean = known.expected(np.full(2, 0.5))
+    assert mean[known.rows(codes[:1])[0]] == mean.max()
+
+
+def test_the_mutation_distribution_prefers_what_the_best_have(known: Experience) -> None:
+    shares = known.distribution(np.array([1.0, 0.0]))
+    assert shares.sum(axis=1) == pytest.approx(np.ones(6))
+    assert (shares[:, 2:].sum(axis=1) > 0.8).all()
+    assert (shares > 0.01).all()
+
+
+def test_too_little_to_learn_from_is_a_clear_error(nbgraph: Table) -> None:
+    codes = SPACE.sample(60, seed=0)
+    with pytest.raises(ParameterError, match="at least one earlier task"):
+        learn_tasks(SPACE, {})
+    with pytest.raises(LabelError, match="'flat' has"):
+        learn_tasks(SPACE, {"flat": (codes, np.ones(60))}, steps=1)
+    with pytest.raises(LabelError, match="'few' has 5"):
+        learn_tasks(SPACE, {"few": (codes[:5], np.arange(5))}, steps=1)
+    with pytest.raises(ParameterError, match="no task to learn from"):
+        learn_table(nbgraph, "cora", tasks=["nothing"])
+
+
+def test_the_study_reports_every_method_and_the_savings(tmp_path: Path) -> None:
+    problem = make_problem(made_table(0), "c")
+    settings = {"budget": 8, "trials": 2, "steps": 5, "jobs": 1}
+    found = meta_study([problem], "evolution,meta-bo,meta-evolution", out=tmp_path, **settings)
+    assert [e["method"] for e in found.summary] == ["evolution", "meta-bo", "meta-evolution"]
+    for entry in found.summary:
+        assert entry["held_out"] == "c"
+        assert {"mean", "low", "high", "n", "median", "reached"} == set(entry["queries"])
+        assert set(entry["saving"]) == ({"evolution"} if entry["method"] in WARM else set())
+        assert 1 <= entry["queries"]["mean"] <= 9
+    assert found.summary[1]["sources"] == ["a", "b"]
+    assert "best 0.1 %" in (tmp_path / "report.html").read_text()
+    assert (tmp_path / "tasks-small.svg").read_text().startswith("<svg")
+    with pytest.raises(UnknownNameError):
+        meta_study([problem], "meta", out=tmp_path, **settings)
+
+
+def test_a_table_of_one_task_is_refused(analog: Table) -> None:
+    with pytest.raises(ParameterError, match="no task on other data"):
+        meta_study("nb201-analog/cifar10", "meta-bo", budget=5, trials=1)
+
+
+def test_the_map_has_a_place_for_every_task() -> None:
+    found = task_map(made_table(0))
+    assert found["tasks"] == ["a", "b", "c"]
+    assert np.shape(found["places"]) == (3, 2)
+    assert np.diag(found["correlations"]) == pytest.approx(np.ones(3))
+    assert found["correlations"][0][1] > found["correlations"][0][2]
+    assert "<svg" in map_picture(found)
