@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import UnknownNameError
 from .image_sources import Raw
 
 STYLES = tuple(
@@ -29,7 +31,9 @@ _SEED = 20  # of the jitter: the set is the same everywhere
 _CANVAS = 48  # pixels in which a character is drawn before it is turned and shrunk
 
 
-def read_glyphs(size: int = 28) -> Raw:
+def read_glyphs(
+    size: int = 28, *, drawings: int = DRAWINGS, scripts: Sequence[str] = SCRIPTS
+) -> Raw:
     """Return drawings of characters, ink 1 and paper 0, classes ``SCRIPT/NAME``.
 
     A drawing takes one of the font styles that have the character and is turned, slanted, scaled
@@ -40,6 +44,15 @@ def read_glyphs(size: int = 28) -> Raw:
     ----------
     size : int
         Side of the images in pixels.
+    drawings : int
+        Of each character.
+    scripts : sequence of str
+        The alphabets to draw, of ``SCRIPTS``.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such alphabet.
 
     Examples
     --------
@@ -49,14 +62,17 @@ def read_glyphs(size: int = 28) -> Raw:
     """
     from PIL import Image
 
+    for script in scripts:
+        if script not in SCRIPTS:
+            raise UnknownNameError("alphabet", script, SCRIPTS)
     rng = np.random.default_rng(_SEED)
-    characters = _characters()
-    images = np.empty((len(characters), DRAWINGS, 1, size, size), dtype=np.float32)
-    maps = _jitter(rng, len(characters) * DRAWINGS, size).reshape(len(characters), DRAWINGS, 6)
+    characters = [c for c in _characters() if unicodedata.name(c).partition(" ")[0] in scripts]
+    images = np.empty((len(characters), drawings, 1, size, size), dtype=np.float32)
+    maps = _jitter(rng, len(characters) * drawings, size).reshape(len(characters), drawings, 6)
     for k, character in enumerate(characters):
         styles = [style for style in STYLES if ord(character) in _has(style)]
         pages = [Image.fromarray(_draw(style, character)) for style in styles]
-        for j, style in enumerate(rng.integers(len(styles), size=DRAWINGS)):
+        for j, style in enumerate(rng.integers(len(styles), size=drawings)):
             images[k, j, 0] = pages[style].transform(
                 (size, size),
                 Image.Transform.AFFINE,
@@ -64,7 +80,7 @@ def read_glyphs(size: int = 28) -> Raw:
                 Image.Resampling.BILINEAR,
             )
     pixels = images.reshape(-1, 1, size, size) / np.float32(255)
-    labels = np.repeat(np.arange(len(characters)), DRAWINGS)
+    labels = np.repeat(np.arange(len(characters)), drawings)
     return Raw(pixels, labels, None, None, tuple(map(_class_name, characters)), "glyphs")
 
 

@@ -140,8 +140,47 @@ def load_images(
         raise ParameterError(f"size must be at least 1 pixel, not {size}")
     if not 0 <= noise < np.inf:
         raise ParameterError(f"noise must be a number of at least 0, not {noise}")
+    options = {
+        "name_or_path": str(name_or_path),
+        "size": size,
+        "limit": limit,
+        "noise": noise,
+        "seed": seed if isinstance(seed, int) else None,
+    }
+    raw = read_raw(name_or_path, size)
+    return images_of(raw, limit=limit, noise=noise, seed=seed, options=options)
+
+
+def images_of(
+    stored: Raw,
+    *,
+    limit: int | None = None,
+    noise: float = 0.0,
+    seed: Seed = 0,
+    options: Mapping[str, Any] | None = None,
+) -> Images:
+    """Split and normalise images as they were stored, as ``load_images`` does.
+
+    Parameters
+    ----------
+    stored : Raw
+    limit, noise, seed
+        As for ``load_images``.
+    options : mapping, optional
+        What to keep as the arguments that give these images again.
+
+    Raises
+    ------
+    ParameterError
+        If ``limit`` is less than one image per class.
+
+    Examples
+    --------
+    >>> images_of(read_raw("digits", None), limit=50)
+    <Images digits: 50 train, 288 valid, 359 test, 10 classes, 1x8x8>
+    """
     rng = as_generator(seed)
-    raw = _with_test(read_raw(name_or_path, size), rng)
+    raw = _with_test(stored, rng)
     n_classes = len(raw.classes)
     if limit is not None and limit < n_classes:
         raise ParameterError(
@@ -169,13 +208,7 @@ def load_images(
         test_y=raw.test_y,
         classes=raw.classes,
         name=raw.name,
-        options={
-            "name_or_path": str(name_or_path),
-            "size": size,
-            "limit": limit,
-            "noise": noise,
-            "seed": seed if isinstance(seed, int) else None,
-        },
+        options=dict(options or {}),
     )
 
 

@@ -77,6 +77,10 @@ class ParameterError(NasurgeError, ValueError):
     """An argument outside its allowed values."""
 
 
+class IncompatibleDonorError(ParameterError):
+    """What was learnt on another task cannot start this search: its space is another one."""
+
+
 class WorkerError(NasurgeError, RuntimeError):
     """A worker process that died: out of memory, or killed."""
 

@@ -46,6 +46,8 @@ class DifferentiableResult:
         Probabilities of the operations.
     losses : tuple of float
         Mean training loss of the mixtures, one per epoch.
+    codes : int8 array, shape (epochs, d)
+        What ``code`` would have been after each epoch.
     skip_share : float
         Share of the variables that chose a skip.
     collapsed : bool
@@ -62,6 +64,7 @@ class DifferentiableResult:
     logits: NDArray[np.float64]
     shares: NDArray[np.float64]
     losses: tuple[float, ...]
+    codes: Codes
     skip_share: float
     collapsed: bool
     seconds: float
@@ -76,6 +79,7 @@ def search_supernet(
     *,
     logits: ArrayLike | None = None,
     epochs: int = 10,
+    until: int | None = None,
     batch_size: int = 64,
     learning_rate: float = 0.05,
     logit_rate: float = 0.01,
@@ -87,6 +91,7 @@ def search_supernet(
     seed: Seed = None,
     checkpoint: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    watch: Callable[[int], ArrayLike | None] | None = None,
 ) -> DifferentiableResult:
     """Learn the operations by gradient, with the weights of a supernet that learns beside them.
 
@@ -103,7 +108,11 @@ def search_supernet(
         others all operations.
     logits : array_like, shape (d, k), optional
         To begin from, such as those of an earlier search: a warm start. By default all alike.
-    epochs, batch_size : int
+    epochs : int
+        For which the schedules are made.
+    until : int, optional
+        End after so many of them: for searches of which a part may be enough.
+    batch_size : int
     learning_rate, weight_decay : float
         Of the weights; cosine schedule, momentum 0.9.
     logit_rate : float
@@ -117,6 +126,9 @@ def search_supernet(
         and ends as if it had not been.
     progress : callable, optional
         Called with (epochs done, ``epochs``) after every epoch.
+    watch : callable, optional
+        Called with the epochs done after every epoch but the last of ``epochs``. Logits that it
+        returns, shape (d, k), take the place of those learnt so far.
 
     Raises
     ------
@@ -143,10 +155,10 @@ def search_supernet(
     for name, value in {"learning_rate": learning_rate, "logit_rate": logit_rate}.items():
         if value <= 0:
             raise ParameterError(f"{name} must be above 0, not {value}")
-    if epochs < 1 or batch_size < 2 or weight_decay < 0 or clip < 0:
+    if min(epochs, until or 1) < 1 or batch_size < 2 or weight_decay < 0 or clip < 0:
         raise ParameterError(
-            "epochs must be at least 1, batch_size at least 2, weight_decay and clip at least 0, "
-            f"not {epochs}, {batch_size}, {weight_decay} and {clip}"
+            "epochs and until must be at least 1, batch_size at least 2, weight_decay and clip at "
+            f"least 0, not {epochs}, {until}, {batch_size}, {weight_decay} and {clip}"
         )
     start = _start(supernet.space, logits)
     rng = as_generator(seed)
@@ -165,8 +177,11 @@ def search_supernet(
     with torch_seed(np.random.default_rng(drawn)):
         if checkpoint:
             loop.resume(checkpoint, about)
-        while not loop.diverged and len(loop.losses) < epochs:
+        while not loop.diverged and len(loop.losses) < min(epochs, until or epochs):
             loop.epoch()
+            done = len(loop.losses)
+            if watch and done < epochs and (given := watch(done)) is not None:
+                relaxation.begin(_start(supernet.space, given))
             if checkpoint and not loop.diverged:
                 loop.keep(checkpoint, about)
             if progress:
@@ -211,6 +226,7 @@ class _Loop:
             self.optimiser, epochs * batches.steps
         )
         self.losses: list[float] = []
+        self.codes: list[list[int]] = []
         self.seconds, self.diverged = 0.0, False
 
     def loss(self, batch: tuple[Tensor, Tensor], mixture: Tensor, code: Codes | None) -> Tensor:
@@ -246,7 +262,13 @@ class _Loop:
         mean = float(total) / self.batches.steps
         self.diverged = not np.isfinite(mean)
         self.losses.append(mean)
+        self.codes.append(best_code(self.supernet.space, self.shares()).tolist())
         self.seconds += time.perf_counter() - start
+
+    def shares(self) -> NDArray[np.float64]:
+        """Return the probabilities of the operations."""
+        found: NDArray[np.float64] = self.relaxation.shares().detach().double().cpu().numpy()
+        return found
 
     def _look_ahead(self, batch: tuple[Tensor, Tensor], held: tuple[Tensor, Tensor]) -> None:
         """Learn the logits by the loss after one step of the weights (DARTS, equations 6 to 8)."""
@@ -283,6 +305,7 @@ class _Loop:
             **{f"relaxation.{name}": value for name, value in self.relaxation.state().items()},
         }
         state = {"about": about, "losses": self.losses, "seconds": self.seconds}
+        state |= {"codes": self.codes}
         state |= {"optimiser": rest, "schedule": self.schedule.state_dict()}
         write_checkpoint(path, kept, state)
 
@@ -298,11 +321,12 @@ class _Loop:
         self.relaxation.load(below(tensors, "relaxation."))
         self.schedule.load_state_dict(state["schedule"])
         self.losses, self.seconds = list(state["losses"]), state["seconds"]
+        self.codes = list(state["codes"])
 
     def result(self) -> DifferentiableResult:
         """Return what was found."""
         space = self.supernet.space
-        shares = self.relaxation.shares().detach().double().cpu().numpy()
+        shares = self.shares()
         code = best_code(space, shares)
         kinds = np.array([operation.kind for operation in space.operations])
         skips = float((kinds[code] == "skip").mean())
@@ -312,6 +336,7 @@ class _Loop:
             logits=self.relaxation.logits.detach().double().cpu().numpy(),
             shares=shares,
             losses=tuple(self.losses),
+            codes=np.array(self.codes, dtype=np.int8).reshape(-1, len(code)),
             skip_share=skips,
             collapsed=skips > COLLAPSED,
             seconds=self.seconds,

@@ -44,6 +44,12 @@ class Relaxation(ABC):
             [self.logits], learning_rate, betas=(0.5, 0.999), weight_decay=1e-3
         )
 
+    def begin(self, logits: Tensor) -> None:
+        """Go on from other logits, without the momentum of those before."""
+        with torch.no_grad():
+            self.logits.copy_(torch.where(self.exists, logits.to(self.logits.device), 0.0))
+        self.optimiser.state.clear()
+
     @property
     def masked(self) -> Tensor:
         """The logits, minus infinity where a value does not exist."""

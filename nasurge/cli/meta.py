@@ -7,6 +7,7 @@ import typer
 from .meta_latency import latency
 from .meta_tables import tables
 from .meta_transfer import transfer
+from .meta_warm_start import warm_start
 
 app = typer.Typer(
     help="Carry over what was learnt: between tasks, spaces and devices.", no_args_is_help=True
@@ -15,3 +16,4 @@ app = typer.Typer(
 app.command()(latency)
 app.command()(tables)
 app.command()(transfer)
+app.command(name="warm-start")(warm_start)

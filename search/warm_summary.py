@@ -1,0 +1,273 @@
+"""What a leave-one-task-out study of warm starts says: costs, savings, and the map of its tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..benchmarks.intervals import Interval, interval
+from ..benchmarks.metrics import spearman
+from ..benchmarks.study import Row
+from ..benchmarks.task_embeddings import KINDS, read_embedding, task_distances
+from ..data.spaces import make_space
+from .warm_study import METHODS, WarmStudy
+
+Values = NDArray[np.float64]
+Setting = tuple[float, float]
+
+BEATEN = (0.0, 0.3, 0.6, 1.0)
+DEARER = 0.05  # a setting is preferred whose dearest other task is no dearer than this
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one search cost until it was as good as the cold one in the end.
+
+    Attributes
+    ----------
+    seconds : float
+        With embedding, distances and gate.
+    epochs : int
+        One more than the cold search has where the accuracy was never reached.
+    first_seconds : float
+        The same for a refused donor, whose search is the cold one, until that was first as good.
+    accuracy : float
+        Of the architecture then.
+    offered : float
+        Of the donor's architecture, which the gate lets pass; else of the cold search's last.
+    accepted, reached : bool
+    """
+
+    seconds: float
+    epochs: int
+    first_seconds: float
+    accuracy: float
+    offered: float
+    accepted: bool
+    reached: bool
+
+
+class Ledger:
+    """The rows of a study by what they are of.
+
+    Parameters
+    ----------
+    study : WarmStudy
+    rows : sequence of dict
+        As ``run_warm_study`` returns them.
+    """
+
+    def __init__(self, study: WarmStudy, rows: Sequence[Row]) -> None:
+        self.study, self.space = study, make_space(study.space)
+        self.embed = {row["task"]: row for row in rows if row["kind"] == "embed"}
+        self.cold = {(r["task"], r["seed"]): r for r in rows if r["kind"] == "cold"}
+        self.distance = {(r["task"], r["seed"]): r for r in rows if r["kind"] == "distances"}
+        self.warm = {
+            (r["task"], r["seed"], r["method"], r["until"], r["strength"]): r
+            for r in rows
+            if r["kind"] == "warm"
+        }
+        trained = [row for row in rows if row["kind"] == "train"]
+        self.true = {
+            (r["task"], r["architecture"]): float(np.mean(r["accuracies"])) for r in trained
+        }
+        self.shared = {
+            (r["task"], r["architecture"]): r["accuracies"][0]
+            for r in rows
+            if r["kind"] == "shared"
+        }
+        self.tolerances = {task: _tolerance(trained, task) for task in study.tasks}
+        self.epoch_seconds = {
+            task: float(np.mean([self.cold[task, s]["seconds"] for s in range(study.seeds)]))
+            / study.epochs
+            for task in study.tasks
+        }
+
+    def truths(self, task: str, codes: Any) -> Values:
+        """Return the accuracies of architectures, the mean over their trainings."""
+        texts = self.space.format(self.space.canonical(np.asarray(codes, dtype=np.int8)))
+        return np.array([self.true[task, text] for text in texts])
+
+    def goal(self, task: str, seed: int) -> float:
+        """Return the least accuracy that is as good as what the cold search found."""
+        last = self.truths(task, self.cold[task, seed]["codes"][-1:])[0]
+        return float(last) - self.tolerances[task]
+
+    def cold_trial(self, task: str, seed: int) -> Trial:
+        """Return what the cold search cost."""
+        found = self.truths(task, self.cold[task, seed]["codes"])
+        first = self.study.looked[int((found >= self.goal(task, seed)).argmax())]
+        each, epochs = self.epoch_seconds[task], self.study.epochs
+        last = float(found[-1])
+        return Trial(each * epochs, epochs, each * first, last, last, accepted=False, reached=True)
+
+    def warm_trial(self, task: str, seed: int, method: str, setting: Setting) -> Trial:
+        """Return what a warm search cost whose gate asks for so many beaten."""
+        beaten, strength = setting
+        begun = self.begun(task, seed, method)
+        extra = begun["gate_seconds"] + self.embed[task]["seconds"]
+        extra += 0.0 if method == "random" else self.distance[task, seed]["seconds"]
+        each, most = self.epoch_seconds[task], self.study.epochs
+        if begun["beaten"] < beaten:
+            cold = self.cold_trial(task, seed)
+            return Trial(
+                cold.seconds + extra,
+                most,
+                cold.first_seconds + extra,
+                cold.accuracy,
+                cold.accuracy,
+                accepted=False,
+                reached=True,
+            )
+        goes_on = self.warm.get((task, seed, method, most, strength), begun)
+        found = self.truths(task, goes_on["codes"])
+        good = found >= self.goal(task, seed)
+        where = int(good.argmax()) if good.any() else len(found) - 1
+        epochs = self.study.looked[where] if good.any() else most + 1
+        cost = each * epochs + extra
+        last = float(found[where])
+        return Trial(
+            cost, epochs, cost, last, float(found[0]), accepted=True, reached=bool(good.any())
+        )
+
+    def begun(self, task: str, seed: int, method: str) -> Row:
+        """Return the search from a donor up to the gate."""
+        return self.warm[task, seed, method, self.study.gate, self.study.strengths[0]]
+
+    def savings(self, task: str, method: str, setting: Setting) -> Values:
+        """Return the share of the cold search's cost that was saved, for every seed."""
+        return np.array(
+            [
+                1
+                - self.warm_trial(task, seed, method, setting).seconds
+                / self.cold_trial(task, seed).seconds
+                for seed in range(self.study.seeds)
+            ]
+        )
+
+    def choose(self, held_out: str, method: str) -> Setting:
+        """Return the gate and the strength that were best on the other tasks.
+
+        Among those of which no other task became dearer than by a twentieth, if there are any, the
+        one that saved most.
+        """
+        others = [task for task in self.study.tasks if task != held_out]
+        ranked = []
+        for setting in product(BEATEN, self.study.strengths):
+            means = [float(self.savings(task, method, setting).mean()) for task in others]
+            ranked.append((min(*means, -DEARER), float(np.mean(means)), setting))
+        return max(ranked, key=lambda entry: entry[:2])[2]
+
+
+def _tolerance(trained: Sequence[Row], task: str) -> float:
+    """Return the standard error of a true accuracy: what may be noise of the trainings."""
+    runs = np.array([row["accuracies"] for row in trained if row["task"] == task])
+    return float(np.sqrt(runs.var(axis=1, ddof=1).mean() / runs.shape[1]))
+
+
+def summarise(study: WarmStudy, rows: Sequence[Row]) -> list[Row]:
+    """Return what each method cost and saved on each task, and on average.
+
+    Parameters
+    ----------
+    study : WarmStudy
+    rows : sequence of dict
+        As ``run_warm_study`` returns them.
+
+    Returns
+    -------
+    list of dict
+        One a task and method, ``cold`` first; those of task ``mean`` are over all tasks.
+    """
+    ledger = Ledger(study, rows)
+    found: list[Row] = []
+    pooled: dict[str, list[list[tuple[Trial, Trial]]]] = {m: [] for m in ("cold", *METHODS)}
+    for task in study.tasks:
+        cold = [ledger.cold_trial(task, seed) for seed in range(study.seeds)]
+        for method in pooled:
+            setting: Setting | None = None
+            trials = cold
+            if method != "cold":
+                setting = ledger.choose(task, method)
+                trials = [
+                    ledger.warm_trial(task, seed, method, setting) for seed in range(study.seeds)
+                ]
+            pairs = list(zip(trials, cold, strict=True))
+            pooled[method].append(pairs)
+            donors = [
+                ledger.begun(task, seed, method)["donor_label"]
+                for seed in range(study.seeds)
+                if setting
+            ]
+            about = {"task": ledger.embed[task]["label"], "method": method, "seeds": study.seeds}
+            about |= {"beaten": setting and setting[0], "strength": setting and setting[1]}
+            about |= {"donors": donors, "tolerance": ledger.tolerances[task]}
+            found.append({**about, **_measures([[pair] for pair in pairs])})
+    for method, tasks in pooled.items():
+        about = {"task": "mean", "method": method, "seeds": study.seeds, "tasks": len(tasks)}
+        worst = min(float(np.mean([1 - a.seconds / b.seconds for a, b in t])) for t in tasks)
+        by_seed = [list(pairs) for pairs in zip(*tasks, strict=True)]
+        found.append({**about, "worst_saving": worst, **_measures(by_seed)})
+    return found
+
+
+def _measures(groups: Sequence[Sequence[tuple[Trial, Trial]]]) -> dict[str, Any]:
+    """Return the measured quantities of warm and cold trials, a mean for each group."""
+
+    def over(value: Callable[[Trial, Trial], float]) -> Interval:
+        return interval([float(np.mean([value(*pair) for pair in pairs])) for pairs in groups])
+
+    return {
+        "cost": over(lambda warm, _: warm.seconds),
+        "cost_epochs": over(lambda warm, _: warm.epochs),
+        "accuracy": over(lambda warm, _: warm.accuracy),
+        "offered_accuracy": over(lambda warm, _: warm.offered),
+        "cold_accuracy": over(lambda _, cold: cold.accuracy),
+        "saving": over(lambda warm, cold: 1 - warm.seconds / cold.seconds),
+        "saving_to_first": over(lambda warm, cold: 1 - warm.first_seconds / cold.first_seconds),
+        "accepted": float(np.mean([a.accepted for pairs in groups for a, _ in pairs])),
+        "reached": float(np.mean([a.reached for pairs in groups for a, _ in pairs])),
+    }
+
+
+def task_map(study: WarmStudy, rows: Sequence[Row]) -> dict[str, Any]:
+    """Return how near tasks are by each distance, and how alike they rank architectures.
+
+    Returns
+    -------
+    dict
+        ``tasks``, the matrices ``fisher``, ``transport`` and ``rank_correlation``, and
+        ``agreement``: Spearman's correlation of nearness with rank correlation over the pairs.
+    """
+    ledger = Ledger(study, rows)
+    embeddings = [read_embedding(ledger.embed[task]) for task in study.tasks]
+    distances = {str(kind): task_distances(embeddings, kind) for kind in KINDS}
+    texts = sorted({text for _, text in ledger.shared})
+    values = np.array([[ledger.shared[task, t] for t in texts] for task in study.tasks])
+    correlations = np.array([[spearman(a, b) for b in values] for a in values], dtype=float)
+    pairs = np.tril_indices(len(values), -1)
+    agreement = {
+        kind: float(spearman(correlations[pairs], -found[pairs]))
+        for kind, found in distances.items()
+    }
+    return {
+        "tasks": [ledger.embed[task]["label"] for task in study.tasks],
+        **distances,
+        "rank_correlation": correlations,
+        "agreement": agreement,
+    }
+
+
+def best_method(summary: Sequence[Mapping[str, Any]]) -> str:
+    """Return the method that saved most on average over the tasks, random donors left out."""
+    means = {
+        row["method"]: row["saving"]["mean"]
+        for row in summary
+        if row["task"] == "mean" and row["method"] not in ("cold", "random")
+    }
+    return str(max(means, key=lambda name: means[name]))
