@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from .meta_few_shot import few_shot
 from .meta_latency import latency
 from .meta_tables import tables
 from .meta_transfer import transfer
@@ -13,6 +14,7 @@ app = typer.Typer(
     help="Carry over what was learnt: between tasks, spaces and devices.", no_args_is_help=True
 )
 
+app.command(name="few-shot")(few_shot)
 app.command()(latency)
 app.command()(tables)
 app.command()(transfer)

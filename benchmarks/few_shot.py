@@ -1,0 +1,324 @@
+"""Few-shot learners: networks whose weights begin so that a few steps on a few images suffice."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.func import functional_call, grad
+from torch.nn import functional
+
+from ..data.episodes import Episodes, EpisodeSampler
+from ..data.networks import check_sizes
+from ..data.seeds import Seed, as_generator, torch_seed
+from ..errors import ParameterError, UnknownNameError
+from .intervals import Interval, interval
+
+Rule = Literal["maml", "reptile", "anil"]
+RULES = ("maml", "reptile", "anil")
+Weights = dict[str, Tensor]
+_WARM_UP = 20  # meta-steps over which the rate rises
+_AT_ONCE = 20  # episodes that are evaluated together
+
+
+def four_convolutions(
+    way: int, *, in_channels: int = 1, size: int = 28, width: int = 32, seed: Seed = None
+) -> nn.Sequential:
+    """Return the hand-made network of MAML: four 3x3 convolutions of stride 2, one linear layer.
+
+    Batch normalisation has no running statistics: every set of images is normalised by itself.
+
+    Parameters
+    ----------
+    way : int
+        Outputs.
+    in_channels, size : int
+        Of the images.
+    width : int
+        Channels of every convolution.
+    seed : int, Generator or None
+
+    Raises
+    ------
+    ParameterError
+        If a size is not positive.
+
+    References
+    ----------
+    C. Finn, P. Abbeel, S. Levine. Model-agnostic meta-learning for fast adaptation of deep
+    networks. ICML 2017.
+
+    Examples
+    --------
+    >>> four_convolutions(5, size=8, width=2, seed=0)(torch.zeros(3, 1, 8, 8)).shape
+    torch.Size([3, 5])
+    """
+    check_sizes(way=way, in_channels=in_channels, size=size, width=width)
+    layers: list[nn.Module] = []
+    with torch_seed(as_generator(seed)):
+        for inputs in (in_channels, width, width, width):
+            size = -(-size // 2)
+            layers += [
+                nn.Conv2d(inputs, width, 3, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(width, track_running_stats=False),
+                nn.ReLU(),
+            ]
+        layers += [nn.Flatten(), nn.Linear(width * size * size, way)]
+    return nn.Sequential(*layers)
+
+
+@dataclass(frozen=True)
+class MetaHistory:
+    """How a meta-training went.
+
+    Attributes
+    ----------
+    losses : tuple of float
+        Mean query loss of every meta-step, after adaptation.
+    seconds : float
+        Wall-clock time.
+    diverged : bool
+        Whether a loss became infinite or NaN: the training ended there, with the weights before.
+    """
+
+    losses: tuple[float, ...]
+    seconds: float
+    diverged: bool
+
+
+class FewShotLearner:
+    """A network with a rule by which it adapts to the support images of an episode.
+
+    Parameters
+    ----------
+    network : torch.nn.Sequential
+        From images to logits; its last layer is linear. Batch normalisation without running
+        statistics, so that all that an episode learns is from its own images. As usual for these
+        rules, query images are normalised together (transductive).
+    rule : {"maml", "reptile", "anil"}
+        ``maml`` (first order) and ``reptile`` adapt all weights, and learn the start of all by the
+        query loss after it, or by where adaptation leads. ``anil`` adapts the last layer only, from
+        zero, and learns the others by the query loss through that adaptation.
+    steps : int
+        Gradient steps on the support images.
+    rate : float
+        Their learning rate; for ``anil`` its start, as it is learnt.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such rule.
+    ParameterError
+        If a number is outside its range, or the last layer is not linear.
+
+    References
+    ----------
+    C. Finn, P. Abbeel, S. Levine (MAML). ICML 2017. A. Nichol, J. Achiam, J. Schulman. On
+    first-order meta-learning algorithms (Reptile). 2018. A. Raghu, M. Raghu, S. Bengio, O.
+    Vinyals. Rapid learning or feature reuse? (ANIL). ICLR 2020. A head that begins at zero: H.-J.
+    Ye, W.-L. Chao. How to train your MAML to excel in few-shot classification. ICLR 2022.
+
+    Examples
+    --------
+    >>> from nasurge.data.episodes import load_classes
+    >>> sampler = EpisodeSampler(load_classes("digits"), way=3, shot=2, query=4, seed=0)
+    >>> network = four_convolutions(3, size=8, width=4, seed=0)
+    >>> learner = FewShotLearner(network, "maml", steps=2)
+    >>> learner.logits(sampler.draw(6)).shape
+    torch.Size([6, 12, 3])
+    """
+
+    def __init__(
+        self, network: nn.Sequential, rule: Rule = "anil", *, steps: int = 5, rate: float = 0.4
+    ) -> None:
+        if rule not in RULES:
+            raise UnknownNameError("rule", rule, RULES)
+        if steps < 1 or rate <= 0:
+            raise ParameterError(
+                f"steps must be at least 1 and rate above 0, not {steps} and {rate}"
+            )
+        if not isinstance(network[-1], nn.Linear):
+            raise ParameterError("the last layer of a few-shot learner's network must be linear")
+        self.network, self.rule, self.steps = network, rule, steps
+        self.rate = nn.Parameter(torch.tensor(float(rate)), requires_grad=rule == "anil")
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.network.parameters()).device
+
+    def logits(self, episodes: Episodes) -> Tensor:
+        """Return logits of the query images after adaptation, shape (tasks, queries, way)."""
+        support, labels, query, _ = self._tensors(episodes)
+        if self.rule == "anil":
+            return self._by_head(support, labels, query)
+        adapted = self._adapted(support, labels)
+        with torch.no_grad():
+            found: Tensor = torch.vmap(self._output)(adapted, query)
+        return found
+
+    def _tensors(self, episodes: Episodes) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return the episodes on the device of the network."""
+        arrays = (episodes.support_x, episodes.support_y, episodes.query_x, episodes.query_y)
+        first, second, third, last = (torch.from_numpy(a).to(self.device) for a in arrays)
+        return first, second, third, last
+
+    def _output(self, weights: Weights, x: Tensor) -> Tensor:
+        found: Tensor = functional_call(self.network, weights, (x,))
+        return found
+
+    def _loss(self, weights: Weights, x: Tensor, y: Tensor) -> Tensor:
+        return functional.cross_entropy(self._output(weights, x), y)
+
+    def _adapted(self, support: Tensor, labels: Tensor) -> Weights:
+        """Return the weights of every task after the steps, each (tasks, ...)."""
+        rate, tasks = self.rate.item(), len(support)
+        weights = {
+            name: weight.detach().expand(tasks, *weight.shape)
+            for name, weight in self.network.named_parameters()
+        }
+        slope = torch.vmap(grad(self._loss), in_dims=(0, 0, None))
+        for _ in range(self.steps):
+            slopes = slope(weights, support, labels)
+            weights = {name: weight - rate * slopes[name] for name, weight in weights.items()}
+        return weights
+
+    def _by_head(self, support: Tensor, labels: Tensor, query: Tensor) -> Tensor:
+        """Return query logits of last layers that learnt the support images, from zero."""
+        known, asked = self._features(support), self._features(query)
+        way = int(labels.max()) + 1
+        targets = functional.one_hot(labels, way).to(known.dtype)
+        head = known.new_zeros(len(known), way, known.shape[2])
+        pull = self.rate * 10 * way / len(labels)  # a step of the mean of each class
+        for _ in range(self.steps):
+            error = targets - (known @ head.mT).softmax(dim=2)
+            head = head + pull * (error.mT @ known)
+        return asked @ head.mT
+
+    def _features(self, images: Tensor) -> Tensor:
+        """Return what the last layer is given, each set of images normalised by itself."""
+        found: Tensor = torch.vmap(self.network[:-1])(images)
+        return found.flatten(2) / math.sqrt(found[0, 0].numel())
+
+    def slopes(self, episodes: Episodes) -> tuple[float, list[Tensor]]:
+        """Return the query loss after adaptation, and by what the weights should move."""
+        support, labels, query, answers = self._tensors(episodes)
+        tasks = len(support)
+        if self.rule == "anil":
+            found = self._by_head(support, labels, query)
+            loss = functional.cross_entropy(found.flatten(0, 1), answers.repeat(tasks))
+            return loss.item(), list(torch.autograd.grad(loss, self.learnt()))
+        adapted = self._adapted(support, labels)
+        if self.rule == "reptile":
+            with torch.no_grad():
+                losses = torch.vmap(self._loss, in_dims=(0, 0, None))(adapted, query, answers)
+            moves = [
+                weight.detach() - adapted[name].mean(dim=0)
+                for name, weight in self.network.named_parameters()
+            ]
+            return float(losses.mean()), moves
+        both = torch.func.grad_and_value(self._loss)
+        directions, losses = torch.vmap(both, in_dims=(0, 0, None))(adapted, query, answers)
+        return float(losses.mean()), [direction.mean(dim=0) for direction in directions.values()]
+
+    def learnt(self) -> list[nn.Parameter]:
+        """Return what meta-training changes."""
+        if self.rule == "anil":  # the last layer is not used
+            return [*self.network[:-1].parameters(), self.rate]
+        return list(self.network.parameters())
+
+    def accuracy(self, sampler: EpisodeSampler, episodes: int = 1000) -> NDArray[np.float64]:
+        """Return the share of right answers in each of so many new episodes, in percent."""
+        if episodes < 1:
+            raise ParameterError(f"episodes must be at least 1, not {episodes}")
+        found = []
+        for start in range(0, episodes, _AT_ONCE):
+            drawn = sampler.draw(min(_AT_ONCE, episodes - start))
+            with torch.no_grad():
+                answers = self.logits(drawn).argmax(dim=2).cpu().numpy()
+            found.append(100.0 * (answers == drawn.query_y).mean(axis=1))
+        return np.concatenate(found)
+
+    def evaluate(self, sampler: EpisodeSampler, episodes: int = 1000) -> Interval:
+        """Return the mean accuracy with its 95 % interval over episodes."""
+        return interval(self.accuracy(sampler, episodes))
+
+
+def meta_train(
+    learner: FewShotLearner,
+    sampler: EpisodeSampler,
+    *,
+    steps: int | None = None,
+    seconds: float | None = None,
+    tasks: int = 4,
+    rate: float = 2e-3,
+    progress: Callable[[float], None] | None = None,
+) -> MetaHistory:
+    """Train the start of a learner on episodes, for a number of steps or for some time.
+
+    The same number of steps repeats exactly. Learners of different rules and networks are compared
+    at the same time, so that a cheaper step is worth what it is worth.
+
+    Parameters
+    ----------
+    learner : FewShotLearner
+        Changed in place.
+    sampler : EpisodeSampler
+        Of the classes for meta-training; ``anil`` may be trained with another way or shot than it
+        is asked later.
+    steps : int, optional
+        Meta-steps.
+    seconds : float, optional
+        Instead: processor time of this process on the CPU, so that a busy machine changes little;
+        time of the clock on another device.
+    tasks : int
+        Episodes a meta-step.
+    rate : float
+        Of Adam; a warm-up of 20 steps, and a half cosine over the whole.
+    progress : callable, optional
+        Called with the share that is done after every meta-step.
+
+    Raises
+    ------
+    ParameterError
+        If both or neither of ``steps`` and ``seconds`` are given, or a number is not positive.
+
+    Examples
+    --------
+    >>> from nasurge.data.episodes import load_classes
+    >>> sampler = EpisodeSampler(load_classes("digits"), way=3, shot=1, query=4, seed=0)
+    >>> learner = FewShotLearner(four_convolutions(3, size=8, width=4, seed=0), steps=1)
+    >>> len(meta_train(learner, sampler, steps=5).losses)
+    5
+    """
+    if (steps is None) == (seconds is None):
+        raise ParameterError("meta-training lasts for steps= or for seconds=: give one of them")
+    lasts = steps if seconds is None else seconds
+    if lasts is None or min(lasts, tasks, rate) <= 0:
+        raise ParameterError(
+            f"steps or seconds, tasks and rate must be above 0, not {lasts}, {tasks} and {rate}"
+        )
+    clock = time.process_time if learner.device.type == "cpu" else time.perf_counter
+    weights = learner.learnt()
+    optimiser = torch.optim.Adam(weights, rate)
+    start, wall, losses = clock(), time.perf_counter(), list[float]()
+    while (done := (len(losses) if seconds is None else clock() - start) / lasts) < 1 or not losses:
+        falling = 0.5 + 0.5 * math.cos(math.pi * min(1.0, done))
+        optimiser.param_groups[0]["lr"] = rate * falling * min(1.0, (len(losses) + 1) / _WARM_UP)
+        loss, directions = learner.slopes(sampler.draw(tasks))
+        losses.append(loss)
+        if not math.isfinite(loss):
+            return MetaHistory(tuple(losses), time.perf_counter() - wall, diverged=True)
+        for weight, direction in zip(weights, directions, strict=True):
+            weight.grad = direction
+        optimiser.step()
+        if progress:
+            progress(min(1.0, done))
+    return MetaHistory(tuple(losses), time.perf_counter() - wall, diverged=False)
