@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -366,17 +365,6 @@ def warm_search(
     test = _Test(supernet, images, np.asarray(logits, dtype=np.float64), gate, seed)
     result = search_supernet(supernet, images, method, seed=seed, watch=test, **options)
     return WarmResult(result, test.accepted, test.beaten, test.seconds)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch use one thread, so that processor time is what one core needs."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class _Test:

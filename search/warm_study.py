@@ -17,6 +17,7 @@ from ..benchmarks.study import Progress, Row, Study, versions
 from ..benchmarks.supernet import Supernet
 from ..benchmarks.task_embeddings import KINDS, embed_task, read_embedding
 from ..benchmarks.train import train_architecture
+from ..data.devices import one_thread
 from ..data.image_tasks import load_task
 from ..data.images import Images
 from ..data.spaces import Codes, make_space
@@ -28,7 +29,6 @@ from .warm_start import (
     donor_distances,
     donor_weights,
     keep_experience,
-    one_thread,
     read_experiences,
     transferred_logits,
     warm_search,
