@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import nasurge
 from nasurge.cli import app
-from nasurge.data.encoders import Structure
+from nasurge.data.encoders import Common, Structure
 from nasurge.data.task_files import read_latencies, read_task_labels
 from nasurge.errors import (
     DataFileError,
@@ -20,10 +20,12 @@ from nasurge.errors import (
     ParameterError,
     UnknownNameError,
 )
+from nasurge.predictors.between_spaces import Elsewhere
+from nasurge.predictors.kernels import GaussianProcess
 from nasurge.predictors.latency import LatencyTransfer
 from nasurge.predictors.task_prior import TaskPrior
 from nasurge.predictors.transfer import Transfer
-from nasurge.registry import make_predictor
+from nasurge.registry import load_predictor, make_predictor
 
 SPACE = nasurge.make_space("nb201")
 CODES = SPACE.all_codes()
@@ -117,6 +119,33 @@ def test_what_cannot_be_carried_over_is_refused_with_the_reason(prior) -> None:
         TaskPrior(SPACE).fit(CODES[:5], np.arange(5.0), ["a"])
     with pytest.raises(NotFittedError):
         TaskPrior(SPACE).scores(CODES[:5])
+
+
+def test_a_space_without_labels_is_ranked_by_tasks_of_another() -> None:
+    """What is carried over is that deep networks are good, in whichever space."""
+    other = nasurge.make_space("transnas-micro")
+    codes = other.canonical(other.sample(300, seed=0))
+
+    def depth(space, codes):
+        names = list(Common(space).get_feature_names_out())
+        return Common(space).transform(codes)[:, names.index("depth:mean")]
+
+    told = Elsewhere(other, codes, depth(other, codes), np.repeat("deep", len(codes)))
+    model = Transfer(SPACE).fit_tasks([], [], [], others=[told])
+    y = depth(SPACE, SPACE.canonical(CODES[::9]))
+    assert kendalltau(model.predict(CODES[::9]), y)[0] > 0.8
+    assert model.fit(CODES[:90:9], -y[:10]).weights_.sum() == pytest.approx(1)
+    with pytest.raises(ParameterError, match="two earlier tasks"):
+        Transfer(SPACE).fit_tasks([], [], [], others=[told, told])
+
+
+def test_what_was_carried_over_is_saved_before_the_first_label(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).choice(len(CODES), 100, replace=False)
+    kept = TaskPrior(SPACE, learner=GaussianProcess).fit(CODES[rows], truth(1)[rows], ["a"] * 100)
+    model = Transfer(SPACE, prior=kept)
+    scores = model.predict(CODES[::9])
+    model.save(tmp_path / "transfer")
+    np.testing.assert_array_equal(load_predictor(tmp_path / "transfer").predict(CODES[::9]), scores)
 
 
 def costs(seed: int) -> np.ndarray:
