@@ -240,9 +240,9 @@ class _Writer:
             return {"kind": "generator", "state": self.write(value.bit_generator.state, place)}
         if isinstance(value, Space):
             return {"kind": "space", "spec": value.spec()}
-        if isinstance(value, type) and issubclass(value, Predictor):
-            if _is_within(class_path(value), self._packages):
-                return {"kind": "class", "class": class_path(value)}
+        learner = isinstance(value, type) and issubclass(value, Predictor)
+        if learner and _is_within(class_path(value), self._packages):
+            return {"kind": "class", "class": class_path(value)}
         return self._object(value, place)
 
     def _object(self, value: Any, place: str) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from nasurge.errors import (
     UnknownNameError,
 )
 from nasurge.predictors.between_spaces import Elsewhere
-from nasurge.predictors.kernels import GaussianProcess
 from nasurge.predictors.latency import LatencyTransfer
+from nasurge.predictors.linear import BayesianRidge
 from nasurge.predictors.task_prior import TaskPrior
 from nasurge.predictors.transfer import Transfer
 from nasurge.registry import load_predictor, make_predictor
@@ -141,7 +141,7 @@ def test_a_space_without_labels_is_ranked_by_tasks_of_another() -> None:
 
 def test_what_was_carried_over_is_saved_before_the_first_label(tmp_path: Path) -> None:
     rows = np.random.default_rng(0).choice(len(CODES), 100, replace=False)
-    kept = TaskPrior(SPACE, learner=GaussianProcess).fit(CODES[rows], truth(1)[rows], ["a"] * 100)
+    kept = TaskPrior(SPACE, learner=BayesianRidge).fit(CODES[rows], truth(1)[rows], ["a"] * 100)
     model = Transfer(SPACE, prior=kept)
     scores = model.predict(CODES[::9])
     model.save(tmp_path / "transfer")
@@ -243,3 +243,11 @@ def test_the_command_for_tasks(tmp_path: Path) -> None:
     assert all(r["kendall_tau"]["mean"] is not None for r in found)
     same = ["meta", "transfer", "nbgraph/cora", "--to", "nbgraph/cora"]
     assert CliRunner().invoke(app, same).exit_code == 2
+
+
+def test_the_command_between_spaces(tmp_path: Path) -> None:
+    """Tasks of another space: what ignores tasks has nothing to say and is left out."""
+    options = ["transfer", "nbgraph/cora", "--to", "nb201-analog/cifar10", "-n", "0,5"]
+    options += ["--methods", "transfer,tasks-xgb", "--trials", "1", "--source-labels", "60"]
+    found = said(*options, "--out", str(tmp_path / "out"))["summary"]
+    assert [(r["method"], r["labels"]) for r in found] == [("transfer", 0), ("transfer", 5)]
