@@ -78,8 +78,7 @@ class SpaceScorer:
 
     def _groups(self, space: Space, codes: Codes) -> Groups:
         """Return groups of the features that both spaces have, scaled over ``space``."""
-        centre, scale = _scales(space)
-        features = (Common(space).transform(codes) - centre) * scale
+        features = common_features(space, codes)
         names = Common(space).get_feature_names_out()[self.columns_]
         found = {}
         for group, beginnings in _BEGINNINGS.items():
@@ -88,6 +87,22 @@ class SpaceScorer:
                 # Two rows then differ by about 1 in the whole group.
                 found[group] = features[:, mine] / np.sqrt(2 * len(mine))
         return found
+
+
+def common_features(space: Space, codes: Codes) -> Matrix:
+    """Return the numbers of ``Common``, each standardised over the space; 0 where it is constant.
+
+    Parameters
+    ----------
+    space : Space
+    codes : int8 array, shape (n, d)
+
+    Returns
+    -------
+    ndarray of float, shape (n, f)
+    """
+    centre, scale = _scales(space)
+    return np.asarray((Common(space).transform(codes) - centre) * scale)
 
 
 @cache

@@ -23,15 +23,23 @@ from ..errors import LabelError, ParameterError, UnknownNameError
 from ..predictors.auto import Auto
 from ..predictors.between_spaces import Elsewhere
 from ..predictors.kernels import GaussianProcess
+from ..predictors.shared_graph import GraphPrior, TransferGraph
 from ..predictors.task_prior import TaskPrior
 from ..predictors.transfer import Transfer
 from ..predictors.trees import XGBoost
 
 Values = NDArray[np.float64]
 
-METHODS = ("transfer", "scratch", "tasks-xgb", "tasks-gp")
-"""``Transfer``; ``Auto`` on the new labels; all labels together, whatever their task."""
+METHODS = ("transfer", "transfer-graph", "scratch", "tasks-xgb", "tasks-gp")
+"""``Transfer``; ``TransferGraph``; ``Auto`` on the new labels; all labels together, whatever their
+task."""
+_PRIORS: dict[str, type[TaskPrior] | type[GraphPrior]] = {
+    "transfer": TaskPrior,
+    "transfer-graph": GraphPrior,
+}
 _MOST_FOR_GP = 1000
+
+Priors = dict[str, TaskPrior | GraphPrior]
 
 
 class Known(NamedTuple):
@@ -215,8 +223,9 @@ def transfer_study(
     study = Study(folder, about, grows=("trials",))
     names = [f"trial={trial}" for trial in range(trials)]
     shared = None
-    if not drawn and "transfer" in methods and any(name not in study.done for name in names):
-        shared = _prior(target, _labels(sources, target, source_labels, 0, seed), seed)
+    if not drawn and any(name not in study.done for name in names):
+        known = _labels(sources, target, source_labels, 0, seed)
+        shared = _priors(methods, target, known, seed)
     units = {
         name: (
             tuple(sources),
@@ -248,9 +257,14 @@ def _labels(sources: Sequence[Source], target: Problem, n: int, trial: int, seed
     return Known(TaskLabels(*(np.concatenate(part) for part in zip(*same, strict=True))), others)
 
 
-def _prior(target: Problem, known: Known, seed: int) -> TaskPrior:
+def _priors(methods: Sequence[str], target: Problem, known: Known, seed: int) -> Priors:
+    """Return what the methods that transfer learnt of the earlier tasks, by their names."""
     with one_thread():
-        return TaskPrior(target.space, seed=seed).fit(*known.same, others=known.others)
+        return {
+            name: make(target.space, seed=seed).fit(*known.same, others=known.others)
+            for name, make in _PRIORS.items()
+            if name in methods
+        }
 
 
 def _trial(
@@ -261,13 +275,13 @@ def _trial(
     methods: tuple[str, ...],
     trial: int,
     seed: int,
-    shared: TaskPrior | None,
+    shared: Priors | None,
 ) -> list[Row]:
     """Fit all methods with all numbers of labels; the work of one unit."""
     known = _labels(sources, target, source_labels, trial, seed)
-    prior = shared
-    if prior is None and "transfer" in methods:
-        prior = _prior(target, known, seed * 2**20 + trial)
+    priors = shared
+    if priors is None:
+        priors = _priors(methods, target, known, seed * 2**20 + trial)
     rows = []
     for n in sizes:
         train, test = split(target, n, trial, seed)
@@ -280,7 +294,7 @@ def _trial(
             start = time.perf_counter()
             with one_thread():
                 scores = _scores(
-                    method, prior, known, target, (codes, y), target.codes[test], trial
+                    method, priors, known, target, (codes, y), target.codes[test], trial
                 )
                 tau = kendall_tau(target.report_values[test], scores)
             rows.append(
@@ -300,7 +314,7 @@ def _trial(
 
 def _scores(
     method: str,
-    prior: TaskPrior | None,
+    priors: Priors,
     known: Known,
     target: Problem,
     given: tuple[Codes, Values],
@@ -308,8 +322,11 @@ def _scores(
     seed: int,
 ) -> Values:
     """Return what a method says of the architectures wanted."""
-    if method == "transfer":
-        return np.asarray(Transfer(target.space, prior=prior).fit(*given).predict(wanted))
+    if method in priors:
+        prior, space = priors[method], target.space
+        if isinstance(prior, TaskPrior):
+            return np.asarray(Transfer(space, prior=prior).fit(*given).predict(wanted))
+        return np.asarray(TransferGraph(space, prior=prior).fit(*given).predict(wanted))
     if method == "scratch":
         return Auto(target.space, seed=seed).fit(*given).predict(wanted)
     codes = np.concatenate([known.same.codes, given[0]])

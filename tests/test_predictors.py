@@ -18,6 +18,7 @@ from nasurge.data.tables import Table
 from nasurge.errors import DeviceError, ParameterError, UnknownNameError
 from nasurge.predictors.kernels import GaussianProcess
 from nasurge.predictors.labels import Blended, NormalScores, Standardised
+from nasurge.predictors.shared_graph import GraphPrior
 from nasurge.predictors.task_prior import TaskPrior
 from nasurge.registry import make_predictor, predictor_class, predictor_names
 from nasurge.testing.predictor import (
@@ -59,7 +60,10 @@ FAST = {
 FAST |= {name: {"width": 2, "cells": 1, "batch": 4, "size": 4} for name in PROXIES}
 FAST |= {name: {**FAST["zen"], "steps": 1} for name in ("genas", "gennas")}
 FAST["gated-gcn"]["steps"] = 60  # the slowest to learn the labels of an update
-TRANSFER = {"transfer": partial(TaskPrior, learner=GaussianProcess)}
+TRANSFER = {
+    "transfer": partial(TaskPrior, learner=GaussianProcess),
+    "transfer-graph": partial(GraphPrior, members=1, steps=60, seed=0),
+}
 SPACE_CHECKS = (check_learns, check_whole_arrays, check_twins, check_few, check_saves)
 SPACES = {
     "nb201": make_space("nb201"),

@@ -1,6 +1,7 @@
 """Earlier tasks are carried over, and given up where the new one's labels say otherwise."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from scipy.stats import kendalltau
 from typer.testing import CliRunner
 
 import nasurge
+from nasurge.benchmarks.task_embeddings import embed_task
 from nasurge.cli import app
 from nasurge.data.encoders import Common, Structure
+from nasurge.data.images import load_images
 from nasurge.data.task_files import read_latencies, read_task_labels
 from nasurge.errors import (
     DataFileError,
@@ -23,6 +26,7 @@ from nasurge.errors import (
 from nasurge.predictors.between_spaces import Elsewhere
 from nasurge.predictors.latency import LatencyTransfer
 from nasurge.predictors.linear import BayesianRidge
+from nasurge.predictors.shared_graph import GraphPrior, TransferGraph
 from nasurge.predictors.task_prior import TaskPrior
 from nasurge.predictors.transfer import Transfer
 from nasurge.registry import load_predictor, make_predictor
@@ -37,6 +41,12 @@ def truth(seed: int) -> np.ndarray:
     """A label that structure tells, another for each seed."""
     scaled = FEATURES / np.maximum(FEATURES.std(axis=0), 1e-9)
     return scaled @ np.random.default_rng(seed).normal(size=scaled.shape[1])
+
+
+def depth(space, codes: np.ndarray) -> np.ndarray:
+    """The mean depth of live paths."""
+    names = list(Common(space).get_feature_names_out())
+    return Common(space).transform(codes)[:, names.index("depth:mean")]
 
 
 @pytest.fixture(scope="module")
@@ -126,10 +136,6 @@ def test_a_space_without_labels_is_ranked_by_tasks_of_another() -> None:
     other = nasurge.make_space("transnas-micro")
     codes = other.canonical(other.sample(300, seed=0))
 
-    def depth(space, codes):
-        names = list(Common(space).get_feature_names_out())
-        return Common(space).transform(codes)[:, names.index("depth:mean")]
-
     told = Elsewhere(other, codes, depth(other, codes), np.repeat("deep", len(codes)))
     model = Transfer(SPACE).fit_tasks([], [], [], others=[told])
     y = depth(SPACE, SPACE.canonical(CODES[::9]))
@@ -146,6 +152,47 @@ def test_what_was_carried_over_is_saved_before_the_first_label(tmp_path: Path) -
     scores = model.predict(CODES[::9])
     model.save(tmp_path / "transfer")
     np.testing.assert_array_equal(load_predictor(tmp_path / "transfer").predict(CODES[::9]), scores)
+
+
+def test_one_network_learns_tasks_of_several_spaces_and_a_new_one_from_few_labels() -> None:
+    """Depth ranks both earlier tasks; the new one is told by few labels to want the opposite."""
+    other, rng = nasurge.make_space("transnas-micro"), np.random.default_rng(0)
+    rows = rng.choice(len(CODES), 200, replace=False)
+    mine = SPACE.canonical(CODES[rows])
+    theirs = other.canonical(other.sample(200, seed=0))
+    told = Elsewhere(other, theirs, depth(other, theirs), np.repeat("other", len(theirs)))
+    prior = GraphPrior(SPACE, members=1, steps=100, seed=0)
+    prior.fit(mine, depth(SPACE, mine), ["mine"] * len(mine), others=[told])
+    assert prior.names_ == ["mine", "other"]
+    y = depth(SPACE, SPACE.canonical(CODES[::9]))
+    model = TransferGraph(SPACE, prior=prior)
+    assert kendalltau(model.predict(CODES[::9]), y)[0] > 0.8
+    few = rng.choice(len(y), 20, replace=False)
+    model.fit(CODES[::9][few], -y[few])
+    assert kendalltau(model.predict(CODES[::9]), -y)[0] > 0.5
+
+
+def test_tasks_without_labels_to_learn_are_refused() -> None:
+    with pytest.raises(LabelError, match="nothing to carry over"):
+        GraphPrior(SPACE).fit(CODES[:5], np.arange(5.0), list("abcde"))
+    with pytest.raises(LabelError, match="equal"):
+        GraphPrior(SPACE).fit(CODES[:30], np.ones(30), ["a"] * 30)
+
+
+def test_the_vector_of_a_data_set_knows_no_order_of_its_classes() -> None:
+    images = load_images("digits", limit=200)
+    y = images.train_y
+    turned = replace(images, train_y=(y + 3) % len(images.classes))
+    vector = embed_task(images).vector()
+    np.testing.assert_allclose(embed_task(turned).vector(), vector, rtol=1e-6, atol=1e-9)
+    noise = np.random.default_rng(0).normal(size=images.train_x.shape).astype(np.float32)
+    halves = [
+        embed_task(replace(images, train_x=x[k::2], train_y=y[k::2])).vector()
+        for x in (images.train_x, noise)
+        for k in (0, 1)
+    ]
+    near, far = (np.linalg.norm(halves[0] - halves[k]) for k in (1, 2))
+    assert near < far / 2
 
 
 def costs(seed: int) -> np.ndarray:
