@@ -21,7 +21,7 @@ from .study import Contender, SearchStudy, by_trial, check_request, summarise, t
 from .task_map import task_map
 from .units import Settings, run_units
 
-COLD = ("bo", "evolution", "random")
+COLD = ("gp-ei", "bo", "evolution", "random")
 WARM = ("meta-bo", "meta-evolution", "catch")
 BEST_SHARE = 0.001  # of a table's architectures: what a search is to reach
 
@@ -77,6 +77,11 @@ def _cold(name: str, space: Space, pool: Codes | None, seed: int) -> Searcher:
 
     if name == "bo":
         return BayesianOptimisation(space, pool=pool, seed=seed)
+    if name == "gp-ei":
+        from ..predictors.kernels import GaussianProcess
+
+        plain = GaussianProcess(space)
+        return BayesianOptimisation(space, predictor=plain, pool=pool, seed=seed)
     if name == "evolution":
         return RegularisedEvolution(space, pool=pool, seed=seed)
     return RandomSearch(space, pool=pool, seed=seed)
@@ -147,7 +152,7 @@ def _controller(experience: Experience) -> Any:
 
 def meta_tables(
     problems: Sequence[Problem],
-    methods: Sequence[str] = (*COLD[:2], *WARM),
+    methods: Sequence[str] = (*COLD[:3], *WARM),
     *,
     budget: int = 100,
     trials: int = 10,

@@ -28,9 +28,9 @@ def tables(
         str,
         typer.Option(
             "--methods",
-            help="Of meta-bo, meta-evolution, catch, and the cold bo, evolution and random.",
+            help="Warm: meta-bo, meta-evolution, catch. Cold: gp-ei, bo, evolution, random.",
         ),
-    ] = "bo,evolution,meta-bo,meta-evolution,catch",
+    ] = "gp-ei,bo,evolution,meta-bo,meta-evolution,catch",
     budget: Annotated[
         int, typer.Option("--budget", "-b", min=1, help="Architectures evaluated per trial.")
     ] = 100,
