@@ -30,8 +30,8 @@ def meta_study(
         process on structural features), ``bo``, ``evolution``, ``random``.
     out : str or Path, optional
     **settings
-        As ``nasurge.search.meta_study.meta_tables``: ``budget``, ``trials``, ``batch``, ``steps``,
-        ``seed``, ``jobs``, ``command``, ``progress``.
+        As ``nasurge.search.meta_study.meta_tables``: ``budget``, ``trials``, ``batch``, ``seed``,
+        ``jobs``, ``command``, ``progress``.
 
     Raises
     ------

@@ -116,7 +116,6 @@ def meta_report(folder: Path) -> Path:
             "searched": about["searched"],
             "learnt from": about["sources"],
             "batch": about["batch"],
-            "steps": about["steps"],
             "seed": about["seed"],
             "versions": about["versions"],
         },

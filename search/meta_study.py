@@ -50,13 +50,12 @@ class Method:
     problem : Problem
         The held-out task; a warm method reads the table's other tasks, and of this one its name
         only.
-    steps, seed : int
+    seed : int
         Of learning.
     """
 
     name: str
     problem: Problem
-    steps: int
     seed: int
 
     def __call__(
@@ -66,7 +65,7 @@ class Method:
         del objectives
         if self.name in COLD:
             return _cold(self.name, space, pool, seed)
-        experience = _experience(self.problem, self.steps, self.seed)
+        experience = _experience(self.problem, self.seed)
         return warm_searcher(self.name, experience, pool=pool, seed=seed)
 
 
@@ -109,7 +108,7 @@ def warm_searcher(
     --------
     >>> import nasurge
     >>> from nasurge.search.experience import learn_table
-    >>> known = learn_table(nasurge.load_table("nbgraph"), "cora", tasks=["citeseer"], steps=5)
+    >>> known = learn_table(nasurge.load_table("nbgraph"), "cora", tasks=["citeseer"])
     >>> warm_searcher("meta-bo", known, seed=0).ask(2).shape
     (2, 5)
     """
@@ -119,24 +118,26 @@ def warm_searcher(
         from .contextual import CATCH
 
         return CATCH(experience, _controller(experience), pool=pool, seed=seed)
-    from .meta_evolution import MetaBayes, MetaEvolution
-
     if name == "meta-bo":
+        from .meta_bayes import MetaBayes
+
         return MetaBayes(experience, pool=pool, seed=seed)
+    from .meta_evolution import MetaEvolution
+
     return MetaEvolution(experience, pool=pool, seed=seed)
 
 
 # What was learnt last in this process: trials of one held-out task follow one another.
-_LEARNT: dict[tuple[str, str, int, int], Experience] = {}
+_LEARNT: dict[tuple[str, str, int], Experience] = {}
 _TRAINED: dict[int, Any] = {}
 
 
-def _experience(problem: Problem, steps: int, seed: int) -> Experience:
+def _experience(problem: Problem, seed: int) -> Experience:
     """Return what the tasks teach that are not held out; learnt once in a process."""
-    key = (problem.table.digest, problem.task, steps, seed)
+    key = (problem.table.digest, problem.task, seed)
     if key not in _LEARNT:
         _LEARNT.clear()
-        _LEARNT[key] = learn_table(problem.table, problem.task, steps=steps, seed=seed)
+        _LEARNT[key] = learn_table(problem.table, problem.task, seed=seed)
     return _LEARNT[key]
 
 
@@ -157,7 +158,6 @@ def meta_tables(
     budget: int = 100,
     trials: int = 10,
     batch: int = 1,
-    steps: int = 1000,
     seed: int = 0,
     jobs: int = -1,
     out: Path | None = None,
@@ -176,8 +176,6 @@ def meta_tables(
     methods : sequence of str
         Of ``COLD`` and ``WARM``; the cold ones are what the others are compared with.
     budget, trials, batch : int
-    steps : int
-        Of learning the features that tasks share.
     seed, jobs, out, command, progress
         As for ``search_tables``.
 
@@ -208,7 +206,6 @@ def meta_tables(
         "budget": budget,
         "trials": trials,
         "batch": batch,
-        "steps": steps,
         "seed": seed,
         "versions": versions(),
     }
@@ -218,7 +215,7 @@ def meta_tables(
     units: dict[str, tuple[Any, ...]] = {}
     for p in problems:
         for name in methods:
-            contender = Contender(name, None, Method(name, p, steps, seed))
+            contender = Contender(name, None, Method(name, p, seed))
             for trial in range(trials):
                 units[f"{p.address} {name} trial={trial}"] = (p, contender, trial, settings)
     rows = run_units(

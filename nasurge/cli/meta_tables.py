@@ -38,9 +38,6 @@ def tables(
     batch: Annotated[
         int, typer.Option("--batch", min=1, help="Architectures asked for at once.")
     ] = 1,
-    steps: Annotated[
-        int, typer.Option("--steps", min=1, help="Of learning the features that tasks share.")
-    ] = 1000,
     seed: SeedOption = 0,
     jobs: Jobs = -1,
     out: Out = None,
@@ -64,7 +61,6 @@ def tables(
                 budget=budget,
                 trials=trials,
                 batch=batch,
-                steps=steps,
                 seed=seed,
                 jobs=jobs,
                 out=out,
