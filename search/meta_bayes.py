@@ -148,8 +148,6 @@ class MetaBayes(BayesianOptimisation):
     Parameters
     ----------
     experience : Experience
-    acquisition, beta, labels
-        As ``BayesianOptimisation``.
     initial : int
         Architectures proposed from the earlier tasks alone.
     pool : array_like of int, shape (m, d), optional
@@ -181,22 +179,11 @@ class MetaBayes(BayesianOptimisation):
         self,
         experience: Experience,
         *,
-        acquisition: str = "ei",
-        beta: float = 1.0,
         initial: int = 3,
-        labels: str = "blended",
         pool: ArrayLike | None = None,
         seed: Seed = None,
     ) -> None:
-        super().__init__(
-            experience.space,
-            acquisition=acquisition,
-            beta=beta,
-            initial=initial,
-            labels=labels,
-            pool=pool,
-            seed=seed,
-        )
+        super().__init__(experience.space, initial=initial, pool=pool, seed=seed)
         self.experience = experience
 
     @property

@@ -79,17 +79,11 @@ class MetaEvolution(GuidedEvolution):
 
     Examples
     --------
-    >>> from nasurge.data.spaces import make_space
-    >>> from nasurge.search.experience import learn_tasks
-    >>> space = make_space("nb201")
-    >>> codes = space.sample(60, seed=0)
-    >>> earlier = {"convolutions": (codes, (codes >= 2).sum(axis=1))}
-    >>> searcher = MetaEvolution(learn_tasks(space, earlier, seed=0), seed=0)
-    >>> for _ in range(10):
-    ...     codes = searcher.ask(4)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))
-    >>> searcher.best()[1]
-    6.0
+    >>> import nasurge
+    >>> from nasurge.search.experience import learn_table
+    >>> known = learn_table(nasurge.load_table("nbgraph"), "cora", tasks=["citeseer", "arxiv"])
+    >>> MetaEvolution(known, seed=0).ask(3).shape
+    (3, 5)
     """
 
     def __init__(
