@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal, Self, cast
 
 import numpy as np
 import torch
@@ -24,7 +22,6 @@ from .intervals import Interval, interval
 Rule = Literal["maml", "reptile", "anil"]
 RULES = ("maml", "reptile", "anil")
 Weights = dict[str, Tensor]
-_WARM_UP = 20  # meta-steps over which the rate rises
 _AT_ONCE = 20  # episodes that are evaluated together
 
 
@@ -74,42 +71,24 @@ def four_convolutions(
     return nn.Sequential(*layers)
 
 
-@dataclass(frozen=True)
-class MetaHistory:
-    """How a meta-training went.
-
-    Attributes
-    ----------
-    losses : tuple of float
-        Mean query loss of every meta-step, after adaptation.
-    seconds : float
-        Wall-clock time.
-    diverged : bool
-        Whether a loss became infinite or NaN: the training ended there, with the weights before.
-    """
-
-    losses: tuple[float, ...]
-    seconds: float
-    diverged: bool
-
-
 class FewShotLearner:
     """A network with a rule by which it adapts to the support images of an episode.
 
     Parameters
     ----------
-    network : torch.nn.Sequential
-        From images to logits; its last layer is linear. Batch normalisation without running
-        statistics, so that all that an episode learns is from its own images. As usual for these
-        rules, query images are normalised together (transductive).
+    network : torch.nn.Module
+        From images to logits; for ``anil`` a ``Sequential`` whose last layer is linear. Batch
+        normalisation without running statistics, so that all that an episode learns is from its
+        own images. As usual for these rules, query images are normalised together (transductive).
     rule : {"maml", "reptile", "anil"}
         ``maml`` (first order) and ``reptile`` adapt all weights, and learn the start of all by the
         query loss after it, or by where adaptation leads. ``anil`` adapts the last layer only, from
         zero, and learns the others by the query loss through that adaptation.
     steps : int
         Gradient steps on the support images.
-    rate : float
-        Their learning rate; for ``anil`` its start, as it is learnt.
+    rate : float or Parameter
+        Their learning rate; for ``anil`` its start, as it is learnt. A parameter is used itself, so
+        that several learners can have one.
 
     Raises
     ------
@@ -136,23 +115,41 @@ class FewShotLearner:
     """
 
     def __init__(
-        self, network: nn.Sequential, rule: Rule = "anil", *, steps: int = 5, rate: float = 0.4
+        self,
+        network: nn.Module,
+        rule: Rule = "anil",
+        *,
+        steps: int = 5,
+        rate: float | nn.Parameter = 0.4,
     ) -> None:
         if rule not in RULES:
             raise UnknownNameError("rule", rule, RULES)
-        if steps < 1 or rate <= 0:
-            raise ParameterError(
-                f"steps must be at least 1 and rate above 0, not {steps} and {rate}"
-            )
-        if not isinstance(network[-1], nn.Linear):
-            raise ParameterError("the last layer of a few-shot learner's network must be linear")
+        if not isinstance(rate, nn.Parameter):  # one that is learnt may be anything
+            check_steps(steps, rate)
+        if rule == "anil" and not _ends_linear(network):
+            raise ParameterError("the last layer of a network that anil adapts must be linear")
         self.network, self.rule, self.steps = network, rule, steps
-        self.rate = nn.Parameter(torch.tensor(float(rate)), requires_grad=rule == "anil")
+        if isinstance(rate, nn.Parameter):
+            self.rate = rate
+        else:
+            self.rate = nn.Parameter(torch.tensor(float(rate)), requires_grad=rule == "anil")
 
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return next(self.network.parameters()).device
+
+    def to(self, device: str | torch.device) -> Self:
+        """Move the weights to a device, and return this learner."""
+        self.network.to(device)
+        self.rate = nn.Parameter(self.rate.detach().to(device), self.rate.requires_grad)
+        return self
+
+    @property
+    def _body(self) -> nn.Sequential:
+        """All layers but the last."""
+        layers = cast(nn.Sequential, self.network)
+        return nn.Sequential(*list(layers)[:-1])
 
     def logits(self, episodes: Episodes) -> Tensor:
         """Return logits of the query images after adaptation, shape (tasks, queries, way)."""
@@ -179,7 +176,7 @@ class FewShotLearner:
 
     def _adapted(self, support: Tensor, labels: Tensor) -> Weights:
         """Return the weights of every task after the steps, each (tasks, ...)."""
-        rate, tasks = self.rate.item(), len(support)
+        tasks = len(support)
         weights = {
             name: weight.detach().expand(tasks, *weight.shape)
             for name, weight in self.network.named_parameters()
@@ -187,8 +184,12 @@ class FewShotLearner:
         slope = torch.vmap(grad(self._loss), in_dims=(0, 0, None))
         for _ in range(self.steps):
             slopes = slope(weights, support, labels)
-            weights = {name: weight - rate * slopes[name] for name, weight in weights.items()}
+            weights = {k: weight - self._step(k) * slopes[k] for k, weight in weights.items()}
         return weights
+
+    def _step(self, name: str) -> float:  # noqa: ARG002 - rules with an architecture have two
+        """Return the rate of a weight."""
+        return self.rate.item()
 
     def _by_head(self, support: Tensor, labels: Tensor, query: Tensor) -> Tensor:
         """Return query logits of last layers that learnt the support images, from zero."""
@@ -204,11 +205,11 @@ class FewShotLearner:
 
     def _features(self, images: Tensor) -> Tensor:
         """Return what the last layer is given, each set of images normalised by itself."""
-        found: Tensor = torch.vmap(self.network[:-1])(images)
+        found: Tensor = torch.vmap(self._body)(images)
         return found.flatten(2) / math.sqrt(found[0, 0].numel())
 
-    def slopes(self, episodes: Episodes) -> tuple[float, list[Tensor]]:
-        """Return the query loss after adaptation, and by what the weights should move."""
+    def slopes(self, episodes: Episodes) -> tuple[float, Sequence[Tensor | None]]:
+        """Return the query loss after adaptation, and by what each learnt weight should move."""
         support, labels, query, answers = self._tensors(episodes)
         tasks = len(support)
         if self.rule == "anil":
@@ -231,8 +232,29 @@ class FewShotLearner:
     def learnt(self) -> list[nn.Parameter]:
         """Return what meta-training changes."""
         if self.rule == "anil":  # the last layer is not used
-            return [*self.network[:-1].parameters(), self.rate]
+            return [*self._body.parameters(), self.rate]
         return list(self.network.parameters())
+
+    def begin(self, done: float) -> None:
+        """Be told before a meta-step which share of the meta-training is done."""
+
+    def state(self) -> tuple[Weights, dict[str, Any]]:
+        """Return what a checkpoint keeps: tensors, and JSON values."""
+        own = {f"network.{name}": weight for name, weight in self.network.state_dict().items()}
+        return {**own, "rate": self.rate.detach()}, {}
+
+    def load_state(self, tensors: Weights, about: dict[str, Any]) -> None:
+        """Take back what ``state`` returned."""
+        del about
+        kept = {k.removeprefix("network."): v for k, v in tensors.items() if k != "rate"}
+        self.network.load_state_dict(kept)
+        with torch.no_grad():
+            self.rate.copy_(tensors["rate"])
+
+    def describe(self) -> dict[str, Any]:
+        """Return what tells this learner from others, as JSON values."""
+        shapes = {name: list(weight.shape) for name, weight in self.network.named_parameters()}
+        return {"rule": self.rule, "steps": self.steps, "weights": shapes}
 
     def accuracy(self, sampler: EpisodeSampler, episodes: int = 1000) -> NDArray[np.float64]:
         """Return the share of right answers in each of so many new episodes, in percent."""
@@ -251,74 +273,17 @@ class FewShotLearner:
         return interval(self.accuracy(sampler, episodes))
 
 
-def meta_train(
-    learner: FewShotLearner,
-    sampler: EpisodeSampler,
-    *,
-    steps: int | None = None,
-    seconds: float | None = None,
-    tasks: int = 4,
-    rate: float = 2e-3,
-    progress: Callable[[float], None] | None = None,
-) -> MetaHistory:
-    """Train the start of a learner on episodes, for a number of steps or for some time.
+def _ends_linear(network: nn.Module) -> bool:
+    return isinstance(network, nn.Sequential) and isinstance(network[-1], nn.Linear)
 
-    The same number of steps repeats exactly. Learners of different rules and networks are compared
-    at the same time, so that a cheaper step is worth what it is worth.
 
-    Parameters
-    ----------
-    learner : FewShotLearner
-        Changed in place.
-    sampler : EpisodeSampler
-        Of the classes for meta-training; ``anil`` may be trained with another way or shot than it
-        is asked later.
-    steps : int, optional
-        Meta-steps.
-    seconds : float, optional
-        Instead: processor time of this process on the CPU, so that a busy machine changes little;
-        time of the clock on another device.
-    tasks : int
-        Episodes a meta-step.
-    rate : float
-        Of Adam; a warm-up of 20 steps, and a half cosine over the whole.
-    progress : callable, optional
-        Called with the share that is done after every meta-step.
+def check_steps(steps: int, rate: float) -> None:
+    """Refuse gradient steps that are none.
 
     Raises
     ------
     ParameterError
-        If both or neither of ``steps`` and ``seconds`` are given, or a number is not positive.
-
-    Examples
-    --------
-    >>> from nasurge.data.episodes import load_classes
-    >>> sampler = EpisodeSampler(load_classes("digits"), way=3, shot=1, query=4, seed=0)
-    >>> learner = FewShotLearner(four_convolutions(3, size=8, width=4, seed=0), steps=1)
-    >>> len(meta_train(learner, sampler, steps=5).losses)
-    5
+        If ``steps`` is below 1 or ``rate`` not above 0.
     """
-    if (steps is None) == (seconds is None):
-        raise ParameterError("meta-training lasts for steps= or for seconds=: give one of them")
-    lasts = steps if seconds is None else seconds
-    if lasts is None or min(lasts, tasks, rate) <= 0:
-        raise ParameterError(
-            f"steps or seconds, tasks and rate must be above 0, not {lasts}, {tasks} and {rate}"
-        )
-    clock = time.process_time if learner.device.type == "cpu" else time.perf_counter
-    weights = learner.learnt()
-    optimiser = torch.optim.Adam(weights, rate)
-    start, wall, losses = clock(), time.perf_counter(), list[float]()
-    while (done := (len(losses) if seconds is None else clock() - start) / lasts) < 1 or not losses:
-        falling = 0.5 + 0.5 * math.cos(math.pi * min(1.0, done))
-        optimiser.param_groups[0]["lr"] = rate * falling * min(1.0, (len(losses) + 1) / _WARM_UP)
-        loss, directions = learner.slopes(sampler.draw(tasks))
-        losses.append(loss)
-        if not math.isfinite(loss):
-            return MetaHistory(tuple(losses), time.perf_counter() - wall, diverged=True)
-        for weight, direction in zip(weights, directions, strict=True):
-            weight.grad = direction
-        optimiser.step()
-        if progress:
-            progress(min(1.0, done))
-    return MetaHistory(tuple(losses), time.perf_counter() - wall, diverged=False)
+    if steps < 1 or rate <= 0:
+        raise ParameterError(f"steps must be at least 1 and rate above 0, not {steps} and {rate}")

@@ -195,6 +195,22 @@ class Supernet(nn.Module):
         ends = [*starts, len(self.layers) - HEAD_LAYERS]
         return [slice(a, b) for a, b in zip([0, *starts], ends, strict=True)]
 
+    def share(self, code: ArrayLike) -> nn.Sequential:
+        """Return the sub-network of one architecture as the supernet's own layers, no copies.
+
+        It has the weights that the path computes with and no others, so that a step on them is a
+        step of the supernet.
+
+        Raises
+        ------
+        ArchitectureError
+            If ``code`` is not in the space.
+        """
+        path = self.path(code)
+        return nn.Sequential(
+            *(layer.own(path) if isinstance(layer, SharedLayer) else layer for layer in self.layers)
+        )
+
     def extract(self, code: ArrayLike) -> nn.Sequential:
         """Return the stand-alone network of one architecture, with copies of the weights.
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..data.networks import OPERATIONS
+from ..data.networks import OPERATIONS, LiveCell
 from ..data.networks_mobile import LAYERS, Place
 from ..data.spaces import CellSpace, Codes, Mobile, Space
 
@@ -56,6 +56,10 @@ class SharedLayer(nn.Module):
 
     def path_state(self, path: Path) -> State:
         """Return the state of the layer that ``build_network`` makes of the path."""
+        raise NotImplementedError
+
+    def own(self, path: Path) -> nn.Module:
+        """Return a layer of the chosen operations alone, these very modules."""
         raise NotImplementedError
 
 
@@ -132,6 +136,13 @@ class SharedCell(SharedLayer):
             found |= {f"edges.{name}.{key}": value for key, value in own.items()}
         return found
 
+    def own(self, path: Path) -> nn.Module:
+        """Return a cell of the live edges."""
+        sources = [[(node, self.names[edge]) for node, edge in reach] for reach in path.sources]
+        live = [edge for reach in path.sources for _, edge in reach]
+        chosen = {self.names[edge]: self._operations(edge)[path.code[edge]] for edge in live}
+        return LiveCell(chosen, sources)
+
 
 class SharedBlock(SharedLayer):
     """One layer of ``mobile`` with all its operations."""
@@ -155,6 +166,10 @@ class SharedBlock(SharedLayer):
     def path_state(self, path: Path) -> State:
         """Return the state of the chosen operation."""
         return self.choices[path.code[self.variable]].state_dict()
+
+    def own(self, path: Path) -> nn.Module:
+        """Return the chosen operation."""
+        return self.choices[path.code[self.variable]]
 
 
 def uniform_codes(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -248,6 +249,15 @@ class EpisodeSampler:
         self._order = np.argsort(data.labels, kind="stable")  # images class by class
         self._start = np.concatenate([[0], np.cumsum(counts)[:-1]])
         self._counts = counts
+
+    @property
+    def random_state(self) -> dict[str, Any]:
+        """Where the random numbers are, as JSON values; set it to draw again from there."""
+        return dict(self._rng.bit_generator.state)
+
+    @random_state.setter
+    def random_state(self, state: dict[str, Any]) -> None:
+        self._rng.bit_generator.state = state
 
     def draw(self, n: int) -> Episodes:
         """Return ``n`` episodes; every image occurs at most once in each.

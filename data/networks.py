@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any, cast
 
@@ -53,27 +53,23 @@ OPERATIONS: dict[str, Callable[[int, bool], nn.Module]] = {
 """Maker of each operation that computes something, from its width and ``affine``."""
 
 
-class Cell(nn.Module):
-    """One cell: every node sums what its live edges bring.
+class LiveCell(nn.Module):
+    """The operations on the live edges of a cell; every node sums what its edges bring.
 
-    All operations are built, so that parameters count as published; only the edges on a path from
-    input to output that no zero operation cuts are computed. A cell without such a path is zero.
+    Parameters
+    ----------
+    edges : dict of str to Module
+        Operations by edge, ``SOURCE-TARGET``.
+    sources : sequence of sequence of (int, str)
+        Of every node, the nodes and edges that reach it. A last node that nothing reaches is zero.
     """
 
-    def __init__(self, space: CellSpace, code: ArrayLike, width: int, *, affine: bool) -> None:
+    def __init__(
+        self, edges: dict[str, nn.Module], sources: Sequence[Sequence[tuple[int, str]]]
+    ) -> None:
         super().__init__()
-        row = np.asarray(code)[None]
-        alive = space.graphs(row).mask[0, 2:]
-        self.edges = nn.ModuleDict()
-        self.sources: list[list[tuple[int, str]]] = [[] for _ in range(space.n_nodes)]
-        for (source, target), value, live in zip(space.edges, row[0], alive, strict=True):
-            operation = space.operations[value]
-            if operation.kind == "zero":
-                continue
-            name = f"{source}-{target}"
-            self.edges[name] = OPERATIONS[operation.name](width, affine)
-            if live:
-                self.sources[target].append((source, name))
+        self.edges = nn.ModuleDict(edges)
+        self.sources = sources
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the last node's sum, shape (n, width, height, width) like ``x``."""
@@ -85,6 +81,29 @@ class Cell(nn.Module):
                 terms = [self.edges[name](nodes[source]) for source, name in sources]
                 nodes[target] = reduce(torch.add, terms)
         return nodes[len(self.sources) - 1]
+
+
+class Cell(LiveCell):
+    """One cell: every node sums what its live edges bring.
+
+    All operations are built, so that parameters count as published; only the edges on a path from
+    input to output that no zero operation cuts are computed. A cell without such a path is zero.
+    """
+
+    def __init__(self, space: CellSpace, code: ArrayLike, width: int, *, affine: bool) -> None:
+        row = np.asarray(code)[None]
+        alive = space.graphs(row).mask[0, 2:]
+        edges: dict[str, nn.Module] = {}
+        sources: list[list[tuple[int, str]]] = [[] for _ in range(space.n_nodes)]
+        for (source, target), value, live in zip(space.edges, row[0], alive, strict=True):
+            operation = space.operations[value]
+            if operation.kind == "zero":
+                continue
+            name = f"{source}-{target}"
+            edges[name] = OPERATIONS[operation.name](width, affine)
+            if live:
+                sources[target].append((source, name))
+        super().__init__(edges, sources)
 
 
 REDUCTIONS = ("residual", "plain")

@@ -155,6 +155,7 @@ def test_a_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
         "nasurge/py.typed",
         "nasurge/data/schemas/nb201.toml",
         "nasurge/data/shipped/nb201-digits.safetensors",
+        "nasurge/data/shipped/at-nas-glyphs.safetensors",
     ):
         assert wanted in names
     assert "nasurge/benchmarks/templates/report.html" in names

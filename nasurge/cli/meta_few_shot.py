@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from .common import (
-    IMAGES_HELP,
     AsJson,
     Jobs,
     Out,
@@ -19,47 +18,53 @@ from .common import (
     reported_errors,
     typed_command,
 )
+from .meta_evaluate import show_search
+from .meta_options import (
+    Device,
+    Episodes,
+    Images,
+    Rotations,
+    Shots,
+    Size,
+    SpaceName,
+    Split,
+    TrainClasses,
+    Way,
+    Width,
+    few_shot_task,
+)
 
 
 def few_shot(
-    images: Annotated[
-        str,
-        typer.Option("--images", help=f"glyphs (characters of matplotlib's fonts), {IMAGES_HELP}"),
-    ] = "glyphs",
-    size: Annotated[
-        int | None,
-        typer.Option("--size", min=1, help="Resize images to so many pixels.", show_default=False),
-    ] = None,
+    images: Images = "glyphs",
+    size: Size = None,
     methods: Annotated[
-        str, typer.Option("--methods", help="Which to compare, separated by commas.")
-    ] = "maml,reptile,anil",
-    way: Annotated[int, typer.Option("--way", min=2, help="Classes of an episode.")] = 5,
-    shots: Annotated[
-        str, typer.Option("--shots", help="Images a class that are learnt from.")
-    ] = "1,5",
-    episodes: Annotated[int, typer.Option("--episodes", min=1, help="Of every test.")] = 1000,
+        str,
+        typer.Option(
+            "--methods",
+            help="Which to compare, separated by commas: at-nas, random, t-nas, metanas (networks "
+            "of --space), maml, reptile, anil (the hand-made network).",
+        ),
+    ] = "at-nas,random,anil,maml,reptile",
+    way: Way = 5,
+    shots: Shots = "1,5",
+    episodes: Episodes = None,
     seconds: Annotated[
         float, typer.Option("--seconds", min=0, help="Of every meta-training.")
     ] = 60.0,
-    train_classes: Annotated[
-        str,
-        typer.Option("--train-classes", help="Classes for meta-training: a number, or a share."),
-    ] = "0.7",
-    split: Annotated[
-        str,
-        typer.Option(
-            "--split", help="groups keeps alphabets whole; classes draws single characters."
-        ),
-    ] = "groups",
-    rotations: Annotated[
+    train_classes: TrainClasses = "0.7",
+    split: Split = "groups",
+    rotations: Rotations = True,
+    space: SpaceName = "nb201",
+    width: Width = 16,
+    trials: Annotated[int, typer.Option("--trials", "-t", min=1, help="Trials of each.")] = 1,
+    evaluate: Annotated[
         bool,
         typer.Option(
-            "--rotations/--no-rotations",
-            help="Meta-train on turned classes too, as is usual for characters.",
+            "--evaluate", help="Train nothing: test the search that comes with the package."
         ),
-    ] = True,
-    trials: Annotated[int, typer.Option("--trials", "-t", min=1, help="Trials of each.")] = 1,
-    device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:INDEX or auto.")] = "cpu",
+    ] = False,
+    device: Device = "cpu",
     seed: SeedOption = 0,
     jobs: Jobs = 1,
     out: Out = None,
@@ -72,27 +77,34 @@ def few_shot(
 
         nasurge meta few-shot --seconds 20 --shots 1
     """
+    if evaluate:
+        show_search(
+            None,
+            images,
+            size=size,
+            way=way,
+            shots=shots,
+            episodes=episodes,
+            seed=seed,
+            json=as_json,
+        )
+        return
     with reported_errors():
-        from ..benchmarks.few_shot_study import FewShotTask, few_shot_study
         from ..benchmarks.report import shown as spread
         from ..data.devices import resolve_device
+        from ..search.few_shot_study import few_shot_study
 
-        task = FewShotTask(
-            images=images,
-            size=size,
-            train_classes=_share(train_classes),
-            whole_groups=_whole(split),
-            rotations=rotations,
-            way=way,
-        )
+        task = few_shot_task(images, size, train_classes, split, rotations=rotations, way=way)
         with progress_bar("few-shot") as progress:
             found = few_shot_study(
                 task,
                 methods=methods.split(","),
                 shots=numbers(shots, "--shots"),
-                episodes=episodes,
+                episodes=episodes or 1000,
                 seconds=seconds,
                 trials=trials,
+                space=space,
+                width=width,
                 seed=seed,
                 device=resolve_device(device),
                 jobs=jobs,
@@ -118,25 +130,3 @@ def few_shot(
         print_table(["method", "way", "shot", "accuracy, %", "meta-steps", "diverged"], shown)
         typer.echo(f"again: {typed_command()}")
         typer.echo(f"rows: {found.folder / 'rows.parquet'}")
-
-
-def _share(text: str) -> int | float:
-    """Return a number of classes, or a share of them."""
-    from ..errors import ParameterError
-
-    try:
-        return int(text) if text.isdigit() else float(text)
-    except ValueError:
-        raise ParameterError(
-            f"--train-classes takes a number of classes, such as 700, or a share, such as 0.7; "
-            f"received {text!r}"
-        ) from None
-
-
-def _whole(split: str) -> bool:
-    """Return whether groups of classes stay together."""
-    from ..errors import UnknownNameError
-
-    if split not in ("groups", "classes"):
-        raise UnknownNameError("split", split, ("groups", "classes"))
-    return split == "groups"

@@ -9,21 +9,35 @@ from typing import Any
 
 import numpy as np
 
+from ..benchmarks.few_shot import RULES, FewShotLearner, four_convolutions
+from ..benchmarks.few_shot_supernet import FewShotSupernet
+from ..benchmarks.intervals import interval
+from ..benchmarks.meta_train import meta_train
+from ..benchmarks.study import Progress, Row, Study, fingerprint, versions, write_rows
+from ..benchmarks.supernet_layers import uniform_codes
 from ..data.devices import one_thread
 from ..data.episodes import EpisodeSampler, ImageClasses, load_classes, split_classes
+from ..data.seeds import Seed, as_generator
+from ..data.spaces import make_space
 from ..errors import ParameterError, UnknownNameError
-from .few_shot import RULES, FewShotLearner, four_convolutions, meta_train
-from .intervals import interval
-from .study import Progress, Row, Study, fingerprint, versions, write_rows
+from .at_nas import ATNAS
+from .joint_nas import SYSTEMS, JointLearner
 
+METHODS = ("at-nas", "random", *SYSTEMS, *RULES)
+"""Searches of an architecture, one drawn uniformly, and rules with the hand-made network."""
 # Chosen on alphabets of glyphs: gradient steps, their rate, episodes a meta-step, queries a class.
 SETTINGS: dict[str, dict[str, Any]] = {
     "maml": {"steps": 2, "rate": 0.4, "tasks": 8, "query": 5},
     "reptile": {"steps": 3, "rate": 0.2, "tasks": 8, "query": 5},
     "anil": {"steps": 5, "rate": 0.2, "tasks": 4, "query": 3},
+    "t-nas": {"steps": 2, "rate": 0.1, "tasks": 4, "query": 5},
+    "metanas": {"steps": 3, "rate": 0.1, "tasks": 4, "query": 5},
 }
+SETTINGS |= {"at-nas": SETTINGS["anil"], "random": SETTINGS["anil"]}
 MOST_WAYS = 20
-"""Classes of the episodes that ``anil`` is trained on, where there are as many."""
+"""Classes of the episodes that a last layer from zero is trained on, where there are as many."""
+ASIDE = 0.06
+"""Share of the classes for meta-training by which AT-NAS compares encodings."""
 
 
 @dataclass(frozen=True)
@@ -90,11 +104,13 @@ class FewShotStudy:
 def few_shot_study(
     task: FewShotTask,
     *,
-    methods: Sequence[str] = RULES,
+    methods: Sequence[str] = METHODS,
     shots: Sequence[int] = (1, 5),
     episodes: int = 1000,
     seconds: float = 60.0,
     trials: int = 1,
+    space: str = "nb201",
+    width: int = 16,
     seed: int = 0,
     device: str = "cpu",
     jobs: int = 1,
@@ -107,8 +123,9 @@ def few_shot_study(
     Parameters
     ----------
     task : FewShotTask
-    methods : sequence of {"maml", "reptile", "anil"}
-        All with the hand-made network of four convolutions.
+    methods : sequence of str
+        Of ``METHODS``. ``maml``, ``reptile`` and ``anil`` have the hand-made network of four
+        convolutions; the others search, or draw, a network of ``space``.
     shots : sequence of int
         Each is trained for and tested by itself.
     episodes : int
@@ -117,6 +134,8 @@ def few_shot_study(
         Of every meta-training, as for ``meta_train``.
     trials : int
         Repetitions with other weights and other training episodes.
+    space, width
+        Of the searched networks, as for ``FewShotSupernet``.
     device : str
         Where networks are trained.
     seed, jobs, out, command, progress
@@ -132,8 +151,8 @@ def few_shot_study(
         If there are too few classes, or one has too few images; the message names it.
     """
     for name in methods:
-        if name not in RULES:
-            raise UnknownNameError("method", name, RULES)
+        if name not in METHODS:
+            raise UnknownNameError("method", name, METHODS)
     if min(episodes, trials, *shots) < 1 or seconds <= 0:
         raise ParameterError(
             "episodes, trials and shots must be at least 1 and seconds above 0, not "
@@ -149,23 +168,16 @@ def few_shot_study(
         "shots": sorted(set(shots)),
         "episodes": episodes,
         "seconds": seconds,
+        "network": [space, width],
         "trials": trials,
         "seed": seed,
         "device": device,
         "versions": versions(),
     }
     folder = out or Path("runs") / f"few-shot-{fingerprint(about)}"
+    plan = _Plan(task, space, width, episodes, seconds, seed, device)
     units = {
-        f"{method} {shot}-shot {trial}": (
-            task,
-            method,
-            shot,
-            episodes,
-            seconds,
-            seed,
-            trial,
-            device,
-        )
+        f"{method} {shot}-shot {trial}": (plan, method, shot, trial)
         for trial in range(trials)
         for shot in sorted(set(shots))
         for method in methods
@@ -176,51 +188,114 @@ def few_shot_study(
     return FewShotStudy(summarise(rows), rows, folder, {**about, "command": command})
 
 
-def _trial(
-    task: FewShotTask,
-    method: str,
-    shot: int,
-    episodes: int,
-    seconds: float,
-    seed: int,
-    trial: int,
-    device: str,
-) -> list[Row]:
+@dataclass(frozen=True)
+class _Plan:
+    """What all trials of a study have in common."""
+
+    task: FewShotTask
+    space: str
+    width: int
+    episodes: int
+    seconds: float
+    seed: int
+    device: str
+
+
+def _trial(plan: _Plan, method: str, shot: int, trial: int) -> list[Row]:
     """Return the row of one meta-training; the work of one unit."""
-    settings = SETTINGS[method]
-    drawn = np.random.default_rng([seed, trial, shot])
+    task, settings = plan.task, SETTINGS[method]
+    drawn = np.random.default_rng([plan.seed, trial, shot])
     with one_thread():
-        train, test = task.load(seed)
-        way = min(MOST_WAYS, len(train.classes)) if method == "anil" else task.way
-        query = min(settings["query"], int(train.counts.min()) - shot)
-        _, channels, size, _ = train.images.shape
-        network = four_convolutions(task.way, in_channels=channels, size=size, seed=drawn)
-        learner = FewShotLearner(
-            network.to(device),
-            method,  # type: ignore[arg-type]
-            steps=settings["steps"],
-            rate=settings["rate"],
+        train, test = task.load(plan.seed)
+        learner, train = make_learner(
+            method, train, task, shot=shot, space=plan.space, width=plan.width, seed=drawn
         )
-        sampler = EpisodeSampler(train, way=way, shot=shot, query=query, seed=drawn)
-        history = meta_train(learner, sampler, seconds=seconds, tasks=settings["tasks"])
+        sampler = training_episodes(method, train, task, shot=shot, seed=drawn)
+        history = meta_train(
+            learner.to(plan.device), sampler, seconds=plan.seconds, tasks=settings["tasks"]
+        )
+        tested = learner.learner() if isinstance(learner, ATNAS) else learner
         asked = EpisodeSampler(
-            test, way=task.way, shot=shot, query=task.query, seed=np.random.default_rng([seed, 1])
+            test,
+            way=task.way,
+            shot=shot,
+            query=task.query,
+            seed=np.random.default_rng([plan.seed, 1]),
         )
-        each = learner.accuracy(asked, episodes)
+        each = tested.accuracy(asked, plan.episodes)
     return [
         {
             "method": method,
             "way": task.way,
             "shot": shot,
             "trial": trial,
-            "episodes": episodes,
+            "episodes": plan.episodes,
             "accuracy": float(each.mean()),
             "each": each.round(2).tolist(),
+            "architecture": getattr(learner, "architecture", None),
             "meta_steps": len(history.losses),
             "train_seconds": history.seconds,
             "diverged": history.diverged,
         }
     ]
+
+
+def training_episodes(
+    method: str, train: ImageClasses, task: FewShotTask, *, shot: int, seed: Seed = None
+) -> EpisodeSampler:
+    """Return the episodes that a method, or AT-NAS by the rule of that name, is trained on."""
+    head = method not in ("maml", "reptile", *SYSTEMS)
+    return EpisodeSampler(
+        train,
+        way=min(MOST_WAYS, len(train.classes)) if head else task.way,
+        shot=shot,
+        query=max(1, min(SETTINGS[method]["query"], int(train.counts.min()) - shot)),
+        seed=seed,
+    )
+
+
+def make_learner(
+    method: str,
+    train: ImageClasses,
+    task: FewShotTask,
+    *,
+    shot: int,
+    space: str = "nb201",
+    width: int = 16,
+    rule: str = "anil",
+    seed: Seed = None,
+) -> tuple[FewShotLearner | ATNAS, ImageClasses]:
+    """Return a method as a learner, and the classes for its meta-training.
+
+    AT-NAS keeps some of the classes aside, to compare encodings by; ``rule`` is by what its
+    encodings adapt.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such method or space.
+    ParameterError
+        If the space has no networks, or no class is left to keep aside.
+    """
+    rng, settings = as_generator(seed), SETTINGS[rule if method == "at-nas" else method]
+    how = {"steps": settings["steps"], "rate": settings["rate"]}
+    _, channels, size, _ = train.images.shape
+    sizes = {"in_channels": channels, "size": size}
+    if method in RULES:
+        network = four_convolutions(task.way, **sizes, seed=rng)
+        return FewShotLearner(network, method, **how), train  # type: ignore[arg-type]
+    supernet = FewShotSupernet(
+        make_space(space), way=task.way, **sizes, width=width, fold=1 + (size >= 16), seed=rng
+    )
+    if method in SYSTEMS:
+        return JointLearner(supernet, method, **how), train  # type: ignore[arg-type]
+    if method == "random":
+        code = uniform_codes(supernet.space, 1, rng)[0]
+        return FewShotLearner(supernet.network(code), "anil", **how), train
+    aside, rest = split_classes(train, max(task.way, round(ASIDE * len(train.classes))), seed=rng)
+    query = min(5, int(aside.counts.min()) - shot)
+    fitness = EpisodeSampler(aside, way=task.way, shot=shot, query=query, seed=rng)
+    return ATNAS(supernet, fitness, rule=rule, **how, seed=rng), rest  # type: ignore[arg-type]
 
 
 def summarise(rows: Sequence[Row]) -> list[Row]:
@@ -230,6 +305,7 @@ def summarise(rows: Sequence[Row]) -> list[Row]:
     --------
     >>> row = {"method": "maml", "way": 5, "shot": 1, "episodes": 2, "accuracy": 50.0}
     >>> row |= {"each": [40.0, 60.0], "diverged": False, "train_seconds": 1.0, "meta_steps": 9}
+    >>> row["architecture"] = None
     >>> summarise([row])[0]["accuracy"]["n"], summarise([row, row])[0]["accuracy"]["mean"]
     (2, 50.0)
     """
@@ -249,6 +325,7 @@ def summarise(rows: Sequence[Row]) -> list[Row]:
                 "meta_steps": interval([row["meta_steps"] for row in own]),
                 "train_seconds": interval([row["train_seconds"] for row in own]),
                 "diverged": sum(row["diverged"] for row in own),
+                "architectures": [row["architecture"] for row in own if row["architecture"]],
             }
         )
     return sorted(found, key=lambda row: (row["shot"], -(row["accuracy"]["mean"] or 0.0)))

@@ -1,0 +1,347 @@
+"""AT-NAS: a supernet whose weights are meta-learned over tasks, and evolution of its encodings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
+
+from ..benchmarks.checkpoints import State
+from ..benchmarks.few_shot import FewShotLearner, Rule, check_steps
+from ..benchmarks.few_shot_supernet import FewShotSupernet
+from ..benchmarks.supernet_layers import uniform_codes
+from ..benchmarks.supernet_train import below
+from ..data.episodes import Episodes, EpisodeSampler
+from ..data.seeds import Seed, as_generator
+from ..data.spaces import Codes, Space
+from ..errors import ParameterError
+from .evolution import GuidedEvolution, RegularisedEvolution
+from .guided import Regressor, at_least_one
+
+Values = NDArray[np.float64]
+
+_SEARCH, _FOCUS = 0.2, 0.4  # shares of the meta-training at which evolution and its end begin
+_EVERY = 40  # meta-steps between two generations
+_ON_THE_BEST = 0.9  # share of the last steps that train the chosen encoding
+_LONG, _FINALISTS = 10, 4  # times the episodes by which the best few members are told apart
+
+
+class Population:
+    """Encodings that were measured, and which of them are the population.
+
+    Weights change while encodings are compared. Each generation measures the members again, on the
+    episodes of the newcomers, and what the members gained on average is taken from all: values are
+    those that the first generation would have had, means over all measurements of an encoding.
+
+    Parameters
+    ----------
+    space : Space
+    size : int
+        Of the population.
+    predictor : object with ``fit(codes, y)`` and ``predict(codes)``, optional
+        Screens the offspring: of 200 those with the highest predicted values are measured. None:
+        the offspring of tournaments.
+
+    Examples
+    --------
+    >>> from nasurge.data.spaces import make_space
+    >>> population, rng = Population(make_space("nb201"), 5, None), np.random.default_rng(0)
+    >>> for _ in range(20):
+    ...     population.evolve(lambda codes: (codes == 3).sum(axis=1), 5, rng)
+    >>> len(population.codes), float(population.values.max())
+    (100, 6.0)
+    """
+
+    def __init__(self, space: Space, size: int, predictor: Regressor | None) -> None:
+        self.space, self.size, self.predictor = space, size, predictor
+        self.codes: Codes = np.empty((0, space.n_variables), dtype=np.int8)
+        self.sums = np.empty(0)
+        self.counts = np.empty(0, dtype=np.int64)
+
+    @property
+    def values(self) -> Values:
+        """Mean value of every measured encoding."""
+        return self.sums / np.maximum(1, self.counts)
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Which of ``codes`` are the members, the best first: none computes nothing."""
+        alive = self.space.graphs(self.codes).mask[:, 2:].any(axis=1)
+        ranks = np.lexsort((-self.values, ~alive))
+        found: NDArray[np.int64] = ranks[: min(self.size, int(alive.sum()))]
+        return found
+
+    @property
+    def members(self) -> Codes:
+        """The population, the best first, shape (size, d)."""
+        return self.codes[self.rows]
+
+    def begin(self, codes: Codes, fitness: Callable[[Codes], Values]) -> None:
+        """Forget all measurements, and measure these members instead."""
+        self.codes, self.sums = codes.copy(), np.asarray(fitness(codes), dtype=np.float64)
+        self.counts = np.ones(len(codes), dtype=np.int64)
+
+    def evolve(self, fitness: Callable[[Codes], Values], n: int, rng: np.random.Generator) -> None:
+        """Measure ``n`` newcomers, and the members again."""
+        rows, newcomers = self.rows, self._offspring(n, rng)
+        found = np.asarray(fitness(np.concatenate([self.codes[rows], newcomers])), dtype=np.float64)
+        again, values = found[: len(rows)], found[len(rows) :]
+        gained = float(np.mean(again - self.values[rows])) if len(rows) else 0.0
+        self.sums[rows] += again - gained
+        self.counts[rows] += 1
+        self.codes = np.concatenate([self.codes, newcomers])
+        self.sums = np.concatenate([self.sums, values - gained])
+        self.counts = np.concatenate([self.counts, np.ones(len(newcomers), dtype=np.int64)])
+
+    def _offspring(self, n: int, rng: np.random.Generator) -> Codes:
+        """Return ``n`` encodings that were not measured; the first ones are drawn uniformly."""
+        if not len(self.codes):
+            drawn = np.unique(uniform_codes(self.space, 4 * n, rng), axis=0)
+            return rng.permutation(drawn)[:n]
+        if self.predictor is None:
+            aging = RegularisedEvolution(
+                self.space, population_size=self.size, tournament_size=5, seed=rng
+            )
+            best_last = np.argsort(self.values, kind="stable")  # it breeds what was told last
+            aging.tell(self.codes[best_last], self.values[best_last])
+            return aging.ask(n)
+        guided = GuidedEvolution(
+            self.space, self.predictor, population_size=1, parents=self.size, seed=rng
+        )
+        guided.tell(self.codes, self.values)
+        return guided.ask(n)
+
+    def state(self) -> State:
+        """Return what a checkpoint keeps."""
+        arrays = {"codes": self.codes, "sums": self.sums, "counts": self.counts}
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}, {}
+
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take back what ``state`` returned."""
+        arrays = {name: tensor.numpy().copy() for name, tensor in tensors.items()}
+        self.codes, self.sums, self.counts = (arrays[k] for k in ("codes", "sums", "counts"))
+
+
+class ATNAS:
+    """Across-task search: meta-learned weights of a supernet, evolved encodings of its networks.
+
+    Every meta-step adapts one encoding to some episodes and moves the weights that it used. For
+    the first fifth encodings are drawn uniformly; then they come from a population that evolves
+    every 40 meta-steps by what its members reach after adapting to episodes of classes kept
+    aside; after two fifths the best encoding is chosen, and most steps are its own.
+
+    Parameters
+    ----------
+    supernet : FewShotSupernet
+        Trained in place by ``nasurge.benchmarks.meta_train.meta_train``.
+    fitness : EpisodeSampler or None
+        Of classes for meta-training that the weights are not trained on. None: no meta-training,
+        only what was learnt before.
+    rule, steps, rate
+        As for ``FewShotLearner``.
+    population, offspring : int
+        Sizes of the population, and of what is measured anew in a generation.
+    episodes : int
+        By which encodings are measured.
+    predictor : object with ``fit(codes, y)`` and ``predict(codes)``, optional
+        Screens the offspring; by default a Gaussian process. ``False`` screens nothing.
+    seed : int, Generator or None
+
+    Raises
+    ------
+    ParameterError
+        If a number is below 1.
+    UnknownNameError
+        If there is no such rule.
+
+    References
+    ----------
+    J. Rong et al. Across-task neural architecture search via meta learning. 2021, arXiv
+    2110.05842. Its population is measured as it is; screening by a predictor is ours.
+
+    Examples
+    --------
+    >>> from nasurge.benchmarks.few_shot_supernet import FewShotSupernet
+    >>> from nasurge.benchmarks.meta_train import meta_train
+    >>> from nasurge.data.episodes import load_classes
+    >>> from nasurge.data.spaces import make_space
+    >>> images = load_classes("digits")
+    >>> tasks = EpisodeSampler(images.only(range(7)), way=3, query=5, seed=0)
+    >>> aside = EpisodeSampler(images.only([7, 8, 9]), way=3, query=5, seed=0)
+    >>> supernet = FewShotSupernet(make_space("nb201"), way=3, size=8, width=4, seed=0)
+    >>> search = ATNAS(supernet, aside, population=4, offspring=4, episodes=5, seed=0)
+    >>> history = meta_train(search, tasks, steps=10)
+    >>> len(search.encoding), len(search.population.members)
+    (6, 4)
+    """
+
+    def __init__(
+        self,
+        supernet: FewShotSupernet,
+        fitness: EpisodeSampler | None,
+        *,
+        rule: Rule = "anil",
+        steps: int = 5,
+        rate: float = 0.2,
+        population: int = 12,
+        offspring: int = 12,
+        episodes: int = 20,
+        predictor: Regressor | bool = True,
+        seed: Seed = None,
+    ) -> None:
+        for name, value in {
+            "population": population,
+            "offspring": offspring,
+            "episodes": episodes,
+        }.items():
+            at_least_one(name, value)
+        check_steps(steps, rate)
+        self.supernet, self.fitness_sampler = supernet, fitness
+        self.rule, self.steps, self.episodes, self.offspring = rule, steps, episodes, offspring
+        self.rate = nn.Parameter(torch.tensor(float(rate)), requires_grad=rule == "anil")
+        screen = _process(supernet.space) if predictor is True else predictor or None
+        self.population = Population(supernet.space, population, screen)
+        self._rng = as_generator(seed)
+        self._code = uniform_codes(supernet.space, 1, self._rng)[0]
+        self.learner(self._code)  # refuses a wrong rule now
+        self._chosen: Codes | None = None
+        self._rested = 0  # meta-steps since the last generation
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.supernet.head.weight.device
+
+    def to(self, device: str | torch.device) -> Self:
+        """Move the weights to a device, and return this search."""
+        self.supernet.to(device)
+        self.rate = nn.Parameter(self.rate.detach().to(device), self.rate.requires_grad)
+        return self
+
+    def learner(self, code: ArrayLike | None = None) -> FewShotLearner:
+        """Return an encoding, by default the chosen one, as a learner with these weights."""
+        network = self.supernet.network(self.encoding if code is None else code)
+        return FewShotLearner(network, self.rule, steps=self.steps, rate=self.rate)
+
+    @property
+    def encoding(self) -> Codes:
+        """The chosen encoding, shape (d,); chosen now if the meta-training did not come so far."""
+        if self._chosen is None:
+            self._chosen = self._best()
+        return self._chosen
+
+    @encoding.setter
+    def encoding(self, code: Codes) -> None:
+        self._chosen = np.asarray(code, dtype=np.int8)
+
+    @property
+    def architecture(self) -> str:
+        """The chosen encoding in the notation of its space."""
+        return self.supernet.space.format(self.encoding[None])[0]
+
+    def learnt(self) -> list[nn.Parameter]:
+        """Return what meta-training changes: the weights of all operations."""
+        return [*self.supernet.parameters(), *([self.rate] if self.rule == "anil" else [])]
+
+    def begin(self, done: float) -> None:
+        """Choose the encoding of the next meta-step, after a generation if one is due."""
+        if done < _SEARCH:
+            self._code = uniform_codes(self.supernet.space, 1, self._rng)[0]
+            return
+        self._rested += 1
+        if not len(self.population.codes) or (done < _FOCUS and self._rested >= _EVERY):
+            self.generation()
+        best = done >= _FOCUS and self._rng.random() < _ON_THE_BEST
+        self._code = self.encoding if best else self._rng.choice(self.population.members)
+
+    def slopes(self, episodes: Episodes) -> tuple[float, Sequence[Tensor | None]]:
+        """Return the query loss of the step's encoding, and by what each weight should move."""
+        learner = self.learner(self._code)
+        loss, directions = learner.slopes(episodes)
+        found = dict(zip(map(id, learner.learnt()), directions, strict=True))
+        return loss, [found.get(id(weight)) for weight in self.learnt()]
+
+    def generation(self) -> None:
+        """Let the population evolve once."""
+        episodes = self._drawn()
+        self.population.evolve(
+            lambda codes: self.fitness(codes, episodes), self.offspring, self._rng
+        )
+        self._rested = 0
+
+    def _drawn(self) -> Episodes:
+        """Return episodes of the classes kept aside."""
+        if self.fitness_sampler is None:
+            raise ParameterError("this search has no classes kept aside: give it fitness=")
+        return self.fitness_sampler.draw(self.episodes)
+
+    def fitness(self, codes: Codes, episodes: Episodes) -> Values:
+        """Return which share of the queries each encoding answers rightly after adaptation."""
+        found = np.empty(len(codes))
+        for row, code in enumerate(codes):  # each is a network of its own
+            with torch.no_grad():
+                answers = self.learner(code).logits(episodes).argmax(dim=2).cpu().numpy()
+            found[row] = np.mean(answers == episodes.query_y)
+        return found
+
+    def _best(self) -> Codes:
+        """Return the best of the first few members, by more episodes than a generation has."""
+        if not len(self.population.codes):
+            self.generation()
+        members = self.population.members[:_FINALISTS]
+        draws = [self._drawn() for _ in range(_LONG)]
+        found = np.mean([self.fitness(members, drawn) for drawn in draws], axis=0)
+        best: Codes = members[np.argmax(found)]
+        return best
+
+    def state(self) -> State:
+        """Return what a checkpoint keeps: tensors, and JSON values."""
+        measured, _ = self.population.state()
+        tensors = {f"supernet.{k}": v for k, v in self.supernet.state_dict().items()}
+        tensors |= {f"population.{k}": v for k, v in measured.items()}
+        about = {
+            "chosen": None if self._chosen is None else self._chosen.tolist(),
+            "rested": self._rested,
+            "random": self._rng.bit_generator.state,
+            "fitness": None if self.fitness_sampler is None else self.fitness_sampler.random_state,
+        }
+        return {**tensors, "rate": self.rate.detach()}, about
+
+    def load_state(self, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+        """Take back what ``state`` returned."""
+        self.load_weights(tensors, about["chosen"])
+        self._rested = about["rested"]
+        self._rng.bit_generator.state = about["random"]
+        if self.fitness_sampler is not None:
+            self.fitness_sampler.random_state = about["fitness"]
+
+    def load_weights(self, tensors: Mapping[str, Tensor], chosen: Sequence[int] | None) -> None:
+        """Take what was learnt: weights, population, and the chosen encoding."""
+        self.supernet.load_state_dict(below(tensors, "supernet."))
+        self.population.load_state(below(tensors, "population."))
+        with torch.no_grad():
+            self.rate.copy_(tensors["rate"])
+        self._chosen = None if chosen is None else np.asarray(chosen, dtype=np.int8)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what tells this search from others, as JSON values."""
+        return {
+            "method": "at-nas",
+            "space": self.supernet.space.name,
+            **self.supernet.sizes,
+            "rule": self.rule,
+            "steps": self.steps,
+            "evolution": [self.population.size, self.offspring, self.episodes],
+            "predictor": type(self.population.predictor).__name__,
+        }
+
+
+def _process(space: Space) -> Regressor:
+    """Return the predictor that screens encodings."""
+    from ..predictors.kernels import GaussianProcess
+
+    return GaussianProcess(space)
