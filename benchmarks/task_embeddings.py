@@ -52,6 +52,34 @@ class TaskEmbedding:
     covariances: Values
     seconds: float
 
+    def vector(self) -> Values:
+        """Return the data set as one vector, whatever the number and the order of its classes.
+
+        What the probe sees is pooled over the classes: the mean of their means, and the logarithms
+        of the deviations between classes and within. Fit for ``vectors`` of ``Transfer``.
+
+        Returns
+        -------
+        float array, shape (36,)
+
+        References
+        ----------
+        H. Lee, E. Hyung, S. J. Hwang. Rapid neural architecture search by learning to generate
+        graphs from datasets (MetaD2A). ICLR 2021: sets of classes, there with learnt encoders.
+
+        Examples
+        --------
+        >>> from nasurge.data.images import load_images
+        >>> embed_task(load_images("digits", limit=100)).vector().shape
+        (36,)
+        """
+        centre = self.weights @ self.means
+        between = self.weights @ (self.means - centre) ** 2
+        within = self.weights @ np.diagonal(self.covariances, axis1=1, axis2=2)
+        spread = np.sqrt(between + within)
+        told = [0.5 * np.log(part + 1e-9) for part in (between, within)]
+        return np.concatenate([centre / spread.mean(), *told])
+
     def arrays(self) -> dict[str, Values]:
         """Return the arrays by name, to be stored."""
         return {name: getattr(self, name) for name in ARRAYS}

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from .spaces import Codes, Space
+from .spaces import Codes, PathSet, Space
 
 Features = NDArray[np.float64]
 
@@ -236,13 +236,8 @@ class Structure(_Encoder):
         depth = np.array([o.depth for o in self.space.operations] + [0.0])
         found = self.space.paths(codes)
         alive, steps = found.alive, found.operations
-        n = len(codes)
 
-        chosen = np.full((n, self.space.n_variables + 1), -1, dtype=np.int64)
-        rows = np.broadcast_to(np.arange(n)[:, None, None], steps.shape)
-        on_live = np.broadcast_to(alive[:, :, None], steps.shape)
-        chosen[rows[on_live], found.variables[on_live]] = steps[on_live]
-        chosen = chosen[:, :-1]  # the last column took the steps past a path's end
+        chosen = _on_live_paths(self.space, found)
         live_counts = np.stack(
             [(chosen == k).sum(axis=1) for k, kind in enumerate(kinds[:-1]) if kind != "zero"],
             axis=1,
@@ -260,7 +255,7 @@ class Structure(_Encoder):
             """Return the values of the live paths in falling order, 0 for the dead."""
             return -np.sort(-np.where(alive, values, 0), axis=1)
 
-        distinct = _distinct(np.where(alive, _path_ids(self.space, steps), -1))
+        distinct = _distinct_paths(self.space, found)
         columns = [
             alive.sum(axis=1)[:, None],
             distinct[:, None],
@@ -277,6 +272,77 @@ class Structure(_Encoder):
             ranked(convs),
         ]
         return np.concatenate(columns, axis=1).astype(np.float64)
+
+
+class Common(_Encoder):
+    """Numbers that mean the same in every space: lengths of live paths, by kind of operation.
+
+    Operations are told apart by what they do (``Operation.kind`` and ``depth``), not by name: the
+    vocabulary that cells of different spaces share. Of every measure of a live path its largest,
+    mean and least value and its sum over the paths stand beside the number of paths and of
+    variables that take part.
+
+    Parameters
+    ----------
+    space : Space
+
+    References
+    ----------
+    Y. Akhauri, M. S. Abdelfattah. Encodings for prediction-based neural architecture search. ICML
+    2024 (predictors carried from space to space).
+
+    Examples
+    --------
+    >>> from nasurge.data.spaces import make_space
+    >>> [Common(make_space(name)).fit_transform(make_space(name).sample(3, seed=0)).shape
+    ...  for name in ("nb201", "nbgraph")]
+    [(3, 22), (3, 22)]
+    """
+
+    _MEASURES = ("depth", "convs", "pools", "skips")
+
+    def _names(self) -> list[str]:
+        summaries = ("most", "mean", "least", "total")
+        numbers = ["paths", "distinct_paths", "live_share"]
+        told = [f"{what}:{how}" for what in self._MEASURES for how in summaries]
+        return [*numbers, *told, "steps:most", "steps:mean", "skip_path"]
+
+    def _features(self, codes: Codes) -> Features:
+        """Return the numbers of each architecture, shape (n, f)."""
+        kinds = np.array([o.kind for o in self.space.operations] + [""])  # last: past the end
+        depth = np.array([o.depth for o in self.space.operations] + [0.0])
+        found = self.space.paths(codes)
+        alive, steps = found.alive, found.operations
+        count = alive.sum(axis=1)
+        per_path = [depth[steps].sum(axis=2)]
+        per_path += [(kinds[steps] == kind).sum(axis=2) for kind in ("conv", "pool", "skip")]
+        columns = [np.log1p(count), np.log1p(_distinct_paths(self.space, found))]
+        columns.append((_on_live_paths(self.space, found) >= 0).mean(axis=1))
+        for values in per_path:
+            mean = np.where(alive, values, 0).sum(axis=1) / np.maximum(count, 1)
+            columns += [np.where(alive, values, 0).max(axis=1), mean]
+            # Without a live path the least is what no path reaches.
+            least = np.where(alive, values, np.inf).min(axis=1)
+            columns += [np.where(count > 0, least, -1.0), np.sqrt(mean * count)]
+        worked = np.where(alive, per_path[1] + per_path[2], 0)
+        columns += [worked.max(axis=1), worked.sum(axis=1) / np.maximum(count, 1)]
+        columns.append((alive & (per_path[1] + per_path[2] == 0)).any(axis=1))
+        return np.stack([np.asarray(column, dtype=np.float64) for column in columns], axis=1)
+
+
+def _on_live_paths(space: Space, found: PathSet) -> NDArray[np.int64]:
+    """Return what each variable chose for the live paths, -1 if it is on none, shape (n, d)."""
+    steps, n = found.operations, len(found.operations)
+    chosen = np.full((n, space.n_variables + 1), -1, dtype=np.int64)
+    rows = np.broadcast_to(np.arange(n)[:, None, None], steps.shape)
+    on_live = np.broadcast_to(found.alive[:, :, None], steps.shape)
+    chosen[rows[on_live], found.variables[on_live]] = steps[on_live]
+    return chosen[:, :-1]  # the last column took the steps past a path's end
+
+
+def _distinct_paths(space: Space, found: PathSet) -> NDArray[np.int64]:
+    """Return how many different live paths each row has, shape (n,)."""
+    return _distinct(np.where(found.alive, _path_ids(space, found.operations), -1))
 
 
 def _path_ids(space: Space, steps: NDArray[np.integer[Any]]) -> NDArray[np.int64]:

@@ -34,6 +34,8 @@ PREDICTORS = {
     "stacking": "nasurge.predictors.ensembles:Stacking",
     "bananas": "nasurge.predictors.ensembles:BANANAS",
     "low-fidelity": "nasurge.predictors.low_fidelity:LowFidelity",
+    "transfer": "nasurge.predictors.transfer:Transfer",
+    "transfer-graph": "nasurge.predictors.shared_graph:TransferGraph",
     "mlp": "nasurge.predictors.neural:MLPEnsemble",
     "gin": "nasurge.predictors.graph:GIN",
     "gcn": "nasurge.predictors.graph:GCN",

@@ -41,6 +41,8 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
     """Fewest architectures ``fit`` accepts."""
     offers_std: ClassVar[bool] = False
     """Whether ``predict(codes, return_std=True)`` works, whatever the parameters."""
+    needs_labels: ClassVar[bool] = True
+    """Whether it refuses to predict, or to learn from too few labels; False if it falls back."""
     learns: ClassVar[bool] = True
     """Whether scores follow the labels; False for what scores architectures by themselves."""
     quick_update: ClassVar[bool] = False

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from typing import Protocol, Self
+from collections.abc import Hashable, Mapping, Sequence
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +13,7 @@ from ..data.spaces import CellSpace, Codes, Space
 from ..errors import LabelError, NotFittedError, ParameterError
 from .auto import Auto
 from .base import Predictor
+from .between_spaces import Elsewhere, SpaceScorer
 from .feature_groups import feature_groups
 from .grouped import GroupedGP, Groups, Term
 from .labels import NormalScores, finite_labels
@@ -21,7 +22,8 @@ Matrix = NDArray[np.float64]
 
 POOL = "pool"
 """Name of the scorer learnt from all tasks of few labels together."""
-_ENOUGH = 20  # labels from which on a task has a scorer of its own
+ENOUGH = 20
+"""Labels from which on a task has a scorer of its own."""
 _POOLED = ("structure", "operations", "shares", "untrained")  # features of the pool
 _EFFECT, _NOISE = 0.3, 0.3  # variances of a task's effect and of noise; an architecture's is 1
 _REFERENCE = 2000  # unlabelled architectures that say what is usual
@@ -45,6 +47,8 @@ class TaskPrior:
     Earlier tasks were often measured on architectures that somebody had chosen because they were
     good. The pool therefore expects ``floor``, in deviations of its labels, of architectures
     that are like none of its own.
+
+    Tasks of other spaces are scorers too, through what all spaces have in common.
 
     Parameters
     ----------
@@ -94,18 +98,22 @@ class TaskPrior:
         tasks: ArrayLike,
         *,
         vectors: Mapping[Hashable, ArrayLike] | None = None,
+        others: Sequence[Elsewhere] = (),
     ) -> Self:
         """Learn from earlier tasks.
 
         Parameters
         ----------
         codes : array_like of int, shape (n, d)
+            May be none, where there are ``others``.
         y : array_like of float, shape (n,)
             Bigger is better. Labels of tasks with fewer than 20 must share a unit.
         tasks : array_like of str or int, shape (n,)
             Which task each label belongs to.
         vectors : mapping from task to array_like of float, shape (k,), optional
             What each task is like, such as an embedding of its images.
+        others : sequence of Elsewhere
+            Tasks of other spaces, with at least 20 labels each.
 
         Raises
         ------
@@ -116,32 +124,40 @@ class TaskPrior:
         ParameterError
             If ``tasks`` or ``vectors`` do not fit.
         """
-        codes = self.space.canonical(codes)
-        labels, names = finite_labels(y, len(codes)), np.asarray(tasks)
-        if names.shape != labels.shape:
-            raise ParameterError(f"{len(labels)} labels need as many tasks, not {names.shape}")
-        kinds, which, counts = np.unique(names, return_inverse=True, return_counts=True)
-        own = counts >= _ENOUGH
-        self.scorers_: dict[str, Predictor | TaskPool] = {}
+        known = labels_by_task(self.space, codes, y, tasks)
+        own = known.counts >= ENOUGH
+        self.scorers_: dict[str, Predictor | TaskPool | SpaceScorer] = {}
         rng = as_generator(self.seed)
         for k in np.flatnonzero(own):
-            mine, seed = which == k, int(rng.integers(2**31))
-            scorer = self.learner(self.space, seed=seed).fit(codes[mine], labels[mine])
-            self.scorers_[str(kinds[k])] = scorer
-        rest = ~own[which]
-        if rest.sum() >= _ENOUGH:
+            mine, seed = known.which == k, int(rng.integers(2**31))
+            scorer = self.learner(self.space, seed=seed).fit(known.codes[mine], known.y[mine])
+            self.scorers_[known.names[k]] = scorer
+        rest = ~own[known.which]
+        if rest.sum() >= ENOUGH:
             pool = TaskPool(self.space, floor=self.floor)
-            self.scorers_[POOL] = pool.fit(codes[rest], labels[rest], which[rest])
+            self.scorers_[POOL] = pool.fit(known.codes[rest], known.y[rest], known.which[rest])
+        self._learn_others(others)
         if not self.scorers_:
             raise LabelError(
-                f"earlier tasks have {len(labels)} labels in all: with fewer than {_ENOUGH} there "
+                f"earlier tasks have {len(known.y)} labels in all: with fewer than {ENOUGH} there "
                 "is nothing to carry over"
             )
         self.names_ = list(self.scorers_)
         usual = self.space.canonical(self.space.sample(_REFERENCE, seed=0))
         self.scales_ = [NormalScores().fit(s.predict(usual)) for s in self.scorers_.values()]
-        self.vectors_ = _checked(vectors, self.names_)
+        self.vectors_ = checked_vectors(vectors, self.names_)
         return self
+
+    def _learn_others(self, others: Sequence[Elsewhere]) -> None:
+        """Add a scorer of every task of other spaces."""
+        for other in others:
+            known = labels_by_task(other.space, other.codes, other.y, other.tasks)
+            for k in np.flatnonzero(known.counts >= ENOUGH):
+                mine, name = known.which == k, known.names[k]
+                if name in self.scorers_:
+                    raise ParameterError(f"two earlier tasks are called {name}")
+                scorer = SpaceScorer(self.space)
+                self.scorers_[name] = scorer.fit(other.space, known.codes[mine], known.y[mine])
 
     def scores(self, codes: ArrayLike) -> Matrix:
         """Return what every scorer of ``names_`` says, in normal scores, shape (n, scorers).
@@ -173,17 +189,11 @@ class TaskPrior:
             Sums to 1. Falls with the squared distance of the vectors, in units of its median.
         """
         self._check_fitted()
-        if vector is None or self.vectors_ is None:
-            return np.full(len(self.names_), 1 / len(self.names_))
-        wanted = np.asarray(vector, dtype=np.float64)
-        if wanted.shape != self.vectors_.shape[1:]:
-            raise ParameterError(
-                f"the new task's vector has shape {wanted.shape}, the earlier ones' have "
-                f"{self.vectors_.shape[1:]}"
-            )
-        squares = ((self.vectors_ - wanted) ** 2).sum(axis=1)
-        found: Matrix = np.exp(-0.5 * squares / max(float(np.median(squares)), 1e-12))
-        return np.asarray(found / found.sum())
+        return shares(self.vectors_, vector, len(self.names_))
+
+    def __repr__(self) -> str:
+        names = ", ".join(getattr(self, "names_", ["nothing learnt"])[:5])
+        return f"<TaskPrior of {self.space.name}: {names}>"
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "scorers_"):
@@ -242,7 +252,50 @@ class TaskPool:
         return np.asarray(mean + deviation * found[inverse])
 
 
-def _checked(vectors: Mapping[Hashable, ArrayLike] | None, names: list[str]) -> Matrix | None:
+class LabelsByTask(NamedTuple):
+    """Checked labels of earlier tasks."""
+
+    codes: Codes
+    """(n, d) canonical"""
+    y: Matrix
+    """(n,)"""
+    which: NDArray[np.intp]
+    """(n,) index into ``names``"""
+    names: list[str]
+    counts: NDArray[np.intp]
+    """(tasks,) how many labels each has"""
+
+
+def labels_by_task(space: Space, codes: ArrayLike, y: ArrayLike, tasks: ArrayLike) -> LabelsByTask:
+    """Return labels of earlier tasks, or say what is wrong with them: see ``TaskPrior.fit``."""
+    if not len(np.asarray(codes)):
+        codes = np.empty((0, space.n_variables), dtype=np.int8)
+    codes = space.canonical(codes)
+    labels, named = finite_labels(y, len(codes)), np.asarray(tasks)
+    if named.shape != labels.shape:
+        raise ParameterError(f"{len(labels)} labels need as many tasks, not {named.shape}")
+    kinds, which, counts = np.unique(named, return_inverse=True, return_counts=True)
+    return LabelsByTask(codes, labels, which, [str(kind) for kind in kinds], counts)
+
+
+def shares(vectors: Matrix | None, vector: ArrayLike | None, n: int) -> Matrix:
+    """Return how much each of ``n`` earlier tasks counts for a new one: ``TaskPrior.weights``."""
+    if vector is None or vectors is None:
+        return np.full(n, 1 / n)
+    wanted = np.asarray(vector, dtype=np.float64)
+    if wanted.shape != vectors.shape[1:]:
+        raise ParameterError(
+            f"the new task's vector has shape {wanted.shape}, the earlier ones' have "
+            f"{vectors.shape[1:]}"
+        )
+    squares = ((vectors - wanted) ** 2).sum(axis=1)
+    found: Matrix = np.exp(-0.5 * squares / max(float(np.median(squares)), 1e-12))
+    return np.asarray(found / found.sum())
+
+
+def checked_vectors(
+    vectors: Mapping[Hashable, ArrayLike] | None, names: list[str]
+) -> Matrix | None:
     """Return the vectors of the scorers, shape (scorers, k); None without any."""
     if vectors is None:
         return None

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,16 +21,34 @@ from ..data.spaces import Codes
 from ..data.task_files import TaskLabels, read_task_labels
 from ..errors import LabelError, ParameterError, UnknownNameError
 from ..predictors.auto import Auto
+from ..predictors.between_spaces import Elsewhere
 from ..predictors.kernels import GaussianProcess
+from ..predictors.shared_graph import GraphPrior, TransferGraph
 from ..predictors.task_prior import TaskPrior
 from ..predictors.transfer import Transfer
 from ..predictors.trees import XGBoost
 
 Values = NDArray[np.float64]
 
-METHODS = ("transfer", "scratch", "tasks-xgb", "tasks-gp")
-"""``Transfer``; ``Auto`` on the new labels; all labels together, whatever their task."""
+METHODS = ("transfer", "transfer-graph", "scratch", "tasks-xgb", "tasks-gp")
+"""``Transfer``; ``TransferGraph``; ``Auto`` on the new labels; all labels together, whatever their
+task."""
+_PRIORS: dict[str, type[TaskPrior] | type[GraphPrior]] = {
+    "transfer": TaskPrior,
+    "transfer-graph": GraphPrior,
+}
 _MOST_FOR_GP = 1000
+
+Priors = dict[str, TaskPrior | GraphPrior]
+
+
+class Known(NamedTuple):
+    """Labels of earlier tasks."""
+
+    same: TaskLabels
+    """Of architectures of the new task's space."""
+    others: list[Elsewhere]
+    """Of other spaces."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +127,7 @@ def parse_sources(
     Raises
     ------
     ParameterError
-        If the new task is among the earlier ones by name, is not one, or spaces differ.
+        If the new task is among the earlier ones by name, or is not one.
     UnknownNameError, SchemaError, LabelError, StorageError, DataFileError
         As ``parse_problems`` and ``read_task_labels``.
     """
@@ -128,12 +146,6 @@ def parse_sources(
         found += [Source(p.address, problem=p) for p in several]
     if not found:
         raise ParameterError("no earlier task is named: give TABLE/TASK or FILE.npz")
-    for source in found:
-        if source.problem is not None and source.problem.space != problem.space:
-            raise ParameterError(
-                f"{source.name} is of {source.problem.space}, the new task of {problem.space}: "
-                "earlier tasks are of the same space"
-            )
     return found, problem
 
 
@@ -165,7 +177,8 @@ def transfer_study(
     source_labels : int
         Labels drawn of each earlier task that is of a table; a file is used whole.
     methods : sequence of str
-        Some of ``METHODS``. ``scratch`` is left out where there are too few labels for it.
+        Some of ``METHODS``. ``scratch`` is left out where there are too few labels for it, those
+        that ignore tasks where all earlier ones are of other spaces.
     trials, seed, jobs, out, command, progress
         As ``nasurge.benchmarks.protocol.compare``.
 
@@ -210,8 +223,9 @@ def transfer_study(
     study = Study(folder, about, grows=("trials",))
     names = [f"trial={trial}" for trial in range(trials)]
     shared = None
-    if not drawn and "transfer" in methods and any(name not in study.done for name in names):
-        shared = _prior(target, _labels(sources, source_labels, 0, seed), seed)
+    if not drawn and any(name not in study.done for name in names):
+        known = _labels(sources, target, source_labels, 0, seed)
+        shared = _priors(methods, target, known, seed)
     units = {
         name: (
             tuple(sources),
@@ -230,15 +244,27 @@ def transfer_study(
     return TransferStudy(summarise(rows), rows, folder, {**about, "command": command})
 
 
-def _labels(sources: Sequence[Source], n: int, trial: int, seed: int) -> TaskLabels:
+def _labels(sources: Sequence[Source], target: Problem, n: int, trial: int, seed: int) -> Known:
     """Return the labels of all earlier tasks in a trial."""
-    found = [s.draw(n, np.random.default_rng([seed, trial, k])) for k, s in enumerate(sources)]
-    return TaskLabels(*(np.concatenate(part) for part in zip(*found, strict=True)))
+    nothing = TaskLabels(target.codes[:0], np.empty(0), np.empty(0, dtype=str))
+    same, others = [nothing], []
+    for k, source in enumerate(sources):
+        found = source.draw(n, np.random.default_rng([seed, trial, k]))
+        if source.problem is None or source.problem.space == target.space:
+            same.append(found)
+        else:
+            others.append(Elsewhere(source.problem.space, *found))
+    return Known(TaskLabels(*(np.concatenate(part) for part in zip(*same, strict=True))), others)
 
 
-def _prior(target: Problem, known: TaskLabels, seed: int) -> TaskPrior:
+def _priors(methods: Sequence[str], target: Problem, known: Known, seed: int) -> Priors:
+    """Return what the methods that transfer learnt of the earlier tasks, by their names."""
     with one_thread():
-        return TaskPrior(target.space, seed=seed).fit(*known)
+        return {
+            name: make(target.space, seed=seed).fit(*known.same, others=known.others)
+            for name, make in _PRIORS.items()
+            if name in methods
+        }
 
 
 def _trial(
@@ -249,13 +275,13 @@ def _trial(
     methods: tuple[str, ...],
     trial: int,
     seed: int,
-    shared: TaskPrior | None,
+    shared: Priors | None,
 ) -> list[Row]:
     """Fit all methods with all numbers of labels; the work of one unit."""
-    known = _labels(sources, source_labels, trial, seed)
-    prior = shared
-    if prior is None and "transfer" in methods:
-        prior = _prior(target, known, seed * 2**20 + trial)
+    known = _labels(sources, target, source_labels, trial, seed)
+    priors = shared
+    if priors is None:
+        priors = _priors(methods, target, known, seed * 2**20 + trial)
     rows = []
     for n in sizes:
         train, test = split(target, n, trial, seed)
@@ -263,10 +289,12 @@ def _trial(
         for method in methods:
             if method == "scratch" and n < Auto.minimum_labels:
                 continue
+            if method.startswith("tasks-") and not len(known.same.y):
+                continue
             start = time.perf_counter()
             with one_thread():
                 scores = _scores(
-                    method, prior, known, target, (codes, y), target.codes[test], trial
+                    method, priors, known, target, (codes, y), target.codes[test], trial
                 )
                 tau = kendall_tau(target.report_values[test], scores)
             rows.append(
@@ -286,25 +314,28 @@ def _trial(
 
 def _scores(
     method: str,
-    prior: TaskPrior | None,
-    known: TaskLabels,
+    priors: Priors,
+    known: Known,
     target: Problem,
     given: tuple[Codes, Values],
     wanted: Codes,
     seed: int,
 ) -> Values:
     """Return what a method says of the architectures wanted."""
-    if method == "transfer":
-        return np.asarray(Transfer(target.space, prior=prior).fit(*given).predict(wanted))
+    if method in priors:
+        prior, space = priors[method], target.space
+        if isinstance(prior, TaskPrior):
+            return np.asarray(Transfer(space, prior=prior).fit(*given).predict(wanted))
+        return np.asarray(TransferGraph(space, prior=prior).fit(*given).predict(wanted))
     if method == "scratch":
         return Auto(target.space, seed=seed).fit(*given).predict(wanted)
-    codes = np.concatenate([known.codes, given[0]])
-    y = np.concatenate([known.y, given[1]])
+    codes = np.concatenate([known.same.codes, given[0]])
+    y = np.concatenate([known.same.y, given[1]])
     if method == "tasks-xgb":
         model = XGBoost(target.space, features=("structure",), seed=seed)
         return model.fit(codes, y).predict(wanted)
-    rows = np.random.default_rng(seed).permutation(len(known.y))[:_MOST_FOR_GP]
-    rows = np.append(rows, np.arange(len(known.y), len(y)))  # the new task's labels always
+    rows = np.random.default_rng(seed).permutation(len(known.same.y))[:_MOST_FOR_GP]
+    rows = np.append(rows, np.arange(len(known.same.y), len(y)))  # the new task's labels always
     process = GaussianProcess(target.space, features=("structure",))
     return process.fit(codes[rows], y[rows]).predict(wanted)
 

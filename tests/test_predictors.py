@@ -1,7 +1,7 @@
 """Every predictor of the registry keeps the contract on every space; what each adds."""
 
 import re
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -16,7 +16,10 @@ from nasurge.data import zero_cost
 from nasurge.data.spaces import ProductSpace, Space, make_space
 from nasurge.data.tables import Table
 from nasurge.errors import DeviceError, ParameterError, UnknownNameError
+from nasurge.predictors.kernels import GaussianProcess
 from nasurge.predictors.labels import Blended, NormalScores, Standardised
+from nasurge.predictors.shared_graph import GraphPrior
+from nasurge.predictors.task_prior import TaskPrior
 from nasurge.registry import make_predictor, predictor_class, predictor_names
 from nasurge.testing.predictor import (
     PREDICTOR_CHECKS,
@@ -57,6 +60,10 @@ FAST = {
 FAST |= {name: {"width": 2, "cells": 1, "batch": 4, "size": 4} for name in PROXIES}
 FAST |= {name: {**FAST["zen"], "steps": 1} for name in ("genas", "gennas")}
 FAST["gated-gcn"]["steps"] = 60  # the slowest to learn the labels of an update
+TRANSFER = {
+    "transfer": partial(TaskPrior, learner=GaussianProcess),
+    "transfer-graph": partial(GraphPrior, members=1, steps=60, seed=0),
+}
 SPACE_CHECKS = (check_learns, check_whole_arrays, check_twins, check_few, check_saves)
 SPACES = {
     "nb201": make_space("nb201"),
@@ -83,10 +90,19 @@ def labelled(space: Space, n: int = 60) -> tuple[np.ndarray, np.ndarray]:
 
 def settings(name: str, space: Space) -> dict:
     """What makes a predictor's contract quick, and what it cannot do without."""
+    if name in TRANSFER:
+        return {"prior": earlier(name, space)}
     if name != "low-fidelity":
         return FAST.get(name, {})
     every = space.all_codes()
     return {"cheap": every.sum(axis=1) + 0.1 * every[:, 0], "cheap_codes": every}
+
+
+@cache
+def earlier(name: str, space: Space) -> object:
+    """What a predictor that transfers learnt of one earlier task."""
+    codes, y = labelled(space, 100)
+    return TRANSFER[name](space).fit(codes, y + 0.3 * np.sin(9 * y), ["earlier"] * len(y))
 
 
 # The whole contract on cells; elsewhere what a space can break. What is left out there (labels,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.utils import estimator_checks
-from test_predictors import FAST, PROXIES
+from test_predictors import FAST, PROXIES, TRANSFER
 
 from nasurge.data.spaces import ProductSpace
 from nasurge.registry import make_predictor, predictor_names
@@ -33,7 +33,8 @@ CHECKS = {
 }
 # Zero-cost proxies need networks, which the columns of the checks are not.
 NETWORKS = {*PROXIES, "genas", "gennas", "auto-zero-cost"}
-NAMES = [name for name in predictor_names() if name not in NETWORKS]
+# What transfers refuses without earlier tasks.
+NAMES = [name for name in predictor_names() if name not in NETWORKS | set(TRANSFER)]
 # Checks that a predictor cannot pass, and why.
 FAILURES = {("stacking", "check_fit2d_1feature"): "it gives 10 labels, stacking needs 15"}
 

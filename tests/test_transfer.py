@@ -1,6 +1,7 @@
 """Earlier tasks are carried over, and given up where the new one's labels say otherwise."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from scipy.stats import kendalltau
 from typer.testing import CliRunner
 
 import nasurge
+from nasurge.benchmarks.task_embeddings import embed_task
 from nasurge.cli import app
-from nasurge.data.encoders import Structure
+from nasurge.data.encoders import Common, Structure
+from nasurge.data.images import load_images
 from nasurge.data.task_files import read_latencies, read_task_labels
 from nasurge.errors import (
     DataFileError,
@@ -20,10 +23,13 @@ from nasurge.errors import (
     ParameterError,
     UnknownNameError,
 )
+from nasurge.predictors.between_spaces import Elsewhere
 from nasurge.predictors.latency import LatencyTransfer
+from nasurge.predictors.linear import BayesianRidge
+from nasurge.predictors.shared_graph import GraphPrior, TransferGraph
 from nasurge.predictors.task_prior import TaskPrior
 from nasurge.predictors.transfer import Transfer
-from nasurge.registry import make_predictor
+from nasurge.registry import load_predictor, make_predictor
 
 SPACE = nasurge.make_space("nb201")
 CODES = SPACE.all_codes()
@@ -35,6 +41,12 @@ def truth(seed: int) -> np.ndarray:
     """A label that structure tells, another for each seed."""
     scaled = FEATURES / np.maximum(FEATURES.std(axis=0), 1e-9)
     return scaled @ np.random.default_rng(seed).normal(size=scaled.shape[1])
+
+
+def depth(space, codes: np.ndarray) -> np.ndarray:
+    """The mean depth of live paths."""
+    names = list(Common(space).get_feature_names_out())
+    return Common(space).transform(codes)[:, names.index("depth:mean")]
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +129,70 @@ def test_what_cannot_be_carried_over_is_refused_with_the_reason(prior) -> None:
         TaskPrior(SPACE).fit(CODES[:5], np.arange(5.0), ["a"])
     with pytest.raises(NotFittedError):
         TaskPrior(SPACE).scores(CODES[:5])
+
+
+def test_a_space_without_labels_is_ranked_by_tasks_of_another() -> None:
+    """What is carried over is that deep networks are good, in whichever space."""
+    other = nasurge.make_space("transnas-micro")
+    codes = other.canonical(other.sample(300, seed=0))
+
+    told = Elsewhere(other, codes, depth(other, codes), np.repeat("deep", len(codes)))
+    model = Transfer(SPACE).fit_tasks([], [], [], others=[told])
+    y = depth(SPACE, SPACE.canonical(CODES[::9]))
+    assert kendalltau(model.predict(CODES[::9]), y)[0] > 0.8
+    assert model.fit(CODES[:90:9], -y[:10]).weights_.sum() == pytest.approx(1)
+    with pytest.raises(ParameterError, match="two earlier tasks"):
+        Transfer(SPACE).fit_tasks([], [], [], others=[told, told])
+
+
+def test_what_was_carried_over_is_saved_before_the_first_label(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).choice(len(CODES), 100, replace=False)
+    kept = TaskPrior(SPACE, learner=BayesianRidge).fit(CODES[rows], truth(1)[rows], ["a"] * 100)
+    model = Transfer(SPACE, prior=kept)
+    scores = model.predict(CODES[::9])
+    model.save(tmp_path / "transfer")
+    np.testing.assert_array_equal(load_predictor(tmp_path / "transfer").predict(CODES[::9]), scores)
+
+
+def test_one_network_learns_tasks_of_several_spaces_and_a_new_one_from_few_labels() -> None:
+    """Depth ranks both earlier tasks; the new one is told by few labels to want the opposite."""
+    other, rng = nasurge.make_space("transnas-micro"), np.random.default_rng(0)
+    rows = rng.choice(len(CODES), 200, replace=False)
+    mine = SPACE.canonical(CODES[rows])
+    theirs = other.canonical(other.sample(200, seed=0))
+    told = Elsewhere(other, theirs, depth(other, theirs), np.repeat("other", len(theirs)))
+    prior = GraphPrior(SPACE, members=1, steps=100, seed=0)
+    prior.fit(mine, depth(SPACE, mine), ["mine"] * len(mine), others=[told])
+    assert prior.names_ == ["mine", "other"]
+    y = depth(SPACE, SPACE.canonical(CODES[::9]))
+    model = TransferGraph(SPACE, prior=prior)
+    assert kendalltau(model.predict(CODES[::9]), y)[0] > 0.8
+    few = rng.choice(len(y), 20, replace=False)
+    model.fit(CODES[::9][few], -y[few])
+    assert kendalltau(model.predict(CODES[::9]), -y)[0] > 0.5
+
+
+def test_tasks_without_labels_to_learn_are_refused() -> None:
+    with pytest.raises(LabelError, match="nothing to carry over"):
+        GraphPrior(SPACE).fit(CODES[:5], np.arange(5.0), list("abcde"))
+    with pytest.raises(LabelError, match="equal"):
+        GraphPrior(SPACE).fit(CODES[:30], np.ones(30), ["a"] * 30)
+
+
+def test_the_vector_of_a_data_set_knows_no_order_of_its_classes() -> None:
+    images = load_images("digits", limit=200)
+    y = images.train_y
+    turned = replace(images, train_y=(y + 3) % len(images.classes))
+    vector = embed_task(images).vector()
+    np.testing.assert_allclose(embed_task(turned).vector(), vector, rtol=1e-6, atol=1e-9)
+    noise = np.random.default_rng(0).normal(size=images.train_x.shape).astype(np.float32)
+    halves = [
+        embed_task(replace(images, train_x=x[k::2], train_y=y[k::2])).vector()
+        for x in (images.train_x, noise)
+        for k in (0, 1)
+    ]
+    near, far = (np.linalg.norm(halves[0] - halves[k]) for k in (1, 2))
+    assert near < far / 2
 
 
 def costs(seed: int) -> np.ndarray:
@@ -214,3 +290,11 @@ def test_the_command_for_tasks(tmp_path: Path) -> None:
     assert all(r["kendall_tau"]["mean"] is not None for r in found)
     same = ["meta", "transfer", "nbgraph/cora", "--to", "nbgraph/cora"]
     assert CliRunner().invoke(app, same).exit_code == 2
+
+
+def test_the_command_between_spaces(tmp_path: Path) -> None:
+    """Tasks of another space: what ignores tasks has nothing to say and is left out."""
+    options = ["transfer", "nbgraph/cora", "--to", "nb201-analog/cifar10", "-n", "0,5"]
+    options += ["--methods", "transfer,tasks-xgb", "--trials", "1", "--source-labels", "60"]
+    found = said(*options, "--out", str(tmp_path / "out"))["summary"]
+    assert [(r["method"], r["labels"]) for r in found] == [("transfer", 0), ("transfer", 5)]

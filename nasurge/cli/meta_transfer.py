@@ -27,7 +27,7 @@ def transfer(
         typer.Argument(
             metavar="SOURCES",
             help="Earlier tasks, separated by commas: TABLE/TASK, TABLE for all its tasks but the "
-            "new one, or a file of triples FILE.npz (arch, task, acc).",
+            "new one, or a file of triples FILE.npz (arch, task, acc). Tables may be of any space.",
             show_default=False,
         ),
     ],
@@ -44,10 +44,11 @@ def transfer(
         str,
         typer.Option(
             "--methods",
-            help="Which to compare: transfer, scratch (auto on the new labels alone), tasks-xgb "
-            "and tasks-gp (all labels together, ignoring tasks).",
+            help="Which to compare: transfer, transfer-graph (one graph network for all tasks), "
+            "scratch (auto on the new labels alone), tasks-xgb and tasks-gp (all labels "
+            "together, ignoring tasks).",
         ),
-    ] = "transfer,scratch,tasks-xgb,tasks-gp",
+    ] = "transfer,transfer-graph,scratch,tasks-xgb,tasks-gp",
     trials: Annotated[int, typer.Option("--trials", "-t", min=1, help="Trials of each.")] = 10,
     metric: Metric = None,
     seed: SeedOption = 0,
