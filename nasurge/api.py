@@ -8,14 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .arguments import given_names, given_problems, keep_summary
 from .benchmarks.constraints import parse_constraints
 from .benchmarks.inherit import SupernetRecipe, read_supernet_recipe
-from .benchmarks.objectives import Problem, parse_problems
+from .benchmarks.objectives import Problem
 from .benchmarks.protocol import Comparison
 from .benchmarks.protocol import compare as _compare
 from .benchmarks.quantities import constrained, many_objectives
 from .benchmarks.recipe import Recipe, read_recipe
-from .benchmarks.report import compare_report, write_summary
+from .benchmarks.report import compare_report
 from .benchmarks.study import Progress
 from .benchmarks.validate import Validation
 from .benchmarks.validate import validate as _validate
@@ -63,23 +64,6 @@ REPORTS = {
 }
 
 
-def _problems(tables: str | Sequence[Problem], metric: str | None) -> list[Problem]:
-    return parse_problems(tables, metric=metric) if isinstance(tables, str) else list(tables)
-
-
-def _names(given: str | Sequence[str], known: Sequence[str]) -> list[str]:
-    """Return names, also from a string with commas: ``all`` is every one, ``-NAME`` not that."""
-    names = given.split(",") if isinstance(given, str) else list(given)
-    names = [name.strip() for name in names if name.strip()]
-    left_out = [name[1:] for name in names if name.startswith("-")]
-    asked = [name for name in names if not name.startswith("-")]
-    if "all" in asked:
-        asked = [*known, *(name for name in asked if name != "all")]
-    if unknown := [name for name in left_out if name not in asked]:
-        raise ParameterError(f"nothing to leave out is called {', '.join(unknown)}: see the names")
-    return [name for name in dict.fromkeys(asked) if name not in left_out]
-
-
 def compare(
     tables: str | Sequence[Problem],
     predictors: str | Sequence[str] = "auto,xgb,gp,gin",
@@ -118,8 +102,8 @@ def compare(
     NasurgeError
         A leaf that says what was wrong: an unknown name, too few architectures, a full disk.
     """
-    problems = _problems(tables, metric)
-    names = _names(predictors, predictor_names())
+    problems = given_problems(tables, metric)
+    names = given_names(predictors, predictor_names())
     asked = predictors.split(",") if isinstance(predictors, str) else predictors
     for name in names:
         predictor_class(name)
@@ -136,7 +120,7 @@ def compare(
         command=command,
         progress=progress,
     )
-    _keep(found.folder, found, ("summary", "ceilings", "cheap", "about"))
+    keep_summary(found.folder, found, ("summary", "ceilings", "cheap", "about"))
     compare_report(found.folder)
     return found
 
@@ -311,12 +295,12 @@ def search_study(
     InfeasibleError
         If no architecture meets the constraints.
     """
-    problems = _problems(tables, metric)
+    problems = given_problems(tables, metric)
     limits = [str(limit) for limit in parse_constraints(constraints)]
     known = [n for n in searcher_names() if objectives is None or takes_objectives(n)]
     if searchers is None:
         searchers = "nsga2" if objectives else "evolution" if predictors else "bo"
-    contenders = _contenders(_names(searchers, known), predictors)
+    contenders = _contenders(given_names(searchers, known), predictors)
     settings |= {"constraints": limits, "budget": budget, "trials": trials}
     settings["out"] = Path(out) if out else None
     if objectives is None:
@@ -331,9 +315,9 @@ def search_study(
             )
         if workers:
             raise ParameterError("simulated workers search for one objective: leave one out")
-        many = [many_objectives(p, _names(objectives, []), limits) for p in problems]
+        many = [many_objectives(p, given_names(objectives, []), limits) for p in problems]
         found = search_fronts(many, contenders, **settings)
-    _keep(found.folder, found, ("summary", "curves", "about"))
+    keep_summary(found.folder, found, ("summary", "curves", "about"))
     REPORTS[found.about["kind"]](found.folder)
     return found
 
@@ -342,7 +326,7 @@ def _contenders(
     searchers: Sequence[str], predictors: str | Sequence[str] | None
 ) -> list[Contender]:
     """Return random search and every named searcher, once with each predictor it can use."""
-    guides = _names(predictors, predictor_names()) if predictors else []
+    guides = given_names(predictors, predictor_names()) if predictors else []
     for guide in guides:
         predictor_class(guide)
     contenders = [Contender("random", None, partial(make_searcher, "random"))]
@@ -432,7 +416,7 @@ def validate(
     NasurgeError
         Another leaf that says what was wrong.
     """
-    names = _names(predictors, predictor_names())
+    names = given_names(predictors, predictor_names())
     for name in names:
         predictor_class(name)
     counts = counts_of(
@@ -461,7 +445,9 @@ def validate(
         out=Path(out) if out else None,
         **settings,
     )
-    _keep(found.folder, found, ("correlations", "architectures", "costs", "ceiling", "about"))
+    keep_summary(
+        found.folder, found, ("correlations", "architectures", "costs", "ceiling", "about")
+    )
     validate_report(found.folder)
     return found
 
@@ -488,12 +474,6 @@ def verify(
     if isinstance(table, str):
         table = load_table(table.partition("/")[0])
     found = _verify(table, n, out=Path(out) if out else None, **settings)
-    _keep(found.folder, found, ("summary", "architectures", "about"))
+    keep_summary(found.folder, found, ("summary", "architectures", "about"))
     verify_report(found.folder)
     return found
-
-
-def _keep(folder: Path, found: Any, parts: Sequence[str]) -> None:
-    """Keep what the report is made from."""
-    kept = {part: getattr(found, part) for part in parts}
-    write_summary(folder, {**kept, "command": found.about.get("command", "")})

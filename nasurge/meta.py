@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .api import _keep, _names, _problems
+from .arguments import given_names, given_problems, keep_summary
 from .benchmarks.objectives import Problem
 from .search.meta_report import meta_report
 from .search.meta_study import COLD, WARM, MetaStudy, meta_tables
@@ -14,7 +14,7 @@ from .search.meta_study import COLD, WARM, MetaStudy, meta_tables
 
 def meta_study(
     tables: str | Sequence[Problem],
-    methods: str | Sequence[str] = "bo,evolution,meta-bo,meta-evolution,catch",
+    methods: str | Sequence[str] = "gp-ei,bo,evolution,meta-bo,meta-evolution,catch",
     *,
     out: str | Path | None = None,
     **settings: Any,
@@ -26,11 +26,12 @@ def meta_study(
     tables : str or sequence of Problem
         The tasks that are held out, each in its turn.
     methods : str or sequence of str
-        ``meta-bo``, ``meta-evolution``, ``catch``, and the cold ``bo``, ``evolution``, ``random``.
+        ``meta-bo``, ``meta-evolution``, ``catch``, and the cold ``gp-ei`` (a plain Gaussian
+        process on structural features), ``bo``, ``evolution``, ``random``.
     out : str or Path, optional
     **settings
-        As ``nasurge.search.meta_study.meta_tables``: ``budget``, ``trials``, ``batch``, ``steps``,
-        ``seed``, ``jobs``, ``command``, ``progress``.
+        As ``nasurge.search.meta_study.meta_tables``: ``budget``, ``trials``, ``batch``, ``seed``,
+        ``jobs``, ``command``, ``progress``.
 
     Raises
     ------
@@ -38,11 +39,11 @@ def meta_study(
         A leaf that says what was wrong: an unknown name, a table of one task, a full disk.
     """
     found = meta_tables(
-        _problems(tables, None),
-        _names(methods, (*COLD, *WARM)),
+        given_problems(tables),
+        given_names(methods, (*COLD, *WARM)),
         out=Path(out) if out else None,
         **settings,
     )
-    _keep(found.folder, found, ("summary", "curves", "maps", "about"))
+    keep_summary(found.folder, found, ("summary", "curves", "maps", "about"))
     meta_report(found.folder)
     return found

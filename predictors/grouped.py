@@ -70,6 +70,8 @@ class GroupedGP:
     ----------
     terms : sequence of Term
     prior : Prior
+    learnt : tuple of two float arrays, optional
+        Means and deviations of the log hyperparameters (``theta_``), in the place of ``prior``.
 
     Examples
     --------
@@ -83,9 +85,12 @@ class GroupedGP:
 
     terms: Sequence[Term]
     prior: Prior = field(default_factory=Prior)
+    learnt: tuple[Matrix, Matrix] | None = None
 
     def _priors(self) -> tuple[Matrix, Matrix]:
         """Return mean and deviation of every log hyperparameter, in the order of ``_kernel``."""
+        if self.learnt is not None:
+            return self.learnt
         means, deviations = [], []
         for term in self.terms:
             means.append(self.prior.amplitude[0] - np.log(len(self.terms)))
@@ -97,6 +102,11 @@ class GroupedGP:
         means.append(self.prior.noise[0])
         deviations.append(self.prior.noise[1])
         return np.array(means), np.array(deviations)
+
+    @property
+    def n_hyperparameters(self) -> int:
+        """How many logarithms of hyperparameters there are."""
+        return len(self._priors()[0])
 
     def _kernel(
         self, theta: Matrix, squares: Groups, products: Groups

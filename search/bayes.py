@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,6 +26,30 @@ _MOST_RANKED = 30_000
 # With how many labels the hyperparameters were chosen last, and their logarithms.
 Chosen = tuple[int, Values]
 _UNCHOSEN: Chosen = (0, np.empty(0))
+
+
+class PoolModel(Protocol):
+    """What a search knows of every architecture of a pool of candidates."""
+
+    pool: Codes
+    best: float
+    """The best told value, transformed."""
+
+    @property
+    def believes(self) -> bool:
+        """Whether ``expect`` changes what it says."""
+
+    def learn(self, codes: Codes, values: Values, chosen: Chosen) -> Chosen:
+        """Take all told values and return with what hyperparameters."""
+
+    def expect(self, codes: Codes) -> None:
+        """Count architectures that are being evaluated as known."""
+
+    def forget_expected(self) -> None:
+        """Go back to the told values."""
+
+    def posterior(self) -> tuple[Values, Values]:
+        """Return mean and deviation of every candidate, each (m,), in transformed labels."""
 
 
 def log_expected_improvement(mean: Values, std: Values, best: float) -> Values:
@@ -149,7 +173,7 @@ class BayesianOptimisation(Searcher):
         self.labels = labels
         self.candidates = at_least_one("candidates", candidates)
         self._predictor_seed = int(self._rng.integers(2**31))
-        self._model: FunctionProcess | _Guide | None = None
+        self._model: PoolModel | None = None
         self._chosen = _UNCHOSEN
 
     def _ask(self, n: int) -> Codes:
@@ -170,11 +194,11 @@ class BayesianOptimisation(Searcher):
         """Return ``n`` architectures to begin with."""
         return self._draw(n)
 
-    def _process(self, pool: Codes) -> FunctionProcess:
+    def _process(self, pool: Codes) -> PoolModel:
         """Return the Gaussian process over a pool of candidates."""
         return FunctionProcess(self.space, pool, self.labels)
 
-    def _fitted(self, codes: Codes, values: Values) -> FunctionProcess | _Guide:
+    def _fitted(self, codes: Codes, values: Values) -> PoolModel:
         """Return the model of the told values over the candidates."""
         if self._model is None or not self._lists:
             pool = self._candidates()
@@ -200,7 +224,7 @@ class BayesianOptimisation(Searcher):
         near = np.concatenate([near, self.space.mutate(near[: half // 2], seed=self._rng)])
         return np.unique(self._unseen(np.concatenate([self._draw(half), near])), axis=0)
 
-    def _proposals(self, model: FunctionProcess | _Guide, n: int, drawn: Codes) -> Codes:
+    def _proposals(self, model: PoolModel, n: int, drawn: Codes) -> Codes:
         """Return the ``n`` unseen candidates of the highest acquisition, one after the other."""
         keys = self.space.index(model.pool)
         open_ = self._remaining.free(keys)
@@ -322,6 +346,8 @@ class FunctionProcess:
         Groups of features of canonical codes, beside those of ``feature_groups``.
     terms : callable, optional
         From all groups to the kernel; by default ``cold_terms``.
+    prior : tuple of two float arrays, optional
+        Means and deviations of the log hyperparameters.
     """
 
     believes = True
@@ -334,6 +360,7 @@ class FunctionProcess:
         *,
         further: Callable[[Codes], Groups] | None = None,
         terms: Callable[[Groups], Sequence[Term]] | None = None,
+        prior: tuple[Values, Values] | None = None,
     ) -> None:
         from ..predictors.feature_groups import function_groups
         from ..predictors.grouped import GroupedGP
@@ -341,18 +368,30 @@ class FunctionProcess:
 
         self.pool, self._space, self._labels, self._further = pool, space, labels, further
         self._function, groups = function_groups(space, pool)
+        first = np.unique(self._function, return_index=True)[1]
+        canonical = space.canonical(pool[first])
+        self._keys = space.index(canonical)
         if further is not None:
-            first = np.unique(self._function, return_index=True)[1]
-            groups = {**groups, **further(space.canonical(pool[first]))}
-        self._gp = SequentialGP(GroupedGP((terms or cold_terms)(groups)), groups)
+            groups = {**groups, **further(canonical)}
+        process = GroupedGP((terms or cold_terms)(groups), learnt=prior)
+        self._gp = SequentialGP(process, groups)
         self._told: Index = np.empty(0, dtype=np.int64)
 
     def _groups(self, codes: Codes) -> dict[str, Values]:
         from ..predictors.feature_groups import feature_groups
 
         canonical = self._space.canonical(codes)
+        keys = self._space.index(canonical)
+        rows = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        if np.array_equal(self._keys[rows], keys):  # nearly always: told ones come from the pool
+            return {name: group[rows] for name, group in self._gp.candidates.items()}
         groups = feature_groups(self._space, canonical, untrained=False)
         return groups if self._further is None else {**groups, **self._further(canonical)}
+
+    @property
+    def n_hyperparameters(self) -> int:
+        """How many logarithms of hyperparameters the kernel has."""
+        return self._gp.process.n_hyperparameters
 
     def learn(self, codes: Codes, values: Values, chosen: Chosen) -> Chosen:
         """Take all told values and return with what hyperparameters.
@@ -387,6 +426,10 @@ class FunctionProcess:
     def forget_expected(self) -> None:
         """Go back to the told values."""
         self._gp.forget(len(self._told))
+
+    def left_out_density(self) -> float:
+        """Return the log density of the told values, each told by all the others, summed."""
+        return self._gp.left_out_density(self._z)
 
     def posterior(self) -> tuple[Values, Values]:
         """Return mean and deviation of every candidate, in transformed labels."""

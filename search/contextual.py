@@ -105,7 +105,7 @@ def meta_train(
     >>> from nasurge.search.experience import learn_tasks
     >>> space = make_space("nb201")
     >>> codes = space.sample(60, seed=0)
-    >>> known = learn_tasks(space, {"a": (codes, codes.sum(axis=1))}, steps=5, seed=0)
+    >>> known = learn_tasks(space, {"a": (codes, codes.sum(axis=1))}, seed=0)
     >>> meta_train(known, steps=5, seed=0).log_policy(torch.zeros(8)).shape
     torch.Size([6, 5])
     """
@@ -213,7 +213,7 @@ class CATCH(Searcher):
     >>> from nasurge.search.experience import learn_tasks
     >>> space = make_space("nb201")
     >>> codes = space.sample(60, seed=0)
-    >>> known = learn_tasks(space, {"a": (codes, (codes == 3).sum(axis=1))}, steps=5, seed=0)
+    >>> known = learn_tasks(space, {"a": (codes, (codes == 3).sum(axis=1))}, seed=0)
     >>> CATCH(known, meta_train(known, steps=5, seed=0), seed=0).ask(3).shape
     (3, 6)
     """

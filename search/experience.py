@@ -1,4 +1,4 @@
-"""What earlier tasks teach a search: scores of every architecture, features, where the best lie."""
+"""What earlier tasks teach a search: scores of every architecture, and where the best lie."""
 
 from __future__ import annotations
 
@@ -41,15 +41,12 @@ class Experience:
         Numbers of the canonical forms of the space's functions, sorted.
     scores : float array, shape (tasks, f)
         Normal scores: the best of a task has about 4, the median 0.
-    features : float array, shape (f, columns)
-        In which few labels tell the most, learnt over the tasks.
     """
 
     space: Space
     tasks: tuple[str, ...]
     keys: NDArray[np.int64]
     scores: Values
-    features: Values
 
     def __repr__(self) -> str:
         return f"<Experience: {len(self.tasks)} tasks, {len(self.keys)} functions>"
@@ -65,17 +62,22 @@ class Experience:
         return np.asarray(found, dtype=np.int64)
 
     def groups(self, codes: Codes) -> Groups:
-        """Return what the earlier tasks say of architectures, as groups of a Gaussian process."""
+        """Return what the earlier tasks say of architectures, as groups of a Gaussian process.
+
+        ``common`` is the mean of their scores, ``apart`` how each task differs from it.
+        """
         rows = self.rows(codes)
-        return {"earlier": self._earlier[rows], "learnt": self._learnt[rows]}
+        return {name: group[rows] for name, group in self._groups.items()}
 
     @cached_property
-    def _earlier(self) -> Values:
-        return _scaled(self.scores.T)
+    def _groups(self) -> Groups:
+        mean = self.scores.mean(axis=0)
+        return {"common": _scaled(mean[:, None]), "apart": _scaled((self.scores - mean).T)}
 
-    @cached_property
-    def _learnt(self) -> Values:
-        return _scaled(self.features)
+    def without(self, task: int) -> Experience:
+        """Return the experience of all tasks but one, given by its number."""
+        names = self.tasks[:task] + self.tasks[task + 1 :]
+        return Experience(self.space, names, self.keys, np.delete(self.scores, task, axis=0))
 
     def similarity(self, codes: Codes, values: ArrayLike) -> Values:
         """Return Spearman's rank correlation of a task's values with each earlier task.
@@ -160,7 +162,6 @@ def learn_tasks(
     space: Space,
     tasks: Mapping[str, tuple[ArrayLike, ArrayLike]],
     *,
-    steps: int = 1000,
     seed: Seed = None,
 ) -> Experience:
     """Return what earlier tasks teach about a space.
@@ -175,9 +176,8 @@ def learn_tasks(
     tasks : mapping of str to (codes, values)
         The architectures that were measured on each earlier task, shape (n, d), and their values,
         bigger is better, NaN is left out.
-    steps : int
-        Of learning the shared features.
     seed : int, Generator or None
+        Of the predictors that fill in.
 
     Raises
     ------
@@ -192,7 +192,7 @@ def learn_tasks(
     >>> space = make_space("nb201")
     >>> codes = space.sample(60, seed=0)
     >>> tasks = {str(k): (codes, (codes == k).sum(axis=1)) for k in (2, 3)}
-    >>> learn_tasks(space, tasks, steps=5, seed=0)
+    >>> learn_tasks(space, tasks, seed=0)
     <Experience: 2 tasks, 6466 functions>
     """
     if not tasks:
@@ -202,18 +202,10 @@ def learn_tasks(
             f"space {space.name!r} has {space.n_codes} codes; experience scores every architecture "
             f"and takes at most {MOST_CODES}"
         )
-    from ..predictors.deep_kernel import shared_features
-    from ..predictors.feature_groups import FAMILIES, function_groups
-
     rng = as_generator(seed)
     keys = np.unique(space.index(space.canonical(space.all_codes())))
-    codes = space.from_index(keys)
     scores = np.array([_scores(space, keys, name, *task, rng) for name, task in tasks.items()])
-    groups = function_groups(space, codes)[1]
-    # Unit variance on the whole: what the network's initial weights expect.
-    plain = np.concatenate([g * 4 for name, g in groups.items() if name not in FAMILIES], axis=1)
-    features = shared_features(plain, scores, steps=steps, seed=rng)
-    return Experience(space, tuple(tasks), keys, scores, features)
+    return Experience(space, tuple(tasks), keys, scores)
 
 
 def earlier_problems(table: Table, held_out: str) -> list[Problem]:
@@ -243,7 +235,6 @@ def learn_table(
     held_out: str | None = None,
     *,
     tasks: Sequence[str] | None = None,
-    steps: int = 1000,
     seed: Seed = None,
 ) -> Experience:
     """Return what the tasks of a table teach, without the one that is held out.
@@ -257,7 +248,7 @@ def learn_table(
         The task that is to be searched; nothing of it is read, nor of other tasks on its data set.
     tasks : sequence of str, optional
         To learn from these only.
-    steps, seed
+    seed : int, Generator or None
         As for ``learn_tasks``.
 
     Raises
@@ -270,7 +261,7 @@ def learn_table(
     Examples
     --------
     >>> import nasurge
-    >>> learn_table(nasurge.load_table("nbgraph"), "cora", tasks=["citeseer"], steps=5, seed=0)
+    >>> learn_table(nasurge.load_table("nbgraph"), "cora", tasks=["citeseer"], seed=0)
     <Experience: 1 tasks, 26206 functions>
     """
     if held_out is None:
@@ -284,7 +275,7 @@ def learn_table(
             "on the same data"
         )
     measured = {p.task: (p.codes, p.search_values) for p in known}
-    return learn_tasks(table.space, measured, steps=steps, seed=seed)
+    return learn_tasks(table.space, measured, seed=seed)
 
 
 def _scores(

@@ -1,4 +1,4 @@
-"""Searches that begin with what earlier tasks taught: Bayesian optimisation and evolution."""
+"""Evolution that begins with what earlier tasks taught."""
 
 from __future__ import annotations
 
@@ -10,98 +10,17 @@ from numpy.typing import ArrayLike
 from ..data.seeds import Seed
 from ..data.spaces import Codes
 from ..predictors.feature_groups import feature_groups
-from ..predictors.grouped import GroupedGP, Groups, Term
+from ..predictors.grouped import GroupedGP, Groups
 from ..predictors.labels import Blended, check_labels
 from .base import Values
-from .bayes import BayesianOptimisation, FunctionProcess
 from .evolution import GuidedEvolution
 from .experience import Experience
 from .guided import best_told
-
-
-def warm_terms(groups: Groups) -> list[Term]:
-    """Return the kernel over structure, the earlier tasks' scores and the learnt features."""
-    smooth = tuple(name for name in groups if name != "earlier")
-    straight = [name for name in ("structure", "earlier", "learnt") if name in groups]
-    return [Term(smooth, 1.5), *(Term((name,), 0) for name in straight)]
-
-
-class MetaBayes(BayesianOptimisation):
-    """Bayesian optimisation that knows earlier tasks.
-
-    Its Gaussian process has, beside the structure of an architecture, its scores on the earlier
-    tasks (a linear kernel: which tasks count, and in which direction, follows from the values told)
-    and the features learnt over them. It begins with the best of the tasks' mean and a few uniform
-    draws.
-
-    Parameters
-    ----------
-    experience : Experience
-    acquisition, beta, labels
-        As ``BayesianOptimisation``.
-    initial : int
-        Architectures proposed before the first fit; all but the first are drawn uniformly.
-    pool : array_like of int, shape (m, d), optional
-    seed : int, Generator or None
-
-    References
-    ----------
-    M. Wistuba and J. Grabocka. Few-shot Bayesian optimization with deep kernel surrogates. ICLR
-    2021, arXiv 2101.07667 (the features); M. Feurer, B. Letham, E. Bakshy. Scalable meta-learning
-    for Bayesian optimization. 2018 (earlier tasks as an ensemble).
-
-    Examples
-    --------
-    >>> from nasurge.data.spaces import make_space
-    >>> from nasurge.search.experience import learn_tasks
-    >>> space = make_space("nb201")
-    >>> codes = space.sample(60, seed=0)
-    >>> earlier = {"convolutions": (codes, (codes >= 2).sum(axis=1))}
-    >>> searcher = MetaBayes(learn_tasks(space, earlier, steps=5, seed=0), seed=0)
-    >>> for _ in range(8):
-    ...     codes = searcher.ask(4)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))
-    >>> searcher.best()[1]
-    6.0
-    """
-
-    def __init__(
-        self,
-        experience: Experience,
-        *,
-        acquisition: str = "ei",
-        beta: float = 1.0,
-        initial: int = 3,
-        labels: str = "blended",
-        pool: ArrayLike | None = None,
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(
-            experience.space,
-            acquisition=acquisition,
-            beta=beta,
-            initial=initial,
-            labels=labels,
-            pool=pool,
-            seed=seed,
-        )
-        self.experience = experience
-
-    def _first(self, n: int) -> Codes:
-        # The others are drawn uniformly: values from all over the space tell how alike tasks are.
-        if len(self.values_) or len(self._pending):
-            return self._draw(n)
-        best = self._unseen(self.experience.population(5, self._rng))[:1]
-        return np.concatenate([best, self._draw(n)])
-
-    def _process(self, pool: Codes) -> FunctionProcess:
-        return FunctionProcess(
-            self.space, pool, self.labels, further=self.experience.groups, terms=warm_terms
-        )
+from .meta_bayes import learnt_priors, warm_terms
 
 
 class ExperiencedProcess:
-    """A Gaussian process over structure, earlier tasks' scores and learnt features, as a guide.
+    """A Gaussian process over structure and earlier tasks' scores, as a guide.
 
     Parameters
     ----------
@@ -126,7 +45,7 @@ class ExperiencedProcess:
         """
         labels = check_labels(y, len(codes), minimum=3, who="a search")
         groups = self._groups(codes)
-        self.process_ = GroupedGP(warm_terms(groups))
+        self.process_ = GroupedGP(warm_terms(groups), learnt=learnt_priors(self.experience)[0])
         self.process_.fit(groups, Blended().fit(labels).transform(labels))
         return self
 
@@ -160,17 +79,11 @@ class MetaEvolution(GuidedEvolution):
 
     Examples
     --------
-    >>> from nasurge.data.spaces import make_space
-    >>> from nasurge.search.experience import learn_tasks
-    >>> space = make_space("nb201")
-    >>> codes = space.sample(60, seed=0)
-    >>> earlier = {"convolutions": (codes, (codes >= 2).sum(axis=1))}
-    >>> searcher = MetaEvolution(learn_tasks(space, earlier, steps=5, seed=0), seed=0)
-    >>> for _ in range(10):
-    ...     codes = searcher.ask(4)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))
-    >>> searcher.best()[1]
-    6.0
+    >>> import nasurge
+    >>> from nasurge.search.experience import learn_table
+    >>> known = learn_table(nasurge.load_table("nbgraph"), "cora", tasks=["citeseer", "arxiv"])
+    >>> MetaEvolution(known, seed=0).ask(3).shape
+    (3, 5)
     """
 
     def __init__(

@@ -16,6 +16,7 @@ COLUMNS = (
     "method",
     "queries to best 0.1 %",
     "reached",
+    "saving to gp-ei",
     "saving to bo",
     "saving to evolution",
     "selected",
@@ -42,7 +43,7 @@ def _line(address: str, entry: Mapping[str, Any]) -> list[str]:
     missed = entry["reached_share"] < 1
     savings = [
         _percent(entry["saving"][cold]) if cold in entry["saving"] else ""
-        for cold in ("bo", "evolution")
+        for cold in ("gp-ei", "bo", "evolution")
     ]
     values = [shown(entry[key]) if key in entry else "" for key in ("selected", "regret")]
     return [
@@ -115,7 +116,6 @@ def meta_report(folder: Path) -> Path:
             "searched": about["searched"],
             "learnt from": about["sources"],
             "batch": about["batch"],
-            "steps": about["steps"],
             "seed": about["seed"],
             "versions": about["versions"],
         },

@@ -21,7 +21,7 @@ from .study import Contender, SearchStudy, by_trial, check_request, summarise, t
 from .task_map import task_map
 from .units import Settings, run_units
 
-COLD = ("bo", "evolution", "random")
+COLD = ("gp-ei", "bo", "evolution", "random")
 WARM = ("meta-bo", "meta-evolution", "catch")
 BEST_SHARE = 0.001  # of a table's architectures: what a search is to reach
 
@@ -50,13 +50,12 @@ class Method:
     problem : Problem
         The held-out task; a warm method reads the table's other tasks, and of this one its name
         only.
-    steps, seed : int
+    seed : int
         Of learning.
     """
 
     name: str
     problem: Problem
-    steps: int
     seed: int
 
     def __call__(
@@ -66,7 +65,7 @@ class Method:
         del objectives
         if self.name in COLD:
             return _cold(self.name, space, pool, seed)
-        experience = _experience(self.problem, self.steps, self.seed)
+        experience = _experience(self.problem, self.seed)
         return warm_searcher(self.name, experience, pool=pool, seed=seed)
 
 
@@ -77,6 +76,11 @@ def _cold(name: str, space: Space, pool: Codes | None, seed: int) -> Searcher:
 
     if name == "bo":
         return BayesianOptimisation(space, pool=pool, seed=seed)
+    if name == "gp-ei":
+        from ..predictors.kernels import GaussianProcess
+
+        plain = GaussianProcess(space)
+        return BayesianOptimisation(space, predictor=plain, pool=pool, seed=seed)
     if name == "evolution":
         return RegularisedEvolution(space, pool=pool, seed=seed)
     return RandomSearch(space, pool=pool, seed=seed)
@@ -104,7 +108,7 @@ def warm_searcher(
     --------
     >>> import nasurge
     >>> from nasurge.search.experience import learn_table
-    >>> known = learn_table(nasurge.load_table("nbgraph"), "cora", tasks=["citeseer"], steps=5)
+    >>> known = learn_table(nasurge.load_table("nbgraph"), "cora", tasks=["citeseer"])
     >>> warm_searcher("meta-bo", known, seed=0).ask(2).shape
     (2, 5)
     """
@@ -114,24 +118,26 @@ def warm_searcher(
         from .contextual import CATCH
 
         return CATCH(experience, _controller(experience), pool=pool, seed=seed)
-    from .meta_evolution import MetaBayes, MetaEvolution
-
     if name == "meta-bo":
+        from .meta_bayes import MetaBayes
+
         return MetaBayes(experience, pool=pool, seed=seed)
+    from .meta_evolution import MetaEvolution
+
     return MetaEvolution(experience, pool=pool, seed=seed)
 
 
 # What was learnt last in this process: trials of one held-out task follow one another.
-_LEARNT: dict[tuple[str, str, int, int], Experience] = {}
+_LEARNT: dict[tuple[str, str, int], Experience] = {}
 _TRAINED: dict[int, Any] = {}
 
 
-def _experience(problem: Problem, steps: int, seed: int) -> Experience:
+def _experience(problem: Problem, seed: int) -> Experience:
     """Return what the tasks teach that are not held out; learnt once in a process."""
-    key = (problem.table.digest, problem.task, steps, seed)
+    key = (problem.table.digest, problem.task, seed)
     if key not in _LEARNT:
         _LEARNT.clear()
-        _LEARNT[key] = learn_table(problem.table, problem.task, steps=steps, seed=seed)
+        _LEARNT[key] = learn_table(problem.table, problem.task, seed=seed)
     return _LEARNT[key]
 
 
@@ -147,12 +153,11 @@ def _controller(experience: Experience) -> Any:
 
 def meta_tables(
     problems: Sequence[Problem],
-    methods: Sequence[str] = (*COLD[:2], *WARM),
+    methods: Sequence[str] = (*COLD[:3], *WARM),
     *,
     budget: int = 100,
     trials: int = 10,
     batch: int = 1,
-    steps: int = 1000,
     seed: int = 0,
     jobs: int = -1,
     out: Path | None = None,
@@ -171,8 +176,6 @@ def meta_tables(
     methods : sequence of str
         Of ``COLD`` and ``WARM``; the cold ones are what the others are compared with.
     budget, trials, batch : int
-    steps : int
-        Of learning the features that tasks share.
     seed, jobs, out, command, progress
         As for ``search_tables``.
 
@@ -203,7 +206,6 @@ def meta_tables(
         "budget": budget,
         "trials": trials,
         "batch": batch,
-        "steps": steps,
         "seed": seed,
         "versions": versions(),
     }
@@ -213,7 +215,7 @@ def meta_tables(
     units: dict[str, tuple[Any, ...]] = {}
     for p in problems:
         for name in methods:
-            contender = Contender(name, None, Method(name, p, steps, seed))
+            contender = Contender(name, None, Method(name, p, seed))
             for trial in range(trials):
                 units[f"{p.address} {name} trial={trial}"] = (p, contender, trial, settings)
     rows = run_units(

@@ -11,10 +11,15 @@ from nasurge.data.spaces import make_space
 from nasurge.data.tables import Column, Table, build_table
 from nasurge.errors import LabelError, ParameterError, UnknownNameError
 from nasurge.meta import meta_study
+from nasurge.predictors.feature_groups import function_groups
+from nasurge.predictors.grouped import GroupedGP
+from nasurge.registry import make_searcher
+from nasurge.search.base import Values
 from nasurge.search.contextual import CATCH, meta_train
 from nasurge.search.experience import Experience, earlier_problems, learn_table, learn_tasks
-from nasurge.search.meta_evolution import MetaBayes, MetaEvolution
-from nasurge.search.meta_study import WARM, warm_searcher
+from nasurge.search.meta_bayes import TERMS, MetaBayes, learnt_priors
+from nasurge.search.meta_evolution import MetaEvolution
+from nasurge.search.meta_study import WARM, Method, warm_searcher
 from nasurge.search.task_map import map_picture, task_map
 from nasurge.testing.searcher import searcher_contract
 
@@ -28,7 +33,7 @@ def known() -> Experience:
         "convolutions": (codes, (codes >= 2).sum(axis=1) + 0.01 * codes.sum(axis=1)),
         "skips": (codes, (codes == 1).sum(axis=1)),
     }
-    return learn_tasks(SPACE, tasks, steps=30, seed=0)
+    return learn_tasks(SPACE, tasks, seed=0)
 
 
 def made_table(held_out_seed: int) -> Table:
@@ -56,9 +61,8 @@ def test_every_method_keeps_the_contract_of_searchers(method: str, known: Experi
 
 @pytest.mark.parametrize("method", WARM)
 def test_values_of_the_held_out_task_change_nothing_before_the_first_tell(method: str) -> None:
-    first, second = (learn_table(made_table(k), "c", steps=5, seed=0) for k in (0, 1))
+    first, second = (learn_table(made_table(k), "c", seed=0) for k in (0, 1))
     assert np.array_equal(first.scores, second.scores)
-    assert np.array_equal(first.features, second.features)
     made = [
         CATCH(each, meta_train(each, steps=5, seed=0), seed=0)
         if method == "catch"
@@ -108,21 +112,56 @@ def test_the_mutation_distribution_prefers_what_the_best_have(known: Experience)
     assert (shares > 0.01).all()
 
 
+def test_a_search_that_is_misled_turns_cold(known: Experience) -> None:
+    codes = SPACE.sample(40, seed=3)
+
+    def trust(values: Values) -> float:
+        searcher = MetaBayes(known, seed=0)
+        assert searcher.trust == 1.0
+        searcher.tell(codes, values)
+        searcher.ask(1)
+        return searcher.trust
+
+    misleading = np.random.default_rng(0).permutation(known.scores[0])[known.rows(codes)]
+    assert trust(known.scores[0][known.rows(codes)]) > 0.9
+    assert trust(codes[:, 0] + 0.1 * codes[:, 3] + 0.01 * misleading) < 0.5
+
+
+def test_priors_have_a_place_for_every_hyperparameter(known: Experience) -> None:
+    plain = function_groups(SPACE, known.codes)[1]
+    groups = {**plain, **known.groups(known.codes)}
+    for terms, prior, names in zip(TERMS, learnt_priors(known), (groups, plain), strict=True):
+        assert prior is not None
+        assert prior[0].shape == prior[1].shape == (GroupedGP(terms(names)).n_hyperparameters,)
+        assert (prior[1] >= 0.3).all()
+    assert learnt_priors(known.without(0)) == (None, None)
+
+
+def test_cold_gp_ei_is_the_search_that_users_can_run() -> None:
+    named = make_searcher("bo", SPACE, predictor="gp", seed=0)
+    cold = Method("gp-ei", make_problem(made_table(0), "c"), 0)(SPACE, pool=None, seed=0)
+    for searcher in (named, cold):
+        for _ in range(3):
+            codes = searcher.ask(3)
+            searcher.tell(codes, codes.sum(axis=1))
+    assert np.array_equal(named.codes_, cold.codes_)
+
+
 def test_too_little_to_learn_from_is_a_clear_error(nbgraph: Table) -> None:
     codes = SPACE.sample(60, seed=0)
     with pytest.raises(ParameterError, match="at least one earlier task"):
         learn_tasks(SPACE, {})
     with pytest.raises(LabelError, match="'flat' has"):
-        learn_tasks(SPACE, {"flat": (codes, np.ones(60))}, steps=1)
+        learn_tasks(SPACE, {"flat": (codes, np.ones(60))})
     with pytest.raises(LabelError, match="'few' has 5"):
-        learn_tasks(SPACE, {"few": (codes[:5], np.arange(5))}, steps=1)
+        learn_tasks(SPACE, {"few": (codes[:5], np.arange(5))})
     with pytest.raises(ParameterError, match="no task to learn from"):
         learn_table(nbgraph, "cora", tasks=["nothing"])
 
 
 def test_the_study_reports_every_method_and_the_savings(tmp_path: Path) -> None:
     problem = make_problem(made_table(0), "c")
-    settings = {"budget": 8, "trials": 2, "steps": 5, "jobs": 1}
+    settings = {"budget": 8, "trials": 2, "jobs": 1}
     found = meta_study([problem], "evolution,meta-bo,meta-evolution", out=tmp_path, **settings)
     assert [e["method"] for e in found.summary] == ["evolution", "meta-bo", "meta-evolution"]
     for entry in found.summary:

@@ -28,9 +28,9 @@ def tables(
         str,
         typer.Option(
             "--methods",
-            help="Of meta-bo, meta-evolution, catch, and the cold bo, evolution and random.",
+            help="Warm: meta-bo, meta-evolution, catch. Cold: gp-ei, bo, evolution, random.",
         ),
-    ] = "bo,evolution,meta-bo,meta-evolution,catch",
+    ] = "gp-ei,bo,evolution,meta-bo,meta-evolution,catch",
     budget: Annotated[
         int, typer.Option("--budget", "-b", min=1, help="Architectures evaluated per trial.")
     ] = 100,
@@ -38,9 +38,6 @@ def tables(
     batch: Annotated[
         int, typer.Option("--batch", min=1, help="Architectures asked for at once.")
     ] = 1,
-    steps: Annotated[
-        int, typer.Option("--steps", min=1, help="Of learning the features that tasks share.")
-    ] = 1000,
     seed: SeedOption = 0,
     jobs: Jobs = -1,
     out: Out = None,
@@ -64,7 +61,6 @@ def tables(
                 budget=budget,
                 trials=trials,
                 batch=batch,
-                steps=steps,
                 seed=seed,
                 jobs=jobs,
                 out=out,
