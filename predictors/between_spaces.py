@@ -106,6 +106,13 @@ def common_features(space: Space, codes: Codes) -> Matrix:
 
 
 @cache
+def told_apart(space: Space) -> float:
+    """Return how many different rows of ``Common`` there are, as a share of the functions drawn."""
+    rows = np.unique(space.canonical(space.sample(1000, seed=0)), axis=0)
+    return len(np.unique(common_features(space, rows).round(6), axis=0)) / len(rows)
+
+
+@cache
 def _scales(space: Space) -> tuple[Matrix, Matrix]:
     """Return centre and inverse deviation of every common number over a space; 0 if constant."""
     count = min(space.n_codes, _REFERENCE_ROWS)

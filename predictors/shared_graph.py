@@ -13,7 +13,7 @@ from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space
 from ..errors import LabelError
 from .base import Scores
-from .between_spaces import Elsewhere
+from .between_spaces import Elsewhere, told_apart
 from .labels import Blended, Labels
 from .task_prior import ENOUGH, POOL, checked_vectors, labels_by_task, shares
 from .transfer_base import Matrix, TransferPredictor
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .graph_vocabulary import TaskNetwork
 
 _EFFECT, _REST = 0.3, 1.3  # variances of a task's effect, and of the rest of a label
+_TELLS = 0.05  # least share of a space's architectures that the vocabulary tells apart
 _REFERENCE = 1000  # unlabelled architectures that say what is usual
 # Hyperparameters of a new task that are averaged: how far its vector may be from the earlier
 # ones', as a share of the mean vector's length, and the noise of its labels.
@@ -248,6 +249,16 @@ class TransferGraph(TransferPredictor):
         self.vector = vector
         self.labels = labels
         self.seed = seed
+
+    @property
+    def refusal(self) -> str | None:
+        """Why it cannot serve: as ``transfer``, or its space looks all alike in kinds and depths."""
+        if told_apart(self.space) < _TELLS:
+            return (
+                f"architectures of {self.space} look alike by kinds and depths of operations, "
+                "which is all that a network of many spaces sees: take transfer"
+            )
+        return super().refusal
 
     def _new_prior(self) -> GraphPrior:
         return GraphPrior(self.space, seed=self.seed)
