@@ -65,8 +65,9 @@ def adapt(
     """Adapt a meta-trained search to the classes of a task, from some images of each.
 
     The images that are learnt from make episodes of their own: some of each class as support, the
-    others as queries. By these the population, which is the prior, is measured, and evolves; the
-    best encoding then takes gradient steps on such episodes. With one image a class there are no
+    others as queries. By these the population, which is the prior, is measured, and evolves. Its
+    best takes the place of the meta-trained encoding if it is better beyond doubt, and takes
+    gradient steps on such episodes. With one image a class there are no
     such episodes, and the meta-trained encoding only learns its last layer.
 
     Parameters
@@ -172,8 +173,21 @@ def _evolve(search: ATNAS, own: EpisodeSampler, generations: int, rng: np.random
     population.begin(np.unique(prior, axis=0), fitness)
     for _ in range(generations):
         population.evolve(fitness, search.offspring, rng)
-    search.encoding = population.members[0]
+    best = population.members[0]
+    if _is_better(search, best, own.draw(2 * fitness.episodes)):
+        search.encoding = best
     return fitness.measured
+
+
+def _is_better(search: ATNAS, code: Codes, episodes: Episodes) -> bool:
+    """Return whether an encoding beats the meta-trained one beyond doubt, episode by episode.
+
+    The weights have learnt most for the meta-trained one, and the best of many by few episodes is
+    partly lucky.
+    """
+    old, new = search.each(np.stack([search.encoding, code]), episodes)
+    error = np.std(new - old, ddof=1) / np.sqrt(len(new))
+    return bool(np.mean(new - old) > 2 * error)
 
 
 class _Fitness:

@@ -281,11 +281,16 @@ class ATNAS:
 
     def fitness(self, codes: Codes, episodes: Episodes) -> Values:
         """Return which share of the queries each encoding answers rightly after adaptation."""
-        found = np.empty(len(codes))
+        found: Values = self.each(codes, episodes).mean(axis=1)
+        return found
+
+    def each(self, codes: Codes, episodes: Episodes) -> Values:
+        """Return the same of every episode, shape (n, episodes)."""
+        found = np.empty((len(codes), len(episodes.classes)))
         for row, code in enumerate(codes):  # each is a network of its own
             with torch.no_grad():
                 answers = self.learner(code).logits(episodes).argmax(dim=2).cpu().numpy()
-            found[row] = np.mean(answers == episodes.query_y)
+            found[row] = np.mean(answers == episodes.query_y, axis=1)
         return found
 
     def _best(self) -> Codes:
