@@ -252,7 +252,7 @@ class TransferGraph(TransferPredictor):
 
     @property
     def refusal(self) -> str | None:
-        """Why it cannot serve: as ``transfer``, or its space looks all alike in kinds and depths."""
+        """Why it cannot serve: as ``transfer``, or its space looks alike in kinds and depths."""
         if told_apart(self.space) < _TELLS:
             return (
                 f"architectures of {self.space} look alike by kinds and depths of operations, "
