@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..data.files import atomic_write
-from ..errors import DataFileError, StorageError
+from ..errors import DataFileError, ParameterError, StorageError
 
 State = tuple[dict[str, Tensor], dict[str, Any]]
 
@@ -84,3 +84,29 @@ def load_optimiser_state(
         weight, _, name = key.partition(".")
         state.setdefault(int(weight), {})[name] = value
     optimiser.load_state_dict({"state": state, "param_groups": about["groups"]})
+
+
+def own_checkpoint(path: Path, about: Mapping[str, Any]) -> State | None:
+    """Return tensors and state of a checkpoint of the same run, or None if there is no file.
+
+    Raises
+    ------
+    ParameterError
+        If it is of a run with other arguments.
+    DataFileError, StorageError
+        As ``read_checkpoint``.
+    """
+    if (found := read_checkpoint(path)) is None:
+        return None
+    known = found[1].get("about", {})
+    if changed := [name for name in about if known.get(name) != about[name]]:
+        raise ParameterError(
+            f"{path} is the checkpoint of another run: {', '.join(changed)} differ; give the "
+            "arguments it had, seed included, or another file"
+        )
+    return found
+
+
+def below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with ``prefix``, without it."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

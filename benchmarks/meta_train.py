@@ -15,8 +15,14 @@ from torch import Tensor, nn
 
 from ..data.episodes import Episodes, EpisodeSampler, ImageClasses
 from ..errors import ParameterError
-from .checkpoints import State, load_optimiser_state, optimiser_state, write_checkpoint
-from .supernet_train import below, own_checkpoint
+from .checkpoints import (
+    State,
+    below,
+    load_optimiser_state,
+    optimiser_state,
+    own_checkpoint,
+    write_checkpoint,
+)
 
 _WARM_UP = 20  # meta-steps over which the rate rises
 

@@ -19,10 +19,10 @@ from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes
 from ..errors import MissingExtraError, ParameterError, UnknownNameError
 from .checkpoints import (
-    State,
+    below,
     load_optimiser_state,
     optimiser_state,
-    read_checkpoint,
+    own_checkpoint,
     write_checkpoint,
 )
 from .epochs import Batches, Progress, on_device
@@ -255,32 +255,6 @@ def image_batches(
     mirrored = channels > 1 if flip is None else flip
     moved = height // 8 if shift is None else shift
     return Batches(*train, batch_size, mirrored, moved, layout, drawn)
-
-
-def own_checkpoint(path: Path, about: Mapping[str, Any]) -> State | None:
-    """Return tensors and state of a checkpoint of the same run, or None if there is no file.
-
-    Raises
-    ------
-    ParameterError
-        If it is of a run with other arguments.
-    DataFileError, StorageError
-        As ``read_checkpoint``.
-    """
-    if (found := read_checkpoint(path)) is None:
-        return None
-    known = found[1].get("about", {})
-    if changed := [name for name in about if known.get(name) != about[name]]:
-        raise ParameterError(
-            f"{path} is the checkpoint of another run: {', '.join(changed)} differ; give the "
-            "arguments it had, seed included, or another file"
-        )
-    return found
-
-
-def below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Return the tensors whose names begin with ``prefix``, without it."""
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 class _Training:

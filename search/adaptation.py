@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from copy import deepcopy
 from dataclasses import dataclass
@@ -67,8 +68,8 @@ def adapt(
     The images that are learnt from make episodes of their own: some of each class as support, the
     others as queries. By these the population, which is the prior, is measured, and evolves. Its
     best takes the place of the meta-trained encoding if it is better beyond doubt, and takes
-    gradient steps on such episodes. With one image a class there are no
-    such episodes, and the meta-trained encoding only learns its last layer.
+    gradient steps on such episodes. With one image a class there are no such episodes, and the
+    meta-trained encoding only learns its last layer.
 
     Parameters
     ----------
@@ -85,7 +86,8 @@ def adapt(
     Raises
     ------
     ParameterError
-        If a number is outside its range, or the search is for another number of classes.
+        If a number is outside its range, the search is for another number of classes, or
+        the gradient steps diverge.
     LabelError
         If a class has no image beside the ``shots``; the message names it.
 
@@ -214,7 +216,11 @@ def _descend(search: ATNAS, own: EpisodeSampler, steps: int) -> None:
     optimiser = torch.optim.Adam(weights, _RATE)
     tasks = _affordable(own, _STEP_IMAGES, _TASKS)
     for _ in range(steps):
-        _, directions = learner.slopes(own.draw(tasks))
+        loss, directions = learner.slopes(own.draw(tasks))
+        if not math.isfinite(loss):
+            raise ParameterError(
+                f"the gradient steps on {own.data.name} diverged: give steps=0, or fewer"
+            )
         for weight, direction in zip(weights, directions, strict=True):
             weight.grad = direction
         optimiser.step()

@@ -10,11 +10,10 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from ..benchmarks.checkpoints import State
+from ..benchmarks.checkpoints import State, below
 from ..benchmarks.few_shot import FewShotLearner, Rule, check_steps
 from ..benchmarks.few_shot_supernet import FewShotSupernet
 from ..benchmarks.supernet_layers import uniform_codes
-from ..benchmarks.supernet_train import below
 from ..data.episodes import Episodes, EpisodeSampler
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space

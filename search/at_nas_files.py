@@ -42,7 +42,6 @@ def save_search(path: Path, search: ATNAS, made: Mapping[str, Any], trained: Seq
     search.encoding  # noqa: B018 - chosen now, if the meta-training did not come so far
     tensors, about = search.state()
     described = {**search.describe(), "chosen": about["chosen"]}
-    described |= {"rule": search.rule, "steps": search.steps}
     kept = {"format": FORMAT, "search": described, "made": dict(made), "trained": list(trained)}
     write_checkpoint(path, tensors, {"at-nas": kept})
 

@@ -16,12 +16,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..benchmarks.checkpoints import (
+    below,
     load_optimiser_state,
     optimiser_state,
+    own_checkpoint,
     write_checkpoint,
 )
 from ..benchmarks.supernet import Supernet
-from ..benchmarks.supernet_train import below, image_batches, own_checkpoint
+from ..benchmarks.supernet_train import image_batches
 from ..data.images import Images
 from ..data.seeds import Seed, as_generator, torch_seed
 from ..data.spaces import Codes, Space

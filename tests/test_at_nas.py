@@ -346,7 +346,10 @@ def test_the_commands(tmp_path) -> None:
     row = json.loads(done.stdout)["summary"][0]
     assert row["classes"] == 4
     assert row["evaluations"] > 0
-    assert "right" in run("adapt", own, "--images", "digits", "--generations", "0").output
+    assert "right" in run("adapt", path, "--images", "digits", "--generations", "0").output
+    done = run("evaluate", own, *asked)  # it has learnt from images of all ten digits
+    assert done.exit_code == 2
+    assert "0 of the 10" in done.stderr
 
 
 def test_the_shipped_search_answers_without_a_file() -> None:

@@ -44,7 +44,14 @@ def adapt(
     with reported_errors():
         from ..data.episodes import load_classes
         from ..search.adaptation import adapt as adapt_search
-        from ..search.at_nas_files import fitting, load_search, named, save_search, unseen
+        from ..search.at_nas_files import (
+            class_keys,
+            fitting,
+            load_search,
+            named,
+            save_search,
+            unseen,
+        )
 
         meta, about = load_search(search)
         data = fitting(load_classes(images, size=size or meta.supernet.sizes["size"]), meta)
@@ -69,7 +76,7 @@ def adapt(
         }
         if out:
             made = {**about["made"], "adapted": {**row, "command": typed_command()}}
-            save_search(out, found.search, made, about["trained"])
+            save_search(out, found.search, made, [*about["trained"], *class_keys(task)])
         if as_json:
             emit({"summary": [row], "search": str(out) if out else None})
             return
