@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -14,7 +14,12 @@ from ..predictors.feature_groups import function_groups
 from ..predictors.grouped import GroupedGP, Groups, Term
 from ..predictors.labels import Blended
 from .base import Values
-from .bayes import BayesianOptimisation, Chosen, FunctionProcess, cold_terms
+from .bayes import (
+    BayesianOptimisation,
+    Chosen,
+    FunctionProcess,
+    log_expected_improvement,
+)
 from .experience import Experience
 
 # Means and deviations of the logarithms of hyperparameters.
@@ -32,12 +37,9 @@ def warm_terms(groups: Groups) -> list[Term]:
     return [Term(smooth, 1.5), *(Term((name,), 0) for name in ("structure", *_FROM_EARLIER))]
 
 
-TERMS = (warm_terms, cold_terms)
-
-
 @lru_cache(maxsize=4)
-def learnt_priors(experience: Experience) -> tuple[Learnt | None, ...]:
-    """Return what hyperparameters the earlier tasks had: one prior each for ``TERMS``.
+def learnt_prior(experience: Experience) -> Learnt | None:
+    """Return what hyperparameters of ``warm_terms`` the earlier tasks had.
 
     Every earlier task is taken for new in its turn and searched with the experience of the others:
     the hyperparameters are fitted to labels of which half are drawn anywhere, half among what the
@@ -49,8 +51,8 @@ def learnt_priors(experience: Experience) -> tuple[Learnt | None, ...]:
 
     Returns
     -------
-    tuple of (means, deviations)
-        None where a single task has no others.
+    means, deviations : float arrays
+        Of the logarithms; None where a single task has no others.
 
     References
     ----------
@@ -58,10 +60,10 @@ def learnt_priors(experience: Experience) -> tuple[Learnt | None, ...]:
     2109.08215 (priors fitted to earlier tasks).
     """
     if len(experience.tasks) < 2:
-        return (None,) * len(TERMS)
+        return None
     rng = np.random.default_rng(0)
     plain = function_groups(experience.space, experience.codes)[1]
-    found: list[list[Values]] = [[] for _ in TERMS]
+    thetas: list[Values] = []
     for task, scores in enumerate(experience.scores):
         others = experience.without(task)
         ranking = np.argsort(-others.expected(np.ones(len(others.tasks))), kind="stable")
@@ -69,17 +71,11 @@ def learnt_priors(experience: Experience) -> tuple[Learnt | None, ...]:
         for _ in range(_DRAWS):
             drawn = [rng.choice(among, _ROWS // 2, replace=False) for among in (ranking, best)]
             rows = np.unique(np.concatenate(drawn))
-            cold = {name: group[rows] for name, group in plain.items()}
-            warm = {**cold, **others.groups(experience.codes[rows])}
+            structure = {name: group[rows] for name, group in plain.items()}
+            groups = {**structure, **others.groups(experience.codes[rows])}
             z = Blended().fit(scores[rows]).transform(scores[rows])
-            for thetas, terms, groups in zip(found, TERMS, (warm, cold), strict=True):
-                thetas.append(GroupedGP(terms(groups)).fit(groups, z).theta_)
-    return tuple(_moments(np.array(thetas)) for thetas in found)
-
-
-def _moments(thetas: Values) -> Learnt:
-    """Return means and deviations of the columns, the latter of at least ``_LEAST``."""
-    return thetas.mean(axis=0), np.sqrt(thetas.var(axis=0) + _LEAST**2)
+            thetas.append(GroupedGP(warm_terms(groups)).fit(groups, z).theta_)
+    return np.mean(thetas, axis=0), np.sqrt(np.var(thetas, axis=0) + _LEAST**2)
 
 
 class GatedProcess:
@@ -127,12 +123,9 @@ class GatedProcess:
             process.forget_expected()
 
     def posterior(self) -> tuple[Values, Values]:
-        """Return mean and deviation of the mixture for every candidate, in transformed labels."""
-        found = [process.posterior() for process in self._processes]
-        means, deviations = np.array(found).transpose(1, 0, 2)
-        mean = self.weights_ @ means
-        square = self.weights_ @ (means**2 + deviations**2)
-        return mean, np.sqrt(np.maximum(square - mean**2, 1e-12))
+        """Return mean and deviation of every candidate by each process, each (processes, m)."""
+        means, deviations = np.array([each.posterior() for each in self._processes]).swapaxes(0, 1)
+        return means, deviations
 
 
 class MetaBayes(BayesianOptimisation):
@@ -140,10 +133,10 @@ class MetaBayes(BayesianOptimisation):
 
     Two Gaussian processes: that of ``BayesianOptimisation``, and one that beside structure has the
     scores on the earlier tasks (linear kernels of their mean and of how each task differs from it:
-    which tasks count follows from the values told). The prior of their hyperparameters is what the
-    earlier tasks themselves had, each left out in its turn. Each process has the weight with which
-    it tells the told values from each other. The search begins with the best of the tasks' mean
-    and of random mixtures of them.
+    which tasks count follows from the values told). The prior of the latter's hyperparameters is
+    what the earlier tasks themselves had, each left out in its turn. The improvement that a process
+    expects counts as well as it tells the told values from each other. The search begins with the
+    best of the tasks' mean and of random mixtures of them.
 
     Parameters
     ----------
@@ -198,12 +191,25 @@ class MetaBayes(BayesianOptimisation):
         started = len(self.values_) + len(self._pending)
         return self._unseen(self.experience.population(started + n + 4, self._rng))[:n]
 
+    def _scores(self, mean: Values, std: Values, best: float) -> Values:
+        """Return the improvement that the processes expect together, of every candidate, (m,).
+
+        That of the mixture itself: a normal distribution of its mean and deviation would be widest
+        where the processes contradict each other, and the search would go there.
+        """
+        from scipy.special import logsumexp
+
+        each = [log_expected_improvement(*one, best) for one in zip(mean, std, strict=True)]
+        earned = self._model.weights_ if isinstance(self._model, GatedProcess) else np.ones(1)
+        return np.asarray(logsumexp(each, axis=0, b=earned[:, None]))
+
     def _process(self, pool: Codes) -> GatedProcess:
-        further: tuple[Callable[[Codes], Groups] | None, ...] = (self.experience.groups, None)
-        priors = learnt_priors(self.experience)
-        return GatedProcess(
-            [
-                FunctionProcess(self.space, pool, self.labels, further=more, terms=t, prior=prior)
-                for more, t, prior in zip(further, TERMS, priors, strict=True)
-            ]
+        warm = FunctionProcess(
+            self.space,
+            pool,
+            self.labels,
+            further=self.experience.groups,
+            terms=warm_terms,
+            prior=learnt_prior(self.experience),
         )
+        return GatedProcess([warm, FunctionProcess(self.space, pool, self.labels)])

@@ -16,7 +16,7 @@ from .base import Values
 from .evolution import GuidedEvolution
 from .experience import Experience
 from .guided import best_told
-from .meta_bayes import learnt_priors, warm_terms
+from .meta_bayes import learnt_prior, warm_terms
 
 
 class ExperiencedProcess:
@@ -45,7 +45,7 @@ class ExperiencedProcess:
         """
         labels = check_labels(y, len(codes), minimum=3, who="a search")
         groups = self._groups(codes)
-        self.process_ = GroupedGP(warm_terms(groups), learnt=learnt_priors(self.experience)[0])
+        self.process_ = GroupedGP(warm_terms(groups), learnt=learnt_prior(self.experience))
         self.process_.fit(groups, Blended().fit(labels).transform(labels))
         return self
 

@@ -15,9 +15,10 @@ from nasurge.predictors.feature_groups import function_groups
 from nasurge.predictors.grouped import GroupedGP
 from nasurge.registry import make_searcher
 from nasurge.search.base import Values
+from nasurge.search.bayes import log_expected_improvement
 from nasurge.search.contextual import CATCH, meta_train
 from nasurge.search.experience import Experience, earlier_problems, learn_table, learn_tasks
-from nasurge.search.meta_bayes import TERMS, MetaBayes, learnt_priors
+from nasurge.search.meta_bayes import MetaBayes, learnt_prior, warm_terms
 from nasurge.search.meta_evolution import MetaEvolution
 from nasurge.search.meta_study import WARM, Method, best_values, warm_searcher
 from nasurge.search.task_map import map_picture, task_map
@@ -127,14 +128,27 @@ def test_a_search_that_is_misled_turns_cold(known: Experience) -> None:
     assert trust(codes[:, 0] + 0.1 * codes[:, 3] + 0.01 * misleading) < 0.5
 
 
-def test_priors_have_a_place_for_every_hyperparameter(known: Experience) -> None:
-    plain = function_groups(SPACE, known.codes)[1]
-    groups = {**plain, **known.groups(known.codes)}
-    for terms, prior, names in zip(TERMS, learnt_priors(known), (groups, plain), strict=True):
-        assert prior is not None
-        assert prior[0].shape == prior[1].shape == (GroupedGP(terms(names)).n_hyperparameters,)
-        assert (prior[1] >= 0.3).all()
-    assert learnt_priors(known.without(0)) == (None, None)
+def test_expected_improvements_count_as_their_processes_do(known: Experience) -> None:
+    codes = SPACE.sample(20, seed=3)
+    searcher = MetaBayes(known, seed=0)
+    searcher.tell(codes, known.scores[0][known.rows(codes)] + 0.3 * (codes == 1).sum(axis=1))
+    searcher.ask(1)
+    means, deviations = np.array([[0.0, 1.0], [0.5, -9.0]]), np.array([[1.0, 0.1], [0.2, 1.0]])
+    each = [log_expected_improvement(*one, 0.7) for one in zip(means, deviations, strict=True)]
+    shares = np.array([searcher.trust, 1 - searcher.trust])
+    assert 0 < searcher.trust < 1
+    found = np.exp(searcher._scores(means, deviations, 0.7))
+    assert found == pytest.approx(shares @ np.exp(each))
+
+
+def test_the_prior_has_a_place_for_every_hyperparameter(known: Experience) -> None:
+    groups = {**function_groups(SPACE, known.codes)[1], **known.groups(known.codes)}
+    prior = learnt_prior(known)
+    assert prior is not None
+    process = GroupedGP(warm_terms(groups))
+    assert prior[0].shape == prior[1].shape == (process.n_hyperparameters,)
+    assert (prior[1] >= 0.3).all()
+    assert learnt_prior(known.without(0)) is None
 
 
 def test_cold_gp_ei_is_the_search_that_users_can_run() -> None:
