@@ -13,6 +13,8 @@ from ..errors import ParameterError
 
 Matrix = NDArray[np.float64]
 Groups = dict[str, Matrix]
+# Features scaled by the hyperparameters of one term, and their squared norms under a Matern.
+Embedded = tuple[Matrix, Matrix | None]
 
 _ROWS_AT_ONCE = 512
 _JITTER = 1e-6
@@ -194,7 +196,44 @@ class GroupedGP:
 
     def kernel(self, a: Groups, b: Groups) -> Matrix:
         """Return the fitted kernel without noise, shape (rows of a, rows of b)."""
-        return self._kernel(self.theta_, *self._between(a, b))[0]
+        return self.between(self.embedded(a), self.embedded(b))
+
+    def embedded(self, groups: Groups) -> list[Embedded]:
+        """Return rows as the kernel sees them, to be kept for many calls of ``between``."""
+        found: list[Embedded] = []
+        at = 0
+        for term in self.terms:
+            log_amplitude = self.theta_[at]
+            at += 1
+            if not term.smoothness:
+                joined = np.concatenate([groups[g] for g in term.groups], axis=1)
+                found.append((np.exp(log_amplitude / 2) * joined, None))
+                continue
+            lengths = np.exp(self.theta_[at : at + len(term.groups)])
+            at += len(term.groups)
+            joined = np.concatenate([groups[g] for g in term.groups], axis=1)
+            joined /= np.repeat(lengths, [groups[g].shape[1] for g in term.groups])
+            found.append((joined, np.einsum("ij,ij->i", joined, joined)))
+        return found
+
+    def between(self, a: Sequence[Embedded], b: Sequence[Embedded]) -> Matrix:
+        """Return the fitted kernel without noise of embedded rows.
+
+        Distances add over the groups, so that one product of matrices per term has them all.
+        """
+        at, total = 0, np.zeros((len(a[0][0]), len(b[0][0])))
+        for term, (left, left_squares), (right, right_squares) in zip(
+            self.terms, a, b, strict=True
+        ):
+            inner = left @ right.T
+            if left_squares is None or right_squares is None:
+                total += inner
+            else:
+                squares = left_squares[:, None] - 2 * inner + right_squares
+                values, _ = _matern(np.maximum(squares, 0, out=squares), term.smoothness)
+                total += np.exp(self.theta_[at]) * values
+            at += 1 + (len(term.groups) if term.smoothness else 0)
+        return total
 
     def predict(self, groups: Groups) -> tuple[Matrix, Matrix]:
         """Return mean and standard deviation of a new label (noise included), each (n,)."""

@@ -63,8 +63,9 @@ class SequentialGP:
         noise = self.process.noise_ * np.eye(len(next(iter(rows.values()))))
         self.rows_ = rows
         self._prior = self.process.prior_variance(self.candidates)
+        self._embedded = self.process.embedded(self.candidates)
         self.factor_ = cholesky(self.process.kernel(rows, rows) + noise, lower=True)
-        between = self.process.kernel(rows, self.candidates)
+        between = self.process.between(self.process.embedded(rows), self._embedded)
         self.cross_ = solve_triangular(self.factor_, between, lower=True, check_finite=False)
         self._unexplained = self._prior - np.einsum("ij,ij->j", self.cross_, self.cross_)
         return self
@@ -81,7 +82,7 @@ class SequentialGP:
         n = len(factor)
         self.factor_ = np.zeros((n + 1, n + 1))
         self.factor_[:n, :n], self.factor_[n, :n], self.factor_[n, n] = factor, left, corner
-        new = (gp.kernel(row, self.candidates) - left @ self.cross_) / corner
+        new = (gp.between(gp.embedded(row), self._embedded) - left @ self.cross_) / corner
         self.cross_ = np.concatenate([self.cross_, new])
         self._unexplained = self._unexplained - new[0] ** 2
         self.rows_ = _joined(self.rows_, row)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from ..benchmarks.checkpoints import State, below
@@ -18,120 +18,24 @@ from ..data.episodes import Episodes, EpisodeSampler
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space
 from ..errors import ParameterError
-from .evolution import GuidedEvolution, RegularisedEvolution
+from .at_nas_population import Contest, Population, Values
 from .guided import Regressor, at_least_one
 
-Values = NDArray[np.float64]
-
-_SEARCH, _FOCUS = 0.2, 0.4  # shares of the meta-training at which evolution and its end begin
+_SEARCH = 0.06  # share of the meta-training at which evolution begins
 _EVERY = 40  # meta-steps between two generations
-_ON_THE_BEST = 0.9  # share of the last steps that train the chosen encoding
-_LONG, _FINALISTS = 10, 4  # times the episodes by which the best few members are told apart
-
-
-class Population:
-    """Encodings that were measured, and which of them are the population.
-
-    Weights change while encodings are compared. Each generation measures the members again, on the
-    episodes of the newcomers, and what the members gained on average is taken from all: values are
-    those that the first generation would have had, means over all measurements of an encoding.
-
-    Parameters
-    ----------
-    space : Space
-    size : int
-        Of the population.
-    predictor : object with ``fit(codes, y)`` and ``predict(codes)``, optional
-        Screens the offspring: of 200 those with the highest predicted values are measured. None:
-        the offspring of tournaments.
-
-    Examples
-    --------
-    >>> from nasurge.data.spaces import make_space
-    >>> population, rng = Population(make_space("nb201"), 5, None), np.random.default_rng(0)
-    >>> for _ in range(20):
-    ...     population.evolve(lambda codes: (codes == 3).sum(axis=1), 5, rng)
-    >>> len(population.codes), float(population.values.max())
-    (100, 6.0)
-    """
-
-    def __init__(self, space: Space, size: int, predictor: Regressor | None) -> None:
-        self.space, self.size, self.predictor = space, size, predictor
-        self.codes: Codes = np.empty((0, space.n_variables), dtype=np.int8)
-        self.sums = np.empty(0)
-        self.counts = np.empty(0, dtype=np.int64)
-
-    @property
-    def values(self) -> Values:
-        """Mean value of every measured encoding."""
-        return self.sums / np.maximum(1, self.counts)
-
-    @property
-    def rows(self) -> NDArray[np.int64]:
-        """Which of ``codes`` are the members, the best first: none computes nothing."""
-        alive = self.space.graphs(self.codes).mask[:, 2:].any(axis=1)
-        ranks = np.lexsort((-self.values, ~alive))
-        found: NDArray[np.int64] = ranks[: min(self.size, int(alive.sum()))]
-        return found
-
-    @property
-    def members(self) -> Codes:
-        """The population, the best first, shape (size, d)."""
-        return self.codes[self.rows]
-
-    def begin(self, codes: Codes, fitness: Callable[[Codes], Values]) -> None:
-        """Forget all measurements, and measure these members instead."""
-        self.codes, self.sums = codes.copy(), np.asarray(fitness(codes), dtype=np.float64)
-        self.counts = np.ones(len(codes), dtype=np.int64)
-
-    def evolve(self, fitness: Callable[[Codes], Values], n: int, rng: np.random.Generator) -> None:
-        """Measure ``n`` newcomers, and the members again."""
-        rows, newcomers = self.rows, self._offspring(n, rng)
-        found = np.asarray(fitness(np.concatenate([self.codes[rows], newcomers])), dtype=np.float64)
-        again, values = found[: len(rows)], found[len(rows) :]
-        gained = float(np.mean(again - self.values[rows])) if len(rows) else 0.0
-        self.sums[rows] += again - gained
-        self.counts[rows] += 1
-        self.codes = np.concatenate([self.codes, newcomers])
-        self.sums = np.concatenate([self.sums, values - gained])
-        self.counts = np.concatenate([self.counts, np.ones(len(newcomers), dtype=np.int64)])
-
-    def _offspring(self, n: int, rng: np.random.Generator) -> Codes:
-        """Return ``n`` encodings that were not measured; the first ones are drawn uniformly."""
-        if not len(self.codes):
-            drawn = np.unique(uniform_codes(self.space, 4 * n, rng), axis=0)
-            return rng.permutation(drawn)[:n]
-        if self.predictor is None:
-            aging = RegularisedEvolution(
-                self.space, population_size=self.size, tournament_size=5, seed=rng
-            )
-            best_last = np.argsort(self.values, kind="stable")  # it breeds what was told last
-            aging.tell(self.codes[best_last], self.values[best_last])
-            return aging.ask(n)
-        guided = GuidedEvolution(
-            self.space, self.predictor, population_size=1, parents=self.size, seed=rng
-        )
-        guided.tell(self.codes, self.values)
-        return guided.ask(n)
-
-    def state(self) -> State:
-        """Return what a checkpoint keeps."""
-        arrays = {"codes": self.codes, "sums": self.sums, "counts": self.counts}
-        return {name: torch.from_numpy(array) for name, array in arrays.items()}, {}
-
-    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take back what ``state`` returned."""
-        arrays = {name: tensor.numpy().copy() for name, tensor in tensors.items()}
-        self.codes, self.sums, self.counts = (arrays[k] for k in ("codes", "sums", "counts"))
+# From which share of the meta-training on, how many finalists are trained.
+_FINALISTS = {0.12: 8, 0.15: 4, 0.18: 2, 0.21: 1}
+_ON_THE_BEST = 0.95  # share of the last steps that train the chosen encoding
 
 
 class ATNAS:
     """Across-task search: meta-learned weights of a supernet, evolved encodings of its networks.
 
-    Every meta-step adapts one encoding to some episodes and moves the weights that it used. For
-    the first fifth encodings are drawn uniformly; then they come from a population that evolves
-    every 40 meta-steps by what its members reach after adapting to episodes of classes kept
-    aside; after two fifths the best encoding is chosen, and most steps are its own.
+    Every meta-step adapts one encoding to some episodes and moves the weights that it used. At
+    first encodings are drawn uniformly; then they come from a population that evolves every 40
+    meta-steps by what its members reach after adapting to episodes of classes kept aside; then
+    eight finalists are trained in turn and halved three times (``Contest``), and after a fifth of
+    the training one is chosen, and nearly all steps are its own.
 
     Parameters
     ----------
@@ -207,6 +111,7 @@ class ATNAS:
         self._rng = as_generator(seed)
         self._code = uniform_codes(supernet.space, 1, self._rng)[0]
         self.learner(self._code)  # refuses a wrong rule now
+        self._contest: Contest | None = None
         self._chosen: Codes | None = None
         self._rested = 0  # meta-steps since the last generation
 
@@ -230,7 +135,9 @@ class ATNAS:
     def encoding(self) -> Codes:
         """The chosen encoding, shape (d,); chosen now if the meta-training did not come so far."""
         if self._chosen is None:
-            self._chosen = self._best()
+            if not len(self.population.codes):
+                self.generation()
+            self._chosen = self.population.members[0]
         return self._chosen
 
     @encoding.setter
@@ -252,15 +159,27 @@ class ATNAS:
             self._code = uniform_codes(self.supernet.space, 1, self._rng)[0]
             return
         self._rested += 1
-        if not len(self.population.codes) or (done < _FOCUS and self._rested >= _EVERY):
+        left = [n for share, n in _FINALISTS.items() if done >= share]
+        if not len(self.population.codes) or (not left and self._rested >= _EVERY):
             self.generation()
-        best = done >= _FOCUS and self._rng.random() < _ON_THE_BEST
-        self._code = self.encoding if best else self._rng.choice(self.population.members)
+        members = self.population.members
+        if not left:
+            self._code = self._rng.choice(members)
+        elif self._chosen is None:
+            self._contest = self._contest or Contest(members[: left[0]])
+            self._code = self._contest.next(done, left=left[-1])
+            if left[-1] == 1:
+                self._chosen, self._contest = self._code, None
+        else:
+            best = self._rng.random() < _ON_THE_BEST
+            self._code = self._chosen if best else self._rng.choice(members)
 
     def slopes(self, episodes: Episodes) -> tuple[float, Sequence[Tensor | None]]:
         """Return the query loss of the step's encoding, and by what each weight should move."""
         learner = self.learner(self._code)
         loss, directions = learner.slopes(episodes)
+        if self._contest:
+            self._contest.told(loss)
         found = dict(zip(map(id, learner.learnt()), directions, strict=True))
         return loss, [found.get(id(weight)) for weight in self.learnt()]
 
@@ -292,16 +211,6 @@ class ATNAS:
             found[row] = np.mean(answers == episodes.query_y, axis=1)
         return found
 
-    def _best(self) -> Codes:
-        """Return the best of the first few members, by more episodes than a generation has."""
-        if not len(self.population.codes):
-            self.generation()
-        members = self.population.members[:_FINALISTS]
-        draws = [self._drawn() for _ in range(_LONG)]
-        found = np.mean([self.fitness(members, drawn) for drawn in draws], axis=0)
-        best: Codes = members[np.argmax(found)]
-        return best
-
     def state(self) -> State:
         """Return what a checkpoint keeps: tensors, and JSON values."""
         measured, _ = self.population.state()
@@ -309,6 +218,7 @@ class ATNAS:
         tensors |= {f"population.{k}": v for k, v in measured.items()}
         about = {
             "chosen": None if self._chosen is None else self._chosen.tolist(),
+            "contest": self._contest and self._contest.state(),
             "rested": self._rested,
             "random": self._rng.bit_generator.state,
             "fitness": None if self.fitness_sampler is None else self.fitness_sampler.random_state,
@@ -318,6 +228,7 @@ class ATNAS:
     def load_state(self, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
         """Take back what ``state`` returned."""
         self.load_weights(tensors, about["chosen"])
+        self._contest = Contest.of(about["contest"]) if about["contest"] else None
         self._rested = about["rested"]
         self._rng.bit_generator.state = about["random"]
         if self.fitness_sampler is not None:

@@ -109,6 +109,7 @@ def run(
     batch: int = 1,
     callback: Callable[[Searcher], None] | None = None,
     timeout: float | None = None,
+    goal: float | None = None,
 ) -> Trace:
     """Ask, evaluate and tell until the searcher has been told ``budget`` values.
 
@@ -132,6 +133,8 @@ def run(
         Called with the searcher after every batch: for progress, or to save its ``state_dict``.
     timeout : float, optional
         Seconds after which no further batch is started.
+    goal : float, optional
+        No further batch is started once a value of one objective is at least this.
 
     Returns
     -------
@@ -164,6 +167,8 @@ def run(
     evaluate = Evaluator(searcher, objective)
     while (left := budget - len(searcher.values_)) > 0:
         if timeout is not None and time.monotonic() - start >= timeout:
+            break
+        if goal is not None and (searcher.values_ >= goal).any():
             break
         begin = time.perf_counter()
         try:

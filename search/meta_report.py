@@ -86,8 +86,9 @@ def meta_report(folder: Path) -> Path:
             "Queries to the best 0.1 %",
             "Of the searched column, with 95 % intervals over trials; a trial that misses counts "
             f"{about['budget'] + 1}, so that a mean over such trials is a lower bound (>). Savings "
-            "are shares of the cold search's queries in this run. Warm methods learnt from the "
-            "other tasks of the table, never from the one held out.",
+            "are shares of the cold search's queries in this run. A search ends where it reaches "
+            "the best 0.1 %: the selected architecture and its regret are those of its end. Warm "
+            "methods learnt from the other tasks of the table, never from the one held out.",
             (),
             COLUMNS,
             rows,
@@ -95,7 +96,8 @@ def meta_report(folder: Path) -> Path:
         ),
         Section(
             "Regret against evaluations",
-            "How far the reported value of the selected architecture lies below the table's best.",
+            "How far the reported value of the selected architecture lies below the table's best; "
+            "level from where a search ended.",
             [curves_picture(found["curves"])],
         ),
         Section(

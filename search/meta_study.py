@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +167,7 @@ def meta_tables(
     """Hold out one task after the other, learn from the table's other tasks, and search it.
 
     Every method has the same budget and batches, and the same seeds. What is counted are the
-    queries to the best 0.1 % of the searched column.
+    queries to the best 0.1 % of the searched column: a search ends with the batch that reaches it.
 
     Parameters
     ----------
@@ -207,6 +207,7 @@ def meta_tables(
         "trials": trials,
         "batch": batch,
         "seed": seed,
+        "ends_at": {p.address: best_values(p) for p in problems},
         "versions": versions(),
     }
     folder = out or Path("runs") / f"meta-{fingerprint(about)}"
@@ -214,10 +215,11 @@ def meta_tables(
     settings = Settings(budget, batch, seed)
     units: dict[str, tuple[Any, ...]] = {}
     for p in problems:
+        ending = replace(settings, goal=best_values(p))
         for name in methods:
             contender = Contender(name, None, Method(name, p, seed))
             for trial in range(trials):
-                units[f"{p.address} {name} trial={trial}"] = (p, contender, trial, settings)
+                units[f"{p.address} {name} trial={trial}"] = (p, contender, trial, ending)
     rows = run_units(
         journal, units, trial_rows, settings, jobs=jobs, prepare=_nothing, progress=progress
     )

@@ -306,15 +306,15 @@ def summarise(
                 "predictor": contender.predictor,
             }
             members = groups[tuple(shared.values())]
-            looked = by_trial(members, "search_value")
-            reported = by_trial(members, "report_value")
+            looked = by_trial(members, "search_value", budget)
+            reported = by_trial(members, "report_value", budget)
             selected, oracle = selected_curve(looked, reported), oracle_curve(reported)
             optimum = float(problem.search_values.max())
             best = float(problem.report_values.max())
             reached = queries_to_reach(looked, optimum)
             # The searched value of the incumbent is the running best itself.
             search_regret = optimum - np.fmax.accumulate(looked, axis=1)[:, -1]
-            own = by_trial(members, "search_seconds").sum(axis=1)
+            own = by_trial(members, "search_seconds", rest=0.0).sum(axis=1)
             summary.append(
                 {
                     **shared,
@@ -337,7 +337,7 @@ def summarise(
                         "reached": int((reached <= budget).sum()),
                         "n": len(reached),
                     },
-                    "failures": int(np.isnan(looked).sum()),
+                    "failures": int(np.isnan(by_trial(members, "search_value", rest=0.0)).sum()),
                     "search_seconds": interval(own),
                     **_simulated(members),
                 }
@@ -361,10 +361,17 @@ def _simulated(rows: Sequence[Row]) -> Row:
     return {"simulated_seconds": interval(by_trial(rows, "ended_at").max(axis=1))}
 
 
-def by_trial(rows: Sequence[Row], measure: str) -> NDArray[np.float64]:
-    """Return one measure as an array of shape (trials, queries)."""
-    trials: dict[int, list[tuple[int, float]]] = {}
+def by_trial(
+    rows: Sequence[Row], measure: str, queries: int | None = None, *, rest: float = np.nan
+) -> NDArray[np.float64]:
+    """Return one measure as an array of shape (trials, queries).
+
+    ``rest`` stands after the end of a search that ended before the longest, or before ``queries``.
+    """
+    numbers = {trial: k for k, trial in enumerate(sorted({row["trial"] for row in rows}))}
+    width = queries or 1 + max(row["query"] for row in rows)
+    found = np.full((len(numbers), width), rest)
     for row in rows:
-        value = np.nan if row[measure] is None else row[measure]
-        trials.setdefault(row["trial"], []).append((row["query"], value))
-    return np.array([[v for _, v in sorted(trials[t])] for t in sorted(trials)], dtype=float)
+        value = row[measure]
+        found[numbers[row["trial"]], row["query"]] = np.nan if value is None else value
+    return found

@@ -31,6 +31,8 @@ class Settings:
         Where each search is kept as an Optuna study, and how the names of these begin.
     workers : int or None
         Workers of a simulated search.
+    goal : float or None
+        A value at which a search ends before its budget; not for one kept in a database.
     """
 
     budget: int
@@ -40,6 +42,7 @@ class Settings:
     storage: str | None = None
     name: str | None = None
     workers: int | None = None
+    goal: float | None = None
 
     def trial_seed(self, trial: int) -> int:
         """Return the seed of a trial's searchers."""
@@ -71,7 +74,7 @@ def searched(
         "timeout": left,
     }
     if settings.storage is None:
-        trace = run(searcher, objective, **limits)
+        trace = run(searcher, objective, goal=settings.goal, **limits)
     else:
         trace = run_stored(
             searcher,
@@ -81,7 +84,8 @@ def searched(
             about={"batch": settings.batch, "seed": settings.seed, **about},
             **limits,
         )
-    if len(trace.values) < settings.budget:
+    reached = settings.goal is not None and (trace.values >= settings.goal).any()
+    if len(trace.values) < settings.budget and not reached:
         return None
     kept = slice(settings.budget)  # a study may hold a search that went on further
     return Trace(trace.codes[kept], trace.values[kept], trace.seconds[kept])

@@ -27,8 +27,9 @@ from nasurge.errors import (
     UnknownNameError,
 )
 from nasurge.search.adaptation import adapt
-from nasurge.search.at_nas import ATNAS, Population
+from nasurge.search.at_nas import ATNAS
 from nasurge.search.at_nas_files import class_keys, load_search, save_search, unseen
+from nasurge.search.at_nas_population import Contest, Population
 from nasurge.search.at_nas_training import evaluate_search, train_search
 from nasurge.search.few_shot_study import FewShotTask, few_shot_study
 from nasurge.search.joint_nas import JointLearner
@@ -137,23 +138,43 @@ def test_dead_encodings_are_no_members() -> None:
     assert population.members.tolist() == [CODE]
 
 
-@pytest.mark.parametrize("rule", ["anil", "maml", "reptile"])
-def test_a_stopped_meta_training_ends_with_the_same_weights(rule, digits, tmp_path) -> None:
+def test_finalists_have_the_same_time_and_the_one_of_the_lowest_late_loss_is_left() -> None:
+    codes = np.asarray([[0], [1], [2], [3]], dtype=np.int8)
+    dear, losses = [4.0, 1.0, 1.0, 1.0], {0: [5.0, 5.0], 1: [9.0, 9.0, 9.0, 1.0], 2: [2.0, 4.0]}
+    contest, now, count = Contest(codes), 0.0, np.zeros(4, dtype=int)
+    for _ in range(14):
+        row = int(contest.next(now, left=4)[0])
+        told = losses.get(row, [8.0])
+        contest.told(told[min(count[row], len(told) - 1)])
+        count[row] += 1
+        now += dear[row]
+        contest = Contest.of(json.loads(json.dumps(contest.state())))
+    assert count.tolist() == [2, 4, 4, 4]
+    contest.next(now, left=2)
+    assert contest.codes[:, 0].tolist() == [2, 0]  # of 1 the later half has a mean of 5, told later
+
+
+@pytest.mark.parametrize(
+    ("rule", "steps", "share"),
+    [("anil", 12, 0.6), ("maml", 12, 0.6), ("reptile", 12, 0.6), ("anil", 60, 0.17)],
+)
+def test_a_stopped_meta_training_ends_with_the_same_weights(
+    rule, steps, share, digits, tmp_path
+) -> None:
     whole = search(digits, rule=rule)
-    train(whole, digits)
+    train(whole, digits, steps=steps)
     path = tmp_path / "state"
 
     def stop(done: float) -> None:
-        if done >= 0.6:
+        if done >= share:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(
-            search(digits, rule=rule), digits, checkpoint=path, checkpoint_seconds=0, progress=stop
-        )
+        every = {"checkpoint": path, "checkpoint_seconds": 0, "steps": steps}
+        train(search(digits, rule=rule), digits, progress=stop, **every)
     again = search(digits, rule=rule)
-    history = train(again, digits, checkpoint=path)
-    assert len(history.losses) == 12
+    history = train(again, digits, checkpoint=path, steps=steps)
+    assert len(history.losses) == steps
     for old, new in zip(whole.learnt(), again.learnt(), strict=True):
         assert torch.equal(old, new)
     assert np.array_equal(whole.population.codes, again.population.codes)

@@ -19,7 +19,7 @@ from nasurge.search.contextual import CATCH, meta_train
 from nasurge.search.experience import Experience, earlier_problems, learn_table, learn_tasks
 from nasurge.search.meta_bayes import TERMS, MetaBayes, learnt_priors
 from nasurge.search.meta_evolution import MetaEvolution
-from nasurge.search.meta_study import WARM, Method, warm_searcher
+from nasurge.search.meta_study import WARM, Method, best_values, warm_searcher
 from nasurge.search.task_map import map_picture, task_map
 from nasurge.testing.searcher import searcher_contract
 
@@ -174,6 +174,21 @@ def test_the_study_reports_every_method_and_the_savings(tmp_path: Path) -> None:
     assert (tmp_path / "tasks-small.svg").read_text().startswith("<svg")
     with pytest.raises(UnknownNameError):
         meta_study([problem], "meta", out=tmp_path, **settings)
+
+
+def test_a_search_ends_where_it_reaches_the_best(tmp_path: Path) -> None:
+    problem = make_problem(made_table(0), "a")
+    found = meta_study([problem], "random", budget=350, trials=3, jobs=1, out=tmp_path)
+    goal = best_values(problem)
+    queries = []
+    for trial in range(3):
+        seen = [row["search_value"] for row in found.rows if row["trial"] == trial]
+        assert all(value < goal for value in seen[:-1])
+        assert len(seen) == 350 or seen[-1] >= goal
+        queries.append(len(seen) + (seen[-1] < goal))
+    assert found.summary[0]["queries"]["mean"] == np.mean(queries)
+    assert min(queries) < 350 < max(queries)
+    assert all(len(curve["selected"]) == 350 for curve in found.curves)
 
 
 def test_a_table_of_one_task_is_refused(analog: Table) -> None:

@@ -389,6 +389,15 @@ def test_run_stops_at_the_timeout_and_calls_back(nb201):
         run(searcher, smooth, budget=50, batch=0)
 
 
+def test_run_ends_with_the_batch_that_reaches_its_goal(nb201):
+    whole = run(RandomSearch(nb201, seed=0), smooth, budget=50, batch=5)
+    first = int(np.argmax(whole.values >= np.sort(whole.values)[-3]))
+    goal = float(whole.values[first])
+    ended = run(RandomSearch(nb201, seed=0), smooth, budget=50, batch=5, goal=goal)
+    assert len(ended.values) == 5 * (first // 5 + 1)
+    assert np.array_equal(ended.values, whole.values[: len(ended.values)])
+
+
 def test_incumbent_is_the_first_of_equals_and_never_a_failure():
     values = [[NAN, 1.0, 1.0, 0.0, 2.0, NAN, 2.0], [3.0, NAN, 3.0, 4.0, -1.0, 4.0, 5.0]]
     expected = [[-1, 1, 1, 1, 4, 4, 4], [0, 0, 0, 3, 3, 3, 6]]

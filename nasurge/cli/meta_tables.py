@@ -46,7 +46,8 @@ def tables(
     """Leave one task of a table out, learn from its others, and search it.
 
     Each task named is held out in its turn. Cold searches run beside, with the same budget and
-    seeds; what counts are the queries to the best 0.1 % of the searched column. Try:
+    seeds; what counts are the queries to the best 0.1 % of the searched column, where a search
+    ends. Try:
 
         nasurge meta tables nbgraph/photo --methods evolution,meta-evolution --trials 3
     """
@@ -82,5 +83,5 @@ def tables(
         closing(
             found.folder,
             f"{trials} trials of {budget} evaluations, seed {seed}; a trial that misses the best "
-            f"0.1 % counts {budget + 1} queries",
+            f"0.1 % counts {budget + 1} queries, one that reaches it ends",
         )
