@@ -16,6 +16,7 @@ def meta_study(
     tables: str | Sequence[Problem],
     methods: str | Sequence[str] = "gp-ei,bo,evolution,meta-bo,meta-evolution,catch",
     *,
+    file: str | Path | None = None,
     out: str | Path | None = None,
     **settings: Any,
 ) -> MetaStudy:
@@ -28,6 +29,8 @@ def meta_study(
     methods : str or sequence of str
         ``meta-bo``, ``meta-evolution``, ``catch``, and the cold ``gp-ei`` (a plain Gaussian
         process on structural features), ``bo``, ``evolution``, ``random``.
+    file : str or Path, optional
+        To learn from the labels in it, instead of the table's other tasks.
     out : str or Path, optional
     **settings
         As ``nasurge.search.meta_study.meta_tables``: ``budget``, ``trials``, ``batch``, ``seed``,
@@ -41,6 +44,7 @@ def meta_study(
     found = meta_tables(
         given_problems(tables),
         given_names(methods, (*COLD, *WARM)),
+        file=Path(file) if file else None,
         out=Path(out) if out else None,
         **settings,
     )

@@ -18,6 +18,7 @@ from ..errors import LabelError, ParameterError
 if TYPE_CHECKING:
     from ..benchmarks.objectives import Problem
     from ..data.tables import Table
+    from ..data.task_files import TaskLabels
     from ..predictors.grouped import Groups
 
 Values = NDArray[np.float64]
@@ -30,7 +31,7 @@ FEWEST_LABELS = 20  # of an earlier task: less says little about a whole space
 class Experience:
     """What is known of every architecture of a space before a new task has shown a value.
 
-    ``learn_tasks`` and ``learn_table`` make one.
+    ``learn_tasks``, ``learn_table`` and ``learn_labels`` make one.
 
     Attributes
     ----------
@@ -197,15 +198,58 @@ def learn_tasks(
     """
     if not tasks:
         raise ParameterError("nothing to learn from: give at least one earlier task")
+    rng, keys = as_generator(seed), _functions(space)
+    scores = np.array([_scores(space, keys, name, *task, rng) for name, task in tasks.items()])
+    return Experience(space, tuple(tasks), keys, scores)
+
+
+def learn_labels(space: Space, labels: TaskLabels, *, seed: Seed = None) -> Experience:
+    """Return what many earlier tasks teach that have measured one or a few architectures each.
+
+    MetaD2A's triples are such: thousands of tasks, and of each an architecture that was held to be
+    good. The tasks of fewer than 20 labels are learnt together (``TaskPrior``).
+
+    Parameters
+    ----------
+    space : Space
+        Of at most 100,000 codes.
+    labels : TaskLabels
+        As ``nasurge.data.task_files.read_task_labels`` reads them.
+    seed : int, Generator or None
+
+    Raises
+    ------
+    ParameterError
+        If the space is too large.
+    LabelError
+        If there are too few labels to learn anything.
+
+    Examples
+    --------
+    >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.data.task_files import TaskLabels
+    >>> space = make_space("nb201")
+    >>> codes = space.sample(60, seed=0)
+    >>> labels = TaskLabels(codes, (codes == 3).sum(axis=1) / 6, np.arange(60).astype(str))
+    >>> learn_labels(space, labels, seed=0)
+    <Experience: 1 tasks, 6466 functions>
+    """
+    from ..predictors.task_prior import TaskPrior
+
+    keys = _functions(space)
+    prior = TaskPrior(space, seed=seed).fit(*labels)
+    scores = prior.scores(space.from_index(keys)).T
+    return Experience(space, tuple(prior.names_), keys, scores)
+
+
+def _functions(space: Space) -> NDArray[np.int64]:
+    """Return the numbers of all canonical forms, sorted."""
     if space.n_codes > MOST_CODES:
         raise ParameterError(
             f"space {space.name!r} has {space.n_codes} codes; experience scores every architecture "
             f"and takes at most {MOST_CODES}"
         )
-    rng = as_generator(seed)
-    keys = np.unique(space.index(space.canonical(space.all_codes())))
-    scores = np.array([_scores(space, keys, name, *task, rng) for name, task in tasks.items()])
-    return Experience(space, tuple(tasks), keys, scores)
+    return np.unique(space.index(space.canonical(space.all_codes())))
 
 
 def earlier_problems(table: Table, held_out: str) -> list[Problem]:

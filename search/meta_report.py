@@ -88,7 +88,7 @@ def meta_report(folder: Path) -> Path:
             f"{about['budget'] + 1}, so that a mean over such trials is a lower bound (>). Savings "
             "are shares of the cold search's queries in this run. A search ends where it reaches "
             "the best 0.1 %: the selected architecture and its regret are those of its end. Warm "
-            "methods learnt from the other tasks of the table, never from the one held out.",
+            "methods learnt from other tasks, never from the one held out: see the end.",
             (),
             COLUMNS,
             rows,

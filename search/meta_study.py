@@ -13,9 +13,10 @@ from ..benchmarks.intervals import Interval, bootstrap_interval, interval
 from ..benchmarks.objectives import Problem
 from ..benchmarks.study import Progress, Row, Study, fingerprint, versions, write_rows
 from ..data.spaces import Codes, Space
+from ..data.task_files import read_task_labels
 from ..errors import ParameterError, UnknownNameError
 from .base import Searcher
-from .experience import Experience, earlier_problems, learn_table
+from .experience import Experience, earlier_problems, learn_labels, learn_table
 from .loop import queries_to_reach
 from .study import Contender, SearchStudy, by_trial, check_request, summarise, trial_rows
 from .task_map import task_map
@@ -52,11 +53,14 @@ class Method:
         only.
     seed : int
         Of learning.
+    file : Path, optional
+        Labels of earlier tasks, to learn from instead.
     """
 
     name: str
     problem: Problem
     seed: int
+    file: Path | None = None
 
     def __call__(
         self, space: Space, *, pool: Codes | None, seed: int, **objectives: Any
@@ -65,7 +69,7 @@ class Method:
         del objectives
         if self.name in COLD:
             return _cold(self.name, space, pool, seed)
-        experience = _experience(self.problem, self.seed)
+        experience = _experience(self.problem, self.seed, self.file)
         return warm_searcher(self.name, experience, pool=pool, seed=seed)
 
 
@@ -128,16 +132,20 @@ def warm_searcher(
 
 
 # What was learnt last in this process: trials of one held-out task follow one another.
-_LEARNT: dict[tuple[str, str, int], Experience] = {}
+_LEARNT: dict[tuple[str, str, int, Path | None], Experience] = {}
 _TRAINED: dict[int, Any] = {}
 
 
-def _experience(problem: Problem, seed: int) -> Experience:
+def _experience(problem: Problem, seed: int, file: Path | None) -> Experience:
     """Return what the tasks teach that are not held out; learnt once in a process."""
-    key = (problem.table.digest, problem.task, seed)
+    key = (problem.table.digest, problem.task, seed, file)
     if key not in _LEARNT:
         _LEARNT.clear()
-        _LEARNT[key] = learn_table(problem.table, problem.task, seed=seed)
+        if file is None:
+            _LEARNT[key] = learn_table(problem.table, problem.task, seed=seed)
+        else:
+            labels = read_task_labels(file, problem.space)
+            _LEARNT[key] = learn_labels(problem.space, labels, seed=seed)
     return _LEARNT[key]
 
 
@@ -155,6 +163,7 @@ def meta_tables(
     problems: Sequence[Problem],
     methods: Sequence[str] = (*COLD[:3], *WARM),
     *,
+    file: Path | None = None,
     budget: int = 100,
     trials: int = 10,
     batch: int = 1,
@@ -164,7 +173,7 @@ def meta_tables(
     command: str = "",
     progress: Progress | None = None,
 ) -> MetaStudy:
-    """Hold out one task after the other, learn from the table's other tasks, and search it.
+    """Hold out one task after the other, learn from other tasks, and search it.
 
     Every method has the same budget and batches, and the same seeds. What is counted are the
     queries to the best 0.1 % of the searched column: a search ends with the batch that reaches it.
@@ -175,6 +184,9 @@ def meta_tables(
         The tasks that are held out, each in its turn; its table's other tasks are learnt from.
     methods : sequence of str
         Of ``COLD`` and ``WARM``; the cold ones are what the others are compared with.
+    file : Path, optional
+        To learn from the labels in it (``read_task_labels``), and nothing of the table. That they
+        are not of the tasks held out is up to the caller.
     budget, trials, batch : int
     seed, jobs, out, command, progress
         As for ``search_tables``.
@@ -186,13 +198,15 @@ def meta_tables(
         from.
     UnknownNameError
         If there is no such method.
+    StorageError, DataFileError, ArchitectureError, LabelError
+        If the file cannot be read, or its labels are of another space or none.
     """
     for name in methods:
         if name not in (*COLD, *WARM):
             raise UnknownNameError("method", name, (*COLD, *WARM))
     contenders = [Contender(name, None, _unbound) for name in methods]
     check_request(problems, contenders, budget, trials, batch)
-    sources = {p.address: [q.task for q in earlier_problems(p.table, p.task)] for p in problems}
+    sources = {p.address: _sources(p, file) for p in problems}
     for address, names in sources.items():
         if not names:
             raise ParameterError(f"{address}: its table has no task on other data to learn from")
@@ -217,7 +231,7 @@ def meta_tables(
     for p in problems:
         ending = replace(settings, goal=best_values(p))
         for name in methods:
-            contender = Contender(name, None, Method(name, p, seed))
+            contender = Contender(name, None, Method(name, p, seed, file))
             for trial in range(trials):
                 units[f"{p.address} {name} trial={trial}"] = (p, contender, trial, ending)
     rows = run_units(
@@ -229,6 +243,15 @@ def meta_tables(
     tables = {p.table.name: p.table for p in problems}
     maps = [task_map(table, seed=seed) for table in tables.values()]
     return MetaStudy(summary, rows, curves, folder, {**about, "command": command}, maps)
+
+
+def _sources(problem: Problem, file: Path | None) -> list[str]:
+    """Return the names of what is learnt from; that of a file tells its content from another's."""
+    if file is None:
+        return [other.task for other in earlier_problems(problem.table, problem.task)]
+    codes, y, tasks = read_task_labels(file, problem.space)
+    content = {"codes": codes.tolist(), "y": y.tolist(), "tasks": tasks.tolist()}
+    return [f"{file.name} {fingerprint(content)}"]
 
 
 def _unbound(space: Space, *, pool: Codes | None, seed: int, **objectives: Any) -> Searcher:

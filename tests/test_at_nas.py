@@ -169,8 +169,8 @@ def test_a_stopped_meta_training_ends_with_the_same_weights(
         if done >= share:
             raise KeyboardInterrupt
 
+    every = {"checkpoint": path, "checkpoint_seconds": 0, "steps": steps}
     with pytest.raises(KeyboardInterrupt):
-        every = {"checkpoint": path, "checkpoint_seconds": 0, "steps": steps}
         train(search(digits, rule=rule), digits, progress=stop, **every)
     again = search(digits, rule=rule)
     history = train(again, digits, checkpoint=path, steps=steps)

@@ -6,17 +6,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nasurge.benchmarks.metrics import spearman
 from nasurge.benchmarks.objectives import make_problem
 from nasurge.data.spaces import make_space
 from nasurge.data.tables import Column, Table, build_table
-from nasurge.errors import LabelError, ParameterError, UnknownNameError
+from nasurge.data.task_files import read_task_labels
+from nasurge.errors import LabelError, ParameterError, StorageError, UnknownNameError
 from nasurge.meta import meta_study
 from nasurge.predictors.feature_groups import function_groups
 from nasurge.predictors.grouped import GroupedGP
 from nasurge.registry import make_searcher
 from nasurge.search.base import Values
 from nasurge.search.contextual import CATCH, meta_train
-from nasurge.search.experience import Experience, earlier_problems, learn_table, learn_tasks
+from nasurge.search.experience import (
+    Experience,
+    earlier_problems,
+    learn_labels,
+    learn_table,
+    learn_tasks,
+)
 from nasurge.search.meta_bayes import TERMS, MetaBayes, learnt_priors
 from nasurge.search.meta_evolution import MetaEvolution
 from nasurge.search.meta_study import WARM, Method, best_values, warm_searcher
@@ -174,6 +182,26 @@ def test_the_study_reports_every_method_and_the_savings(tmp_path: Path) -> None:
     assert (tmp_path / "tasks-small.svg").read_text().startswith("<svg")
     with pytest.raises(UnknownNameError):
         meta_study([problem], "meta", out=tmp_path, **settings)
+
+
+def test_tasks_of_a_label_each_are_learnt_from_a_file(tmp_path: Path) -> None:
+    """As MetaD2A's triples: nothing of the table is learnt from, and the file's content counts."""
+    table, codes = made_table(0), SPACE.sample(200, seed=2)
+    quality = (codes >= 2).sum(axis=1) + 0.01 * codes.sum(axis=1)
+    file = tmp_path / "triples.npz"
+    np.savez(file, arch=SPACE.format(codes), task=np.arange(200).astype(str), acc=quality)
+    known = learn_labels(SPACE, read_task_labels(file, SPACE), seed=0)
+    expected = known.expected(np.ones(1))[known.rows(table.codes)]
+    assert spearman(expected, (table.codes >= 2).sum(axis=1)) > 0.6
+    problem, settings = make_problem(table, "a"), {"budget": 8, "trials": 1, "jobs": 1}
+    out = tmp_path / "run"
+    found = meta_study([problem], "meta-bo,meta-evolution", file=file, out=out, **settings)
+    assert found.summary[0]["sources"][0].startswith("triples.npz ")
+    np.savez(file, arch=SPACE.format(codes), task=np.arange(200).astype(str), acc=-quality)
+    with pytest.raises(ParameterError, match="sources"):
+        meta_study([problem], "meta-bo,meta-evolution", file=file, out=out, **settings)
+    with pytest.raises(StorageError, match=r"nothing\.npz"):
+        meta_study([problem], "meta-bo", file=tmp_path / "nothing.npz", **settings)
 
 
 def test_a_search_ends_where_it_reaches_the_best(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,6 +32,14 @@ def tables(
             help="Warm: meta-bo, meta-evolution, catch. Cold: gp-ei, bo, evolution, random.",
         ),
     ] = "gp-ei,bo,evolution,meta-bo,meta-evolution,catch",
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FILE.npz",
+            help="Learn from the triples in this file (arch, task, acc), not from the table.",
+        ),
+    ] = None,
     budget: Annotated[
         int, typer.Option("--budget", "-b", min=1, help="Architectures evaluated per trial.")
     ] = 100,
@@ -59,6 +68,7 @@ def tables(
             found = meta_study(
                 problems,
                 methods,
+                file=file,
                 budget=budget,
                 trials=trials,
                 batch=batch,
