@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -11,85 +9,29 @@ from ..data.seeds import Seed
 from ..data.spaces import Codes, Space
 from .base import Scores
 from .feature_groups import FAMILIES, feature_groups
-from .grouped import GroupedGP, Groups, Prior, Term
+from .grouped import GroupedGP, Groups, Term
 from .labels import Labels
+from .likeness import TASKS, Likeness, OnScale, posterior, residual_processes
 from .task_prior import TaskPrior
 from .transfer_base import Matrix, TransferPredictor
 
-# How likely it is beforehand that the earlier tasks' ranking holds but for little; that it is worth
-# something; that it is worth nothing.
-_BELIEVED = np.exp([2.0, 1.0, 0.0])
-# Leave-one-out of a handful of labels is mostly chance, and the same chance for all members: each
-# label counts as a third of one.
-_EFFECTIVE = 0.3
-# Pseudo-labels that say: an offset of 0 and a slope of 1 on the earlier tasks' scores.
-_ALIGNED = np.diag([1.0, 3.0])
-_CLOSE = ((0.03, 0.1), (0.1, 0.1))  # amplitude and noise of what earlier tasks leave open
-
-
-@dataclass(frozen=True)
-class _Line:
-    """The labels as a line through some scores of earlier tasks, drawn to offset 0 and slope 1."""
-
-    mix: Matrix
-    line: Matrix
-    noise: float
-    told: float
-
-    @classmethod
-    def through(cls, scores: Matrix, mix: Matrix, z: Labels) -> _Line:
-        """Return the line through labels, and how well each is told by the others."""
-        source, n = scores @ mix, len(z)
-        x = np.stack([np.ones(n), source], axis=1)
-        inverse = np.linalg.inv(x.T @ x + _ALIGNED)
-        line = np.array([0.0, 1.0]) + inverse @ x.T @ (z - source)
-        left = z - x @ line
-        away = 1 - np.einsum("ij,jk,ik->i", x, inverse, x)
-        noise = float((left @ left + 1) / (n + 2))  # two pseudo-labels keep it from vanishing
-        return cls(mix, line, noise, _log_density(left / away, noise / away))
-
-    def of(self, scores: Matrix) -> Matrix:
-        """Return the line at scores of earlier tasks, shape (n,)."""
-        return np.asarray(self.line[0] + self.line[1] * (scores @ self.mix))
-
-    def predict(self, groups: Groups, scores: Matrix) -> tuple[Matrix, Matrix]:  # noqa: ARG002
-        """Return mean and deviation, each (n,)."""
-        return self.of(scores), np.full(len(scores), np.sqrt(self.noise))
-
-
-@dataclass(frozen=True)
-class _Process:
-    """A process that learnt the labels, less a line through earlier scores where there is one."""
-
-    process: GroupedGP
-    line: _Line | None = None
-
-    def predict(self, groups: Groups, scores: Matrix) -> tuple[Matrix, Matrix]:
-        """Return mean and deviation, each (n,)."""
-        mean, deviation = self.process.predict(groups)
-        return mean + (0.0 if self.line is None else self.line.of(scores)), deviation
-
-    @property
-    def told(self) -> float:
-        """How well each label is told by the others, as a logarithm."""
-        return _log_density(self.process.left_out_error_, self.process.left_out_variance_)
-
-
-def _log_density(error: Matrix, variance: Matrix) -> float:
-    """Return the sum of normal log densities, but for a constant."""
-    return float(-0.5 * (error**2 / variance + np.log(variance)).sum())
+# Labels at which processes of searched hyperparameters count for half of what is left open.
+_HALF = 10
+_NEGLIGIBLE = 1e-4
 
 
 class Transfer(TransferPredictor):
     """Earlier tasks' scorers, corrected by the labels of the new task as far as these ask for it.
 
     Without labels, or with fewer than three, the score is the mean of the earlier tasks' scorers,
-    weighed by how alike the tasks are where vectors say so. With labels, models are averaged: some
-    keep such scores, or learn what these leave open and expect little of it; some take the scores
-    as features beside structure; some do without them. The first are believed most beforehand;
-    then each gains by how well it tells every label from the others (leave-one-out), which is
-    tempered, as a few labels say little. So a task that is like the earlier ones keeps their
-    ranking, and one that is not is learnt afresh.
+    weighed by how alike the tasks are where vectors say so. With labels, the new task is a
+    Gaussian process that correlates with an earlier one (with any, or with their mean); how much,
+    how noisy labels are and what the rest looks like is averaged by marginal likelihood, with odds
+    learnt from other pairs of tasks. So a task that is like the earlier ones keeps their ranking,
+    and one that is not is learnt afresh: the less the tasks correlate and the more labels there
+    are, the more two processes count that search their hyperparameters.
+
+    Labels are learnt as ranks, on the scale of the earlier scores.
 
     Parameters
     ----------
@@ -98,16 +40,22 @@ class Transfer(TransferPredictor):
         Fitted to the earlier tasks; ``fit_tasks`` makes one. Without, the predictor refuses.
     vector : array_like of float, shape (k,), optional
         What the new task is like, where the prior knows the vectors of the earlier ones.
-    labels : {"blended", "normal-scores", "standardised"}
     seed : int, Generator or None
         Of the prior that ``fit_tasks`` makes; adapting is deterministic.
+
+    Attributes
+    ----------
+    correlation_ : float
+        How much the new task is like the earlier ones, as far as the labels tell.
+    weights_ : ndarray of float, shape (members, hypotheses)
+        What each hypothesis counts; sums to 1.
 
     References
     ----------
     The task: H. Lee, E. Hyung, S. J. Hwang. Rapid neural architecture search by learning to
-    generate graphs from datasets (MetaD2A). ICLR 2021. Mixtures of source models: M. Feurer, B.
-    Letham, E. Bakshy. AutoML 2018. Leave-one-out predictive densities as weights: S. Geisser, W. F.
-    Eddy. A predictive approach to model selection. JASA 1979.
+    generate graphs from datasets (MetaD2A). ICLR 2021. Processes of tasks that correlate: E. V.
+    Bonilla, K. M. A. Chai, C. K. I. Williams. Multi-task Gaussian process prediction. NeurIPS 2007.
+    Model averages: J. A. Hoeting et al. Bayesian model averaging. Statistical Science 1999.
 
     Examples
     --------
@@ -125,6 +73,7 @@ class Transfer(TransferPredictor):
     """
 
     heavy_imports = ("scipy.optimize",)
+    labels = "normal-scores"
 
     def __init__(
         self,
@@ -132,13 +81,11 @@ class Transfer(TransferPredictor):
         *,
         prior: TaskPrior | None = None,
         vector: ArrayLike | None = None,
-        labels: str = "blended",
         seed: Seed = None,
     ) -> None:
         self.space = space
         self.prior = prior
         self.vector = vector
-        self.labels = labels
         self.seed = seed
 
     def _new_prior(self) -> TaskPrior:
@@ -146,70 +93,72 @@ class Transfer(TransferPredictor):
 
     def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:  # noqa: ARG002
         scores = self._prior().scores(codes)
-        groups = self._features(codes, scores)
-        kept, odds = self._kept(groups, scores, z)
-        free = self._free(groups, z)
-        self.members_: list[_Line | _Process] = [*kept, *free]
-        even = np.full(2, 0.5)
-        parts = (odds, even, even)
-        believed = np.concatenate([p * part for p, part in zip(_BELIEVED, parts, strict=True)])
-        told = np.array([member.told for member in self.members_])
-        weights = believed * np.exp(_EFFECTIVE * (told - told.max()))
-        self.weights_ = weights / weights.sum()
+        groups = feature_groups(self.space, codes, untrained=False)
+        self.inner_ = OnScale().of(z, scores)
+        z = self.inner_.transform(z)
+        self.members_, odds = self._members(groups, scores, z)
+        evidence = np.array([member.evidence for member in self.members_])
+        self.weights_ = posterior(odds[:, None] + self.members_[0].given.odds, evidence)
+        correlation = self.members_[0].given.correlation
+        self.correlation_ = float((self.weights_ @ correlation).sum())
+        open_ = float((self.weights_ @ (1 - correlation**2)).sum())
+        self.afresh_ = open_ * len(z) / (len(z) + _HALF)
+        told = _with_scores(groups, scores @ self._prior().weights(self.vector))
+        self.free_ = [GroupedGP(terms).fit(told, z) for terms in _searched(groups)]
 
     def _prior(self) -> TaskPrior:
         prior: TaskPrior = self.prior
         return prior
 
-    def _features(self, codes: Codes, scores: Matrix) -> Groups:
-        """Return groups of features, scaled; the earlier tasks' scores are one."""
-        groups = feature_groups(self.space, codes, untrained=False)
-        return {**groups, "tasks": scores / np.sqrt(2 * scores.shape[1])}
-
-    def _kept(
-        self, groups: Groups, scores: Matrix, z: Labels
-    ) -> tuple[list[_Line | _Process], Matrix]:
-        """Return lines through earlier scores, processes on what these leave, and their odds."""
+    def _members(self, groups: Groups, scores: Matrix, z: Labels) -> tuple[list[Likeness], Matrix]:
+        """Return likenesses to the mean of the earlier tasks and to each, and their log odds."""
         prior = self._prior().weights(self.vector)
-        mixes, odds = [prior], [1.0]
+        mixes, chances = [prior], [1.0]
         if len(prior) > 1:
-            mixes, odds = [prior, *np.eye(len(prior))], [0.5, *(0.5 * prior)]
-        base = tuple(name for name in groups if name not in (*FAMILIES, "tasks"))
-        found: list[_Line | _Process] = []
-        for mix in mixes:
-            line = _Line.through(scores, mix, z)
-            found.append(line)
-            for amplitude, noise in _CLOSE:
-                believed = Prior(amplitude=(np.log(amplitude), 1.0), noise=(np.log(noise), 1.0))
-                process = GroupedGP([Term(base, 2.5)], believed).fit(groups, z - line.of(scores))
-                found.append(_Process(process, line))
-        each = 1 + len(_CLOSE)
-        return found, np.repeat(odds, each) / each
-
-    def _free(self, groups: Groups, z: Labels) -> list[_Process]:
-        """Return processes with earlier scores as features, then such without."""
-        own = tuple(name for name in groups if name != "tasks")
-        base = tuple(name for name in own if name not in FAMILIES)
-        straight = [Term((name,), 0) for name in base if name != "paths"]
-        told = Term(("tasks",), 0)
-        kernels = (
-            [Term((*own, "tasks"), 1.5), told],
-            [Term((*base, "tasks"), 2.5), *straight, told],
-            [Term(own, 1.5)],
-            [Term(base, 2.5), *straight],
-        )
-        return [_Process(GroupedGP(terms).fit(groups, z)) for terms in kernels]
+            mixes, chances = [prior, *np.eye(len(prior))], [0.5, *(0.5 * prior)]
+        members, odds = [], []
+        for mix, chance in zip(mixes, chances, strict=True):
+            told = _with_scores(groups, scores @ mix)
+            for odd, process in residual_processes(told):
+                members.append(Likeness.learn(process, told, mix, scores @ mix, z))
+                odds.append(np.log(max(chance, 1e-12)) + odd)
+        return members, np.array(odds)
 
     def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
         scores = self._prior().scores(codes)
+        weights = self._prior().weights(self.vector)
+        common = scores @ weights
         if not self._adapted:
-            weights = self._prior().weights(self.vector)
-            mean = scores @ weights
             # Tasks that agree may still be wrong about a new one: at least half a deviation.
-            return mean, np.sqrt(((scores - mean[:, None]) ** 2) @ weights + 0.25)
-        groups = self._features(codes, scores)
-        found = [member.predict(groups, scores) for member in self.members_]
-        means, deviations = (np.stack(part) for part in zip(*found, strict=True))
-        mean = self.weights_ @ means
-        variance = self.weights_ @ (deviations**2 + (means - mean) ** 2)
-        return mean, np.sqrt(variance)
+            return common, np.sqrt(((scores - common[:, None]) ** 2) @ weights + 0.25)
+        groups = feature_groups(self.space, codes, untrained=False)
+        parts = zip(self.members_, self.weights_, strict=True)
+        moments = [
+            member.moments(_with_scores(groups, scores @ member.mix), scores @ member.mix, share)
+            for member, share in parts
+            if share.sum() > _NEGLIGIBLE
+        ]
+        first, second = np.sum(moments, axis=0)
+        told, even = _with_scores(groups, common), 1 / len(self.free_)
+        free = [process.predict(told) for process in self.free_]
+        mean = (1 - self.afresh_) * first + self.afresh_ * even * sum(m for m, _ in free)
+        second = (1 - self.afresh_) * second
+        second += self.afresh_ * even * sum(m**2 + d**2 for m, d in free)
+        deviation = np.sqrt(np.maximum(second - mean**2, 1e-12))
+        above, below = (self.inner_.inverse(mean + side * deviation) for side in (1, -1))
+        return self.inner_.inverse(mean), (above - below) / 2
+
+
+def _with_scores(groups: Groups, s: Matrix) -> Groups:
+    """Return features with an earlier task's scores, shape (n,), as one more group."""
+    return {**groups, TASKS: s[:, None] / np.sqrt(2)}
+
+
+def _searched(groups: Groups) -> list[list[Term]]:
+    """Return kernels over structure and earlier scores, and over structure alone."""
+    base = tuple(name for name in groups if name not in FAMILIES)
+    straight = [Term((name,), 0) for name in base if name != "paths"]
+    return [
+        [Term((*base, TASKS), 2.5), *straight, Term((TASKS,), 0)],
+        [Term(base, 2.5), *straight],
+    ]

@@ -25,6 +25,7 @@ from nasurge.errors import (
 )
 from nasurge.predictors.between_spaces import Elsewhere
 from nasurge.predictors.latency import LatencyTransfer
+from nasurge.predictors.likeness import OnScale
 from nasurge.predictors.linear import BayesianRidge
 from nasurge.predictors.shared_graph import GraphPrior, TransferGraph
 from nasurge.predictors.task_prior import TaskPrior
@@ -74,6 +75,45 @@ def test_few_labels_keep_a_like_task_and_overrule_an_unlike_one(prior) -> None:
         model = Transfer(SPACE, prior=prior).fit(CODES[rows], y[rows])
         assert kendalltau(model.predict(CODES[::9]), y[::9])[0] > floor
         assert model.weights_.sum() == pytest.approx(1)
+
+
+def test_labels_of_an_alike_task_do_not_make_its_ranking_worse() -> None:
+    """Accuracy after and before quantised training; mean of three draws of 20 labels."""
+    table, rng = nasurge.load_table("nb201-analog"), np.random.default_rng(0)
+    earlier, y = (
+        table.values(task="cifar10", metric=f"{name}_accuracy") for name in ("baseline", "qat")
+    )
+    rows = rng.choice(len(y), 200, replace=False)
+    learner = partial(make_predictor, "gp")
+    known = TaskPrior(table.space, learner=learner, seed=0)
+    known.fit(table.codes[rows], earlier[rows], ["baseline"] * len(rows))
+    model, test = Transfer(table.space, prior=known), slice(0, None, 19)
+    before = kendalltau(model.predict(table.codes[test]), y[test])[0]
+    after = []
+    for _ in range(3):
+        few = rng.choice(len(y), 20, replace=False)
+        model.fit(table.codes[few], y[few])
+        after.append(kendalltau(model.predict(table.codes[test]), y[test])[0])
+    assert before > 0.6
+    assert np.mean(after) > before - 0.01
+
+
+def test_labels_take_the_scale_of_earlier_scores_in_their_own_order() -> None:
+    y, scores = np.array([70.0, 90.0, 80.0, 80.0]), np.array([[-1.0], [2.0], [0.0], [1.0]])
+    scale = OnScale().of(y, scores)
+    z = scale.transform(y)
+    np.testing.assert_allclose(z, [-1, 2, 0.5, 0.5], atol=0.01)
+    np.testing.assert_allclose(scale.inverse(z), y)
+    same = OnScale().of(y, np.ones((4, 1)))
+    assert (np.diff(same.transform(np.array([70.0, 80.0, 90.0]))) > 0).all()
+
+
+def test_how_much_tasks_correlate_is_told_by_the_labels(prior) -> None:
+    rows = np.random.default_rng(3).choice(len(CODES), 30, replace=False)
+    model = Transfer(SPACE, prior=prior)
+    like = model.fit(CODES[rows], truth(1)[rows]).correlation_
+    unlike = model.fit(CODES[rows], -truth(1)[rows]).correlation_
+    assert like > 0.8 > 0.3 > unlike
 
 
 def test_labels_come_in_the_new_tasks_unit_and_may_be_forgotten(prior) -> None:
