@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
@@ -9,7 +11,7 @@ from torch import Tensor, nn
 from ..data.seeds import Seed, as_generator, torch_seed
 from ..data.spaces import Space
 from ..errors import ParameterError
-from .supernet import Supernet
+from .supernet import HEAD_LAYERS, Supernet
 from .supernet_layers import uniform_codes
 
 HEAD_SIDE = 4
@@ -20,7 +22,8 @@ class FewShotSupernet(nn.Module):
     """A supernet for few-shot tasks: nothing is normalised by what is not in the episode.
 
     Its sub-networks are those of ``Supernet`` with plain reductions, but the last layer is given
-    the map and not its mean: where a stroke is tells characters apart.
+    the map and not its mean: where a stroke is tells characters apart. The map keeps its sign: no
+    activation comes between the last normalisation and the last layer, which learns from zero.
 
     Parameters
     ----------
@@ -82,6 +85,7 @@ class FewShotSupernet(nn.Module):
             reduction="plain",
             seed=rng,
         )
+        cast(nn.Sequential, self.supernet.layers[-HEAD_LAYERS])[-1] = nn.Identity()
         torch.func.replace_all_batch_norm_modules_(self.supernet)
         self.fold = nn.PixelUnshuffle(fold)
         with torch_seed(rng):
