@@ -19,8 +19,10 @@ from ..data.seeds import Seed, as_generator, torch_seed
 from ..errors import ParameterError, UnknownNameError
 from .intervals import Interval, interval
 
-Rule = Literal["maml", "reptile", "anil"]
-RULES = ("maml", "reptile", "anil")
+Rule = Literal["maml", "reptile", "anil", "protonet"]
+RULES = ("maml", "reptile", "anil", "protonet")
+LAST_LAYER = ("anil", "protonet")
+"""Rules that adapt the last layer only, and so tell any number of classes apart."""
 Weights = dict[str, Tensor]
 _AT_ONCE = 20  # episodes that are evaluated together
 
@@ -77,18 +79,21 @@ class FewShotLearner:
     Parameters
     ----------
     network : torch.nn.Module
-        From images to logits; for ``anil`` a ``Sequential`` whose last layer is linear. Batch
+        From images to logits; for ``anil`` and ``protonet`` a ``Sequential`` whose last layer is
+        linear. Batch
         normalisation without running statistics, so that all that an episode learns is from its
         own images. As usual for these rules, query images are normalised together (transductive).
-    rule : {"maml", "reptile", "anil"}
+    rule : {"maml", "reptile", "anil", "protonet"}
         ``maml`` (first order) and ``reptile`` adapt all weights, and learn the start of all by the
         query loss after it, or by where adaptation leads. ``anil`` adapts the last layer only, from
-        zero, and learns the others by the query loss through that adaptation.
+        zero, and learns the others by the query loss through that adaptation. ``protonet`` sets
+        the last layer so that logits are squared distances to the classes' mean features, and
+        learns the others through that.
     steps : int
-        Gradient steps on the support images.
+        Gradient steps on the support images; ``protonet`` takes none.
     rate : float or Parameter
-        Their learning rate; for ``anil`` its start, as it is learnt. A parameter is used itself, so
-        that several learners can have one.
+        Their learning rate, for ``protonet`` the scale of its logits; these two learn it from this
+        start on. A parameter is used itself, so that several learners can have one.
 
     Raises
     ------
@@ -102,7 +107,8 @@ class FewShotLearner:
     C. Finn, P. Abbeel, S. Levine (MAML). ICML 2017. A. Nichol, J. Achiam, J. Schulman. On
     first-order meta-learning algorithms (Reptile). 2018. A. Raghu, M. Raghu, S. Bengio, O.
     Vinyals. Rapid learning or feature reuse? (ANIL). ICLR 2020. A head that begins at zero: H.-J.
-    Ye, W.-L. Chao. How to train your MAML to excel in few-shot classification. ICLR 2022.
+    Ye, W.-L. Chao. How to train your MAML to excel in few-shot classification. ICLR 2022. J. Snell,
+    K. Swersky, R. Zemel. Prototypical networks for few-shot learning. NeurIPS 2017.
 
     Examples
     --------
@@ -117,7 +123,7 @@ class FewShotLearner:
     def __init__(
         self,
         network: nn.Module,
-        rule: Rule = "anil",
+        rule: Rule = "protonet",
         *,
         steps: int = 5,
         rate: float | nn.Parameter = 0.4,
@@ -126,13 +132,13 @@ class FewShotLearner:
             raise UnknownNameError("rule", rule, RULES)
         if not isinstance(rate, nn.Parameter):  # one that is learnt may be anything
             check_steps(steps, rate)
-        if rule == "anil" and not _ends_linear(network):
-            raise ParameterError("the last layer of a network that anil adapts must be linear")
+        if rule in LAST_LAYER and not _ends_linear(network):
+            raise ParameterError(f"the last layer of a network that {rule} adapts must be linear")
         self.network, self.rule, self.steps = network, rule, steps
         if isinstance(rate, nn.Parameter):
             self.rate = rate
         else:
-            self.rate = nn.Parameter(torch.tensor(float(rate)), requires_grad=rule == "anil")
+            self.rate = nn.Parameter(torch.tensor(float(rate)), requires_grad=rule in LAST_LAYER)
 
     @property
     def device(self) -> torch.device:
@@ -154,8 +160,8 @@ class FewShotLearner:
     def logits(self, episodes: Episodes) -> Tensor:
         """Return logits of the query images after adaptation, shape (tasks, queries, way)."""
         support, labels, query, _ = self._tensors(episodes)
-        if self.rule == "anil":
-            return self._by_head(support, labels, query)
+        if self.rule in LAST_LAYER:
+            return self._by_last_layer(support, labels, query)
         adapted = self._adapted(support, labels)
         with torch.no_grad():
             found: Tensor = torch.vmap(self._output)(adapted, query)
@@ -191,11 +197,16 @@ class FewShotLearner:
         """Return the rate of a weight."""
         return self.rate.item()
 
-    def _by_head(self, support: Tensor, labels: Tensor, query: Tensor) -> Tensor:
-        """Return query logits of last layers that learnt the support images, from zero."""
+    def _by_last_layer(self, support: Tensor, labels: Tensor, query: Tensor) -> Tensor:
+        """Return query logits of last layers that learnt the support images."""
         known, asked = self._features(support), self._features(query)
         way = int(labels.max()) + 1
         targets = functional.one_hot(labels, way).to(known.dtype)
+        if self.rule == "protonet":
+            means = (targets / targets.sum(dim=0)).mT @ known
+            bias = -means.square().sum(dim=2).unsqueeze(1) / 2
+            found: Tensor = self.rate * 10 * (asked @ means.mT + bias)
+            return found
         head = known.new_zeros(len(known), way, known.shape[2])
         pull = self.rate * 10 * way / len(labels)  # a step of the mean of each class
         for _ in range(self.steps):
@@ -212,8 +223,8 @@ class FewShotLearner:
         """Return the query loss after adaptation, and by what each learnt weight should move."""
         support, labels, query, answers = self._tensors(episodes)
         tasks = len(support)
-        if self.rule == "anil":
-            found = self._by_head(support, labels, query)
+        if self.rule in LAST_LAYER:
+            found = self._by_last_layer(support, labels, query)
             loss = functional.cross_entropy(found.flatten(0, 1), answers.repeat(tasks))
             return loss.item(), list(torch.autograd.grad(loss, self.learnt()))
         adapted = self._adapted(support, labels)
@@ -231,7 +242,7 @@ class FewShotLearner:
 
     def learnt(self) -> list[nn.Parameter]:
         """Return what meta-training changes."""
-        if self.rule == "anil":  # the last layer is not used
+        if self.rule in LAST_LAYER:  # the last layer is not used
             return [*self._body.parameters(), self.rate]
         return list(self.network.parameters())
 

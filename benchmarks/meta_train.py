@@ -94,8 +94,8 @@ def meta_train(
     learner : MetaLearner
         Changed in place.
     sampler : EpisodeSampler
-        Of the classes for meta-training; ``anil`` may be trained with another way or shot than it
-        is asked later.
+        Of the classes for meta-training; ``anil`` and ``protonet`` may be trained with another way
+        or shot than they are asked later.
     steps : int, optional
         Meta-steps.
     seconds : float, optional

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..benchmarks.few_shot import FewShotLearner
+from ..benchmarks.few_shot import LAST_LAYER, FewShotLearner
 from ..data.devices import one_thread
 from ..data.episodes import Episodes, EpisodeSampler, ImageClasses
 from ..data.seeds import Seed, as_generator
@@ -106,10 +106,10 @@ def adapt(
             f"generations and steps must be at least 0, not {generations} and {steps}"
         )
     way, classes = search.supernet.sizes["way"], len(task.classes)
-    if search.rule != "anil" and classes != way:
+    if search.rule not in LAST_LAYER and classes != way:
         raise ParameterError(
             f"{task.name} has {classes} classes; a search by {search.rule} tells {way} apart, only "
-            "one by anil any number: take so many classes, or meta-train with --rule anil"
+            "one by protonet any number: take so many classes, or meta-train with --rule protonet"
         )
     start, rng = time.perf_counter(), as_generator(seed)
     known, asked = _parted(task, shots, rng)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from ..benchmarks.checkpoints import State, below
-from ..benchmarks.few_shot import FewShotLearner, Rule, check_steps
+from ..benchmarks.few_shot import LAST_LAYER, FewShotLearner, Rule, check_steps
 from ..benchmarks.few_shot_supernet import FewShotSupernet
 from ..benchmarks.supernet_layers import uniform_codes
 from ..data.episodes import Episodes, EpisodeSampler
@@ -87,9 +87,9 @@ class ATNAS:
         supernet: FewShotSupernet,
         fitness: EpisodeSampler | None,
         *,
-        rule: Rule = "anil",
+        rule: Rule = "protonet",
         steps: int = 5,
-        rate: float = 0.2,
+        rate: float = 1.0,
         population: int = 12,
         offspring: int = 12,
         episodes: int = 20,
@@ -105,7 +105,7 @@ class ATNAS:
         check_steps(steps, rate)
         self.supernet, self.fitness_sampler = supernet, fitness
         self.rule, self.steps, self.episodes, self.offspring = rule, steps, episodes, offspring
-        self.rate = nn.Parameter(torch.tensor(float(rate)), requires_grad=rule == "anil")
+        self.rate = nn.Parameter(torch.tensor(float(rate)), requires_grad=rule in LAST_LAYER)
         screen = _process(supernet.space) if predictor is True else predictor or None
         self.population = Population(supernet.space, population, screen)
         self._rng = as_generator(seed)
@@ -151,7 +151,8 @@ class ATNAS:
 
     def learnt(self) -> list[nn.Parameter]:
         """Return what meta-training changes: the weights of all operations."""
-        return [*self.supernet.parameters(), *([self.rate] if self.rule == "anil" else [])]
+        rates = [self.rate] if self.rule in LAST_LAYER else []
+        return [*self.supernet.parameters(), *rates]
 
     def begin(self, done: float) -> None:
         """Choose the encoding of the next meta-step, after a generation if one is due."""

@@ -8,7 +8,7 @@ from typing import cast
 
 import numpy as np
 
-from ..benchmarks.few_shot import RULES
+from ..benchmarks.few_shot import LAST_LAYER, RULES
 from ..benchmarks.intervals import interval
 from ..benchmarks.meta_train import meta_train
 from ..benchmarks.study import Row, jsonable, versions
@@ -28,7 +28,7 @@ def train_search(
     task: FewShotTask,
     *,
     shot: int = 1,
-    rule: str = "anil",
+    rule: str = "protonet",
     steps: int | None = None,
     seconds: float | None = None,
     space: str = "nb201",
@@ -48,7 +48,7 @@ def train_search(
         Its classes for meta-training are learnt from.
     shot : int
         Of the training episodes.
-    rule : {"anil", "maml", "reptile"}
+    rule : {"protonet", "anil", "maml", "reptile"}
         By which encodings adapt.
     steps, seconds, progress
         As for ``nasurge.benchmarks.meta_train.meta_train``.
@@ -183,7 +183,7 @@ def evaluate_search(
         raise ParameterError(
             f"episodes and shots must be at least 1, not {episodes} and {list(shots)}"
         )
-    if search.rule != "anil" and way != (own := search.supernet.sizes["way"]):
+    if search.rule not in LAST_LAYER and way != (own := search.supernet.sizes["way"]):
         raise ParameterError(f"a search by {search.rule} is for {own}-way episodes, not {way}")
     rest = unseen(fitting(images, search), trained, way)
     drawn = uniform_codes(search.supernet.space, _DRAWN, np.random.default_rng([seed, 3]))

@@ -30,12 +30,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "maml": {"steps": 2, "rate": 0.4, "tasks": 8, "query": 5},
     "reptile": {"steps": 3, "rate": 0.2, "tasks": 8, "query": 5},
     "anil": {"steps": 5, "rate": 0.2, "tasks": 4, "query": 3},
+    "protonet": {"steps": 1, "rate": 1.0, "tasks": 4, "query": 3},
     "t-nas": {"steps": 2, "rate": 0.1, "tasks": 4, "query": 5},
     "metanas": {"steps": 3, "rate": 0.1, "tasks": 4, "query": 5},
 }
-SETTINGS |= {"at-nas": SETTINGS["anil"], "random": SETTINGS["anil"]}
+SETTINGS |= {"at-nas": SETTINGS["protonet"], "random": SETTINGS["protonet"]}
 MOST_WAYS = 20
-"""Classes of the episodes that a last layer from zero is trained on, where there are as many."""
+"""Classes of the episodes of rules that adapt the last layer only, where there are as many."""
 ASIDE = 0.06
 """Share of the classes for meta-training by which AT-NAS compares encodings."""
 
@@ -124,8 +125,8 @@ def few_shot_study(
     ----------
     task : FewShotTask
     methods : sequence of str
-        Of ``METHODS``. ``maml``, ``reptile`` and ``anil`` have the hand-made network of four
-        convolutions; the others search, or draw, a network of ``space``.
+        Of ``METHODS``. ``maml``, ``reptile``, ``anil`` and ``protonet`` have the hand-made network
+        of four convolutions; the others search, or draw, a network of ``space``.
     shots : sequence of int
         Each is trained for and tested by itself.
     episodes : int
@@ -262,7 +263,7 @@ def make_learner(
     shot: int,
     space: str = "nb201",
     width: int = 16,
-    rule: str = "anil",
+    rule: str = "protonet",
     seed: Seed = None,
 ) -> tuple[FewShotLearner | ATNAS, ImageClasses]:
     """Return a method as a learner, and the classes for its meta-training.
@@ -291,7 +292,7 @@ def make_learner(
         return JointLearner(supernet, method, **how), train  # type: ignore[arg-type]
     if method == "random":
         code = uniform_codes(supernet.space, 1, rng)[0]
-        return FewShotLearner(supernet.network(code), "anil", **how), train
+        return FewShotLearner(supernet.network(code), **how), train
     aside, rest = split_classes(train, max(task.way, round(ASIDE * len(train.classes))), seed=rng)
     query = min(5, int(aside.counts.min()) - shot)
     fitness = EpisodeSampler(aside, way=task.way, shot=shot, query=query, seed=rng)

@@ -19,7 +19,7 @@ from nasurge.data.episodes import EpisodeSampler, ImageClasses, load_classes, sp
 from nasurge.errors import LabelError, ParameterError, UnknownNameError
 from nasurge.search.few_shot_study import FewShotTask, few_shot_study
 
-RULES = ("maml", "reptile", "anil")
+RULES = ("maml", "reptile", "anil", "protonet")
 
 
 @pytest.fixture(scope="module")
@@ -105,10 +105,32 @@ def test_classes_may_be_numbered_otherwise(rule, digits) -> None:
     assert torch.equal((found + 1) % 3, learner.logits(turned).argmax(dim=2))
 
 
-def test_meta_training_helps_on_classes_it_never_saw() -> None:
+def test_prototypes_are_distances_to_the_means(digits) -> None:
+    """The nearest mean answers, and the scale is the rate; classes may have unequal images."""
+    learner = FewShotLearner(network(), "protonet", rate=0.3)
+    episodes = sampler(digits, shot=3).draw(1)
+    keep = np.delete(np.arange(len(episodes.support_y)), np.flatnonzero(episodes.support_y == 1)[0])
+    few = type(episodes)(
+        episodes.support_x[:, keep],
+        episodes.support_y[keep],
+        episodes.query_x,
+        episodes.query_y,
+        episodes.classes,
+    )
+    body = learner.network[:-1]
+    known, asked = (body(torch.from_numpy(x[0])).flatten(1) for x in (few.support_x, few.query_x))
+    labels = torch.from_numpy(few.support_y)
+    means = torch.stack([known[labels == k].mean(dim=0) for k in range(3)])
+    distances = torch.cdist(asked, means).square() / known.shape[1]
+    wanted = (-1.5 * distances).softmax(dim=1)
+    assert torch.allclose(learner.logits(few)[0].softmax(dim=1), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("rule", ["anil", "protonet"])
+def test_meta_training_helps_on_classes_it_never_saw(rule) -> None:
     train, test = split_classes(load_classes("glyphs", size=14), whole_groups=True, seed=0)
     net = four_convolutions(3, size=14, width=8, seed=0)
-    learner = FewShotLearner(net, "anil", steps=2)
+    learner = FewShotLearner(net, rule, steps=2)
     asked = {"shot": 1, "query": 3}
     before = learner.accuracy(sampler(test, **asked, seed=1), 200)
     history = meta_train(learner, sampler(train, **asked, way=10), steps=100)
@@ -149,7 +171,7 @@ def test_nothing_global_is_drawn(digits) -> None:
 
 def test_refusals(digits) -> None:
     with pytest.raises(UnknownNameError, match="protonet"):
-        FewShotLearner(network(), "protonet")
+        FewShotLearner(network(), "leo")
     with pytest.raises(ParameterError, match="steps must be at least 1"):
         FewShotLearner(network(), steps=0)
     with pytest.raises(ParameterError, match="last layer"):

@@ -43,9 +43,9 @@ def few_shot(
         typer.Option(
             "--methods",
             help="Which to compare, separated by commas: at-nas, random, t-nas, metanas (networks "
-            "of --space), maml, reptile, anil (the hand-made network).",
+            "of --space), maml, reptile, anil, protonet (the hand-made network).",
         ),
-    ] = "at-nas,random,anil,maml,reptile",
+    ] = "at-nas,random,protonet,anil,maml,reptile",
     way: Way = 5,
     shots: Shots = "1,5",
     episodes: Episodes = None,

@@ -31,9 +31,10 @@ def train(
         str,
         typer.Option(
             "--rule",
-            help="How a network adapts: anil (the last layer from zero), maml, or reptile.",
+            help="How a network adapts: protonet (distances to the classes' means), anil (the last "
+            "layer from zero), maml, or reptile.",
         ),
-    ] = "anil",
+    ] = "protonet",
     steps: Annotated[
         int | None, typer.Option("--steps", min=1, help="Meta-steps.", show_default=False)
     ] = None,
