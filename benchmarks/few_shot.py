@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from typing import Any, Literal, Self, cast
@@ -23,6 +24,13 @@ Rule = Literal["maml", "reptile", "anil", "protonet"]
 RULES = ("maml", "reptile", "anil", "protonet")
 LAST_LAYER = ("anil", "protonet")
 """Rules that adapt the last layer only, and so tell any number of classes apart."""
+STEPS: dict[str, tuple[int, float]] = {
+    "maml": (2, 0.4),
+    "reptile": (3, 0.2),
+    "anil": (5, 0.2),
+    "protonet": (1, 1.0),
+}
+"""Gradient steps of a rule and their rate, chosen on alphabets of glyphs."""
 Weights = dict[str, Tensor]
 _AT_ONCE = 20  # episodes that are evaluated together
 
@@ -89,9 +97,9 @@ class FewShotLearner:
         zero, and learns the others by the query loss through that adaptation. ``protonet`` sets
         the last layer so that logits are squared distances to the classes' mean features, and
         learns the others through that.
-    steps : int
-        Gradient steps on the support images; ``protonet`` takes none.
-    rate : float or Parameter
+    steps : int, optional
+        Gradient steps on the support images; ``protonet`` takes none. By default as in ``STEPS``.
+    rate : float or Parameter, optional
         Their learning rate, for ``protonet`` the scale of its logits; these two learn it from this
         start on. A parameter is used itself, so that several learners can have one.
 
@@ -125,20 +133,19 @@ class FewShotLearner:
         network: nn.Module,
         rule: Rule = "protonet",
         *,
-        steps: int = 5,
-        rate: float | nn.Parameter = 0.4,
+        steps: int | None = None,
+        rate: float | nn.Parameter | None = None,
     ) -> None:
-        if rule not in RULES:
-            raise UnknownNameError("rule", rule, RULES)
-        if not isinstance(rate, nn.Parameter):  # one that is learnt may be anything
-            check_steps(steps, rate)
+        shared = rate if isinstance(rate, nn.Parameter) else None
+        number = None if isinstance(rate, nn.Parameter) else rate  # a learnt one may be anything
+        self.steps, self.start_rate = inner_loop(rule, steps, number)
         if rule in LAST_LAYER and not _ends_linear(network):
             raise ParameterError(f"the last layer of a network that {rule} adapts must be linear")
-        self.network, self.rule, self.steps = network, rule, steps
-        if isinstance(rate, nn.Parameter):
-            self.rate = rate
-        else:
-            self.rate = nn.Parameter(torch.tensor(float(rate)), requires_grad=rule in LAST_LAYER)
+        self.network, self.rule = network, rule
+        if shared is None:
+            start = torch.tensor(self.start_rate)
+            shared = nn.Parameter(start, requires_grad=rule in LAST_LAYER)
+        self.rate = shared
 
     @property
     def device(self) -> torch.device:
@@ -265,7 +272,9 @@ class FewShotLearner:
     def describe(self) -> dict[str, Any]:
         """Return what tells this learner from others, as JSON values."""
         shapes = {name: list(weight.shape) for name, weight in self.network.named_parameters()}
-        return {"rule": self.rule, "steps": self.steps, "weights": shapes}
+        layers = hashlib.sha256(str(self.network).encode()).hexdigest()[:8]  # some have no weights
+        inner = {"rule": self.rule, "steps": self.steps, "rate": self.start_rate}
+        return {**inner, "layers": layers, "weights": shapes}
 
     def accuracy(self, sampler: EpisodeSampler, episodes: int = 1000) -> NDArray[np.float64]:
         """Return the share of right answers in each of so many new episodes, in percent."""
@@ -288,13 +297,22 @@ def _ends_linear(network: nn.Module) -> bool:
     return isinstance(network, nn.Sequential) and isinstance(network[-1], nn.Linear)
 
 
-def check_steps(steps: int, rate: float) -> None:
-    """Refuse gradient steps that are none.
+def inner_loop(rule: str, steps: int | None, rate: float | None) -> tuple[int, float]:
+    """Return the gradient steps of a rule and their rate; None takes those of ``STEPS``.
 
     Raises
     ------
+    UnknownNameError
+        If there is no such rule.
     ParameterError
         If ``steps`` is below 1 or ``rate`` not above 0.
     """
-    if steps < 1 or rate <= 0:
-        raise ParameterError(f"steps must be at least 1 and rate above 0, not {steps} and {rate}")
+    if rule not in RULES:
+        raise UnknownNameError("rule", rule, RULES)
+    usual = STEPS[rule]
+    found = usual[0] if steps is None else steps, usual[1] if rate is None else float(rate)
+    if found[0] < 1 or not 0 < found[1] < math.inf:
+        raise ParameterError(
+            f"steps must be at least 1 and rate above 0, not {found[0]} and {found[1]}"
+        )
+    return found

@@ -134,7 +134,7 @@ def meta_train(
     if (steps is None) == (seconds is None):
         raise ParameterError("meta-training lasts for steps= or for seconds=: give one of them")
     lasts = steps if seconds is None else seconds
-    if lasts is None or min(lasts, tasks, rate) <= 0:
+    if lasts is None or not all(0 < value < math.inf for value in (lasts, tasks, rate)):
         raise ParameterError(
             f"steps or seconds, tasks and rate must be above 0, not {lasts}, {tasks} and {rate}"
         )
@@ -149,7 +149,7 @@ def meta_train(
     training.optimise(rate)
     if checkpoint and (found := own_checkpoint(checkpoint, about)):
         training.load(*found)
-    written = time.perf_counter()
+    written, more = time.perf_counter(), not training.over
     while not training.over:
         training.step(tasks, rate)
         if checkpoint and time.perf_counter() - written >= checkpoint_seconds:
@@ -157,7 +157,7 @@ def meta_train(
             written = time.perf_counter()
         if progress:
             progress(min(1.0, training.done))
-    if checkpoint:
+    if checkpoint and more:
         training.write(checkpoint, about)
     return training.history
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from ..benchmarks.checkpoints import State, below
-from ..benchmarks.few_shot import LAST_LAYER, FewShotLearner, Rule, check_steps
+from ..benchmarks.few_shot import LAST_LAYER, FewShotLearner, Rule, inner_loop
 from ..benchmarks.few_shot_supernet import FewShotSupernet
 from ..benchmarks.supernet_layers import uniform_codes
 from ..data.episodes import Episodes, EpisodeSampler
@@ -88,8 +88,8 @@ class ATNAS:
         fitness: EpisodeSampler | None,
         *,
         rule: Rule = "protonet",
-        steps: int = 5,
-        rate: float = 1.0,
+        steps: int | None = None,
+        rate: float | None = None,
         population: int = 12,
         offspring: int = 12,
         episodes: int = 20,
@@ -102,15 +102,16 @@ class ATNAS:
             "episodes": episodes,
         }.items():
             at_least_one(name, value)
-        check_steps(steps, rate)
+        self.rule = rule
+        self.steps, self.start_rate = inner_loop(rule, steps, rate)
         self.supernet, self.fitness_sampler = supernet, fitness
-        self.rule, self.steps, self.episodes, self.offspring = rule, steps, episodes, offspring
-        self.rate = nn.Parameter(torch.tensor(float(rate)), requires_grad=rule in LAST_LAYER)
+        self.episodes, self.offspring = episodes, offspring
+        learnt = rule in LAST_LAYER
+        self.rate = nn.Parameter(torch.tensor(self.start_rate), requires_grad=learnt)
         screen = _process(supernet.space) if predictor is True else predictor or None
         self.population = Population(supernet.space, population, screen)
         self._rng = as_generator(seed)
         self._code = uniform_codes(supernet.space, 1, self._rng)[0]
-        self.learner(self._code)  # refuses a wrong rule now
         self._contest: Contest | None = None
         self._chosen: Codes | None = None
         self._rested = 0  # meta-steps since the last generation
@@ -251,6 +252,7 @@ class ATNAS:
             **self.supernet.sizes,
             "rule": self.rule,
             "steps": self.steps,
+            "rate": self.start_rate,
             "evolution": [self.population.size, self.offspring, self.episodes],
             "predictor": type(self.population.predictor).__name__,
         }

@@ -58,6 +58,7 @@ def load_search(path: Path | None = None) -> tuple[ATNAS, dict[str, Any]]:
     -------
     ATNAS
         It can be asked and adapted; it has no classes kept aside to go on with its meta-training.
+        A predictor of one's own that screened is not kept: then the default one screens.
     dict
         ``made``, as given to ``save_search``, and ``trained``.
 
@@ -81,11 +82,26 @@ def load_search(path: Path | None = None) -> tuple[ATNAS, dict[str, Any]]:
     tensors, about = found
     try:
         kept = about["at-nas"]
+        if kept["format"] != FORMAT:
+            raise DataFileError(
+                f"{where} has format {kept['format']}, this version reads {FORMAT}: make one with "
+                "nasurge meta train"
+            )
         described = kept["search"]
+        population, offspring, episodes = described["evolution"]
         sizes = {k: described[k] for k in ("way", "in_channels", "size", "width", "cells", "fold")}
         supernet = FewShotSupernet(make_space(described["space"]), **sizes, seed=0)
         search = ATNAS(
-            supernet, None, rule=described["rule"], steps=described["steps"], rate=1.0, seed=0
+            supernet,
+            None,
+            rule=described["rule"],
+            steps=described["steps"],
+            rate=described.get("rate"),  # files before had none
+            population=population,
+            offspring=offspring,
+            episodes=episodes,
+            predictor=described["predictor"] != type(None).__name__,
+            seed=0,
         )
         search.load_weights(tensors, described["chosen"])
         return search, {"made": kept["made"], "trained": kept["trained"]}
@@ -97,6 +113,8 @@ def load_search(path: Path | None = None) -> tuple[ATNAS, dict[str, Any]]:
 
 def class_keys(data: ImageClasses) -> list[str]:
     """Return eight characters for each class that tell its images, whatever it is called.
+
+    The same images of another size, or one more or fewer of them, are other images.
 
     Examples
     --------
@@ -140,8 +158,8 @@ def named(data: ImageClasses, beginnings: Sequence[str]) -> ImageClasses:
         If none begins like one of them.
     """
     wanted = [text.strip() for text in beginnings]
-    for text in wanted:
-        if not any(name.startswith(text) for name in data.classes):
+    for text in wanted:  # every name begins with nothing
+        if not text or not any(name.startswith(text) for name in data.classes):
             raise UnknownNameError("class", text, data.classes)
     return data.only([k for k, name in enumerate(data.classes) if name.startswith(tuple(wanted))])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
@@ -18,7 +19,7 @@ from ..data.episodes import ImageClasses
 from ..errors import ParameterError, UnknownNameError
 from .at_nas import ATNAS
 from .at_nas_files import class_keys, fitting, load_search, sampler_for, save_search, unseen
-from .few_shot_study import SETTINGS, FewShotTask, make_learner, training_episodes
+from .few_shot_study import EPISODES, FewShotTask, make_learner, training_episodes
 
 _DRAWN, _THEIRS = 20, 4  # encodings drawn uniformly, and what share of the episodes is theirs
 
@@ -81,6 +82,7 @@ def train_search(
             "images": task.images,
             "task": vars(task),
             "shot": shot,
+            "rule": rule,
             "steps": steps,
             "seconds": seconds,
             "network": [space, width],
@@ -103,14 +105,15 @@ def train_search(
             sampler,
             steps=steps,
             seconds=seconds,
-            tasks=SETTINGS[rule]["tasks"],
+            tasks=EPISODES[rule][0],
             checkpoint=state,
             progress=progress,
         )
         search.to("cpu")
+        late = [loss for loss in history.losses[-50:] if math.isfinite(loss)]
         made |= {
             "meta_steps": len(history.losses),
-            "loss": float(np.mean(history.losses[-50:])),
+            "loss": float(np.mean(late)) if late else None,
             "train_seconds": round(history.seconds, 1),
             "diverged": history.diverged,
             "classes": len(classes.classes),
@@ -125,7 +128,7 @@ def train_search(
 def _told(path: Path, made: Row) -> Row:
     """Return what there is to say of a finished file."""
     search, about = load_search(path)
-    kept = about["made"]
+    kept = {"rule": search.rule, **about["made"]}  # older files say it in one place only
     if changed := [k for k, value in made.items() if kept.get(k) != value]:
         raise ParameterError(
             f"{path} holds another search (different: {', '.join(changed)}): give another file "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..benchmarks.few_shot import RULES, FewShotLearner, four_convolutions
+from ..benchmarks.few_shot import RULES, STEPS, FewShotLearner, Rule, four_convolutions
 from ..benchmarks.few_shot_supernet import FewShotSupernet
 from ..benchmarks.intervals import interval
 from ..benchmarks.meta_train import meta_train
@@ -19,22 +20,18 @@ from ..data.devices import one_thread
 from ..data.episodes import EpisodeSampler, ImageClasses, load_classes, split_classes
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import make_space
-from ..errors import ParameterError, UnknownNameError
+from ..errors import LabelError, ParameterError, UnknownNameError
 from .at_nas import ATNAS
 from .joint_nas import SYSTEMS, JointLearner
 
 METHODS = ("at-nas", "random", *SYSTEMS, *RULES)
 """Searches of an architecture, one drawn uniformly, and rules with the hand-made network."""
-# Chosen on alphabets of glyphs: gradient steps, their rate, episodes a meta-step, queries a class.
-SETTINGS: dict[str, dict[str, Any]] = {
-    "maml": {"steps": 2, "rate": 0.4, "tasks": 8, "query": 5},
-    "reptile": {"steps": 3, "rate": 0.2, "tasks": 8, "query": 5},
-    "anil": {"steps": 5, "rate": 0.2, "tasks": 4, "query": 3},
-    "protonet": {"steps": 1, "rate": 1.0, "tasks": 4, "query": 3},
-    "t-nas": {"steps": 2, "rate": 0.1, "tasks": 4, "query": 5},
-    "metanas": {"steps": 3, "rate": 0.1, "tasks": 4, "query": 5},
-}
-SETTINGS |= {"at-nas": SETTINGS["protonet"], "random": SETTINGS["protonet"]}
+RULE: Rule = "protonet"
+"""By which searched and drawn networks adapt."""
+# Episodes a meta-step, and queries a class of each. Chosen on alphabets of glyphs.
+EPISODES = {"maml": (8, 5), "reptile": (8, 5), "anil": (4, 3), "protonet": (4, 3)}
+EPISODES |= {"t-nas": (4, 5), "metanas": (4, 5)}
+EPISODES |= {"at-nas": EPISODES[RULE], "random": EPISODES[RULE]}
 MOST_WAYS = 20
 """Classes of the episodes of rules that adapt the last layer only, where there are as many."""
 ASIDE = 0.06
@@ -71,9 +68,22 @@ class FewShotTask:
     query: int = 15
 
     def load(self, seed: int) -> tuple[ImageClasses, ImageClasses]:
-        """Return the classes for meta-training and those for meta-test."""
+        """Return the classes for meta-training and those for meta-test.
+
+        Raises
+        ------
+        ParameterError
+            If images are not square, or a part would be empty.
+        """
+        data = load_classes(self.images, size=self.size)
+        height, width = data.images.shape[2:]
+        if height != width:
+            raise ParameterError(
+                f"images of {data.name} are {height}x{width} pixels, not square: give a size to "
+                "which they are resized (--size)"
+            )
         train, test = split_classes(
-            load_classes(self.images, size=self.size),
+            data,
             self.train_classes,
             whole_groups=self.whole_groups,
             seed=seed,
@@ -154,14 +164,17 @@ def few_shot_study(
     for name in methods:
         if name not in METHODS:
             raise UnknownNameError("method", name, METHODS)
-    if min(episodes, trials, *shots) < 1 or seconds <= 0:
+    if min(episodes, trials, *shots) < 1 or not 0 < seconds < math.inf:
         raise ParameterError(
             "episodes, trials and shots must be at least 1 and seconds above 0, not "
             f"{episodes}, {trials}, {list(shots)} and {seconds}"
         )
-    _, test = task.load(seed)
-    for shot in shots:  # refuse now what would fail after the training
+    train, test = task.load(seed)
+    for shot in shots:  # refuse now what would fail after a training
         EpisodeSampler(test, way=task.way, shot=shot, query=task.query)
+        for name in methods:
+            _, classes = make_learner(name, train, task, shot=shot, space=space, width=width)
+            training_episodes(name, classes, task, shot=shot)
     about = {
         "kind": "few-shot",
         "task": {**vars(task), "test_classes": len(test.classes)},
@@ -170,6 +183,7 @@ def few_shot_study(
         "episodes": episodes,
         "seconds": seconds,
         "network": [space, width],
+        "settings": {"searched_by": RULE, "inner_loops": STEPS, "meta_steps": EPISODES},
         "trials": trials,
         "seed": seed,
         "device": device,
@@ -204,7 +218,7 @@ class _Plan:
 
 def _trial(plan: _Plan, method: str, shot: int, trial: int) -> list[Row]:
     """Return the row of one meta-training; the work of one unit."""
-    task, settings = plan.task, SETTINGS[method]
+    task = plan.task
     drawn = np.random.default_rng([plan.seed, trial, shot])
     with one_thread():
         train, test = task.load(plan.seed)
@@ -213,7 +227,7 @@ def _trial(plan: _Plan, method: str, shot: int, trial: int) -> list[Row]:
         )
         sampler = training_episodes(method, train, task, shot=shot, seed=drawn)
         history = meta_train(
-            learner.to(plan.device), sampler, seconds=plan.seconds, tasks=settings["tasks"]
+            learner.to(plan.device), sampler, seconds=plan.seconds, tasks=EPISODES[method][0]
         )
         tested = learner.learner() if isinstance(learner, ATNAS) else learner
         asked = EpisodeSampler(
@@ -250,7 +264,7 @@ def training_episodes(
         train,
         way=min(MOST_WAYS, len(train.classes)) if head else task.way,
         shot=shot,
-        query=max(1, min(SETTINGS[method]["query"], int(train.counts.min()) - shot)),
+        query=max(1, min(EPISODES[method][1], int(train.counts.min()) - shot)),
         seed=seed,
     )
 
@@ -263,7 +277,7 @@ def make_learner(
     shot: int,
     space: str = "nb201",
     width: int = 16,
-    rule: str = "protonet",
+    rule: str = RULE,
     seed: Seed = None,
 ) -> tuple[FewShotLearner | ATNAS, ImageClasses]:
     """Return a method as a learner, and the classes for its meta-training.
@@ -276,27 +290,36 @@ def make_learner(
     UnknownNameError
         If there is no such method or space.
     ParameterError
-        If the space has no networks, or no class is left to keep aside.
+        If the space has no networks.
+    LabelError
+        If there are too few classes to keep some aside, or one has too few images.
     """
-    rng, settings = as_generator(seed), SETTINGS[rule if method == "at-nas" else method]
-    how = {"steps": settings["steps"], "rate": settings["rate"]}
+    rng = as_generator(seed)
     _, channels, size, _ = train.images.shape
     sizes = {"in_channels": channels, "size": size}
     if method in RULES:
         network = four_convolutions(task.way, **sizes, seed=rng)
-        return FewShotLearner(network, method, **how), train  # type: ignore[arg-type]
+        return FewShotLearner(network, method), train  # type: ignore[arg-type]
+    fold = 2 if size >= 16 and size % 2 == 0 else 1
     supernet = FewShotSupernet(
-        make_space(space), way=task.way, **sizes, width=width, fold=1 + (size >= 16), seed=rng
+        make_space(space), way=task.way, **sizes, width=width, fold=fold, seed=rng
     )
     if method in SYSTEMS:
-        return JointLearner(supernet, method, **how), train  # type: ignore[arg-type]
+        return JointLearner(supernet, method), train  # type: ignore[arg-type]
     if method == "random":
         code = uniform_codes(supernet.space, 1, rng)[0]
-        return FewShotLearner(supernet.network(code), **how), train
-    aside, rest = split_classes(train, max(task.way, round(ASIDE * len(train.classes))), seed=rng)
-    query = min(5, int(aside.counts.min()) - shot)
+        return FewShotLearner(supernet.network(code), RULE), train
+    n_aside = max(task.way, round(ASIDE * len(train.classes)))
+    if len(train.classes) < n_aside + task.way:
+        raise LabelError(
+            f"at-nas keeps {n_aside} classes aside and trains {task.way}-way episodes on others, "
+            f"but has {len(train.classes)} classes of {train.name} for meta-training: give it more "
+            "(--train-classes, --rotations), or a lower --way"
+        )
+    aside, rest = split_classes(train, n_aside, seed=rng)
+    query = max(1, min(5, int(aside.counts.min()) - shot))
     fitness = EpisodeSampler(aside, way=task.way, shot=shot, query=query, seed=rng)
-    return ATNAS(supernet, fitness, rule=rule, **how, seed=rng), rest  # type: ignore[arg-type]
+    return ATNAS(supernet, fitness, rule=rule, seed=rng), rest  # type: ignore[arg-type]
 
 
 def summarise(rows: Sequence[Row]) -> list[Row]:

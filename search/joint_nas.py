@@ -15,6 +15,7 @@ from .relaxations import no_logits
 System = Literal["t-nas", "metanas"]
 SYSTEMS = ("t-nas", "metanas")
 _RULES: dict[str, Rule] = {"t-nas": "maml", "metanas": "reptile"}
+_STEPS = {"t-nas": 2, "metanas": 3}  # chosen on alphabets of glyphs
 _FROZEN = 0.5  # share of MetaNAS's meta-training without its architecture
 _COLDEST = 0.1  # temperature of MetaNAS's mixtures in the end
 
@@ -58,8 +59,8 @@ class JointLearner(FewShotLearner):
     ----------
     supernet : FewShotSupernet
     system : {"t-nas", "metanas"}
-    steps : int
-        Gradient steps on the support images.
+    steps : int, optional
+        Gradient steps on the support images; by default 2 of ``t-nas`` and 3 of ``metanas``.
     rate, architecture_rate : float
         Their learning rates of the weights and of the logits of the architecture.
 
@@ -92,12 +93,13 @@ class JointLearner(FewShotLearner):
         supernet: FewShotSupernet,
         system: System,
         *,
-        steps: int = 2,
+        steps: int | None = None,
         rate: float = 0.1,
         architecture_rate: float = 0.1,
     ) -> None:
         if system not in SYSTEMS:
             raise UnknownNameError("system", system, SYSTEMS)
+        steps = _STEPS[system] if steps is None else steps
         super().__init__(Mixture(supernet), _RULES[system], steps=steps, rate=rate)
         self.system, self.architecture_rate = system, architecture_rate
         self._frozen = False

@@ -179,6 +179,8 @@ def test_refusals(digits) -> None:
     learner = FewShotLearner(network())
     with pytest.raises(ParameterError, match="above 0"):
         meta_train(learner, sampler(digits), seconds=0)
+    with pytest.raises(ParameterError, match="above 0"):
+        meta_train(learner, sampler(digits), seconds=float("nan"))
     with pytest.raises(ParameterError, match="give one of them"):
         meta_train(learner, sampler(digits))
     with pytest.raises(ParameterError, match="episodes"):

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .common import AsJson, SeedOption, emit, reported_errors, typed_command
-from .meta_options import Images, Search, Size
+from .meta_options import Images, Search
 
 
 def adapt(
@@ -23,7 +23,6 @@ def adapt(
             show_default=False,
         ),
     ] = None,
-    size: Size = None,
     shots: Annotated[
         int, typer.Option("--shots", min=1, help="Images a class that are learnt from.")
     ] = 5,
@@ -54,7 +53,7 @@ def adapt(
         )
 
         meta, about = load_search(search)
-        data = fitting(load_classes(images, size=size or meta.supernet.sizes["size"]), meta)
+        data = fitting(load_classes(images, size=meta.supernet.sizes["size"]), meta)
         if classes:
             data = named(data, classes.split(","))
         task = unseen(data, about["trained"], 2)

@@ -7,13 +7,12 @@ from pathlib import Path
 import typer
 
 from .common import AsJson, SeedOption, emit, numbers, print_table, reported_errors
-from .meta_options import Episodes, Images, Search, Shots, Size, Way
+from .meta_options import Episodes, Images, Search, Shots, Way
 
 
 def evaluate(
     search: Search = None,
     images: Images = "glyphs",
-    size: Size = None,
     way: Way = 5,
     shots: Shots = "1,5",
     episodes: Episodes = None,
@@ -25,16 +24,13 @@ def evaluate(
     Classes that were in its meta-training are left out, by their images. The row uniform is of
     encodings drawn uniformly, with the same weights.
     """
-    show_search(
-        search, images, size=size, way=way, shots=shots, episodes=episodes, seed=seed, json=as_json
-    )
+    show_search(search, images, way=way, shots=shots, episodes=episodes, seed=seed, json=as_json)
 
 
 def show_search(
     file: Path | None,
     images: str,
     *,
-    size: int | None,
     way: int,
     shots: str,
     episodes: int | None,
@@ -52,7 +48,7 @@ def show_search(
         found = evaluate_search(
             search,
             about["trained"],
-            load_classes(images, size=size or search.supernet.sizes["size"]),
+            load_classes(images, size=search.supernet.sizes["size"]),
             way=way,
             shots=numbers(shots, "--shots"),
             episodes=episodes or 300,

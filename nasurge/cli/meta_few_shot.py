@@ -81,7 +81,6 @@ def few_shot(
         show_search(
             None,
             images,
-            size=size,
             way=way,
             shots=shots,
             episodes=episodes,

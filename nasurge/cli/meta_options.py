@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +19,12 @@ Images = Annotated[
 ]
 Size = Annotated[
     int | None,
-    typer.Option("--size", min=1, help="Resize images to so many pixels.", show_default=False),
+    typer.Option(
+        "--size",
+        min=1,
+        help="Resize images to so many pixels: 28 for Omniglot's own zips.",
+        show_default=False,
+    ),
 ]
 Way = Annotated[int, typer.Option("--way", min=2, help="Classes of an episode.")]
 Shots = Annotated[str, typer.Option("--shots", help="Images a class that are learnt from.")]
@@ -77,10 +83,12 @@ def few_shot_task(
     try:
         share = int(train_classes) if train_classes.isdigit() else float(train_classes)
     except ValueError:
+        share = math.nan
+    if not math.isfinite(share):
         raise ParameterError(
             f"--train-classes takes a number of classes, such as 700, or a share, such as 0.7; "
             f"received {train_classes!r}"
-        ) from None
+        )
     if split not in ("groups", "classes"):
         raise UnknownNameError("split", split, ("groups", "classes"))
     return FewShotTask(
