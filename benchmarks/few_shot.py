@@ -95,8 +95,8 @@ class FewShotLearner:
         ``maml`` (first order) and ``reptile`` adapt all weights, and learn the start of all by the
         query loss after it, or by where adaptation leads. ``anil`` adapts the last layer only, from
         zero, and learns the others by the query loss through that adaptation. ``protonet`` sets
-        the last layer so that logits are squared distances to the classes' mean features, and
-        learns the others through that.
+        the last layer so that logits fall with the squared distance to the classes' mean
+        features, and learns the others through that.
     steps : int, optional
         Gradient steps on the support images; ``protonet`` takes none. By default as in ``STEPS``.
     rate : float or Parameter, optional
@@ -205,7 +205,7 @@ class FewShotLearner:
         return self.rate.item()
 
     def _by_last_layer(self, support: Tensor, labels: Tensor, query: Tensor) -> Tensor:
-        """Return query logits of last layers that learnt the support images."""
+        """Return query logits of last layers that the support images set."""
         known, asked = self._features(support), self._features(query)
         way = int(labels.max()) + 1
         targets = functional.one_hot(labels, way).to(known.dtype)

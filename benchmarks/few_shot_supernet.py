@@ -23,7 +23,7 @@ class FewShotSupernet(nn.Module):
 
     Its sub-networks are those of ``Supernet`` with plain reductions, but the last layer is given
     the map and not its mean: where a stroke is tells characters apart. The map keeps its sign: no
-    activation comes between the last normalisation and the last layer, which learns from zero.
+    activation comes between the last normalisation and the last layer.
 
     Parameters
     ----------

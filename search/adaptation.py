@@ -37,7 +37,7 @@ class Adaptation:
         With the weights after it and the encoding chosen for the task; the one given is unchanged.
     before, after : float
         Accuracy in percent on the images that were not learnt from: of the meta-trained encoding
-        whose last layer learnt the others, and after the search and the steps.
+        whose last layer was set by the others, and after the search and the steps.
     asked : int
         How many images those are.
     evaluations : int
@@ -69,7 +69,7 @@ def adapt(
     others as queries. By these the population, which is the prior, is measured, and evolves. Its
     best takes the place of the meta-trained encoding if it is better beyond doubt, and takes
     gradient steps on such episodes. With one image a class there are no such episodes, and the
-    meta-trained encoding only learns its last layer.
+    meta-trained encoding only sets its last layer.
 
     Parameters
     ----------
@@ -108,8 +108,8 @@ def adapt(
     way, classes = search.supernet.sizes["way"], len(task.classes)
     if search.rule not in LAST_LAYER and classes != way:
         raise ParameterError(
-            f"{task.name} has {classes} classes; a search by {search.rule} tells {way} apart, only "
-            "one by protonet any number: take so many classes, or meta-train with --rule protonet"
+            f"{task.name} has {classes} classes; a search by {search.rule} tells {way} apart, one "
+            f"by {' or '.join(LAST_LAYER)} any number: take so many classes, or another --rule"
         )
     start, rng = time.perf_counter(), as_generator(seed)
     known, asked = _parted(task, shots, rng)
