@@ -350,9 +350,18 @@ def _options(study: WarmStudy) -> dict[str, Any]:
     return {"epochs": study.epochs, **rates, "device": "cpu"}
 
 
+@cache
+def _load(study: WarmStudy) -> None:
+    """Search for an epoch: what is loaded once a process is not the cost of its first search."""
+    images = images_of_task(study, study.tasks[0])
+    supernet = _supernet(study, images, 0)
+    search_supernet(supernet, images, study.method, until=1, seed=0, **_options(study))
+
+
 def _cold(study: WarmStudy, kind: str, task: str, seed: int) -> list[Row]:
     images = images_of_task(study, task)
     with one_thread():
+        _load(study)
         start = time.process_time()
         supernet = _supernet(study, images, seed)
         found = search_supernet(supernet, images, study.method, seed=seed, **_options(study))
@@ -386,6 +395,7 @@ def _warm(
 ) -> list[Row]:
     images = images_of_task(study, task)
     with one_thread():
+        _load(study)
         start = time.process_time()
         found = warm_search(
             _supernet(study, images, seed),

@@ -31,7 +31,7 @@ class Trial:
     Attributes
     ----------
     seconds : float
-        With embedding, distances and gate.
+        Of the processor, with embedding, distances and gate.
     epochs : int
         One more than the cold search has where the accuracy was never reached.
     first_seconds : float
@@ -122,12 +122,13 @@ class Ledger:
         """Return what a warm search cost whose gate asks for so many beaten."""
         beaten, strength = setting
         begun = self.begun[task, seed, method]
-        extra = begun["gate_seconds"]
-        if method != "random":  # which looks at no task
-            extra += self.embed[task]["seconds"] + self.distance[task, seed]["seconds"]
-        each, most = self.epoch_seconds[task], self.study.epochs
+        looking = self.embed[task]["seconds"] + self.distance[task, seed]["seconds"]
+        if method == "random":  # looks at no task
+            looking = 0.0
+        most = self.study.epochs
         if begun["beaten"] < beaten:
             cold = self.cold_trial(task, seed)
+            extra = looking + begun["gate_seconds"]
             return Trial(
                 cold.seconds + extra,
                 most,
@@ -142,11 +143,23 @@ class Ledger:
         good = found >= self.goal(task, seed)
         where = int(good.argmax()) if good.any() else len(found) - 1
         epochs = self.study.looked[where] if good.any() else most + 1
-        cost = each * epochs + extra
+        cost = looking + self._spent(task, begun, goes_on, epochs)
         last = float(found[where])
         return Trial(
             cost, epochs, cost, last, float(found[0]), accepted=True, reached=bool(good.any())
         )
+
+    def _spent(self, task: str, begun: Row, whole: Row, epochs: int) -> float:
+        """Return the processor time of a warm search and its gate until it had so many epochs.
+
+        It is measured at the gate and at the end; all epochs between are taken to be alike.
+        """
+        gate, most = self.study.gate, self.study.epochs
+        each = (whole["seconds"] - begun["seconds"]) / (most - gate)
+        spent = begun["seconds"] + each * (epochs - gate)
+        if epochs > most:  # never as good, if only because it diverged soon
+            return float(max(spent, self.epoch_seconds[task] * epochs + begun["gate_seconds"]))
+        return float(spent)
 
     def savings(self, task: str, method: str, setting: Setting) -> Values:
         """Return the share of the cold search's cost that was saved, for every seed."""

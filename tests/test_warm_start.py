@@ -41,7 +41,6 @@ from nasurge.search.warm_start import (
     warm_search,
 )
 from nasurge.search.warm_study import (
-    METHODS,
     WarmStudy,
     _distances,
     _embed,
@@ -393,14 +392,30 @@ def test_embeddings_and_distances_are_timed_with_one_thread(embedding, tmp_path)
     assert seen == {1}
 
 
-def test_a_random_donor_is_not_charged_for_looking_at_the_task(studied):
+def test_a_warm_search_costs_what_was_measured_and_random_donors_no_look_at_the_task(studied):
+    """At the gate, after 1 epoch, 2 s are over, after 4 epochs 8 s: 2 s an epoch."""
     study, _, rows = studied
-    dear = [
-        {**row, "seconds": 1e6} if row["kind"] in ("embed", "distances") else row for row in rows
+    seconds = {"embed": 100.0, "distances": 200.0, "cold": 1e-3}
+    timed = [
+        {**row, "seconds": seconds.get(row["kind"], 2.0 * row.get("until", 0)), "gate_seconds": 0.0}
+        for row in rows
     ]
-    cost = {m: Ledger(study, dear).warm_trial("digits", 0, m, (0.0, 1.0)).seconds for m in METHODS}
-    assert cost.pop("random") < 1e6
-    assert min(cost.values()) > 2e6
+    ledger = Ledger(study, timed)
+    for task, seed, method in ledger.begun:
+        found = ledger.warm_trial(task, seed, method, (0.0, 1.0))
+        looking = 0 if method == "random" else 300
+        assert found.seconds == pytest.approx(2 * found.epochs + looking)
+        refused = ledger.warm_trial(task, seed, method, (1.1, 1.0))
+        assert refused.seconds == pytest.approx(1e-3 + looking)
+
+
+def test_a_search_that_is_never_as_good_costs_no_less_than_the_cold_one(studied):
+    """Such as one that diverged: here all warm searches take no time at all."""
+    study, _, rows = studied
+    rows = [{**row, "seconds": 4.0 if row["kind"] == "cold" else 0.0} for row in rows]
+    ledger = Ledger(study, rows)
+    ledger.tolerances = dict.fromkeys(TASKS, -1e3)  # nothing is as good
+    assert all(ledger.warm_trial(*key, (0.0, 1.0)).seconds >= 5.0 for key in ledger.begun)
 
 
 def test_three_tasks_at_least_and_none_twice():
