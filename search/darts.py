@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -74,6 +74,24 @@ class DifferentiableResult:
     diverged: bool
 
 
+class Watch(Protocol):
+    """Looks at a search after each of its epochs but the last, and may give it other logits.
+
+    Attributes
+    ----------
+    about : dict
+        ``gate`` and ``donor``: what it is, in JSON values. Checkpoints of others are refused.
+    found : dict
+        What it has found, in JSON values. A checkpoint keeps it and gives it back.
+    """
+
+    about: dict[str, Any]
+    found: dict[str, Any]
+
+    def __call__(self, done: int) -> ArrayLike | None:
+        """Return logits, shape (d, k), in place of those learnt in the epochs done, or None."""
+
+
 def search_supernet(
     supernet: Supernet,
     images: Images,
@@ -93,7 +111,7 @@ def search_supernet(
     seed: Seed = None,
     checkpoint: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
-    watch: Callable[[int], ArrayLike | None] | None = None,
+    watch: Watch | None = None,
 ) -> DifferentiableResult:
     """Learn the operations by gradient, with the weights of a supernet that learns beside them.
 
@@ -128,9 +146,9 @@ def search_supernet(
         and ends as if it had not been.
     progress : callable, optional
         Called with (epochs done, ``epochs``) after every epoch.
-    watch : callable, optional
+    watch : Watch, optional
         Called with the epochs done after every epoch but the last of ``epochs``. Logits that it
-        returns, shape (d, k), take the place of those learnt so far.
+        returns take the place of those learnt so far.
 
     Raises
     ------
@@ -176,16 +194,18 @@ def search_supernet(
     about |= {"rates": [learning_rate, logit_rate, weight_decay, clip], "images": images.name}
     about |= {"network": {"space": supernet.space.name, **supernet.sizes}}
     about |= {"start": np.nan_to_num(start.numpy(), neginf=-1e9).tolist()}
+    about |= {"gate": None, "donor": None} | (watch.about if watch else {})
+    found = watch.found if watch else {}
     with torch_seed(np.random.default_rng(drawn)):
         if checkpoint:
-            loop.resume(checkpoint, about)
+            loop.resume(checkpoint, about, found)
         while not loop.diverged and len(loop.losses) < min(epochs, until or epochs):
             loop.epoch()
             done = len(loop.losses)
             if watch and done < epochs and (given := watch(done)) is not None:
                 relaxation.begin(_start(supernet.space, given))
             if checkpoint and not loop.diverged:
-                loop.keep(checkpoint, about)
+                loop.keep(checkpoint, about, found)
             if progress:
                 progress(len(loop.losses), epochs)
     return loop.result()
@@ -296,8 +316,8 @@ class _Loop:
         """Return gradients of the training loss; zeros by what it does not depend on."""
         return _filled(self.loss(batch, *self.relaxation.draw()), by)
 
-    def keep(self, path: Path, about: dict[str, Any]) -> None:
-        """Write all that the epochs left depend on."""
+    def keep(self, path: Path, about: dict[str, Any], watched: dict[str, Any]) -> None:
+        """Write all that the epochs left depend on, and what was found by watching."""
         tensors, rest = optimiser_state(self.optimiser)
         kept = {
             "batches": self.batches.generator.get_state(),
@@ -307,12 +327,12 @@ class _Loop:
             **{f"relaxation.{name}": value for name, value in self.relaxation.state().items()},
         }
         state = {"about": about, "losses": self.losses, "seconds": self.seconds}
-        state |= {"codes": self.codes}
+        state |= {"codes": self.codes, "watched": watched}
         state |= {"optimiser": rest, "schedule": self.schedule.state_dict()}
         write_checkpoint(path, kept, state)
 
-    def resume(self, path: Path, about: dict[str, Any]) -> None:
-        """Go to where the checkpoint was written, if there is one."""
+    def resume(self, path: Path, about: dict[str, Any], watched: dict[str, Any]) -> None:
+        """Go to where the checkpoint was written, if there is one, and fill in ``watched``."""
         if (found := own_checkpoint(path, about)) is None:
             return
         tensors, state = found
@@ -324,6 +344,7 @@ class _Loop:
         self.schedule.load_state_dict(state["schedule"])
         self.losses, self.seconds = list(state["losses"]), state["seconds"]
         self.codes = list(state["codes"])
+        watched.update(state.get("watched", {}))  # files of before have none
 
     def result(self) -> DifferentiableResult:
         """Return what was found."""

@@ -6,7 +6,7 @@ import hashlib
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -322,6 +322,7 @@ def warm_search(
     method: str = "drnas",
     *,
     gate: Gate | None = None,
+    epochs: int = 10,
     seed: int = 0,
     **options: Any,
 ) -> WarmResult:
@@ -337,12 +338,14 @@ def warm_search(
         As for ``search_supernet``.
     gate : Gate, optional
         By default the donor is trusted from the first step on.
-    seed : int
+    epochs, seed : int
     **options
         As for ``search_supernet``.
 
     Raises
     ------
+    ParameterError
+        If the gate would come after the last epoch, and never be asked.
     NasurgeError
         As ``search_supernet``.
 
@@ -359,12 +362,18 @@ def warm_search(
     >>> found.accepted, found.result.architecture.count("nor_conv_3x3")
     (True, 6)
     """
+    options |= {"epochs": epochs, "seed": seed}
     if gate is None:
-        result = search_supernet(supernet, images, method, logits=logits, seed=seed, **options)
+        result = search_supernet(supernet, images, method, logits=logits, **options)
         return WarmResult(result, accepted=True, beaten=np.nan, gate_seconds=0.0)
+    if gate.after >= epochs:
+        raise ParameterError(
+            f"a gate after {gate.after} epochs is never asked in a search of {epochs}: give the "
+            "gate a lower after, or the search more epochs"
+        )
     test = _Test(supernet, images, np.asarray(logits, dtype=np.float64), gate, seed)
-    result = search_supernet(supernet, images, method, seed=seed, watch=test, **options)
-    return WarmResult(result, test.accepted, test.beaten, test.seconds)
+    result = search_supernet(supernet, images, method, watch=test, **options)
+    return WarmResult(result, **test.found)
 
 
 class _Test:
@@ -375,7 +384,9 @@ class _Test:
     ) -> None:
         self.supernet, self.images, self.logits = supernet, images, logits
         self.gate, self.seed = gate, seed
-        self.accepted, self.beaten, self.seconds = False, np.nan, 0.0
+        donor = np.nan_to_num(logits, neginf=-1e9).tolist()
+        self.about: dict[str, Any] = {"gate": asdict(gate), "donor": donor}
+        self.found: dict[str, Any] = {"accepted": False, "beaten": np.nan, "gate_seconds": 0.0}
 
     def __call__(self, done: int) -> Values | None:
         if done != self.gate.after:
@@ -391,7 +402,8 @@ class _Test:
             limit=self.gate.limit,
             calibration=0,
         )
-        self.beaten = float((found.accuracy[1:] <= found.accuracy[0]).mean())
-        self.accepted = self.beaten >= self.gate.beaten
-        self.seconds = time.process_time() - start
-        return self.logits if self.accepted else None
+        beaten = float((found.accuracy[1:] <= found.accuracy[0]).mean())
+        accepted = beaten >= self.gate.beaten
+        self.found |= {"accepted": accepted, "beaten": beaten}
+        self.found["gate_seconds"] = time.process_time() - start
+        return self.logits if accepted else None

@@ -20,7 +20,7 @@ from ..benchmarks.train import train_architecture
 from ..data.devices import one_thread
 from ..data.image_tasks import load_task
 from ..data.images import Images
-from ..data.spaces import Codes, make_space
+from ..data.spaces import Codes, Space, make_space
 from ..errors import ParameterError
 from .darts import best_code, search_supernet
 from .warm_start import (
@@ -137,7 +137,8 @@ def run_warm_study(
 ) -> list[Row]:
     """Do all searches and trainings of a study, and return their rows, each with its ``kind``.
 
-    The folder keeps every search and every training: a study that was stopped goes on there.
+    The folder keeps every search and every training: a study that was stopped goes on there, and
+    one may be asked for more ``seeds`` and ``strengths``. Rows are those of this study alone.
 
     Parameters
     ----------
@@ -160,12 +161,12 @@ def run_warm_study(
     run.keep_store(folder / "experiences")
     run.do("distances", run.trials(), _distances, folder / "experiences")
     starts = {(task, seed): run.starts(task, seed) for task, seed in run.trials()}
-    run.warm(starts, study.gate, study.strengths[:1])
+    run.warm(starts, study.gate, (1.0,))  # at the gate only the order of the logits counts
     run.warm(starts, study.epochs, study.strengths)
     space = make_space(study.space)
     codes = space.canonical(space.sample(study.shared, seed=0, unique=True))
     run.train("shared", ((task, code) for task in study.tasks for code in codes), 1)
-    return kept.rows
+    return run.rows
 
 
 class _Run:
@@ -174,6 +175,17 @@ class _Run:
     def __init__(self, study: WarmStudy, kept: Study, jobs: int, progress: Progress | None) -> None:
         self.study, self.kept, self.jobs, self.progress = study, kept, jobs, progress
         self.space = make_space(study.space)
+        self._asked: dict[str, None] = {}
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows of this study: its folder may hold those of a larger one."""
+        return [row for unit in self._asked for row in self.kept.done[unit]]
+
+    def _finish(self, units: Mapping[str, tuple[Any, ...]], work: Any) -> None:
+        """Do those of the units that are not done."""
+        self._asked |= dict.fromkeys(units)
+        self.kept.run(units, work, jobs=self.jobs, progress=self.progress)
 
     def trials(self) -> list[tuple[str, int]]:
         """Every task with every seed."""
@@ -182,7 +194,7 @@ class _Run:
     def do(self, kind: str, places: Iterable[tuple[Any, ...]], work: Any, *more: Any) -> None:
         """Do the units of a kind that are not done."""
         units = {name(kind, *place): (self.study, kind, *place, *more) for place in places}
-        self.kept.run(units, work, jobs=self.jobs, progress=self.progress)
+        self._finish(units, work)
 
     def row(self, kind: str, *place: Any) -> Row:
         """Return what a unit found."""
@@ -200,25 +212,17 @@ class _Run:
             )
             for task, code in places
         }
-        self.kept.run(units, _train, jobs=self.jobs, progress=self.progress)
+        self._finish(units, _train)
 
-    def truths(self, task: str, codes: Codes) -> Values:
-        """Return the accuracies of architectures that were trained, their mean over trainings."""
+    def runs(self, task: str, codes: Codes) -> Values:
+        """Return the accuracies of architectures, shape (architectures, trainings)."""
         texts = self.space.format(self.space.canonical(codes))
-        found = [self.row("train", task, text)["accuracies"] for text in texts]
-        return np.asarray(np.mean(found, axis=1))
+        return np.array([self.row("train", task, text)["accuracies"] for text in texts])
 
     def tolerance(self, task: str) -> float:
-        """Return the standard error of a true accuracy: what may be noise of the trainings."""
-        start = name("train", task, "")
-        runs = np.array(
-            [
-                rows[0]["accuracies"]
-                for unit, rows in self.kept.done.items()
-                if unit.startswith(start)
-            ]
-        )
-        return float(np.sqrt(runs.var(axis=1, ddof=1).mean() / runs.shape[1]))
+        """Return what of an accuracy may be noise of the trainings."""
+        cold = [self.row("cold", task, seed)["codes"] for seed in range(self.study.seeds)]
+        return standard_error(self.runs(task, functions(self.space, cold)))
 
     def experience(self, task: str, seed: int) -> Experience:
         """Return what the cold search of a task came to."""
@@ -230,7 +234,7 @@ class _Run:
             sizes=self.study.sizes,
             shares=np.array(found["shares"]),
             architecture=self.space.format(code)[0],
-            accuracy=float(self.truths(task, code)[0]),
+            accuracy=float(self.runs(task, code).mean()),
             seconds=found["seconds"],
             steps=found["steps"],
             embedding=read_embedding(self.row("embed", task)),
@@ -289,7 +293,7 @@ class _Run:
                         donor,
                         logits.tolist(),
                     )
-        self.kept.run(units, _warm, jobs=self.jobs, progress=self.progress)
+        self._finish(units, _warm)
         rows = [(unit[1], self.kept.done[key][0]) for key, unit in units.items()]
         places = [
             (task, code)
@@ -300,9 +304,21 @@ class _Run:
 
     def as_good(self, task: str, seed: int, row: Row) -> bool:
         """Return whether a warm search has already found what the cold one found in the end."""
-        cold = self.truths(task, np.array(self.row("cold", task, seed)["codes"][-1:], np.int8))[0]
-        here = self.truths(task, np.array(row["codes"], dtype=np.int8))
-        return bool((here >= cold - self.tolerance(task)).any())
+        last = np.array(self.row("cold", task, seed)["codes"][-1:], dtype=np.int8)
+        goal = self.runs(task, last).mean() - self.tolerance(task)
+        here = self.runs(task, np.array(row["codes"], dtype=np.int8)).mean(axis=1)
+        return bool((here >= goal).any())
+
+
+def functions(space: Space, searches: Iterable[Any]) -> Codes:
+    """Return what some searches came by, each function once, always in the same order."""
+    codes = np.concatenate([np.array(search, dtype=np.int8) for search in searches])
+    return np.unique(space.canonical(codes), axis=0)
+
+
+def standard_error(runs: Values) -> float:
+    """Return the standard error of a mean accuracy, from those of (architectures, trainings)."""
+    return float(np.sqrt(runs.var(axis=1, ddof=1).mean() / runs.shape[1]))
 
 
 def name(kind: str, task: str, *rest: Any) -> str:
@@ -312,8 +328,9 @@ def name(kind: str, task: str, *rest: Any) -> str:
 
 def _embed(study: WarmStudy, kind: str, task: str) -> list[Row]:
     images = images_of_task(study, task)
-    embed_task(images, limit=EMBEDDED)  # what is loaded once a process is not the task's cost
-    found = embed_task(images, limit=EMBEDDED)
+    with one_thread():
+        embed_task(images, limit=EMBEDDED)  # what is loaded once a process is not the task's cost
+        found = embed_task(images, limit=EMBEDDED)
     row = {key: value.tolist() for key, value in found.arrays().items()}
     return [{"kind": kind, "task": task, "label": images.name, "seconds": found.seconds, **row}]
 
@@ -333,9 +350,18 @@ def _options(study: WarmStudy) -> dict[str, Any]:
     return {"epochs": study.epochs, **rates, "device": "cpu"}
 
 
+@cache
+def _load(study: WarmStudy) -> None:
+    """Search for an epoch: what is loaded once a process is not the cost of its first search."""
+    images = images_of_task(study, study.tasks[0])
+    supernet = _supernet(study, images, 0)
+    search_supernet(supernet, images, study.method, until=1, seed=0, **_options(study))
+
+
 def _cold(study: WarmStudy, kind: str, task: str, seed: int) -> list[Row]:
     images = images_of_task(study, task)
     with one_thread():
+        _load(study)
         start = time.process_time()
         supernet = _supernet(study, images, seed)
         found = search_supernet(supernet, images, study.method, seed=seed, **_options(study))
@@ -346,13 +372,14 @@ def _cold(study: WarmStudy, kind: str, task: str, seed: int) -> list[Row]:
 
 
 def _distances(study: WarmStudy, kind: str, task: str, seed: int, store: Path) -> list[Row]:
-    own = embed_task(images_of_task(study, task), limit=EMBEDDED)
     donors = [d for d in read_experiences(store / f"seed-{seed}") if d.task in study.tasks]
     donors = [donor for donor in donors if donor.task != task]
-    donor_distances(own, donors[:1])  # loads the library, once a process
-    start = time.process_time()
-    found = {str(by): donor_distances(own, donors, by).tolist() for by in KINDS}
-    seconds = time.process_time() - start
+    with one_thread():
+        own = embed_task(images_of_task(study, task), limit=EMBEDDED)
+        donor_distances(own, donors[:1])  # loads the library, once a process
+        start = time.process_time()
+        found = {str(by): donor_distances(own, donors, by).tolist() for by in KINDS}
+        seconds = time.process_time() - start
     return [{"kind": kind, "task": task, "seed": seed, "seconds": seconds, **found}]
 
 
@@ -368,6 +395,7 @@ def _warm(
 ) -> list[Row]:
     images = images_of_task(study, task)
     with one_thread():
+        _load(study)
         start = time.process_time()
         found = warm_search(
             _supernet(study, images, seed),

@@ -15,7 +15,7 @@ from ..benchmarks.metrics import spearman
 from ..benchmarks.study import Row
 from ..benchmarks.task_embeddings import KINDS, read_embedding, task_distances
 from ..data.spaces import make_space
-from .warm_study import METHODS, WarmStudy
+from .warm_study import METHODS, WarmStudy, functions, standard_error
 
 Values = NDArray[np.float64]
 Setting = tuple[float, float]
@@ -31,7 +31,7 @@ class Trial:
     Attributes
     ----------
     seconds : float
-        With embedding, distances and gate.
+        Of the processor, with embedding, distances and gate.
     epochs : int
         One more than the cold search has where the accuracy was never reached.
     first_seconds : float
@@ -67,31 +67,43 @@ class Ledger:
         self.embed = {row["task"]: row for row in rows if row["kind"] == "embed"}
         self.cold = {(r["task"], r["seed"]): r for r in rows if r["kind"] == "cold"}
         self.distance = {(r["task"], r["seed"]): r for r in rows if r["kind"] == "distances"}
-        self.warm = {
-            (r["task"], r["seed"], r["method"], r["until"], r["strength"]): r
-            for r in rows
-            if r["kind"] == "warm"
+        warm = [row for row in rows if row["kind"] == "warm"]
+        self.begun = {
+            (r["task"], r["seed"], r["method"]): r for r in warm if r["until"] == study.gate
         }
-        trained = [row for row in rows if row["kind"] == "train"]
-        self.true = {
-            (r["task"], r["architecture"]): float(np.mean(r["accuracies"])) for r in trained
+        self.whole = {
+            (r["task"], r["seed"], r["method"], r["strength"]): r
+            for r in warm
+            if r["until"] == study.epochs
+        }
+        self.trained = {
+            (r["task"], r["architecture"]): r["accuracies"] for r in rows if r["kind"] == "train"
         }
         self.shared = {
             (r["task"], r["architecture"]): r["accuracies"][0]
             for r in rows
             if r["kind"] == "shared"
         }
-        self.tolerances = {task: _tolerance(trained, task) for task in study.tasks}
+        self.tolerances = {task: self._tolerance(task) for task in study.tasks}
         self.epoch_seconds = {
             task: float(np.mean([self.cold[task, s]["seconds"] for s in range(study.seeds)]))
             / study.epochs
             for task in study.tasks
         }
 
+    def runs(self, task: str, codes: Any) -> Values:
+        """Return the accuracies of architectures, shape (architectures, trainings)."""
+        texts = self.space.format(self.space.canonical(np.asarray(codes, dtype=np.int8)))
+        return np.array([self.trained[task, text] for text in texts])
+
     def truths(self, task: str, codes: Any) -> Values:
         """Return the accuracies of architectures, the mean over their trainings."""
-        texts = self.space.format(self.space.canonical(np.asarray(codes, dtype=np.int8)))
-        return np.array([self.true[task, text] for text in texts])
+        return np.asarray(self.runs(task, codes).mean(axis=1))
+
+    def _tolerance(self, task: str) -> float:
+        """Return what of an accuracy may be noise of the trainings."""
+        cold = [self.cold[task, seed]["codes"] for seed in range(self.study.seeds)]
+        return standard_error(self.runs(task, functions(self.space, cold)))
 
     def goal(self, task: str, seed: int) -> float:
         """Return the least accuracy that is as good as what the cold search found."""
@@ -109,12 +121,14 @@ class Ledger:
     def warm_trial(self, task: str, seed: int, method: str, setting: Setting) -> Trial:
         """Return what a warm search cost whose gate asks for so many beaten."""
         beaten, strength = setting
-        begun = self.begun(task, seed, method)
-        extra = begun["gate_seconds"] + self.embed[task]["seconds"]
-        extra += 0.0 if method == "random" else self.distance[task, seed]["seconds"]
-        each, most = self.epoch_seconds[task], self.study.epochs
+        begun = self.begun[task, seed, method]
+        looking = self.embed[task]["seconds"] + self.distance[task, seed]["seconds"]
+        if method == "random":  # looks at no task
+            looking = 0.0
+        most = self.study.epochs
         if begun["beaten"] < beaten:
             cold = self.cold_trial(task, seed)
+            extra = looking + begun["gate_seconds"]
             return Trial(
                 cold.seconds + extra,
                 most,
@@ -124,20 +138,28 @@ class Ledger:
                 accepted=False,
                 reached=True,
             )
-        goes_on = self.warm.get((task, seed, method, most, strength), begun)
+        goes_on = self.whole.get((task, seed, method, strength), begun)
         found = self.truths(task, goes_on["codes"])
         good = found >= self.goal(task, seed)
         where = int(good.argmax()) if good.any() else len(found) - 1
         epochs = self.study.looked[where] if good.any() else most + 1
-        cost = each * epochs + extra
+        cost = looking + self._spent(task, begun, goes_on, epochs)
         last = float(found[where])
         return Trial(
             cost, epochs, cost, last, float(found[0]), accepted=True, reached=bool(good.any())
         )
 
-    def begun(self, task: str, seed: int, method: str) -> Row:
-        """Return the search from a donor up to the gate."""
-        return self.warm[task, seed, method, self.study.gate, self.study.strengths[0]]
+    def _spent(self, task: str, begun: Row, whole: Row, epochs: int) -> float:
+        """Return the processor time of a warm search and its gate until it had so many epochs.
+
+        It is measured at the gate and at the end; all epochs between are taken to be alike.
+        """
+        gate, most = self.study.gate, self.study.epochs
+        each = (whole["seconds"] - begun["seconds"]) / (most - gate)
+        spent = begun["seconds"] + each * (epochs - gate)
+        if epochs > most:  # never as good, if only because it diverged soon
+            return float(max(spent, self.epoch_seconds[task] * epochs + begun["gate_seconds"]))
+        return float(spent)
 
     def savings(self, task: str, method: str, setting: Setting) -> Values:
         """Return the share of the cold search's cost that was saved, for every seed."""
@@ -162,12 +184,6 @@ class Ledger:
             means = [float(self.savings(task, method, setting).mean()) for task in others]
             ranked.append((min(*means, -DEARER), float(np.mean(means)), setting))
         return max(ranked, key=lambda entry: entry[:2])[2]
-
-
-def _tolerance(trained: Sequence[Row], task: str) -> float:
-    """Return the standard error of a true accuracy: what may be noise of the trainings."""
-    runs = np.array([row["accuracies"] for row in trained if row["task"] == task])
-    return float(np.sqrt(runs.var(axis=1, ddof=1).mean() / runs.shape[1]))
 
 
 def summarise(study: WarmStudy, rows: Sequence[Row]) -> list[Row]:
@@ -200,7 +216,7 @@ def summarise(study: WarmStudy, rows: Sequence[Row]) -> list[Row]:
             pairs = list(zip(trials, cold, strict=True))
             pooled[method].append(pairs)
             donors = [
-                ledger.begun(task, seed, method)["donor_label"]
+                ledger.begun[task, seed, method]["donor_label"]
                 for seed in range(study.seeds)
                 if setting
             ]

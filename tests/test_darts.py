@@ -45,7 +45,7 @@ def test_a_search_finds_an_architecture_and_leaves_global_randomness(method, spa
     )
     assert torch.equal(torch.get_rng_state(), before)
     assert space.parse(found.architecture).tolist() == [found.code.tolist()]
-    np.testing.assert_allclose(found.shares.sum(axis=1), 1)
+    np.testing.assert_allclose(found.shares.sum(axis=1), 1, rtol=1e-6)  # of 32-bit numbers
     assert found.shares.shape == found.logits.shape
     assert not np.allclose(found.logits, 0)
     assert found.steps == 3

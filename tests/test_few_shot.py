@@ -211,7 +211,7 @@ def test_a_study_refuses_before_it_trains(tmp_path) -> None:
 
 def test_the_command(tmp_path) -> None:
     options = ["--images", "digits", "--train-classes", "6", "--way", "3", "--shots", "1"]
-    options += ["--methods", "maml,reptile", "--seconds", "0.2", "--episodes", "20"]
+    options += ["--methods", "maml, reptile", "--seconds", "0.2", "--episodes", "20"]
     options += ["--out", str(tmp_path / "run")]
     done = CliRunner().invoke(app, ["meta", "few-shot", *options, "--json"])
     assert done.exit_code == 0, done.output
@@ -221,3 +221,10 @@ def test_the_command(tmp_path) -> None:
         refused = CliRunner().invoke(app, ["meta", "few-shot", *options, wrong])
         assert refused.exit_code == 2
         assert said in refused.stderr
+
+
+def test_the_command_refuses_what_an_evaluation_does_not_use() -> None:
+    typed = ["--evaluate", "--seconds", "60", "--methods", "maml", "--no-rotations", "--seed", "1"]
+    refused = CliRunner().invoke(app, ["meta", "few-shot", *typed])
+    assert refused.exit_code == 2
+    assert "no use for --methods, --seconds, --rotations: " in refused.stderr

@@ -10,6 +10,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from nasurge.benchmarks.study import Study, read_about
 from nasurge.benchmarks.supernet import Supernet
 from nasurge.benchmarks.task_embeddings import (
     KINDS,
@@ -39,8 +40,15 @@ from nasurge.search.warm_start import (
     transferred_logits,
     warm_search,
 )
-from nasurge.search.warm_study import WarmStudy, run_warm_study
-from nasurge.search.warm_summary import summarise, task_map
+from nasurge.search.warm_study import (
+    WarmStudy,
+    _distances,
+    _embed,
+    _Run,
+    name,
+    run_warm_study,
+)
+from nasurge.search.warm_summary import Ledger, summarise, task_map
 
 SPACE = make_space("nb201")
 SMALL = {"size": 8, "classes": 5, "train": 60, "held_out": 30}
@@ -212,6 +220,46 @@ def test_a_refused_donor_leaves_the_cold_search_as_it_was(few, embedding):
     assert not np.array_equal(trusted.result.logits, cold.logits)
 
 
+class KilledError(Exception):
+    """Ends a search or a study from within."""
+
+
+def test_a_gated_search_that_was_killed_goes_on_to_the_same_verdict(few, embedding, tmp_path):
+    options = {"epochs": 3, "batch_size": 20, "device": "cpu", "seed": 4}
+    gate = Gate(after=1, beaten=0)
+    logits = transferred_logits([experience(embedding)], SPACE)
+    whole = warm_search(small_supernet(), few, logits, "ddpnas", gate=gate, **options)
+
+    def kill(done, total):
+        if done == 2:
+            raise KilledError
+
+    options["checkpoint"] = tmp_path / "search.safetensors"
+    with pytest.raises(KilledError):
+        warm_search(small_supernet(), few, logits, "ddpnas", gate=gate, progress=kill, **options)
+    again = warm_search(small_supernet(), few, logits, "ddpnas", gate=gate, **options)
+    assert (again.accepted, again.beaten) == (True, whole.beaten)
+    assert again.gate_seconds > 0
+    assert again.result.losses == whole.result.losses
+    np.testing.assert_array_equal(again.result.logits, whole.result.logits)
+
+    other = transferred_logits([experience(embedding, operation=1)], SPACE)
+    with pytest.raises(ParameterError, match="another run: donor differ"):
+        warm_search(small_supernet(), few, other, "ddpnas", gate=gate, **options)
+    strict = replace(gate, beaten=1.0)
+    with pytest.raises(ParameterError, match="another run: gate differ"):
+        warm_search(small_supernet(), few, logits, "ddpnas", gate=strict, **options)
+    with pytest.raises(ParameterError, match="another run: gate, donor differ"):
+        search_supernet(small_supernet(), few, "ddpnas", **options)
+
+
+def test_a_gate_that_is_never_asked_is_an_error(few):
+    logits = np.zeros((6, 5))
+    for gate, options in {Gate(after=3): {"epochs": 3}, Gate(after=10): {}}.items():
+        with pytest.raises(ParameterError, match=f"after {gate.after} epochs is never asked"):
+            warm_search(small_supernet(), few, logits, gate=gate, **options)
+
+
 def test_a_search_can_end_early_on_the_same_way(few):
     options = {"epochs": 3, "batch_size": 20, "device": "cpu", "seed": 1}
     whole = search_supernet(small_supernet(), few, "drnas", **options)
@@ -240,18 +288,21 @@ TINY = {
 TASKS = ("digits", "glyphs#HEBREW", "glyphs#LAO")
 
 
-def test_a_study_leaves_each_task_out_and_goes_on_from_its_folder(tmp_path):
-    study = WarmStudy(TASKS, **TINY)
-    rows = run_warm_study(study, tmp_path)
-    warm = [row for row in rows if row["kind"] == "warm"]
-    labels = {row["task"]: row["label"] for row in rows if row["kind"] == "embed"}
-    assert all(row["donor_label"] != labels[row["task"]] for row in warm)
-    assert len(read_experiences(tmp_path / "experiences" / "seed-1")) == 3
-    before = (tmp_path / "rows.jsonl").read_bytes()
-    assert run_warm_study(study, tmp_path) == rows
-    assert (tmp_path / "rows.jsonl").read_bytes() == before
+@pytest.fixture(scope="module")
+def studied(tmp_path_factory):
+    """A small study in a folder: the study, the folder and its rows."""
+    study, folder = WarmStudy(TASKS, **TINY), tmp_path_factory.mktemp("warm")
+    return study, folder, run_warm_study(study, folder)
+
+
+def test_a_study_goes_on_from_its_folder(studied):
+    study, folder, rows = studied
+    assert len(read_experiences(folder / "experiences" / "seed-1")) == 3
+    before = (folder / "rows.jsonl").read_bytes()
+    assert run_warm_study(study, folder) == rows
+    assert (folder / "rows.jsonl").read_bytes() == before
     with pytest.raises(ParameterError, match="another study"):
-        run_warm_study(replace(study, epochs=5), tmp_path)
+        run_warm_study(replace(study, epochs=5), folder)
     summary = summarise(study, rows)
     assert len(summary) == 5 * (3 + 1)
     for row in summary:
@@ -262,6 +313,111 @@ def test_a_study_leaves_each_task_out_and_goes_on_from_its_folder(tmp_path):
     np.testing.assert_allclose(np.diag(found["rank_correlation"]), 1)
 
 
+def test_a_study_leaves_each_task_out(studied):
+    study, folder, rows = studied
+    run = _Run(study, Study(folder, read_about(folder)), 1, None)
+    labels = {row["task"]: row["label"] for row in rows if row["kind"] == "embed"}
+    named = {(r["task"], r["seed"], r["method"]): r["donor_label"] for r in rows if "method" in r}
+    for task, seed in run.trials():
+        others = sorted({*TASKS} - {task})
+        for method, (donors, weights) in run.starts(task, seed).items():
+            assert weights.sum() == pytest.approx(1)
+            if method == "meta-transfer":
+                assert [donor.task for donor in donors] == others
+            else:
+                assert [labels[donor.task] for donor in donors] == [named[task, seed, method]]
+                assert donors[0].task in others
+
+
+def untimed(rows):
+    """Return rows without what differs from run to run."""
+    return [{k: v for k, v in row.items() if not k.endswith("seconds")} for row in rows]
+
+
+def test_a_study_that_was_stopped_and_grew_is_as_one_done_at_once(studied, tmp_path):
+    study, _, rows = studied
+    first = replace(study, seeds=1, strengths=(0.5,))
+
+    def stop(done, total, unit):
+        if unit.startswith("warm"):
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        run_warm_study(first, tmp_path, progress=stop)
+    run_warm_study(first, tmp_path)
+    grown = run_warm_study(study, tmp_path)
+    assert untimed(grown) == untimed(rows)
+    told, wanted = summarise(study, grown), summarise(study, rows)
+    for key in ("cost_epochs", "accuracy", "reached", "donors"):
+        assert [row.get(key) for row in told] == [row.get(key) for row in wanted]
+
+
+def test_what_is_as_good_does_not_depend_on_later_trainings(tmp_path):
+    """The tolerance is that of the cold searches' trainings: here sqrt(200 / 2) = 10 points."""
+    study = WarmStudy(TASKS, **{**TINY, "seeds": 1})
+    kept = Study(tmp_path, {"kind": "warm-start"})
+    cold, offered, later = ([[k] * 6] for k in (3, 1, 4))
+
+    def trained(task, codes, accuracies):
+        text = SPACE.format(SPACE.canonical(np.array(codes, dtype=np.int8)))[0]
+        row = {"kind": "train", "task": task, "architecture": text, "accuracies": accuracies}
+        kept.add(name("train", task, text), [row])
+
+    for task in TASKS:
+        row = {"kind": "cold", "task": task, "seed": 0, "codes": cold, "seconds": 1.0}
+        kept.add(name("cold", task, 0), [row])
+        trained(task, cold, [40.0, 60.0])
+        trained(task, offered, [41.0, 41.0])
+    run = _Run(study, kept, 1, None)
+    assert run.as_good("digits", 0, {"codes": offered})
+    trained("digits", later, [70.0, 70.0])
+    kept.add(name("cold", "digits", 1), [{**row, "task": "digits", "seed": 1, "codes": later}])
+    assert run.as_good("digits", 0, {"codes": offered})
+    assert Ledger(study, kept.rows).goal("digits", 0) == pytest.approx(40)
+
+
+def test_embeddings_and_distances_are_timed_with_one_thread(embedding, tmp_path):
+    study, seen = WarmStudy(TASKS, **TINY), set()
+    for task in TASKS:
+        keep_experience(tmp_path / "seed-0", experience(embedding, task))
+    hook = torch.nn.modules.module.register_module_forward_hook(
+        lambda *_: seen.add(torch.get_num_threads())
+    )
+    torch.set_num_threads(2)
+    try:
+        _embed(study, "embed", "digits")
+        _distances(study, "distances", "digits", 0, tmp_path)
+    finally:
+        hook.remove()
+    assert seen == {1}
+
+
+def test_a_warm_search_costs_what_was_measured_and_random_donors_no_look_at_the_task(studied):
+    """At the gate, after 1 epoch, 2 s are over, after 4 epochs 8 s: 2 s an epoch."""
+    study, _, rows = studied
+    seconds = {"embed": 100.0, "distances": 200.0, "cold": 1e-3}
+    timed = [
+        {**row, "seconds": seconds.get(row["kind"], 2.0 * row.get("until", 0)), "gate_seconds": 0.0}
+        for row in rows
+    ]
+    ledger = Ledger(study, timed)
+    for task, seed, method in ledger.begun:
+        found = ledger.warm_trial(task, seed, method, (0.0, 1.0))
+        looking = 0 if method == "random" else 300
+        assert found.seconds == pytest.approx(2 * found.epochs + looking)
+        refused = ledger.warm_trial(task, seed, method, (1.1, 1.0))
+        assert refused.seconds == pytest.approx(1e-3 + looking)
+
+
+def test_a_search_that_is_never_as_good_costs_no_less_than_the_cold_one(studied):
+    """Such as one that diverged: here all warm searches take no time at all."""
+    study, _, rows = studied
+    rows = [{**row, "seconds": 4.0 if row["kind"] == "cold" else 0.0} for row in rows]
+    ledger = Ledger(study, rows)
+    ledger.tolerances = dict.fromkeys(TASKS, -1e3)  # nothing is as good
+    assert all(ledger.warm_trial(*key, (0.0, 1.0)).seconds >= 5.0 for key in ledger.begun)
+
+
 def test_three_tasks_at_least_and_none_twice():
     for tasks in (TASKS[:2], (*TASKS, "digits"), ()):
         with pytest.raises(ParameterError, match="three"):
@@ -269,7 +425,7 @@ def test_three_tasks_at_least_and_none_twice():
 
 
 def test_the_command_prints_rows_and_writes_a_picture(tmp_path):
-    arguments = ["meta", "warm-start", "--tasks", ",".join(TASKS), "--seeds", "1", "--json"]
+    arguments = ["meta", "warm-start", "--tasks", ", ".join(TASKS), "--seeds", "1", "--json"]
     arguments += ["--epochs", "3", "--size", "8", "--train", "40", "--width", "2"]
     arguments += ["--train-epochs", "1", "--shared", "3", "--out", str(tmp_path / "out")]
     done = CliRunner().invoke(app, arguments)

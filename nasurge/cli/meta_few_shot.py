@@ -36,6 +36,7 @@ from .meta_options import (
 
 
 def few_shot(
+    context: typer.Context,
     images: Images = "glyphs",
     size: Size = None,
     methods: Annotated[
@@ -78,6 +79,8 @@ def few_shot(
         nasurge meta few-shot --seconds 20 --shots 1
     """
     if evaluate:
+        with reported_errors():
+            _refuse_unused(context)
         show_search(
             None,
             images,
@@ -97,7 +100,7 @@ def few_shot(
         with progress_bar("few-shot") as progress:
             found = few_shot_study(
                 task,
-                methods=methods.split(","),
+                methods=[name.strip() for name in methods.split(",")],
                 shots=numbers(shots, "--shots"),
                 episodes=episodes or 1000,
                 seconds=seconds,
@@ -129,3 +132,23 @@ def few_shot(
         print_table(["method", "way", "shot", "accuracy, %", "meta-steps", "diverged"], shown)
         typer.echo(f"again: {typed_command()}")
         typer.echo(f"rows: {found.folder / 'rows.parquet'}")
+
+
+EVALUATED = ("evaluate", "images", "way", "shots", "episodes", "seed", "as_json")
+"""Parameters that ``--evaluate`` uses."""
+
+
+def _refuse_unused(context: typer.Context) -> None:
+    """Refuse typed options that say nothing where no learner is trained."""
+    from ..errors import ParameterError
+
+    unused = []
+    for option in context.command.params:
+        source = context.get_parameter_source(str(option.name))
+        if option.name not in EVALUATED and source and source.name == "COMMANDLINE":
+            unused.append(option.opts[0])
+    if unused:
+        raise ParameterError(
+            f"--evaluate trains nothing and has no use for {', '.join(unused)}: leave that out, or "
+            "--evaluate"
+        )

@@ -50,7 +50,7 @@ def warm_start(
         from ..search.warm_study import WarmStudy
 
         offline = tasks == "offline"
-        chosen = tuple(tasks.split(",")) if tasks and not offline else None
+        chosen = tuple(t.strip() for t in tasks.split(",")) if tasks and not offline else None
         study = WarmStudy(
             chosen or default_tasks("offline" if offline else "all"),
             seeds=seeds,
