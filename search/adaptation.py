@@ -176,19 +176,22 @@ def _evolve(search: ATNAS, own: EpisodeSampler, generations: int, rng: np.random
     for _ in range(generations):
         population.evolve(fitness, search.offspring, rng)
     best = population.members[0]
-    if _is_better(search, best, own.draw(2 * fitness.episodes)):
+    episodes = own.draw(2 * fitness.episodes)
+    different = len(own.data.labels) / len(episodes.query_y)
+    if _is_better(search, best, episodes, different):
         search.encoding = best
     return fitness.measured
 
 
-def _is_better(search: ATNAS, code: Codes, episodes: Episodes) -> bool:
+def _is_better(search: ATNAS, code: Codes, episodes: Episodes, different: float) -> bool:
     """Return whether an encoding beats the meta-trained one beyond doubt, episode by episode.
 
     The weights have learnt most for the meta-trained one, and the best of many by few episodes is
-    partly lucky.
+    partly lucky. Episodes ask for the same few images again and again: they count as no more than
+    the ``different`` ones that the images make.
     """
     old, new = search.each(np.stack([search.encoding, code]), episodes)
-    error = np.std(new - old, ddof=1) / np.sqrt(len(new))
+    error = np.std(new - old, ddof=1) / np.sqrt(min(len(new), different))
     return bool(np.mean(new - old) > 2 * error)
 
 

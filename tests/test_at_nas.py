@@ -432,3 +432,15 @@ def test_the_shipped_search_answers_without_a_file() -> None:
     assert done.exit_code == 2
     assert "ELVISH" in done.stderr
     assert isinstance(load_search()[0].supernet, nn.Module)
+
+
+def test_adapting_leaves_an_encoding_that_is_no_good_and_keeps_one_that_is() -> None:
+    found, _ = load_search()
+    digits = load_classes("digits", size=28)
+    good = found.architecture
+    assert adapt(found, digits, generations=1, steps=0, seed=0).search.architecture == good
+    found.encoding = np.asarray([2, 0, 0, 0, 0, 2], dtype=np.int8)  # weights learnt little for it
+    bad = found.architecture
+    done = adapt(found, digits, generations=1, steps=0, seed=0)
+    assert done.search.architecture != bad
+    assert done.after > done.before
