@@ -125,6 +125,22 @@ def test_labels_come_in_the_new_tasks_unit_and_may_be_forgotten(prior) -> None:
     assert abs(model.fit(CODES[:0], []).predict(CODES).mean()) < 1
 
 
+def test_labels_told_one_by_one_count_as_those_told_at_once(prior) -> None:
+    rows = np.random.default_rng(4).choice(len(CODES), 8, replace=False)
+    y = truth(1)[rows]
+    at_once = Transfer(SPACE, prior=prior).fit(CODES[rows], y).predict(CODES[::9])
+    single, pair = Transfer(SPACE, prior=prior), Transfer(SPACE, prior=prior)
+    for row, label in zip(rows, y, strict=True):
+        single.update(CODES[[row]], [label])
+    pair.fit(CODES[rows[:2]], y[:2]).update(CODES[rows[2:]], y[2:])
+    for model in (single, pair):
+        np.testing.assert_array_equal(model.fitted_labels_, y)
+        np.testing.assert_allclose(model.predict(CODES[::9]), at_once)
+    equal = Transfer(SPACE, prior=prior).fit(CODES[rows[:3]], np.ones(3))
+    assert len(equal.update(CODES[rows[3:4]], [2.0]).fitted_labels_) == 4
+    assert len(equal.fit(CODES[:0], []).update(CODES[rows[:3]], y[:3]).fitted_labels_) == 3
+
+
 def test_tasks_of_few_labels_are_learnt_together_whatever_their_level() -> None:
     """Tasks of two labels whose levels differ as much as the architectures do."""
     space, rng = nasurge.make_space("nbgraph"), np.random.default_rng(5)
