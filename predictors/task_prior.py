@@ -109,7 +109,7 @@ class TaskPrior:
         y : array_like of float, shape (n,)
             Bigger is better. Labels of tasks with fewer than 20 must share a unit.
         tasks : array_like of str or int, shape (n,)
-            Which task each label belongs to.
+            Which task each label belongs to; none may be called ``"pool"``.
         vectors : mapping from task to array_like of float, shape (k,), optional
             What each task is like, such as an embedding of its images.
         others : sequence of Elsewhere
@@ -275,7 +275,12 @@ def labels_by_task(space: Space, codes: ArrayLike, y: ArrayLike, tasks: ArrayLik
     if named.shape != labels.shape:
         raise ParameterError(f"{len(labels)} labels need as many tasks, not {named.shape}")
     kinds, which, counts = np.unique(named, return_inverse=True, return_counts=True)
-    return LabelsByTask(codes, labels, which, [str(kind) for kind in kinds], counts)
+    names = [str(kind) for kind in kinds]
+    if POOL in names:
+        raise ParameterError(
+            f"{POOL!r} stands for all tasks of few labels: give the task of that name another"
+        )
+    return LabelsByTask(codes, labels, which, names, counts)
 
 
 def shares(vectors: Matrix | None, vector: ArrayLike | None, n: int) -> Matrix:

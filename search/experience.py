@@ -269,9 +269,20 @@ def earlier_problems(table: Table, held_out: str) -> list[Problem]:
         If the table has no such task.
     """
     target = make_problem(table, held_out)
-    own = {target.search_column.task, target.report_column.task}
     others = [make_problem(table, task) for task in table.tasks if task != held_out]
-    return [p for p in others if not own & {p.search_column.task, p.report_column.task}]
+    return [p for p in others if not on_same_data(p, target)]
+
+
+def on_same_data(one: Problem, other: Problem) -> bool:
+    """Return whether two tasks of a table are searched or reported on the same data set."""
+    return one.table.name == other.table.name and bool(_data(one) & _data(other))
+
+
+def _data(problem: Problem) -> set[str]:
+    """Return whose columns a task is searched and reported by, also where a metric is given."""
+    named = problem.table.roles.get(problem.task, problem.roles)
+    columns = {named.search, named.report, problem.roles.search, problem.roles.report}
+    return {problem.table.columns[k].task for k in columns}
 
 
 def learn_table(

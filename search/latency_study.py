@@ -106,9 +106,7 @@ def latency_study(
         "kind": "latency",
         "table": table.digest,
         "devices": list(devices) or "each in turn",
-        "latencies": fingerprint(
-            {n: float(v) for n, v in zip(names, latencies.sum(0), strict=True)}
-        ),
+        "latencies": fingerprint(dict(zip(names, latencies.T.tolist(), strict=True))),
         "measurements": sorted(set(measurements)),
         "methods": list(methods),
         "trials": trials,

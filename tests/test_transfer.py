@@ -15,6 +15,7 @@ from nasurge.benchmarks.task_embeddings import embed_task
 from nasurge.cli import app
 from nasurge.data.encoders import Common, Structure
 from nasurge.data.images import load_images
+from nasurge.data.tables import Table
 from nasurge.data.task_files import read_latencies, read_task_labels
 from nasurge.errors import (
     DataFileError,
@@ -31,6 +32,8 @@ from nasurge.predictors.shared_graph import GraphPrior, TransferGraph
 from nasurge.predictors.task_prior import TaskPrior
 from nasurge.predictors.transfer import Transfer
 from nasurge.registry import load_predictor, make_predictor
+from nasurge.search.latency_study import latency_study
+from nasurge.search.transfer_study import parse_sources
 
 SPACE = nasurge.make_space("nb201")
 CODES = SPACE.all_codes()
@@ -183,6 +186,8 @@ def test_what_cannot_be_carried_over_is_refused_with_the_reason(prior) -> None:
         TaskPrior(SPACE).fit(CODES[:5], np.arange(5.0), list("abcde"))
     with pytest.raises(ParameterError, match="as many tasks"):
         TaskPrior(SPACE).fit(CODES[:5], np.arange(5.0), ["a"])
+    with pytest.raises(ParameterError, match="all tasks of few labels"):
+        TaskPrior(SPACE).fit(CODES[:40], np.arange(40.0), ["pool"] * 20 + list(range(20)))
     with pytest.raises(NotFittedError):
         TaskPrior(SPACE).scores(CODES[:5])
 
@@ -307,6 +312,11 @@ def test_files_of_tasks_are_read_and_wrong_ones_named(tmp_path: Path) -> None:
         read_latencies(path, 5)
 
 
+def write_labels(path: Path, codes: np.ndarray, y: np.ndarray, task: str = "0") -> None:
+    """Write labels of one task as a file of triples."""
+    np.savez(path, arch=SPACE.format(codes), task=np.repeat(task, len(y)), acc=y)
+
+
 def said(*arguments: str) -> dict:
     """What a command prints with ``--json``."""
     result = CliRunner().invoke(app, ["meta", *arguments, "--json"])
@@ -346,6 +356,58 @@ def test_the_command_for_tasks(tmp_path: Path) -> None:
     assert all(r["kendall_tau"]["mean"] is not None for r in found)
     same = ["meta", "transfer", "nbgraph/cora", "--to", "nbgraph/cora"]
     assert CliRunner().invoke(app, same).exit_code == 2
+
+
+def test_a_whole_table_leaves_out_what_is_on_the_data_of_the_new_task(nb201: Table) -> None:
+    """The searched column of cifar10 is that of cifar10-valid."""
+    del nb201
+    found, _ = parse_sources("nb201", "nb201/cifar10")
+    assert [source.name for source in found] == ["nb201/cifar100", "nb201/ninapro"]
+    found, _ = parse_sources("nb201/cifar10-valid,nb201", "nb201/cifar10")
+    assert [source.name for source in found] == [
+        "nb201/" + t for t in ("cifar10-valid", "cifar100", "ninapro")
+    ]
+
+
+def test_no_earlier_task_is_drawn_twice() -> None:
+    found, _ = parse_sources("nbgraph/cora, nbgraph", "nbgraph/arxiv")
+    names = [source.name for source in found]
+    assert len(names) == len(set(names)) == 8
+    with pytest.raises(ParameterError, match="no earlier task is left"):
+        parse_sources("nb201-analog", "nb201-analog/cifar10")
+
+
+def test_files_keep_their_tasks_apart(tmp_path: Path) -> None:
+    files = [tmp_path / folder / "t.npz" for folder in ("a", "b")]
+    for file in files:
+        file.parent.mkdir()
+        write_labels(file, CODES[:40], np.arange(40.0))
+    found, problem = parse_sources(f"{files[0]},{files[1]}", "nb201-analog/cifar10")
+    assert len({source.name for source in found}) == 2
+    tasks = np.concatenate([source.draw(9, np.random.default_rng(0)).tasks for source in found])
+    assert len(set(tasks)) == 2
+    assert [source.name for source in parse_sources(str(files[0]), problem.address)[0]] == ["t"]
+
+
+def test_other_content_of_a_file_is_another_study(tmp_path: Path) -> None:
+    """The sums of labels and of codes are the same each time."""
+    file, y = tmp_path / "t.npz", np.arange(40.0)
+    digests = set()
+    for labels, tasks in ((y, "0"), (y[::-1], "0"), (y, "1")):
+        write_labels(file, CODES[:40], labels, tasks)
+        digests.add(parse_sources(str(file), "nb201-analog/cifar10")[0][0].digest)
+    assert len(digests) == 3
+
+
+def test_latencies_in_another_order_are_another_study(tmp_path: Path) -> None:
+    table = nasurge.load_table("nb201-analog")
+    path, options = tmp_path / "latencies.npz", {"trials": 1, "methods": ("scratch",)}
+    values = {f"d{k}": 1.0 + np.roll(np.arange(len(table)), k) for k in range(2)}
+    np.savez(path, **values)
+    latency_study(path, table, out=tmp_path / "out", **options)
+    np.savez(path, **{name: each[::-1] for name, each in values.items()})
+    with pytest.raises(ParameterError, match="latencies"):
+        latency_study(path, table, out=tmp_path / "out", **options)
 
 
 def test_the_command_between_spaces(tmp_path: Path) -> None:

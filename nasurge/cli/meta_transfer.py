@@ -27,7 +27,8 @@ def transfer(
         typer.Argument(
             metavar="SOURCES",
             help="Earlier tasks, separated by commas: TABLE/TASK, TABLE for all its tasks but the "
-            "new one, or a file of triples FILE.npz (arch, task, acc). Tables may be of any space.",
+            "new one and those on its data, or a file of triples FILE.npz (arch, task, acc). "
+            "Tables may be of any space.",
             show_default=False,
         ),
     ],
