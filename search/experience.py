@@ -143,17 +143,28 @@ class Experience:
         learnt = np.tensordot(weights, chosen.mean(axis=1), axes=1)
         return np.asarray(0.9 * learnt + 0.1 * exists / cardinalities[:, None])
 
-    def population(self, n: int, rng: np.random.Generator) -> Codes:
+    def population(
+        self, n: int, rng: np.random.Generator, *, among: NDArray[np.bool_] | None = None
+    ) -> Codes:
         """Return ``n`` architectures to begin with: each the best of a random mixture of tasks.
 
         The first is the best of all tasks' mean; those of the mixtures differ as the tasks do.
+
+        Parameters
+        ----------
+        n : int
+        rng : Generator
+        among : bool array, shape (f,), optional
+            Which functions can be proposed; by default all. Fewer than ``n`` are all returned.
         """
         count = len(self.tasks)
         mixtures = rng.dirichlet(np.full(count, 0.5), size=max(0, n - 1))
         weights = np.concatenate([np.full((1, count), 1 / count), mixtures])
+        left_out = np.zeros(len(self.keys), dtype=bool) if among is None else ~among
         chosen: list[int] = []
-        for line in weights[:n]:
+        for line in weights[: min(n, int((~left_out).sum()))]:
             expected = self.expected(line)
+            expected[left_out] = -np.inf
             expected[chosen] = -np.inf
             chosen.append(int(expected.argmax()))
         return self.codes[np.array(chosen, dtype=np.int64)]
