@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Hashable, Mapping
+from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -146,9 +147,18 @@ class TransferPredictor(Predictor):
         std : ndarray of float, shape (n,)
             Only with ``return_std``.
         """
+        self._begin()
+        return super().predict(codes, return_std=return_std)  # type: ignore[call-overload]
+
+    def save(self, path: str | Path) -> None:
+        """Write this predictor to one file, also before any label of the new task."""
+        self._begin()
+        super().save(path)
+
+    def _begin(self) -> None:
+        """Predict what the earlier tasks say, where nothing was said of the new one."""
         if not hasattr(self, "label_transform_") and self.refusal is None:
             self._start()
-        return super().predict(codes, return_std=return_std)  # type: ignore[call-overload]
 
     @property
     def _adapted(self) -> bool:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..benchmarks.objectives import make_problem
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space
-from ..errors import LabelError, ParameterError
+from ..errors import LabelError, ParameterError, UnknownNameError
 
 if TYPE_CHECKING:
     from ..benchmarks.objectives import Problem
@@ -196,7 +196,8 @@ def learn_tasks(
     ParameterError
         If there is no task, or the space is too large.
     LabelError
-        If a task has fewer than 20 different architectures, or equal values only.
+        If a task has fewer than 20 different architectures, equal values only, or values that are
+        not a number or NaN for each architecture.
 
     Examples
     --------
@@ -322,7 +323,7 @@ def learn_table(
     UnknownNameError
         If the table has no such task.
     ParameterError
-        If no other task is left.
+        If no other task is left, or those asked for are on the data of the one held out.
 
     Examples
     --------
@@ -330,6 +331,9 @@ def learn_table(
     >>> learn_table(nasurge.load_table("nbgraph"), "cora", tasks=["citeseer"], seed=0)
     <Experience: 1 tasks, 26206 functions>
     """
+    for name in tasks or ():
+        if name not in table.tasks:
+            raise UnknownNameError("task", name, table.tasks, hint=f"of table {table.name!r}")
     if held_out is None:
         problems = [make_problem(table, task) for task in table.tasks]
     else:
@@ -353,13 +357,26 @@ def _scores(
     rng: np.random.Generator,
 ) -> Values:
     """Return the normal scores of one task of all functions, shape (f,)."""
-    from ..predictors.labels import NormalScores, finite_labels
+    from ..predictors.labels import NormalScores
     from ..predictors.trees import XGBoost
 
     checked = space.check(codes)
-    y = np.asarray(values, dtype=np.float64)
-    known = np.isfinite(y) if y.shape == (len(checked),) else np.ones(len(checked), dtype=bool)
-    y = finite_labels(y[known] if y.shape == known.shape else y, int(known.sum()))
+    try:
+        y = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise LabelError(f"values of task {name!r} are numbers: {error}") from error
+    if y.shape != (len(checked),):
+        raise LabelError(
+            f"task {name!r} has {len(checked)} architectures and needs as many values in one "
+            f"dimension, received shape {y.shape}"
+        )
+    if np.isinf(y).any():
+        raise LabelError(
+            f"value {int(np.argmax(np.isinf(y)))} of task {name!r} is infinite: values are finite, "
+            "or NaN to be left out"
+        )
+    known = ~np.isnan(y)
+    y = y[known]
     rows = np.searchsorted(keys, space.index(space.canonical(checked[known])))
     counts = np.bincount(rows, minlength=len(keys))
     measured = np.flatnonzero(counts)

@@ -200,8 +200,17 @@ def test_too_little_to_learn_from_is_a_clear_error(nbgraph: Table) -> None:
         learn_tasks(SPACE, {"flat": (codes, np.ones(60))})
     with pytest.raises(LabelError, match="'few' has 5"):
         learn_tasks(SPACE, {"few": (codes[:5], np.arange(5))})
-    with pytest.raises(ParameterError, match="no task to learn from"):
-        learn_table(nbgraph, "cora", tasks=["nothing"])
+    for wrong, reason in (
+        (np.arange(59), "'a' has 60 architectures"),
+        (["high"] * 60, "values of task 'a' are numbers"),
+        ([np.inf, *range(59)], "value 0 of task 'a' is infinite"),
+    ):
+        with pytest.raises(LabelError, match=reason):
+            learn_tasks(SPACE, {"a": (codes, wrong)})
+    with pytest.raises(UnknownNameError, match="'citeser'; did you mean 'citeseer'"):
+        learn_table(nbgraph, "cora", tasks=["citeser", "arxiv"])
+    with pytest.raises(ParameterError, match="on the same data"):
+        learn_table(nbgraph, "cora", tasks=["cora"])
 
 
 def test_the_study_reports_every_method_and_the_savings(tmp_path: Path) -> None:

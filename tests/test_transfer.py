@@ -173,6 +173,33 @@ def test_the_task_that_is_like_the_new_one_counts_more() -> None:
     assert kendalltau(scores, truth(1)[::9])[0] > kendalltau(scores, truth(2)[::9])[0]
     with pytest.raises(ParameterError, match="shape"):
         prior.weights([1.0])
+    with pytest.raises(ParameterError, match=r"the new task.* not finite"):
+        Transfer(SPACE, prior=prior, vector=[np.nan, 0.0]).predict(CODES[:5])
+
+
+def test_vectors_that_are_none_are_refused_by_the_name_of_the_task() -> None:
+    codes, y, tasks = CODES[:4000:100], truth(1)[:4000:100], ["a"] * 20 + ["b"] * 20
+    prior = TaskPrior(SPACE, learner=BayesianRidge)
+    for wrong, reason in (
+        ([1.0], "'a': 2, 'b': 1"),
+        ([1.0, np.nan], "vector of b .* finite"),
+        ([[1.0, 2.0]], "vector of b is one row"),
+        (["x", "y"], "vector of b is no row of numbers"),
+    ):
+        with pytest.raises(ParameterError, match=reason):
+            prior.fit(codes, y, tasks, vectors={"a": [0.0, 1.0], "b": wrong})
+    with pytest.raises(NotFittedError):
+        prior.scores(codes)
+
+
+def test_a_fit_that_fails_leaves_what_was_learnt() -> None:
+    rows = np.random.default_rng(0).choice(len(CODES), 40, replace=False)
+    prior = TaskPrior(SPACE, learner=BayesianRidge).fit(CODES[rows], truth(1)[rows], ["a"] * 40)
+    before = prior.scores(CODES[:9])
+    with pytest.raises(ParameterError, match="no vector"):
+        prior.fit(CODES[rows], truth(2)[rows], ["b"] * 40, vectors={"a": [1.0]})
+    np.testing.assert_array_equal(prior.scores(CODES[:9]), before)
+    assert prior.names_ == ["a"]
 
 
 def test_what_cannot_be_carried_over_is_refused_with_the_reason(prior) -> None:
@@ -190,6 +217,8 @@ def test_what_cannot_be_carried_over_is_refused_with_the_reason(prior) -> None:
         TaskPrior(SPACE).fit(CODES[:40], np.arange(40.0), ["pool"] * 20 + list(range(20)))
     with pytest.raises(NotFittedError):
         TaskPrior(SPACE).scores(CODES[:5])
+    with pytest.raises(NotFittedError, match="no earlier tasks"):
+        TransferGraph(SPACE, prior=GraphPrior(SPACE)).predict(CODES[:5])
 
 
 def test_a_space_without_labels_is_ranked_by_tasks_of_another() -> None:
@@ -210,8 +239,8 @@ def test_what_was_carried_over_is_saved_before_the_first_label(tmp_path: Path) -
     rows = np.random.default_rng(0).choice(len(CODES), 100, replace=False)
     kept = TaskPrior(SPACE, learner=BayesianRidge).fit(CODES[rows], truth(1)[rows], ["a"] * 100)
     model = Transfer(SPACE, prior=kept)
-    scores = model.predict(CODES[::9])
     model.save(tmp_path / "transfer")
+    scores = model.predict(CODES[::9])
     np.testing.assert_array_equal(load_predictor(tmp_path / "transfer").predict(CODES[::9]), scores)
 
 
@@ -236,8 +265,13 @@ def test_one_network_learns_tasks_of_several_spaces_and_a_new_one_from_few_label
 def test_tasks_without_labels_to_learn_are_refused() -> None:
     with pytest.raises(LabelError, match="nothing to carry over"):
         GraphPrior(SPACE).fit(CODES[:5], np.arange(5.0), list("abcde"))
-    with pytest.raises(LabelError, match="equal"):
-        GraphPrior(SPACE).fit(CODES[:30], np.ones(30), ["a"] * 30)
+    other = nasurge.make_space("transnas-micro")
+    flat = Elsewhere(other, other.sample(30, seed=0), np.ones(30), np.repeat("flat", 30))
+    for prior in (GraphPrior(SPACE), TaskPrior(SPACE)):
+        with pytest.raises(LabelError, match="all labels of a are equal"):
+            prior.fit(CODES[:30], np.ones(30), ["a"] * 30)
+        with pytest.raises(LabelError, match="all labels of flat are equal"):
+            prior.fit([], [], [], others=[flat])
 
 
 def test_the_vector_of_a_data_set_knows_no_order_of_its_classes() -> None:
@@ -274,6 +308,17 @@ def test_ten_measurements_tell_the_latencies_of_a_new_device() -> None:
     assert np.mean(np.abs(found - new) < 3 * std) > 0.95
     seconds = model.fit(anchors, new[SPACE.index(anchors)] / 1000).predict(CODES)
     np.testing.assert_allclose(seconds * 1000, found)
+
+
+def test_anchors_differ_and_can_be_measured() -> None:
+    model = LatencyTransfer(SPACE).fit_devices(CODES, np.stack([costs(k) for k in (0, 1)], axis=1))
+    assert len(np.unique(model.anchors(400, seed=0), axis=0)) == 400
+    few = CODES[::99]
+    chosen = model.anchors(20, among=few, seed=0)
+    assert len(np.unique(chosen, axis=0)) == 20
+    assert np.isin(SPACE.index(chosen), SPACE.index(few)).all()
+    with pytest.raises(ParameterError, match="between 1 and 3"):
+        model.anchors(4, among=CODES[:3])
 
 
 def test_latencies_that_are_none_are_refused() -> None:
@@ -337,6 +382,24 @@ def test_the_command_for_devices(tmp_path: Path) -> None:
     assert entry["spearman"]["mean"] > 0.95
     wrong = CliRunner().invoke(app, ["meta", *options[:-1], "d7"])
     assert wrong.exit_code == 2
+    options[-1] = "d0, d1"
+    found = said(*options, "--trials", "1", "--methods", "nearest, scratch", "-n", "600")["summary"]
+    assert {entry["method"] for entry in found} == {"nearest", "scratch"}
+
+
+def test_measurements_that_a_table_does_not_have_are_refused(tmp_path: Path) -> None:
+    """Also of a table that holds a part of its space only."""
+    table = nasurge.load_table("nb201-digits")
+    path = tmp_path / "latencies.npz"
+    np.savez(path, **{f"d{k}": costs(k)[SPACE.index(table.codes)] for k in range(3)})
+    options = {"devices": ["d0"], "trials": 1, "out": tmp_path / "out"}
+    found = latency_study(path, table, methods=("transfer", "scratch"), **options)
+    assert len(found.rows) == 2
+    for n, methods in ((len(table) - 9, ("scratch",)), (501, ("transfer",))):
+        with pytest.raises(ParameterError, match=f"not {n}"):
+            latency_study(path, table, measurements=(n,), methods=methods, **options)
+    with pytest.raises(ParameterError, match="name a method"):
+        latency_study(path, table, methods=(), **options)
 
 
 def test_the_command_for_tasks(tmp_path: Path) -> None:
@@ -347,7 +410,7 @@ def test_the_command_for_tasks(tmp_path: Path) -> None:
     arch = np.array(table.space.format(table.codes[rows]))
     np.savez(path, arch=arch, task=np.arange(len(rows)) // 2, acc=y)
     options = ["transfer", str(path), "--to", "nbgraph/citeseer", "-n", "0"]
-    options += ["--methods", "transfer,tasks-xgb", "--trials", "1", "--out", str(tmp_path / "out")]
+    options += ["--methods", "transfer, tasks-xgb", "--trials", "1", "--out", str(tmp_path / "out")]
     found = said(*options)["summary"]
     assert [(r["method"], r["labels"]) for r in found] == [
         ("transfer", 0),

@@ -65,8 +65,9 @@ def transfer(
         nasurge meta transfer nbgraph/cora,nbgraph/citeseer --to nbgraph/pubmed --trials 3
     """
     with reported_errors():
+        from ..arguments import given_names
         from ..benchmarks.report import shown as spread
-        from ..search.transfer_study import parse_sources, transfer_study
+        from ..search.transfer_study import METHODS, parse_sources, transfer_study
 
         with progress_bar("transfer") as progress:
             known, problem = parse_sources(sources, target, metric=metric)
@@ -75,7 +76,7 @@ def transfer(
                 problem,
                 labels=numbers(labels, "-n"),
                 source_labels=source_labels,
-                methods=methods.split(","),
+                methods=given_names(methods, METHODS),
                 trials=trials,
                 seed=seed,
                 jobs=jobs,
