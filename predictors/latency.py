@@ -19,7 +19,8 @@ Matrix = NDArray[np.float64]
 _SHRINKAGE = 0.5
 # A device may differ from all known ones by this share of the mean cost of an operation.
 _OWN_SHARE = 0.1
-_CANDIDATES = 500
+CANDIDATES = 500
+"""Architectures of which those to measure are chosen."""
 
 
 class LatencyTransfer:
@@ -118,15 +119,17 @@ class LatencyTransfer:
         self.covariance_ = (1 - _SHRINKAGE) * spread + np.diag(_SHRINKAGE * np.diag(spread) + own)
         return self
 
-    def anchors(self, n: int = 10, *, seed: Seed = None) -> Codes:
-        """Return architectures to measure on a new device, shape (n, d).
+    def anchors(self, n: int = 10, *, among: ArrayLike | None = None, seed: Seed = None) -> Codes:
+        """Return different architectures to measure on a new device, shape (n, d).
 
-        One after another is chosen from a few hundred of the space: the one of which the costs
+        One after another is chosen from a few hundred, drawn at random: the one of which the costs
         learnt so far know least.
 
         Parameters
         ----------
         n : int
+        among : array_like of int, shape (m, d), optional
+            Those that can be measured; by default all of the space.
         seed : int, Generator or None
             The same seed and known devices give the same anchors.
 
@@ -135,12 +138,20 @@ class LatencyTransfer:
         NotFittedError
             Before ``fit_devices``.
         ParameterError
-            If ``n`` is not between 1 and a few hundred.
+            If ``n`` is not between 1 and a few hundred, or more than there are.
+        ArchitectureError
+            If a row of ``among`` is not in the space.
         """
         self._known()
-        if not 1 <= n <= _CANDIDATES:
-            raise ParameterError(f"between 1 and {_CANDIDATES} architectures are measured, not {n}")
-        pool = self.space.sample(_CANDIDATES, seed=as_generator(seed))
+        rng = as_generator(seed)
+        given = None if among is None else np.unique(self.space.check(among), axis=0)
+        count = min(CANDIDATES, self.space.size if given is None else len(given))
+        if not 1 <= n <= count:
+            raise ParameterError(f"between 1 and {count} architectures are measured, not {n}")
+        if given is None:
+            pool = self.space.sample(count, seed=rng, unique=True)
+        else:
+            pool = given[rng.choice(len(given), count, replace=False)]
         features, left = self.features(pool), self.covariance_.copy()
         chosen: list[int] = []
         for _ in range(n):

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space
-from ..errors import LabelError
+from ..errors import LabelError, NotFittedError
 from .base import Scores
 from .between_spaces import Elsewhere, told_apart
 from .labels import Blended, Labels
@@ -108,10 +108,10 @@ class GraphPrior:
                 f"no earlier task has {ENOUGH} labels, nor have all that have fewer together: "
                 "there is nothing to carry over"
             )
-        self.names_ = [lesson.name for lesson in lessons]
-        self.vectors_ = checked_vectors(vectors, self.names_)
+        names = [lesson.name for lesson in lessons]
+        found = checked_vectors(vectors, names)
         rng = as_generator(self.seed)
-        self.networks_ = [
+        networks = [
             train_tasks(
                 [(lesson.space, lesson.codes, lesson.z) for lesson in lessons],
                 width=self.width,
@@ -124,11 +124,21 @@ class GraphPrior:
             for _ in range(self.members)
         ]
         usual = self.space.canonical(self.space.sample(_REFERENCE, seed=0))
-        self.scales_ = [_Scale.of(network, self.space, usual) for network in self.networks_]
+        self.scales_ = [_Scale.of(network, self.space, usual) for network in networks]
+        self.networks_, self.names_, self.vectors_ = networks, names, found
         return self
 
     def embed(self, codes: ArrayLike) -> list[Matrix]:
-        """Return each network's embedding of architectures, shape (n, width), standardised."""
+        """Return each network's embedding of architectures, shape (n, width), standardised.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ArchitectureError
+            If a row is not in the space.
+        """
+        self._check_fitted()
         canonical = self.space.canonical(codes)
         pairs = zip(self.networks_, self.scales_, strict=True)
         return [scale.scaled(network.embedded(self.space, canonical)) for network, scale in pairs]
@@ -144,7 +154,15 @@ class GraphPrior:
         Returns
         -------
         list of (ndarray of float, shape (width,); ndarray of float, shape (width, width))
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ParameterError
+            If the vector is of another length than the earlier ones', or not finite.
         """
+        self._check_fitted()
         weights = shares(self.vectors_, vector, len(self.names_))
         found = []
         for network, scale in zip(self.networks_, self.scales_, strict=True):
@@ -153,6 +171,10 @@ class GraphPrior:
             away = every - mean
             found.append((mean, (away * weights[:, None]).T @ away))
         return found
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "networks_"):
+            raise NotFittedError("no earlier tasks are known: call fit(codes, y, tasks) first")
 
     def __repr__(self) -> str:
         return f"<GraphPrior of {self.space.name}: {', '.join(getattr(self, 'names_', [])[:5])}>"
@@ -181,8 +203,6 @@ def _lessons(space: Space, codes: ArrayLike, y: ArrayLike, tasks: ArrayLike) -> 
     for k in np.flatnonzero(known.counts >= ENOUGH):
         mine = known.which == k
         labels = known.y[mine]
-        if np.ptp(labels) == 0:
-            raise LabelError(f"all labels of {known.names[k]} are equal: there is nothing to rank")
         z = Blended().fit(labels).transform(labels)
         found.append(_Lesson(known.names[k], space, known.codes[mine], z))
     rest = known.counts[known.which] < ENOUGH

@@ -109,7 +109,7 @@ class TaskPrior:
         y : array_like of float, shape (n,)
             Bigger is better. Labels of tasks with fewer than 20 must share a unit.
         tasks : array_like of str or int, shape (n,)
-            Which task each label belongs to.
+            Which task each label belongs to; none may be called ``"pool"``.
         vectors : mapping from task to array_like of float, shape (k,), optional
             What each task is like, such as an embedding of its images.
         others : sequence of Elsewhere
@@ -120,44 +120,45 @@ class TaskPrior:
         ArchitectureError
             If a row is not in the space.
         LabelError
-            If labels are missing or not finite, or there are too few to learn anything.
+            If labels are missing or not finite, all of a task are equal, or there are too few to
+            learn anything. After this and any other error, what was learnt before stays as it is.
         ParameterError
             If ``tasks`` or ``vectors`` do not fit.
         """
         known = labels_by_task(self.space, codes, y, tasks)
         own = known.counts >= ENOUGH
-        self.scorers_: dict[str, Predictor | TaskPool | SpaceScorer] = {}
+        scorers: dict[str, Scorer] = {}
         rng = as_generator(self.seed)
         for k in np.flatnonzero(own):
             mine, seed = known.which == k, int(rng.integers(2**31))
             scorer = self.learner(self.space, seed=seed).fit(known.codes[mine], known.y[mine])
-            self.scorers_[known.names[k]] = scorer
+            scorers[known.names[k]] = scorer
         rest = ~own[known.which]
         if rest.sum() >= ENOUGH:
             pool = TaskPool(self.space, floor=self.floor)
-            self.scorers_[POOL] = pool.fit(known.codes[rest], known.y[rest], known.which[rest])
-        self._learn_others(others)
-        if not self.scorers_:
+            scorers[POOL] = pool.fit(known.codes[rest], known.y[rest], known.which[rest])
+        self._learn_others(others, scorers)
+        if not scorers:
             raise LabelError(
                 f"earlier tasks have {len(known.y)} labels in all: with fewer than {ENOUGH} there "
                 "is nothing to carry over"
             )
-        self.names_ = list(self.scorers_)
+        found = checked_vectors(vectors, list(scorers))
         usual = self.space.canonical(self.space.sample(_REFERENCE, seed=0))
-        self.scales_ = [NormalScores().fit(s.predict(usual)) for s in self.scorers_.values()]
-        self.vectors_ = checked_vectors(vectors, self.names_)
+        self.scales_ = [NormalScores().fit(s.predict(usual)) for s in scorers.values()]
+        self.scorers_, self.names_, self.vectors_ = scorers, list(scorers), found
         return self
 
-    def _learn_others(self, others: Sequence[Elsewhere]) -> None:
+    def _learn_others(self, others: Sequence[Elsewhere], scorers: dict[str, Scorer]) -> None:
         """Add a scorer of every task of other spaces."""
         for other in others:
             known = labels_by_task(other.space, other.codes, other.y, other.tasks)
             for k in np.flatnonzero(known.counts >= ENOUGH):
                 mine, name = known.which == k, known.names[k]
-                if name in self.scorers_:
+                if name in scorers:
                     raise ParameterError(f"two earlier tasks are called {name}")
                 scorer = SpaceScorer(self.space)
-                self.scorers_[name] = scorer.fit(other.space, known.codes[mine], known.y[mine])
+                scorers[name] = scorer.fit(other.space, known.codes[mine], known.y[mine])
 
     def scores(self, codes: ArrayLike) -> Matrix:
         """Return what every scorer of ``names_`` says, in normal scores, shape (n, scorers).
@@ -252,6 +253,9 @@ class TaskPool:
         return np.asarray(mean + deviation * found[inverse])
 
 
+Scorer = Predictor | TaskPool | SpaceScorer
+
+
 class LabelsByTask(NamedTuple):
     """Checked labels of earlier tasks."""
 
@@ -275,14 +279,22 @@ def labels_by_task(space: Space, codes: ArrayLike, y: ArrayLike, tasks: ArrayLik
     if named.shape != labels.shape:
         raise ParameterError(f"{len(labels)} labels need as many tasks, not {named.shape}")
     kinds, which, counts = np.unique(named, return_inverse=True, return_counts=True)
-    return LabelsByTask(codes, labels, which, [str(kind) for kind in kinds], counts)
+    names = [str(kind) for kind in kinds]
+    if POOL in names:
+        raise ParameterError(
+            f"{POOL!r} stands for all tasks of few labels: give the task of that name another"
+        )
+    for k in np.flatnonzero(counts >= ENOUGH):
+        if np.ptp(labels[which == k]) == 0:
+            raise LabelError(f"all labels of {names[k]} are equal: there is nothing to rank")
+    return LabelsByTask(codes, labels, which, names, counts)
 
 
 def shares(vectors: Matrix | None, vector: ArrayLike | None, n: int) -> Matrix:
     """Return how much each of ``n`` earlier tasks counts for a new one: ``TaskPrior.weights``."""
     if vector is None or vectors is None:
         return np.full(n, 1 / n)
-    wanted = np.asarray(vector, dtype=np.float64)
+    wanted = _vector("the new task", vector)
     if wanted.shape != vectors.shape[1:]:
         raise ParameterError(
             f"the new task's vector has shape {wanted.shape}, the earlier ones' have "
@@ -299,12 +311,26 @@ def checked_vectors(
     """Return the vectors of the scorers, shape (scorers, k); None without any."""
     if vectors is None:
         return None
-    known = {str(name): np.asarray(v, dtype=np.float64) for name, v in vectors.items()}
+    known = {str(name): _vector(str(name), v) for name, v in vectors.items()}
+    if missing := [name for name in names if name not in known and (name != POOL or not known)]:
+        raise ParameterError(f"no vector says what {', '.join(missing)} is like: give all or none")
+    lengths = {name: len(v) for name, v in known.items()}
+    if len(set(lengths.values())) > 1:
+        raise ParameterError(f"vectors of tasks have one length, received {lengths}")
     if POOL in names and POOL not in known:
         known[POOL] = np.mean(list(known.values()), axis=0)
-    if missing := [name for name in names if name not in known]:
-        raise ParameterError(f"no vector says what {', '.join(missing)} is like: give all or none")
-    found = np.stack([known[name] for name in names])
-    if found.ndim != 2:
-        raise ParameterError(f"vectors of tasks are one-dimensional, received {found.shape[1:]}")
+    return np.stack([known[name] for name in names])
+
+
+def _vector(name: str, given: ArrayLike) -> Matrix:
+    """Return the vector of a task, finite and of one dimension."""
+    try:
+        found = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"the vector of {name} is no row of numbers: {error}") from error
+    if found.ndim != 1 or not np.isfinite(found).all():
+        raise ParameterError(
+            f"the vector of {name} is one row of finite numbers, received shape {found.shape} with "
+            f"{int((~np.isfinite(found)).sum())} that are not finite"
+        )
     return found

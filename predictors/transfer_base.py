@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Hashable, Mapping
+from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..data.spaces import Space
+from ..data.spaces import Codes, Space
 from ..errors import ParameterError
 from .base import Predictor
-from .labels import Standardised, finite_labels
+from .labels import Labels, Standardised, finite_labels
 
 Matrix = NDArray[np.float64]
 
@@ -62,6 +63,10 @@ class TransferPredictor(Predictor):
     prior: Any
     vector: ArrayLike | None
 
+    # Labels too few or too equal to adapt to, which ``update`` adds to.
+    kept_codes_: Codes
+    kept_labels_: Labels
+
     @abstractmethod
     def _new_prior(self) -> Known:
         """Return an unfitted prior with the settings of this predictor."""
@@ -90,7 +95,8 @@ class TransferPredictor(Predictor):
         ----------
         codes : array_like of int, shape (n, d)
         y : array_like of float, shape (n,)
-            Bigger is better. None, one, two or equal labels leave the earlier tasks' ranking.
+            Bigger is better. None, one, two or equal labels leave the earlier tasks' ranking;
+            ``update`` adds to them.
 
         Raises
         ------
@@ -108,14 +114,22 @@ class TransferPredictor(Predictor):
         codes = self.space.canonical(codes)
         labels = finite_labels(y, len(codes))
         if len(labels) < FEWEST or np.ptp(labels) == 0:
-            return self._start()
-        return super().fit(codes, labels)
+            self._start()
+            self.kept_codes_, self.kept_labels_ = codes, labels.copy()
+            return self
+        super().fit(codes, labels)
+        self._forget("kept_codes_", "kept_labels_")
+        return self
 
     def update(self, codes: ArrayLike, y: ArrayLike) -> Self:
         """Learn some more labels of the new task, beside those learnt before."""
-        if not hasattr(self, "fitted_labels_"):
+        if self._adapted:
+            return super().update(codes, y)
+        if not hasattr(self, "kept_labels_"):
             return self.fit(codes, y)
-        return super().update(codes, y)
+        codes = self.space.canonical(codes)
+        labels = np.concatenate([self.kept_labels_, finite_labels(y, len(codes))])
+        return self.fit(np.concatenate([self.kept_codes_, codes]), labels)
 
     def predict(self, codes: ArrayLike, *, return_std: bool = False) -> Any:
         """Return the predicted label of each architecture.
@@ -133,9 +147,18 @@ class TransferPredictor(Predictor):
         std : ndarray of float, shape (n,)
             Only with ``return_std``.
         """
+        self._begin()
+        return super().predict(codes, return_std=return_std)  # type: ignore[call-overload]
+
+    def save(self, path: str | Path) -> None:
+        """Write this predictor to one file, also before any label of the new task."""
+        self._begin()
+        super().save(path)
+
+    def _begin(self) -> None:
+        """Predict what the earlier tasks say, where nothing was said of the new one."""
         if not hasattr(self, "label_transform_") and self.refusal is None:
             self._start()
-        return super().predict(codes, return_std=return_std)  # type: ignore[call-overload]
 
     @property
     def _adapted(self) -> bool:
@@ -144,8 +167,11 @@ class TransferPredictor(Predictor):
 
     def _start(self) -> Self:
         """Forget the new task: predict what the earlier ones say."""
-        for name in ("fitted_codes_", "fitted_labels_"):
-            self.__dict__.pop(name, None)
+        self._forget("fitted_codes_", "fitted_labels_", "kept_codes_", "kept_labels_")
         self.label_transform_ = Standardised().fit(np.array([-1.0, 1.0]))
         self.n_features_in_ = self.space.n_variables
         return self
+
+    def _forget(self, *names: str) -> None:
+        for name in names:
+            self.__dict__.pop(name, None)

@@ -178,6 +178,12 @@ class Searcher(ABC):
         keys = keys[np.sort(np.unique(keys, return_index=True)[1])]
         return self.space.from_index(keys[self._remaining.free(keys)])
 
+    def _can_propose(self, codes: Codes) -> NDArray[np.bool_]:
+        """Return which architectures are in the pool or have a twin there, seen ones too."""
+        if self._allowed is None:
+            return self.space.is_valid(codes)
+        return np.isin(self._in_pool(self.space.index(codes)), self._allowed)
+
     def _in_pool(self, keys: Index) -> Index:
         """Return the numbers, those outside the pool replaced by a twin in it if there is one."""
         if self._allowed is None or self.space.n_codes > MAX_LISTED:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..benchmarks.objectives import make_problem
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space
-from ..errors import LabelError, ParameterError
+from ..errors import LabelError, ParameterError, UnknownNameError
 
 if TYPE_CHECKING:
     from ..benchmarks.objectives import Problem
@@ -143,17 +143,28 @@ class Experience:
         learnt = np.tensordot(weights, chosen.mean(axis=1), axes=1)
         return np.asarray(0.9 * learnt + 0.1 * exists / cardinalities[:, None])
 
-    def population(self, n: int, rng: np.random.Generator) -> Codes:
+    def population(
+        self, n: int, rng: np.random.Generator, *, among: NDArray[np.bool_] | None = None
+    ) -> Codes:
         """Return ``n`` architectures to begin with: each the best of a random mixture of tasks.
 
         The first is the best of all tasks' mean; those of the mixtures differ as the tasks do.
+
+        Parameters
+        ----------
+        n : int
+        rng : Generator
+        among : bool array, shape (f,), optional
+            Which functions can be proposed; by default all. Fewer than ``n`` are all returned.
         """
         count = len(self.tasks)
         mixtures = rng.dirichlet(np.full(count, 0.5), size=max(0, n - 1))
         weights = np.concatenate([np.full((1, count), 1 / count), mixtures])
+        left_out = np.zeros(len(self.keys), dtype=bool) if among is None else ~among
         chosen: list[int] = []
-        for line in weights[:n]:
+        for line in weights[: min(n, int((~left_out).sum()))]:
             expected = self.expected(line)
+            expected[left_out] = -np.inf
             expected[chosen] = -np.inf
             chosen.append(int(expected.argmax()))
         return self.codes[np.array(chosen, dtype=np.int64)]
@@ -185,7 +196,8 @@ def learn_tasks(
     ParameterError
         If there is no task, or the space is too large.
     LabelError
-        If a task has fewer than 20 different architectures, or equal values only.
+        If a task has fewer than 20 different architectures, equal values only, or values that are
+        not a number or NaN for each architecture.
 
     Examples
     --------
@@ -269,9 +281,20 @@ def earlier_problems(table: Table, held_out: str) -> list[Problem]:
         If the table has no such task.
     """
     target = make_problem(table, held_out)
-    own = {target.search_column.task, target.report_column.task}
     others = [make_problem(table, task) for task in table.tasks if task != held_out]
-    return [p for p in others if not own & {p.search_column.task, p.report_column.task}]
+    return [p for p in others if not on_same_data(p, target)]
+
+
+def on_same_data(one: Problem, other: Problem) -> bool:
+    """Return whether two tasks of a table are searched or reported on the same data set."""
+    return one.table.name == other.table.name and bool(_data(one) & _data(other))
+
+
+def _data(problem: Problem) -> set[str]:
+    """Return whose columns a task is searched and reported by, also where a metric is given."""
+    named = problem.table.roles.get(problem.task, problem.roles)
+    columns = {named.search, named.report, problem.roles.search, problem.roles.report}
+    return {problem.table.columns[k].task for k in columns}
 
 
 def learn_table(
@@ -300,7 +323,7 @@ def learn_table(
     UnknownNameError
         If the table has no such task.
     ParameterError
-        If no other task is left.
+        If no other task is left, or those asked for are on the data of the one held out.
 
     Examples
     --------
@@ -308,6 +331,9 @@ def learn_table(
     >>> learn_table(nasurge.load_table("nbgraph"), "cora", tasks=["citeseer"], seed=0)
     <Experience: 1 tasks, 26206 functions>
     """
+    for name in tasks or ():
+        if name not in table.tasks:
+            raise UnknownNameError("task", name, table.tasks, hint=f"of table {table.name!r}")
     if held_out is None:
         problems = [make_problem(table, task) for task in table.tasks]
     else:
@@ -331,13 +357,26 @@ def _scores(
     rng: np.random.Generator,
 ) -> Values:
     """Return the normal scores of one task of all functions, shape (f,)."""
-    from ..predictors.labels import NormalScores, finite_labels
+    from ..predictors.labels import NormalScores
     from ..predictors.trees import XGBoost
 
     checked = space.check(codes)
-    y = np.asarray(values, dtype=np.float64)
-    known = np.isfinite(y) if y.shape == (len(checked),) else np.ones(len(checked), dtype=bool)
-    y = finite_labels(y[known] if y.shape == known.shape else y, int(known.sum()))
+    try:
+        y = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise LabelError(f"values of task {name!r} are numbers: {error}") from error
+    if y.shape != (len(checked),):
+        raise LabelError(
+            f"task {name!r} has {len(checked)} architectures and needs as many values in one "
+            f"dimension, received shape {y.shape}"
+        )
+    if np.isinf(y).any():
+        raise LabelError(
+            f"value {int(np.argmax(np.isinf(y)))} of task {name!r} is infinite: values are finite, "
+            "or NaN to be left out"
+        )
+    known = ~np.isnan(y)
+    y = y[known]
     rows = np.searchsorted(keys, space.index(space.canonical(checked[known])))
     counts = np.bincount(rows, minlength=len(keys))
     measured = np.flatnonzero(counts)

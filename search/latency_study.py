@@ -17,7 +17,7 @@ from ..data.devices import one_thread
 from ..data.tables import Table
 from ..data.task_files import read_latencies
 from ..errors import ParameterError, UnknownNameError
-from ..predictors.latency import LatencyTransfer
+from ..predictors.latency import CANDIDATES, LatencyTransfer
 
 Values = NDArray[np.float64]
 
@@ -26,6 +26,7 @@ METHODS = ("transfer", "transfer-random", "components", "nearest", "scratch")
 MEAN = "mean"
 """Stands for all devices together in a summary."""
 _COMPONENTS, _RIDGE = 3, 0.1
+_FEWEST_TESTED = 10
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ def latency_study(
     UnknownNameError
         If a device or a method is not known.
     ParameterError
-        If no device is left to learn from, or a number is below 1.
+        If no device is left to learn from, no method is named, a number is below 1, or so many
+        measurements leave no architectures to test on.
     StorageError, DataFileError
         If the file cannot be read or is no such file.
     """
@@ -97,18 +99,27 @@ def latency_study(
         for name in given:
             if name not in known:
                 raise UnknownNameError(kind, name, known)
+    if not methods or not measurements:
+        raise ParameterError(f"name a method ({', '.join(METHODS)}) and a number of measurements")
     if len(names) - max(1, len(devices)) < 1 or trials < 1 or min(measurements) < 1:
         raise ParameterError(
             f"a device is left to learn from, and trials and measurements are 1 or more; received "
             f"{len(names)} devices, {len(devices)} left out, {trials} and {list(measurements)}"
         )
+    most = len(table) - _FEWEST_TESTED
+    if "transfer" in methods:
+        most = min(most, CANDIDATES)
+    if max(measurements) > most:
+        raise ParameterError(
+            f"at most {most} of the {len(table)} architectures of table {table.name!r} can be "
+            f"measured, not {max(measurements)}: the others are the test, and transfer chooses "
+            f"among {CANDIDATES}"
+        )
     about = {
         "kind": "latency",
         "table": table.digest,
         "devices": list(devices) or "each in turn",
-        "latencies": fingerprint(
-            {n: float(v) for n, v in zip(names, latencies.sum(0), strict=True)}
-        ),
+        "latencies": fingerprint(dict(zip(names, latencies.T.tolist(), strict=True))),
         "measurements": sorted(set(measurements)),
         "methods": list(methods),
         "trials": trials,
@@ -157,7 +168,9 @@ def _device(
         for trial in range(trials):
             rng = np.random.default_rng([seed, trial])
             drawn = rng.choice(len(table), n, replace=False)
-            chosen = table.rows(model.anchors(n, seed=rng))
+            chosen = drawn
+            if "transfer" in methods:
+                chosen = table.rows(model.anchors(n, among=table.codes, seed=rng))
             for method in methods:
                 measured = chosen if method == "transfer" else drawn
                 found = _estimate(method, model, table, known, measured, true[measured])

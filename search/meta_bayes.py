@@ -189,7 +189,9 @@ class MetaBayes(BayesianOptimisation):
 
     def _first(self, n: int) -> Codes:
         started = len(self.values_) + len(self._pending)
-        return self._unseen(self.experience.population(started + n + 4, self._rng))[:n]
+        open_ = self._can_propose(self.experience.codes)
+        found = self.experience.population(started + n + 4, self._rng, among=open_)
+        return self._unseen(found)[:n]
 
     def _scores(self, mean: Values, std: Values, best: float) -> Values:
         """Return the improvement that the processes expect together, of every candidate, (m,).

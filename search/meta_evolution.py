@@ -108,7 +108,10 @@ class MetaEvolution(GuidedEvolution):
         self.experience = experience
 
     def _draw(self, n: int) -> Codes:
-        first = self._unseen(self.experience.population(n + len(self.values_) + 4, self._rng))[:n]
+        started = len(self.values_) + len(self._pending)
+        open_ = self._can_propose(self.experience.codes)
+        found = self.experience.population(started + n + 4, self._rng, among=open_)
+        first = self._unseen(found)[:n]
         missing = n - len(first)
         return np.concatenate([first, super()._draw(missing)]) if missing else first
 

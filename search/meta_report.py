@@ -11,17 +11,22 @@ from ..data.files import atomic_write
 from .report import curves_picture
 from .task_map import map_picture
 
-COLUMNS = (
-    "held out",
-    "method",
-    "queries to best 0.1 %",
-    "reached",
-    "saving to gp-ei",
-    "saving to bo",
-    "saving to evolution",
-    "selected",
-    "regret",
-)
+_SIGNS = {None: "", "lower": ">", "upper": "<"}
+
+
+def meta_columns(summary: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the titles of the table of a study, with a saving to each cold search that ran."""
+    savings = [f"saving to {cold}" for cold in _compared(summary)]
+    return [
+        *("held out", "method", "queries to best 0.1 %", "reached"),
+        *savings,
+        *("selected", "regret"),
+    ]
+
+
+def _compared(summary: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the cold searches that savings are told against."""
+    return list(dict.fromkeys(cold for entry in summary for cold in entry["saving"]))
 
 
 def meta_rows(summary: Sequence[Mapping[str, Any]]) -> tuple[list[list[str]], list[int]]:
@@ -31,19 +36,19 @@ def meta_rows(summary: Sequence[Mapping[str, Any]]) -> tuple[list[list[str]], li
         groups.setdefault((entry["table"], entry["held_out"]), []).append(entry)
     rows: list[list[str]] = []
     best: list[int] = []
+    compared = _compared(summary)
     for (table, held_out), mine in groups.items():
         best.append(len(rows))
         ordered = sorted(mine, key=lambda e: float(e["queries"]["mean"]))
-        rows += [_line(f"{table}/{held_out}", entry) for entry in ordered]
+        rows += [_line(f"{table}/{held_out}", entry, compared) for entry in ordered]
     return rows, best
 
 
-def _line(address: str, entry: Mapping[str, Any]) -> list[str]:
+def _line(address: str, entry: Mapping[str, Any], compared: Sequence[str]) -> list[str]:
     """Return the cells of one entry."""
     missed = entry["reached_share"] < 1
     savings = [
-        _percent(entry["saving"][cold]) if cold in entry["saving"] else ""
-        for cold in ("gp-ei", "bo", "evolution")
+        _percent(entry["saving"][cold]) if cold in entry["saving"] else "" for cold in compared
     ]
     values = [shown(entry[key]) if key in entry else "" for key in ("selected", "regret")]
     return [
@@ -57,10 +62,11 @@ def _line(address: str, entry: Mapping[str, Any]) -> list[str]:
 
 
 def _percent(measured: Mapping[str, Any]) -> str:
-    """Return a share and its interval as percentages."""
-    if measured["mean"] is None:
+    """Return a share and its interval as percentages, with what it bounds."""
+    bound = measured.get("bound")
+    if measured["mean"] is None or bound not in _SIGNS:
         return ""
-    text = f"{100 * measured['mean']:.0f} %"
+    text = f"{_SIGNS[bound]}{100 * measured['mean']:.0f} %"
     if measured["low"] is None:
         return text
     return f"{text} [{100 * measured['low']:.0f}, {100 * measured['high']:.0f}]"
@@ -86,11 +92,13 @@ def meta_report(folder: Path) -> Path:
             "Queries to the best 0.1 %",
             "Of the searched column, with 95 % intervals over trials; a trial that misses counts "
             f"{about['budget'] + 1}, so that a mean over such trials is a lower bound (>). Savings "
-            "are shares of the cold search's queries in this run. A search ends where it reaches "
-            "the best 0.1 %: the selected architecture and its regret are those of its end. Warm "
-            "methods learnt from other tasks, never from the one held out: see the end.",
+            "are shares of the cold search's queries in this run: at least so much where only "
+            "cold trials missed (>), at most where only warm ones did (<), untold where both did. "
+            "A search ends where it reaches the best 0.1 %: the selected architecture and its "
+            "regret are those of its end. Warm methods learnt from other tasks, never from the "
+            "one held out: see the end.",
             (),
-            COLUMNS,
+            meta_columns(found["summary"]),
             rows,
             best,
         ),

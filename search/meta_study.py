@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,13 @@ from .units import Settings, run_units
 COLD = ("gp-ei", "bo", "evolution", "random")
 WARM = ("meta-bo", "meta-evolution", "catch")
 BEST_SHARE = 0.001  # of a table's architectures: what a search is to reach
+# What is known of a saving, by whether cold and warm searches missed.
+_BOUNDS = {
+    (False, False): None,
+    (True, False): "lower",
+    (False, True): "upper",
+    (True, True): "unknown",
+}
 
 
 @dataclass(frozen=True)
@@ -132,31 +140,29 @@ def warm_searcher(
 
 
 # What was learnt last in this process: trials of one held-out task follow one another.
-_LEARNT: dict[tuple[str, str, int, Path | None], Experience] = {}
-_TRAINED: dict[int, Any] = {}
+_LEARNT: dict[tuple[str, str, int, str | None], Experience] = {}
 
 
 def _experience(problem: Problem, seed: int, file: Path | None) -> Experience:
     """Return what the tasks teach that are not held out; learnt once in a process."""
-    key = (problem.table.digest, problem.task, seed, file)
+    labels = None if file is None else read_task_labels(file, problem.space)
+    content = None if labels is None else fingerprint(labels._asdict())
+    key = (problem.table.digest, problem.task, seed, content)
     if key not in _LEARNT:
         _LEARNT.clear()
-        if file is None:
+        if labels is None:
             _LEARNT[key] = learn_table(problem.table, problem.task, seed=seed)
         else:
-            labels = read_task_labels(file, problem.space)
             _LEARNT[key] = learn_labels(problem.space, labels, seed=seed)
     return _LEARNT[key]
 
 
+@lru_cache(maxsize=1)
 def _controller(experience: Experience) -> Any:
     """Return the controller meta-trained on an experience; trained once in a process."""
     from .contextual import meta_train
 
-    if id(experience) not in _TRAINED:
-        _TRAINED.clear()
-        _TRAINED[id(experience)] = meta_train(experience, seed=0)
-    return _TRAINED[id(experience)]
+    return meta_train(experience, seed=0)
 
 
 def meta_tables(
@@ -249,9 +255,7 @@ def _sources(problem: Problem, file: Path | None) -> list[str]:
     """Return the names of what is learnt from; that of a file tells its content from another's."""
     if file is None:
         return [other.task for other in earlier_problems(problem.table, problem.task)]
-    codes, y, tasks = read_task_labels(file, problem.space)
-    content = {"codes": codes.tolist(), "y": y.tolist(), "tasks": tasks.tolist()}
-    return [f"{file.name} {fingerprint(content)}"]
+    return [f"{file.name} {fingerprint(read_task_labels(file, problem.space)._asdict())}"]
 
 
 def _unbound(space: Space, *, pool: Codes | None, seed: int, **objectives: Any) -> Searcher:
@@ -303,7 +307,7 @@ def _summary(
                     "reached": int((mine <= entry["budget"]).sum()),
                 },
                 "reached_share": float((mine <= entry["budget"]).mean()),
-                "saving": _savings(queries, table, task, method, seed),
+                "saving": _savings(queries, (table, task, method), entry["budget"], seed),
                 **{key: entry[key] for key in kept},
                 "search_seconds": entry["search_seconds"],
             }
@@ -311,19 +315,35 @@ def _summary(
     return summary + _overall(summary)
 
 
+class Saving(Interval):
+    """A share of queries saved, and what searches that missed leave of it."""
+
+    bound: str | None
+    """``lower`` or ``upper`` where only cold or only warm searches missed; ``unknown``: both."""
+
+
 def _savings(
-    queries: dict[tuple[str, str, str], Any], table: str, task: str, method: str, seed: int
-) -> dict[str, Interval]:
+    queries: dict[tuple[str, str, str], Any], key: tuple[str, str, str], budget: int, seed: int
+) -> dict[str, Saving]:
     """Return the share of queries saved against each cold search, by bootstrap over trials."""
+    table, task, method = key
     if method not in WARM:
         return {}
-    return {
-        cold: bootstrap_interval(
-            _saved, queries[table, task, cold], queries[table, task, method], seed=seed
-        )
-        for cold in COLD
-        if (table, task, cold) in queries
-    }
+    found: dict[str, Saving] = {}
+    for cold in COLD:
+        if (table, task, cold) not in queries:
+            continue
+        theirs, mine = queries[table, task, cold], queries[key]
+        missed = (bool((theirs > budget).any()), bool((mine > budget).any()))
+        share = bootstrap_interval(_saved, theirs, mine, seed=seed)
+        found[cold] = {**share, "bound": _BOUNDS[missed]}
+    return found
+
+
+def _joint(bounds: Sequence[str | None]) -> str | None:
+    """Return what is known of the mean of savings."""
+    kinds = sorted({bound for bound in bounds if bound})
+    return None if not kinds else kinds[0] if len(kinds) == 1 else "unknown"
 
 
 def _saved(cold: Any, warm: Any) -> Any:
@@ -332,10 +352,14 @@ def _saved(cold: Any, warm: Any) -> Any:
 
 
 def _overall(summary: Sequence[Row]) -> list[Row]:
-    """Return an entry per table and method: means over the held-out tasks."""
-    groups: dict[tuple[str, str], list[Row]] = {}
+    """Return an entry per table and method: means over the held-out tasks.
+
+    Tasks with the same searched column had the very same searches, and count once.
+    """
+    groups: dict[tuple[str, str], dict[str, Row]] = {}
     for entry in summary:
-        groups.setdefault((entry["table"], entry["method"]), []).append(entry)
+        members = groups.setdefault((entry["table"], entry["method"]), {})
+        members.setdefault(entry["searched"], entry)
     return [
         {
             "table": table,
@@ -345,10 +369,13 @@ def _overall(summary: Sequence[Row]) -> list[Row]:
             "queries": interval([e["queries"]["mean"] for e in mine]),
             "reached_share": float(np.mean([e["reached_share"] for e in mine])),
             "saving": {
-                cold: interval([e["saving"][cold]["mean"] for e in mine])
+                cold: {
+                    **interval([e["saving"][cold]["mean"] for e in mine]),
+                    "bound": _joint([e["saving"][cold]["bound"] for e in mine]),
+                }
                 for cold in mine[0]["saving"]
             },
         }
-        for (table, method), mine in groups.items()
+        for (table, method), mine in ((key, list(each.values())) for key, each in groups.items())
         if len(mine) > 1
     ]

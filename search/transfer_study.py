@@ -27,6 +27,7 @@ from ..predictors.shared_graph import GraphPrior, TransferGraph
 from ..predictors.task_prior import TaskPrior
 from ..predictors.transfer import Transfer
 from ..predictors.trees import XGBoost
+from .experience import on_same_data
 
 Values = NDArray[np.float64]
 
@@ -75,13 +76,13 @@ class Source:
             return self.problem.table.digest
         if self.whole is None:
             raise ParameterError(f"{self.name} has neither a task nor labels")
-        sums = [float(self.whole.y.sum()), int(self.whole.codes.sum()), len(self.whole.y)]
-        return fingerprint({"labels": sums})
+        return fingerprint(self.whole._asdict())
 
     def draw(self, n: int, rng: np.random.Generator) -> TaskLabels:
         """Return ``n`` labels of a task, drawn at random, or all of a file."""
         if self.whole is not None:
-            return self.whole
+            # Two files may call different tasks the same.
+            return self.whole._replace(tasks=np.char.add(f"{self.name}/", self.whole.tasks))
         if self.problem is None:
             raise ParameterError(f"{self.name} has neither a task nor labels")
         rows = rng.choice(len(self.problem.rows), min(n, len(self.problem.rows)), replace=False)
@@ -117,8 +118,8 @@ def parse_sources(
     Parameters
     ----------
     sources : str
-        ``TABLE/TASK``, ``TABLE`` (all its tasks but the new one) or ``FILE.npz``, several separated
-        by commas.
+        ``TABLE/TASK``, ``TABLE`` (all its tasks but the new one and those on its data set) or
+        ``FILE.npz``, several separated by commas; one that is named twice counts once.
     target : str
         ``TABLE/TASK``.
     metric : str, optional
@@ -127,7 +128,7 @@ def parse_sources(
     Raises
     ------
     ParameterError
-        If the new task is among the earlier ones by name, or is not one.
+        If the new task is among the earlier ones by name, is not one, or none is left.
     UnknownNameError, SchemaError, LabelError, StorageError, DataFileError
         As ``parse_problems`` and ``read_task_labels``.
     """
@@ -135,18 +136,25 @@ def parse_sources(
     if len(targets) != 1:
         raise ParameterError(f"--to names one task, TABLE/TASK; {target!r} are {len(targets)}")
     problem = targets[0]
-    found = []
-    for name in (part.strip() for part in sources.split(",") if part.strip()):
+    names = list(dict.fromkeys(part.strip() for part in sources.split(",") if part.strip()))
+    stems = [Path(name).stem for name in names]
+    found: dict[str, Source] = {}
+    for name, stem in zip(names, stems, strict=True):
         if name.endswith(".npz"):
-            found.append(Source(Path(name).stem, whole=read_task_labels(name, problem.space)))
+            unique = stem if stems.count(stem) == 1 else name
+            found[unique] = Source(unique, whole=read_task_labels(name, problem.space))
             continue
         if name == problem.address:
             raise ParameterError(f"{name} is the new task: it cannot be an earlier one too")
-        several = [p for p in parse_problems(name, metric=metric) if p.address != problem.address]
-        found += [Source(p.address, problem=p) for p in several]
+        several = parse_problems(name, metric=metric)
+        if "/" not in name:
+            several = [p for p in several if not on_same_data(p, problem)]
+        found |= {p.address: Source(p.address, problem=p) for p in several}
     if not found:
-        raise ParameterError("no earlier task is named: give TABLE/TASK or FILE.npz")
-    return found, problem
+        raise ParameterError(
+            f"no earlier task is left of {sources!r}: give TABLE/TASK of other data, or FILE.npz"
+        )
+    return list(found.values()), problem
 
 
 def transfer_study(

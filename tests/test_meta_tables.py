@@ -1,11 +1,14 @@
 """Searches that know other tasks: what they may learn from, contracts, and the study."""
 
+import gc
+import weakref
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from nasurge.benchmarks.intervals import interval
 from nasurge.benchmarks.metrics import spearman
 from nasurge.benchmarks.objectives import make_problem
 from nasurge.data.spaces import make_space
@@ -28,7 +31,14 @@ from nasurge.search.experience import (
 )
 from nasurge.search.meta_bayes import MetaBayes, learnt_prior, warm_terms
 from nasurge.search.meta_evolution import MetaEvolution
-from nasurge.search.meta_study import WARM, Method, best_values, warm_searcher
+from nasurge.search.meta_report import meta_columns, meta_rows
+from nasurge.search.meta_study import (
+    WARM,
+    Method,
+    _savings,
+    best_values,
+    warm_searcher,
+)
 from nasurge.search.task_map import map_picture, task_map
 from nasurge.testing.searcher import searcher_contract
 
@@ -114,6 +124,19 @@ def test_the_population_holds_the_best_of_the_tasks_and_no_one_twice(known: Expe
     assert mean[known.rows(codes[:1])[0]] == mean.max()
 
 
+@pytest.mark.parametrize("make", [MetaBayes, MetaEvolution])
+def test_a_pool_begins_with_its_own_best(make: type[MetaBayes], known: Experience) -> None:
+    """Of 40 functions drawn from 1,236, each proposed one is the best by some mixture."""
+    pool = known.codes[np.random.default_rng(1).permutation(len(known.codes))[:40]]
+    scores = known.scores[:, known.rows(pool)]
+    mixtures = np.linspace([0.0, 1.0], [1.0, 0.0], 201) @ scores
+    proposed = known.rows(make(known, pool=pool, seed=0).ask(3))
+    assert proposed[0] == known.rows(pool)[scores.mean(axis=0).argmax()]
+    best = np.argsort(-mixtures, axis=1)[:, :3]
+    assert set(proposed) <= set(known.rows(pool)[best.ravel()])
+    assert len(make(known, pool=pool[:3], seed=0).ask(5)) == 3
+
+
 def test_the_mutation_distribution_prefers_what_the_best_have(known: Experience) -> None:
     shares = known.distribution(np.array([1.0, 0.0]))
     assert shares.sum(axis=1) == pytest.approx(np.ones(6))
@@ -177,8 +200,17 @@ def test_too_little_to_learn_from_is_a_clear_error(nbgraph: Table) -> None:
         learn_tasks(SPACE, {"flat": (codes, np.ones(60))})
     with pytest.raises(LabelError, match="'few' has 5"):
         learn_tasks(SPACE, {"few": (codes[:5], np.arange(5))})
-    with pytest.raises(ParameterError, match="no task to learn from"):
-        learn_table(nbgraph, "cora", tasks=["nothing"])
+    for wrong, reason in (
+        (np.arange(59), "'a' has 60 architectures"),
+        (["high"] * 60, "values of task 'a' are numbers"),
+        ([np.inf, *range(59)], "value 0 of task 'a' is infinite"),
+    ):
+        with pytest.raises(LabelError, match=reason):
+            learn_tasks(SPACE, {"a": (codes, wrong)})
+    with pytest.raises(UnknownNameError, match="'citeser'; did you mean 'citeseer'"):
+        learn_table(nbgraph, "cora", tasks=["citeser", "arxiv"])
+    with pytest.raises(ParameterError, match="on the same data"):
+        learn_table(nbgraph, "cora", tasks=["cora"])
 
 
 def test_the_study_reports_every_method_and_the_savings(tmp_path: Path) -> None:
@@ -198,6 +230,53 @@ def test_the_study_reports_every_method_and_the_savings(tmp_path: Path) -> None:
         meta_study([problem], "meta", out=tmp_path, **settings)
 
 
+def test_a_saving_is_a_bound_where_searches_missed() -> None:
+    """Budget 50, so that 51 is a miss."""
+    told = {"evolution": [51, 31], "bo": [10, 30], "meta-bo": [20, 20], "meta-evolution": [51, 29]}
+    queries = {("t", "a", name): np.array(each) for name, each in told.items()}
+    warm, missed = (_savings(queries, ("t", "a", name), 50, 0) for name in WARM[:2])
+    assert (warm["evolution"]["mean"], warm["evolution"]["bound"]) == (1 - 40 / 82, "lower")
+    assert (warm["bo"]["mean"], warm["bo"]["bound"]) == (0, None)
+    assert missed["bo"]["bound"] == "upper"
+    assert missed["evolution"]["bound"] == "unknown"
+    shared = {"table": "t", "held_out": "a", "reached_share": 1.0, "queries": interval([20, 20])}
+    entries = [
+        {**shared, "method": name, "saving": saving}
+        for name, saving in (("meta-bo", warm), ("meta-evolution", missed))
+    ]
+    lines = [row[4:6] for row in meta_rows(entries)[0]]
+    assert [[cell[:5] for cell in line] for line in lines] == [["0 % [", ">51 %"], ["<-100", ""]]
+    assert meta_columns(entries)[4:6] == ["saving to bo", "saving to evolution"]
+
+
+def test_tasks_of_one_searched_column_count_once(tmp_path: Path) -> None:
+    codes = np.unique(SPACE.sample(400, seed=1), axis=0)
+    y = (codes >= 2).sum(axis=1) + 0.01 * codes.sum(axis=1)
+    measured = [(Column(name, "accuracy", source=name), y * k) for k, name in enumerate("abc", 1)]
+    measured.append((Column("a", "accuracy", split="test", source="a_test"), y))
+    roles = {"a": ("a", "a_test"), "twin": ("a", "a"), "b": ("b", "b"), "c": ("c", "c")}
+    measured.append((Column("twin", "accuracy", source="twin"), y))
+    table = build_table("small", SPACE, codes, measured, roles=roles, origin="a test")
+    problems = [make_problem(table, task) for task in ("a", "twin", "b")]
+    settings = {"budget": 3, "trials": 1, "jobs": 1, "out": tmp_path}
+    found = meta_study(problems, "random,meta-bo", **settings)
+    overall = [entry for entry in found.summary if entry["held_out"] == "all"]
+    assert [entry["tasks"] for entry in overall] == [2, 2]
+    assert "saving to random" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_an_experience_stays_as_long_as_its_controller(known: Experience) -> None:
+    """Else a later experience may have its address, and get a controller of other tasks."""
+    first = known.without(0)
+    controller = warm_searcher("catch", first, seed=0).controller
+    assert warm_searcher("catch", first, seed=1).controller is controller
+    alive = weakref.ref(first)
+    del first
+    gc.collect()
+    assert alive() is not None
+
+
 def test_tasks_of_a_label_each_are_learnt_from_a_file(tmp_path: Path) -> None:
     """As MetaD2A's triples: nothing of the table is learnt from, and the file's content counts."""
     table, codes = made_table(0), SPACE.sample(200, seed=2)
@@ -214,6 +293,10 @@ def test_tasks_of_a_label_each_are_learnt_from_a_file(tmp_path: Path) -> None:
     np.savez(file, arch=SPACE.format(codes), task=np.arange(200).astype(str), acc=-quality)
     with pytest.raises(ParameterError, match="sources"):
         meta_study([problem], "meta-bo,meta-evolution", file=file, out=out, **settings)
+    other = meta_study(
+        [problem], "meta-bo,meta-evolution", file=file, out=tmp_path / "2", **settings
+    )
+    assert other.rows[0]["architecture"] != found.rows[0]["architecture"]
     with pytest.raises(StorageError, match=r"nothing\.npz"):
         meta_study([problem], "meta-bo", file=tmp_path / "nothing.npz", **settings)
 

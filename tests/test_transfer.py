@@ -15,6 +15,7 @@ from nasurge.benchmarks.task_embeddings import embed_task
 from nasurge.cli import app
 from nasurge.data.encoders import Common, Structure
 from nasurge.data.images import load_images
+from nasurge.data.tables import Table
 from nasurge.data.task_files import read_latencies, read_task_labels
 from nasurge.errors import (
     DataFileError,
@@ -31,6 +32,8 @@ from nasurge.predictors.shared_graph import GraphPrior, TransferGraph
 from nasurge.predictors.task_prior import TaskPrior
 from nasurge.predictors.transfer import Transfer
 from nasurge.registry import load_predictor, make_predictor
+from nasurge.search.latency_study import latency_study
+from nasurge.search.transfer_study import parse_sources
 
 SPACE = nasurge.make_space("nb201")
 CODES = SPACE.all_codes()
@@ -125,6 +128,22 @@ def test_labels_come_in_the_new_tasks_unit_and_may_be_forgotten(prior) -> None:
     assert abs(model.fit(CODES[:0], []).predict(CODES).mean()) < 1
 
 
+def test_labels_told_one_by_one_count_as_those_told_at_once(prior) -> None:
+    rows = np.random.default_rng(4).choice(len(CODES), 8, replace=False)
+    y = truth(1)[rows]
+    at_once = Transfer(SPACE, prior=prior).fit(CODES[rows], y).predict(CODES[::9])
+    single, pair = Transfer(SPACE, prior=prior), Transfer(SPACE, prior=prior)
+    for row, label in zip(rows, y, strict=True):
+        single.update(CODES[[row]], [label])
+    pair.fit(CODES[rows[:2]], y[:2]).update(CODES[rows[2:]], y[2:])
+    for model in (single, pair):
+        np.testing.assert_array_equal(model.fitted_labels_, y)
+        np.testing.assert_allclose(model.predict(CODES[::9]), at_once)
+    equal = Transfer(SPACE, prior=prior).fit(CODES[rows[:3]], np.ones(3))
+    assert len(equal.update(CODES[rows[3:4]], [2.0]).fitted_labels_) == 4
+    assert len(equal.fit(CODES[:0], []).update(CODES[rows[:3]], y[:3]).fitted_labels_) == 3
+
+
 def test_tasks_of_few_labels_are_learnt_together_whatever_their_level() -> None:
     """Tasks of two labels whose levels differ as much as the architectures do."""
     space, rng = nasurge.make_space("nbgraph"), np.random.default_rng(5)
@@ -154,6 +173,33 @@ def test_the_task_that_is_like_the_new_one_counts_more() -> None:
     assert kendalltau(scores, truth(1)[::9])[0] > kendalltau(scores, truth(2)[::9])[0]
     with pytest.raises(ParameterError, match="shape"):
         prior.weights([1.0])
+    with pytest.raises(ParameterError, match=r"the new task.* not finite"):
+        Transfer(SPACE, prior=prior, vector=[np.nan, 0.0]).predict(CODES[:5])
+
+
+def test_vectors_that_are_none_are_refused_by_the_name_of_the_task() -> None:
+    codes, y, tasks = CODES[:4000:100], truth(1)[:4000:100], ["a"] * 20 + ["b"] * 20
+    prior = TaskPrior(SPACE, learner=BayesianRidge)
+    for wrong, reason in (
+        ([1.0], "'a': 2, 'b': 1"),
+        ([1.0, np.nan], "vector of b .* finite"),
+        ([[1.0, 2.0]], "vector of b is one row"),
+        (["x", "y"], "vector of b is no row of numbers"),
+    ):
+        with pytest.raises(ParameterError, match=reason):
+            prior.fit(codes, y, tasks, vectors={"a": [0.0, 1.0], "b": wrong})
+    with pytest.raises(NotFittedError):
+        prior.scores(codes)
+
+
+def test_a_fit_that_fails_leaves_what_was_learnt() -> None:
+    rows = np.random.default_rng(0).choice(len(CODES), 40, replace=False)
+    prior = TaskPrior(SPACE, learner=BayesianRidge).fit(CODES[rows], truth(1)[rows], ["a"] * 40)
+    before = prior.scores(CODES[:9])
+    with pytest.raises(ParameterError, match="no vector"):
+        prior.fit(CODES[rows], truth(2)[rows], ["b"] * 40, vectors={"a": [1.0]})
+    np.testing.assert_array_equal(prior.scores(CODES[:9]), before)
+    assert prior.names_ == ["a"]
 
 
 def test_what_cannot_be_carried_over_is_refused_with_the_reason(prior) -> None:
@@ -167,8 +213,12 @@ def test_what_cannot_be_carried_over_is_refused_with_the_reason(prior) -> None:
         TaskPrior(SPACE).fit(CODES[:5], np.arange(5.0), list("abcde"))
     with pytest.raises(ParameterError, match="as many tasks"):
         TaskPrior(SPACE).fit(CODES[:5], np.arange(5.0), ["a"])
+    with pytest.raises(ParameterError, match="all tasks of few labels"):
+        TaskPrior(SPACE).fit(CODES[:40], np.arange(40.0), ["pool"] * 20 + list(range(20)))
     with pytest.raises(NotFittedError):
         TaskPrior(SPACE).scores(CODES[:5])
+    with pytest.raises(NotFittedError, match="no earlier tasks"):
+        TransferGraph(SPACE, prior=GraphPrior(SPACE)).predict(CODES[:5])
 
 
 def test_a_space_without_labels_is_ranked_by_tasks_of_another() -> None:
@@ -189,8 +239,8 @@ def test_what_was_carried_over_is_saved_before_the_first_label(tmp_path: Path) -
     rows = np.random.default_rng(0).choice(len(CODES), 100, replace=False)
     kept = TaskPrior(SPACE, learner=BayesianRidge).fit(CODES[rows], truth(1)[rows], ["a"] * 100)
     model = Transfer(SPACE, prior=kept)
-    scores = model.predict(CODES[::9])
     model.save(tmp_path / "transfer")
+    scores = model.predict(CODES[::9])
     np.testing.assert_array_equal(load_predictor(tmp_path / "transfer").predict(CODES[::9]), scores)
 
 
@@ -215,8 +265,13 @@ def test_one_network_learns_tasks_of_several_spaces_and_a_new_one_from_few_label
 def test_tasks_without_labels_to_learn_are_refused() -> None:
     with pytest.raises(LabelError, match="nothing to carry over"):
         GraphPrior(SPACE).fit(CODES[:5], np.arange(5.0), list("abcde"))
-    with pytest.raises(LabelError, match="equal"):
-        GraphPrior(SPACE).fit(CODES[:30], np.ones(30), ["a"] * 30)
+    other = nasurge.make_space("transnas-micro")
+    flat = Elsewhere(other, other.sample(30, seed=0), np.ones(30), np.repeat("flat", 30))
+    for prior in (GraphPrior(SPACE), TaskPrior(SPACE)):
+        with pytest.raises(LabelError, match="all labels of a are equal"):
+            prior.fit(CODES[:30], np.ones(30), ["a"] * 30)
+        with pytest.raises(LabelError, match="all labels of flat are equal"):
+            prior.fit([], [], [], others=[flat])
 
 
 def test_the_vector_of_a_data_set_knows_no_order_of_its_classes() -> None:
@@ -255,6 +310,17 @@ def test_ten_measurements_tell_the_latencies_of_a_new_device() -> None:
     np.testing.assert_allclose(seconds * 1000, found)
 
 
+def test_anchors_differ_and_can_be_measured() -> None:
+    model = LatencyTransfer(SPACE).fit_devices(CODES, np.stack([costs(k) for k in (0, 1)], axis=1))
+    assert len(np.unique(model.anchors(400, seed=0), axis=0)) == 400
+    few = CODES[::99]
+    chosen = model.anchors(20, among=few, seed=0)
+    assert len(np.unique(chosen, axis=0)) == 20
+    assert np.isin(SPACE.index(chosen), SPACE.index(few)).all()
+    with pytest.raises(ParameterError, match="between 1 and 3"):
+        model.anchors(4, among=CODES[:3])
+
+
 def test_latencies_that_are_none_are_refused() -> None:
     model = LatencyTransfer(SPACE)
     with pytest.raises(NotFittedError, match="devices"):
@@ -291,6 +357,11 @@ def test_files_of_tasks_are_read_and_wrong_ones_named(tmp_path: Path) -> None:
         read_latencies(path, 5)
 
 
+def write_labels(path: Path, codes: np.ndarray, y: np.ndarray, task: str = "0") -> None:
+    """Write labels of one task as a file of triples."""
+    np.savez(path, arch=SPACE.format(codes), task=np.repeat(task, len(y)), acc=y)
+
+
 def said(*arguments: str) -> dict:
     """What a command prints with ``--json``."""
     result = CliRunner().invoke(app, ["meta", *arguments, "--json"])
@@ -311,6 +382,24 @@ def test_the_command_for_devices(tmp_path: Path) -> None:
     assert entry["spearman"]["mean"] > 0.95
     wrong = CliRunner().invoke(app, ["meta", *options[:-1], "d7"])
     assert wrong.exit_code == 2
+    options[-1] = "d0, d1"
+    found = said(*options, "--trials", "1", "--methods", "nearest, scratch", "-n", "600")["summary"]
+    assert {entry["method"] for entry in found} == {"nearest", "scratch"}
+
+
+def test_measurements_that_a_table_does_not_have_are_refused(tmp_path: Path) -> None:
+    """Also of a table that holds a part of its space only."""
+    table = nasurge.load_table("nb201-digits")
+    path = tmp_path / "latencies.npz"
+    np.savez(path, **{f"d{k}": costs(k)[SPACE.index(table.codes)] for k in range(3)})
+    options = {"devices": ["d0"], "trials": 1, "out": tmp_path / "out"}
+    found = latency_study(path, table, methods=("transfer", "scratch"), **options)
+    assert len(found.rows) == 2
+    for n, methods in ((len(table) - 9, ("scratch",)), (501, ("transfer",))):
+        with pytest.raises(ParameterError, match=f"not {n}"):
+            latency_study(path, table, measurements=(n,), methods=methods, **options)
+    with pytest.raises(ParameterError, match="name a method"):
+        latency_study(path, table, methods=(), **options)
 
 
 def test_the_command_for_tasks(tmp_path: Path) -> None:
@@ -321,7 +410,7 @@ def test_the_command_for_tasks(tmp_path: Path) -> None:
     arch = np.array(table.space.format(table.codes[rows]))
     np.savez(path, arch=arch, task=np.arange(len(rows)) // 2, acc=y)
     options = ["transfer", str(path), "--to", "nbgraph/citeseer", "-n", "0"]
-    options += ["--methods", "transfer,tasks-xgb", "--trials", "1", "--out", str(tmp_path / "out")]
+    options += ["--methods", "transfer, tasks-xgb", "--trials", "1", "--out", str(tmp_path / "out")]
     found = said(*options)["summary"]
     assert [(r["method"], r["labels"]) for r in found] == [
         ("transfer", 0),
@@ -330,6 +419,58 @@ def test_the_command_for_tasks(tmp_path: Path) -> None:
     assert all(r["kendall_tau"]["mean"] is not None for r in found)
     same = ["meta", "transfer", "nbgraph/cora", "--to", "nbgraph/cora"]
     assert CliRunner().invoke(app, same).exit_code == 2
+
+
+def test_a_whole_table_leaves_out_what_is_on_the_data_of_the_new_task(nb201: Table) -> None:
+    """The searched column of cifar10 is that of cifar10-valid."""
+    del nb201
+    found, _ = parse_sources("nb201", "nb201/cifar10")
+    assert [source.name for source in found] == ["nb201/cifar100", "nb201/ninapro"]
+    found, _ = parse_sources("nb201/cifar10-valid,nb201", "nb201/cifar10")
+    assert [source.name for source in found] == [
+        "nb201/" + t for t in ("cifar10-valid", "cifar100", "ninapro")
+    ]
+
+
+def test_no_earlier_task_is_drawn_twice() -> None:
+    found, _ = parse_sources("nbgraph/cora, nbgraph", "nbgraph/arxiv")
+    names = [source.name for source in found]
+    assert len(names) == len(set(names)) == 8
+    with pytest.raises(ParameterError, match="no earlier task is left"):
+        parse_sources("nb201-analog", "nb201-analog/cifar10")
+
+
+def test_files_keep_their_tasks_apart(tmp_path: Path) -> None:
+    files = [tmp_path / folder / "t.npz" for folder in ("a", "b")]
+    for file in files:
+        file.parent.mkdir()
+        write_labels(file, CODES[:40], np.arange(40.0))
+    found, problem = parse_sources(f"{files[0]},{files[1]}", "nb201-analog/cifar10")
+    assert len({source.name for source in found}) == 2
+    tasks = np.concatenate([source.draw(9, np.random.default_rng(0)).tasks for source in found])
+    assert len(set(tasks)) == 2
+    assert [source.name for source in parse_sources(str(files[0]), problem.address)[0]] == ["t"]
+
+
+def test_other_content_of_a_file_is_another_study(tmp_path: Path) -> None:
+    """The sums of labels and of codes are the same each time."""
+    file, y = tmp_path / "t.npz", np.arange(40.0)
+    digests = set()
+    for labels, tasks in ((y, "0"), (y[::-1], "0"), (y, "1")):
+        write_labels(file, CODES[:40], labels, tasks)
+        digests.add(parse_sources(str(file), "nb201-analog/cifar10")[0][0].digest)
+    assert len(digests) == 3
+
+
+def test_latencies_in_another_order_are_another_study(tmp_path: Path) -> None:
+    table = nasurge.load_table("nb201-analog")
+    path, options = tmp_path / "latencies.npz", {"trials": 1, "methods": ("scratch",)}
+    values = {f"d{k}": 1.0 + np.roll(np.arange(len(table)), k) for k in range(2)}
+    np.savez(path, **values)
+    latency_study(path, table, out=tmp_path / "out", **options)
+    np.savez(path, **{name: each[::-1] for name, each in values.items()})
+    with pytest.raises(ParameterError, match="latencies"):
+        latency_study(path, table, out=tmp_path / "out", **options)
 
 
 def test_the_command_between_spaces(tmp_path: Path) -> None:

@@ -62,17 +62,18 @@ def latency(
         nasurge meta latency latencies.npz --table nb201 -n 5,10,20
     """
     with reported_errors():
+        from ..arguments import given_names
         from ..benchmarks.report import shown as spread
         from ..data.catalogue import load_table
-        from ..search.latency_study import MEAN, latency_study
+        from ..search.latency_study import MEAN, METHODS, latency_study
 
         with progress_bar("latency") as progress:
             found = latency_study(
                 file,
                 load_table(table),
-                devices=devices.split(",") if devices else (),
+                devices=[name.strip() for name in (devices or "").split(",") if name.strip()],
                 measurements=numbers(measurements, "-n"),
-                methods=methods.split(","),
+                methods=given_names(methods, METHODS),
                 trials=trials,
                 seed=seed,
                 jobs=jobs,

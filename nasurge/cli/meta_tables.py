@@ -62,7 +62,7 @@ def tables(
     """
     with reported_errors():
         from ..meta import meta_study
-        from ..search.meta_report import COLUMNS, meta_rows
+        from ..search.meta_report import meta_columns, meta_rows
 
         with progress_bar("meta tables") as progress:
             found = meta_study(
@@ -89,7 +89,7 @@ def tables(
             )
             return
         rows, best = meta_rows(found.summary)
-        print_table(COLUMNS, rows, best=best)
+        print_table(meta_columns(found.summary), rows, best=best)
         closing(
             found.folder,
             f"{trials} trials of {budget} evaluations, seed {seed}; a trial that misses the best "

@@ -27,7 +27,8 @@ def transfer(
         typer.Argument(
             metavar="SOURCES",
             help="Earlier tasks, separated by commas: TABLE/TASK, TABLE for all its tasks but the "
-            "new one, or a file of triples FILE.npz (arch, task, acc). Tables may be of any space.",
+            "new one and those on its data, or a file of triples FILE.npz (arch, task, acc). "
+            "Tables may be of any space.",
             show_default=False,
         ),
     ],
@@ -64,8 +65,9 @@ def transfer(
         nasurge meta transfer nbgraph/cora,nbgraph/citeseer --to nbgraph/pubmed --trials 3
     """
     with reported_errors():
+        from ..arguments import given_names
         from ..benchmarks.report import shown as spread
-        from ..search.transfer_study import parse_sources, transfer_study
+        from ..search.transfer_study import METHODS, parse_sources, transfer_study
 
         with progress_bar("transfer") as progress:
             known, problem = parse_sources(sources, target, metric=metric)
@@ -74,7 +76,7 @@ def transfer(
                 problem,
                 labels=numbers(labels, "-n"),
                 source_labels=source_labels,
-                methods=methods.split(","),
+                methods=given_names(methods, METHODS),
                 trials=trials,
                 seed=seed,
                 jobs=jobs,
