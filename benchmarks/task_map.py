@@ -42,7 +42,9 @@ def draw_task_map(found: Mapping[str, Any]) -> str:
         axis.imshow(shown, cmap=colours)
         axis.grid(visible=False)
         _label(axis, [tasks[k] for k in order], names_left=key == "fisher")
-        middle, sign = float(np.nanmean(shown)), 1 if colours.endswith("_r") else -1
+        known = shown[np.isfinite(shown)]
+        middle = float(known.mean()) if known.size else 0.0
+        sign = 1 if colours.endswith("_r") else -1
         for (i, j), value in np.ndenumerate(shown):
             if np.isfinite(value):
                 colour = "white" if sign * (value - middle) > 0 else "black"

@@ -257,8 +257,9 @@ def task_map(study: WarmStudy, rows: Sequence[Row]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``tasks``, the matrices ``fisher``, ``transport`` and ``rank_correlation``, and
-        ``agreement``: Spearman's correlation of nearness with rank correlation over the pairs.
+        ``tasks``, the matrices ``fisher``, ``transport`` and ``rank_correlation`` (NaN with a task
+        on which all are equal), and ``agreement``: Spearman's correlation of nearness with rank
+        correlation over the other pairs, NaN where that is undefined.
     """
     ledger = Ledger(study, rows)
     embeddings = [read_embedding(ledger.embed[task]) for task in study.tasks]
@@ -266,9 +267,9 @@ def task_map(study: WarmStudy, rows: Sequence[Row]) -> dict[str, Any]:
     texts = sorted({text for _, text in ledger.shared})
     values = np.array([[ledger.shared[task, t] for t in texts] for task in study.tasks])
     correlations = np.array([[spearman(a, b) for b in values] for a in values], dtype=float)
-    pairs = np.tril_indices(len(values), -1)
+    pairs = np.isfinite(correlations) & np.tri(len(values), k=-1, dtype=bool)
     agreement = {
-        kind: float(spearman(correlations[pairs], -found[pairs]))
+        kind: float(spearman(correlations[pairs], -found[pairs])) if pairs.sum() > 1 else np.nan
         for kind, found in distances.items()
     }
     return {

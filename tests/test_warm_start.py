@@ -19,6 +19,7 @@ from nasurge.benchmarks.task_embeddings import (
     task_distances,
     transport_distances,
 )
+from nasurge.benchmarks.task_map import draw_task_map
 from nasurge.cli import app
 from nasurge.data.image_tasks import default_tasks, load_task
 from nasurge.data.images import load_images
@@ -311,6 +312,20 @@ def test_a_study_goes_on_from_its_folder(studied):
             assert row["saving"]["mean"] == 0
     found = task_map(study, rows)
     np.testing.assert_allclose(np.diag(found["rank_correlation"]), 1)
+
+
+def test_a_task_on_which_all_are_equal_is_on_the_map_without_a_rank_correlation(studied):
+    study, _, rows = studied
+    tied = [
+        {**row, "accuracies": [50.0]}
+        if (row["kind"], row.get("task")) == ("shared", TASKS[0])
+        else row
+        for row in rows
+    ]
+    found = task_map(study, tied)
+    assert np.isnan(found["rank_correlation"][0]).all()
+    assert np.isfinite(found["rank_correlation"][1:, 1:]).all()
+    assert draw_task_map(found).startswith("<svg")
 
 
 def test_a_study_leaves_each_task_out(studied):
