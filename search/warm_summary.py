@@ -31,9 +31,10 @@ class Trial:
     Attributes
     ----------
     seconds : float
-        Of the processor, with embedding, distances and gate.
+        Of the processor, with embedding, distances and gate, where there is one.
     epochs : int
-        One more than the cold search has where the accuracy was never reached.
+        0 where a trusted donor's architecture was as good; one more than the cold search has where
+        the accuracy was never reached.
     first_seconds : float
         The same for a refused donor, whose search is the cold one, until that was first as good.
     accuracy : float
@@ -119,7 +120,11 @@ class Ledger:
         return Trial(each * epochs, epochs, each * first, last, last, accepted=False, reached=True)
 
     def warm_trial(self, task: str, seed: int, method: str, setting: Setting) -> Trial:
-        """Return what a warm search cost whose gate asks for so many beaten."""
+        """Return what a warm search cost whose gate asks for so many beaten.
+
+        One that asks for none is no gate: then the donor's architecture, which comes with the
+        donor, is there before the first epoch, and nothing is spent to test it.
+        """
         beaten, strength = setting
         begun = self.begun[task, seed, method]
         looking = self.embed[task]["seconds"] + self.distance[task, seed]["seconds"]
@@ -144,6 +149,10 @@ class Ledger:
         where = int(good.argmax()) if good.any() else len(found) - 1
         epochs = self.study.looked[where] if good.any() else most + 1
         cost = looking + self._spent(task, begun, goes_on, epochs)
+        if not beaten:
+            cost -= begun["gate_seconds"]
+            if good[0]:
+                epochs, cost = 0, looking
         last = float(found[where])
         return Trial(
             cost, epochs, cost, last, float(found[0]), accepted=True, reached=bool(good.any())

@@ -424,6 +424,34 @@ def test_a_warm_search_costs_what_was_measured_and_random_donors_no_look_at_the_
         assert refused.seconds == pytest.approx(1e-3 + looking)
 
 
+@pytest.mark.parametrize("tolerance", [1e3, -1e3])  # all is as good; nothing is
+def test_a_donor_that_is_trusted_is_there_at_once_and_not_tested(studied, tolerance):
+    study, _, rows = studied
+    seconds = {"embed": 100.0, "distances": 200.0, "cold": 1e-3}
+    timed = [
+        {
+            **row,
+            "seconds": seconds.get(row["kind"], 2.0 * row.get("until", 0)),
+            "gate_seconds": 0.5,
+            "beaten": 0.5,
+        }
+        for row in rows
+    ]
+    ledger = Ledger(study, timed)
+    ledger.tolerances = dict.fromkeys(TASKS, tolerance)
+    for key in ledger.begun:
+        looking = 0 if key[2] == "random" else 300
+        trusted = ledger.warm_trial(*key, (0.0, 1.0))
+        tested = ledger.warm_trial(*key, (0.3, 1.0))
+        assert trusted.offered == tested.offered
+        if tolerance > 0:
+            assert (trusted.epochs, tested.epochs) == (0, study.gate)
+            assert trusted.seconds == looking
+        else:
+            assert trusted.epochs == tested.epochs == study.epochs + 1
+            assert tested.seconds - trusted.seconds == pytest.approx(0.5)
+
+
 def test_a_search_that_is_never_as_good_costs_no_less_than_the_cold_one(studied):
     """Such as one that diverged: here all warm searches take no time at all."""
     study, _, rows = studied
