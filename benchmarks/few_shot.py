@@ -88,9 +88,9 @@ class FewShotLearner:
     ----------
     network : torch.nn.Module
         From images to logits; for ``anil`` and ``protonet`` a ``Sequential`` whose last layer is
-        linear. Batch
-        normalisation without running statistics, so that all that an episode learns is from its
-        own images. As usual for these rules, query images are normalised together (transductive).
+        linear. Batch normalisation without running statistics, so that all that an episode learns
+        is from its own images. As usual for these rules, query images are normalised together
+        (transductive).
     rule : {"maml", "reptile", "anil", "protonet"}
         ``maml`` (first order) and ``reptile`` adapt all weights, and learn the start of all by the
         query loss after it, or by where adaptation leads. ``anil`` adapts the last layer only, from
