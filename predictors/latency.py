@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from ..data.encoders import OneHot
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import CellSpace, Codes, Space
-from ..errors import LabelError, NotFittedError, ParameterError
+from ..errors import LabelError, NotFittedError
+from .anchors import candidates
 from .labels import finite_labels
 
 Matrix = NDArray[np.float64]
@@ -144,14 +145,7 @@ class LatencyTransfer:
         """
         self._known()
         rng = as_generator(seed)
-        given = None if among is None else np.unique(self.space.check(among), axis=0)
-        count = min(CANDIDATES, self.space.size if given is None else len(given))
-        if not 1 <= n <= count:
-            raise ParameterError(f"between 1 and {count} architectures are measured, not {n}")
-        if given is None:
-            pool = self.space.sample(count, seed=rng, unique=True)
-        else:
-            pool = given[rng.choice(len(given), count, replace=False)]
+        pool = candidates(self.space, n, among=among, most=CANDIDATES, rng=rng)
         features, left = self.features(pool), self.covariance_.copy()
         chosen: list[int] = []
         for _ in range(n):

@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..data.seeds import Seed, as_generator
-from ..data.spaces import CellSpace, Codes, Space
+from ..data.spaces import Codes, Space
 from ..errors import LabelError, NotFittedError, ParameterError
 from .auto import Auto
 from .base import Predictor
 from .between_spaces import Elsewhere, SpaceScorer
-from .feature_groups import feature_groups
-from .grouped import GroupedGP, Groups, Term
 from .labels import NormalScores, finite_labels
+from .task_pool import TaskPool
 
 Matrix = NDArray[np.float64]
 
@@ -24,8 +23,6 @@ POOL = "pool"
 """Name of the scorer learnt from all tasks of few labels together."""
 ENOUGH = 20
 """Labels from which on a task has a scorer of its own."""
-_POOLED = ("structure", "operations", "shares", "untrained")  # features of the pool
-_EFFECT, _NOISE = 0.3, 0.3  # variances of a task's effect and of noise; an architecture's is 1
 _REFERENCE = 2000  # unlabelled architectures that say what is usual
 
 
@@ -41,12 +38,8 @@ class TaskPrior:
     """Scorers learnt from the labels of earlier tasks, on one scale.
 
     A task with at least 20 labels gets a predictor of its own. All tasks with fewer are learnt
-    together: one Gaussian process over architectures with an effect of each task, so that an easy
-    task does not make its architectures good. Scores are normal scores over the space.
-
-    Earlier tasks were often measured on architectures that somebody had chosen because they were
-    good. The pool therefore expects ``floor``, in deviations of its labels, of architectures
-    that are like none of its own.
+    together (``TaskPool``), from their labels and from which architectures they had measured.
+    Scores are normal scores over the space.
 
     Tasks of other spaces are scorers too, through what all spaces have in common.
 
@@ -56,8 +49,9 @@ class TaskPrior:
     learner : callable, optional
         Called as ``learner(space, seed=...)``: makes the predictor of a task with enough labels.
         ``Auto`` by default.
-    floor : float
-        Below 0 for chosen architectures, 0 if they were drawn at random.
+    chosen : bool, optional
+        Whether tasks with few labels had measured architectures because they were good. By default
+        that is found out.
     seed : int, Generator or None
 
     References
@@ -83,12 +77,12 @@ class TaskPrior:
         space: Space,
         *,
         learner: Learner = Auto,
-        floor: float = -5.0,
+        chosen: bool | None = None,
         seed: Seed = None,
     ) -> None:
         self.space = space
         self.learner = learner
-        self.floor = floor
+        self.chosen = chosen
         self.seed = seed
 
     def fit(
@@ -135,7 +129,7 @@ class TaskPrior:
             scorers[known.names[k]] = scorer
         rest = ~own[known.which]
         if rest.sum() >= ENOUGH:
-            pool = TaskPool(self.space, floor=self.floor)
+            pool = TaskPool(self.space, chosen=self.chosen)
             scorers[POOL] = pool.fit(known.codes[rest], known.y[rest], known.which[rest])
         self._learn_others(others, scorers)
         if not scorers:
@@ -199,58 +193,6 @@ class TaskPrior:
     def _check_fitted(self) -> None:
         if not hasattr(self, "scorers_"):
             raise NotFittedError("no earlier tasks are known: call fit(codes, y, tasks) first")
-
-
-class TaskPool:
-    """A Gaussian process over architectures of many tasks, each with few labels.
-
-    Labels are a function of the architecture (a Matern-3/2 kernel on structure, operations, shares
-    and, for cells, untrained networks), an effect of the task, and noise. Amplitudes and length are
-    fixed: searched on a biased choice of architectures they ranked the others worse.
-
-    Parameters
-    ----------
-    space : Space
-    floor : float
-        What is expected of architectures like none that was measured, in deviations of the labels.
-    """
-
-    def __init__(self, space: Space, *, floor: float) -> None:
-        self.space = space
-        self.floor = floor
-
-    def _features(self, codes: Codes) -> Groups:
-        groups = feature_groups(self.space, codes, untrained=isinstance(self.space, CellSpace))
-        return {name: group for name, group in groups.items() if name in _POOLED}
-
-    def fit(self, codes: Codes, y: Matrix, tasks: NDArray[np.int64]) -> Self:
-        """Learn labels, shape (n,), of canonical codes (n, d), of numbered tasks (n,)."""
-        from scipy.linalg import cho_factor, cho_solve
-
-        if np.ptp(y) == 0:
-            raise LabelError(f"all {len(y)} labels are {y[0]:g}: there is nothing to rank")
-        self.unit_ = float(y.mean()), float(y.std())
-        z = (y - self.unit_[0]) / self.unit_[1]
-        self.groups_ = self._features(codes)
-        lengths = np.full(len(self.groups_), 0.5 * np.log(len(self.groups_)))
-        theta = np.concatenate([[0.0], lengths, [np.log(_NOISE)]])
-        self.process_ = GroupedGP([Term(tuple(self.groups_), 1.5)]).take(theta)
-        covariance = self.process_.kernel(self.groups_, self.groups_)
-        covariance += _EFFECT * (tasks[:, None] == tasks[None])
-        covariance[np.diag_indices_from(covariance)] += _NOISE
-        self.alpha_: Matrix = cho_solve(cho_factor(covariance, lower=True), z - self.floor)
-        return self
-
-    def predict(self, codes: Codes) -> Matrix:
-        """Return the label on a task like the mean one, shape (n,)."""
-        canonical = self.space.canonical(codes)
-        _, first, inverse = np.unique(
-            self.space.index(canonical), return_index=True, return_inverse=True
-        )
-        groups = self._features(canonical[first])
-        mean, deviation = self.unit_
-        found: Matrix = self.floor + self.process_.kernel(groups, self.groups_) @ self.alpha_
-        return np.asarray(mean + deviation * found[inverse])
 
 
 Scorer = Predictor | TaskPool | SpaceScorer

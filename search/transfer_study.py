@@ -25,15 +25,25 @@ from ..predictors.between_spaces import Elsewhere
 from ..predictors.kernels import GaussianProcess
 from ..predictors.shared_graph import GraphPrior, TransferGraph
 from ..predictors.task_prior import TaskPrior
-from ..predictors.transfer import Transfer
+from ..predictors.transfer import CANDIDATES, Transfer
 from ..predictors.trees import XGBoost
 from .experience import on_same_data
 
 Values = NDArray[np.float64]
 
-METHODS = ("transfer", "transfer-graph", "scratch", "tasks-xgb", "tasks-gp")
-"""``Transfer``; ``TransferGraph``; ``Auto`` on the new labels; all labels together, whatever their
-task."""
+METHODS = (
+    "transfer",
+    "transfer-anchors",
+    "transfer-graph",
+    "scratch",
+    "scratch-anchors",
+    "tasks-xgb",
+    "tasks-gp",
+)
+"""``Transfer``, with labels drawn at random and with those of its anchors; ``TransferGraph``;
+``Auto`` on the new labels, drawn and of the same anchors; all labels together, whatever their task.
+"""
+_ANCHORED = ("transfer-anchors", "scratch-anchors")
 _PRIORS: dict[str, type[TaskPrior] | type[GraphPrior]] = {
     "transfer": TaskPrior,
     "transfer-graph": GraphPrior,
@@ -186,6 +196,7 @@ def transfer_study(
         Labels drawn of each earlier task that is of a table; a file is used whole.
     methods : sequence of str
         Some of ``METHODS``. ``scratch`` is left out where there are too few labels for it, those
+        of anchors where there are none, those
         that ignore tasks where all earlier ones are of other spaces.
     trials, seed, jobs, out, command, progress
         As ``nasurge.benchmarks.protocol.compare``.
@@ -195,7 +206,8 @@ def transfer_study(
     UnknownNameError
         If a method is not known.
     ParameterError
-        If a number is too small, or ``out`` holds another study.
+        If a number is too small, there are more labels than anchors are chosen among, or ``out``
+        holds another study.
     LabelError
         If so many labels leave no architectures to test on.
     """
@@ -212,6 +224,11 @@ def transfer_study(
         raise LabelError(
             f"{target.address} has {len(target.rows)} measured architectures: {sizes[-1]} labels "
             "leave too few to test on"
+        )
+    if set(methods) & set(_ANCHORED) and sizes[-1] > CANDIDATES:
+        raise ParameterError(
+            f"anchors are chosen among {CANDIDATES} architectures: {sizes[-1]} labels are too many "
+            f"for {', '.join(name for name in _ANCHORED if name in methods)}"
         )
     about = {
         "kind": "transfer",
@@ -267,11 +284,12 @@ def _labels(sources: Sequence[Source], target: Problem, n: int, trial: int, seed
 
 def _priors(methods: Sequence[str], target: Problem, known: Known, seed: int) -> Priors:
     """Return what the methods that transfer learnt of the earlier tasks, by their names."""
+    needed = {"transfer" if name in _ANCHORED else name for name in methods}
     with one_thread():
         return {
             name: make(target.space, seed=seed).fit(*known.same, others=known.others)
             for name, make in _PRIORS.items()
-            if name in methods
+            if name in needed
         }
 
 
@@ -292,18 +310,22 @@ def _trial(
         priors = _priors(methods, target, known, seed * 2**20 + trial)
     rows = []
     for n in sizes:
-        train, test = split(target, n, trial, seed)
-        codes, y = target.codes[train], target.report_values[train]
+        drawn = split(target, n, trial, seed)
+        anchored, prior = drawn, priors.get("transfer")
+        if n and isinstance(prior, TaskPrior) and set(methods) & set(_ANCHORED):
+            anchored = _anchored(prior, target, n, [seed, trial])
         for method in methods:
-            if method == "scratch" and n < Auto.minimum_labels:
+            if method.startswith("scratch") and n < Auto.minimum_labels:
+                continue
+            if method in _ANCHORED and not n:
                 continue
             if method.startswith("tasks-") and not len(known.same.y):
                 continue
+            train, test = anchored if method in _ANCHORED else drawn
+            given = target.codes[train], target.report_values[train]
             start = time.perf_counter()
             with one_thread():
-                scores = _scores(
-                    method, priors, known, target, (codes, y), target.codes[test], trial
-                )
+                scores = _scores(method, priors, known, target, given, target.codes[test], trial)
                 tau = kendall_tau(target.report_values[test], scores)
             rows.append(
                 {
@@ -320,6 +342,18 @@ def _trial(
     return rows
 
 
+def _anchored(
+    prior: TaskPrior, target: Problem, n: int, seed: list[int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows of a task's anchors and all others."""
+    model = Transfer(target.space, prior=prior)
+    with one_thread():
+        chosen = model.anchors(n, among=target.codes, seed=np.random.default_rng(seed))
+    space = target.space
+    train = np.flatnonzero(np.isin(space.index(target.codes), space.index(chosen)))
+    return train, np.setdiff1d(np.arange(len(target.codes)), train)
+
+
 def _scores(
     method: str,
     priors: Priors,
@@ -330,12 +364,13 @@ def _scores(
     seed: int,
 ) -> Values:
     """Return what a method says of the architectures wanted."""
-    if method in priors:
-        prior, space = priors[method], target.space
+    name, space = method.removesuffix("-anchors"), target.space
+    if name in priors:
+        prior = priors[name]
         if isinstance(prior, TaskPrior):
             return np.asarray(Transfer(space, prior=prior).fit(*given).predict(wanted))
         return np.asarray(TransferGraph(space, prior=prior).fit(*given).predict(wanted))
-    if method == "scratch":
+    if name == "scratch":
         return Auto(target.space, seed=seed).fit(*given).predict(wanted)
     codes = np.concatenate([known.same.codes, given[0]])
     y = np.concatenate([known.same.y, given[1]])

@@ -29,11 +29,12 @@ from nasurge.predictors.latency import LatencyTransfer
 from nasurge.predictors.likeness import OnScale
 from nasurge.predictors.linear import BayesianRidge
 from nasurge.predictors.shared_graph import GraphPrior, TransferGraph
+from nasurge.predictors.task_pool import TaskPool
 from nasurge.predictors.task_prior import TaskPrior
 from nasurge.predictors.transfer import Transfer
 from nasurge.registry import load_predictor, make_predictor
 from nasurge.search.latency_study import latency_study
-from nasurge.search.transfer_study import parse_sources
+from nasurge.search.transfer_study import parse_sources, transfer_study
 
 SPACE = nasurge.make_space("nb201")
 CODES = SPACE.all_codes()
@@ -152,9 +153,52 @@ def test_tasks_of_few_labels_are_learnt_together_whatever_their_level() -> None:
     scaled = features / np.maximum(features.std(axis=0), 1e-9)
     y = scaled @ rng.normal(size=scaled.shape[1])
     tasks, level = np.repeat(np.arange(200), 2), rng.normal(0, y.std(), 200)
-    prior = TaskPrior(space, floor=0.0).fit(codes[:400], y[:400] + level[tasks], tasks)
+    prior = TaskPrior(space).fit(codes[:400], y[:400] + level[tasks], tasks)
     assert prior.names_ == ["pool"]
     assert kendalltau(prior.scores(codes[400:])[:, 0], y[400:])[0] > 0.5
+
+
+def test_which_architectures_were_chosen_tells_what_is_good() -> None:
+    """Labels of the best tenth, under levels of their tasks, rank the space only with the choice.
+
+    Of architectures drawn at random the same pool finds no choice and reads the labels alone.
+    """
+    rng = np.random.default_rng(1)
+    codes = SPACE.canonical(CODES[rng.choice(len(CODES), 3000, replace=False)])
+    drawn = truth(5)[SPACE.index(codes)]
+    best, level = np.argsort(-drawn)[:300], rng.normal(0, drawn.std(), 300)
+    tau = {}
+    for name, rows in (("best", best), ("drawn", np.arange(300))):
+        for chosen in (None, False, True):
+            pool = TaskPool(SPACE, chosen=chosen)
+            pool.fit(codes[rows], drawn[rows] + level, np.arange(300))
+            tau[name, chosen] = kendalltau(pool.predict(CODES[::9]), truth(5)[::9])[0]
+    assert tau["best", None] == tau["best", True] > 0.5 > tau["best", False] + 0.4
+    assert tau["drawn", None] == tau["drawn", False] > tau["drawn", True] + 0.1
+
+
+def test_anchors_say_more_than_labels_drawn_at_random(prior) -> None:
+    """20 labels of a task unlike the earlier one; mean of six draws."""
+    model, y, taus = Transfer(SPACE, prior=prior), truth(2), {"anchors": [], "drawn": []}
+    for seed in range(6):
+        anchors = model.anchors(20, seed=seed)
+        assert len(np.unique(anchors, axis=0)) == 20
+        drawn = CODES[np.random.default_rng(seed).choice(len(CODES), 20, replace=False)]
+        for name, codes in (("anchors", anchors), ("drawn", drawn)):
+            scores = model.fit(codes, y[SPACE.index(codes)]).predict(CODES[::9])
+            taus[name].append(kendalltau(scores, y[::9])[0])
+    assert np.mean(taus["anchors"]) > np.mean(taus["drawn"]) + 0.02
+
+
+def test_the_first_of_many_anchors_are_the_few_and_all_can_be_measured(prior) -> None:
+    model, few = Transfer(SPACE, prior=prior), CODES[::99]
+    many = model.anchors(12, among=few, seed=3)
+    np.testing.assert_array_equal(model.anchors(5, among=few, seed=3), many[:5])
+    assert np.isin(SPACE.index(many), SPACE.index(few)).all()
+    with pytest.raises(ParameterError, match="between 1 and 3"):
+        model.anchors(4, among=CODES[:3])
+    with pytest.raises(ParameterError, match="fit_tasks"):
+        Transfer(SPACE).anchors(4)
 
 
 def test_the_task_that_is_like_the_new_one_counts_more() -> None:
@@ -417,6 +461,19 @@ def test_the_command_for_tasks(tmp_path: Path) -> None:
         ("tasks-xgb", 0),
     ]
     assert all(r["kendall_tau"]["mean"] is not None for r in found)
+    options[5:] = ["0,5", "--methods", "transfer,transfer-anchors,scratch-anchors"]
+    options += ["--trials", "1", "--out", str(tmp_path / "anchors")]
+    found = said(*options)["summary"]
+    assert [(r["method"], r["labels"]) for r in found] == [
+        ("transfer", 0),
+        ("transfer", 5),
+        ("transfer-anchors", 5),
+        ("scratch-anchors", 5),
+    ]
+    assert found[1]["kendall_tau"] != found[2]["kendall_tau"]
+    problem = "nbgraph/citeseer"
+    with pytest.raises(ParameterError, match="1501 labels are too many for transfer-anchors"):
+        transfer_study(*parse_sources(str(path), problem), labels=(1501,))
     same = ["meta", "transfer", "nbgraph/cora", "--to", "nbgraph/cora"]
     assert CliRunner().invoke(app, same).exit_code == 2
 

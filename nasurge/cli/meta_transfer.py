@@ -45,11 +45,12 @@ def transfer(
         str,
         typer.Option(
             "--methods",
-            help="Which to compare: transfer, transfer-graph (one graph network for all tasks), "
-            "scratch (auto on the new labels alone), tasks-xgb and tasks-gp (all labels "
-            "together, ignoring tasks).",
+            help="Which to compare: transfer, transfer-anchors (it chooses which to label), "
+            "transfer-graph (one graph network for all tasks), scratch (auto on the new labels "
+            "alone), scratch-anchors (on those that transfer-anchors chose), tasks-xgb and "
+            "tasks-gp (all labels together, ignoring tasks).",
         ),
-    ] = "transfer,transfer-graph,scratch,tasks-xgb,tasks-gp",
+    ] = "transfer,transfer-anchors,transfer-graph,scratch,scratch-anchors,tasks-xgb,tasks-gp",
     trials: Annotated[int, typer.Option("--trials", "-t", min=1, help="Trials of each.")] = 10,
     metric: Metric = None,
     seed: SeedOption = 0,
@@ -59,8 +60,9 @@ def transfer(
 ) -> None:
     """Measure what earlier tasks say of a new one, with no and with few labels of it.
 
-    In each trial all methods learn the same labels of earlier tasks and of the new one, and rank
-    all other architectures. Prints Kendall's tau with 95 % intervals over trials. Try:
+    In each trial all methods learn the same labels of earlier tasks and, but for those that choose
+    (anchors), of the new one, and rank all other architectures. Prints Kendall's tau with 95 %
+    intervals over trials. Try:
 
         nasurge meta transfer nbgraph/cora,nbgraph/citeseer --to nbgraph/pubmed --trials 3
     """
