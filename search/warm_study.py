@@ -161,8 +161,10 @@ def run_warm_study(
     run.keep_store(folder / "experiences")
     run.do("distances", run.trials(), _distances, folder / "experiences")
     starts = {(task, seed): run.starts(task, seed) for task, seed in run.trials()}
-    run.warm(starts, study.gate, (1.0,))  # at the gate only the order of the logits counts
-    run.warm(starts, study.epochs, study.strengths)
+    # At the gate only the order of the logits counts.
+    run.warm(starts, study.gate, (1.0,), gated=True)
+    run.warm(starts, study.epochs, study.strengths, gated=True)
+    run.warm(starts, study.epochs, study.strengths, gated=False)
     space = make_space(study.space)
     codes = space.canonical(space.sample(study.shared, seed=0, unique=True))
     run.train("shared", ((task, code) for task in study.tasks for code in codes), 1)
@@ -269,8 +271,10 @@ class _Run:
         starts: Mapping[tuple[str, int], Mapping[str, tuple[list[Experience], Values]]],
         until: int,
         strengths: Iterable[float],
+        *,
+        gated: bool,
     ) -> None:
-        """Search from the donors for so many epochs, where fewer have not been enough."""
+        """Search from the donors for so many epochs, where the gate's have not been enough."""
         units: dict[str, tuple[Any, ...]] = {}
         for (task, seed), found in starts.items():
             for method, (donors, weights) in found.items():
@@ -283,13 +287,14 @@ class _Run:
                     )
                     rest = [seed, method, until, strength][: 4 if until > self.study.gate else 3]
                     donor = "all" if len(donors) > 1 else self.row("embed", donors[0].task)["label"]
-                    units[name("warm", task, *rest)] = (
+                    units[name("warm" if gated else "open", task, *rest)] = (
                         self.study,
                         task,
                         seed,
                         method,
                         until,
                         strength,
+                        gated,
                         donor,
                         logits.tolist(),
                     )
@@ -390,6 +395,7 @@ def _warm(
     method: str,
     until: int,
     strength: float,
+    gated: bool,
     donor: str,
     logits: list[list[float]],
 ) -> list[Row]:
@@ -402,15 +408,15 @@ def _warm(
             images,
             np.array(logits),
             study.method,
-            gate=Gate(
-                study.gate, beaten=0.0
-            ),  # what a stricter one would have said follows from its row
+            # What a stricter one would have said follows from its row.
+            gate=Gate(study.gate, beaten=0.0) if gated else None,
             seed=seed,
             until=until,
             **_options(study),
         )
         seconds = time.process_time() - start
-    about = {"kind": "warm", "task": task, "seed": seed, "method": method, "until": until}
+    kind = "warm" if gated else "open"
+    about = {"kind": kind, "task": task, "seed": seed, "method": method, "until": until}
     about |= {
         "strength": strength,
         "donor_label": donor,
@@ -418,7 +424,11 @@ def _warm(
         "seconds": seconds,
     }
     codes = looked_at(study, found.result.codes)
-    codes[0] = best_code(make_space(study.space), np.exp(np.array(logits)))  # by the gate taken
+    donated = best_code(make_space(study.space), np.exp(np.array(logits)))
+    if gated:
+        codes[0] = donated  # taken by the gate
+    else:
+        codes = np.concatenate([donated[None], codes])
     return [{**about, "gate_seconds": found.gate_seconds, "codes": codes.tolist()}]
 
 

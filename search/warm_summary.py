@@ -77,6 +77,11 @@ class Ledger:
             for r in warm
             if r["until"] == study.epochs
         }
+        self.open = {
+            (r["task"], r["seed"], r["method"], r["strength"]): r
+            for r in rows
+            if r["kind"] == "open"
+        }
         self.trained = {
             (r["task"], r["architecture"]): r["accuracies"] for r in rows if r["kind"] == "train"
         }
@@ -122,14 +127,16 @@ class Ledger:
     def warm_trial(self, task: str, seed: int, method: str, setting: Setting) -> Trial:
         """Return what a warm search cost whose gate asks for so many beaten.
 
-        One that asks for none is no gate: then the donor's architecture, which comes with the
-        donor, is there before the first epoch, and nothing is spent to test it.
+        One that asks for none is no gate: then the search begins from the donor, whose architecture
+        is there before the first epoch, and nothing is spent to test it.
         """
         beaten, strength = setting
         begun = self.begun[task, seed, method]
         looking = self.embed[task]["seconds"] + self.distance[task, seed]["seconds"]
         if method == "random":  # looks at no task
             looking = 0.0
+        if not beaten:
+            return self._open_trial(task, seed, method, strength, looking)
         most = self.study.epochs
         if begun["beaten"] < beaten:
             cold = self.cold_trial(task, seed)
@@ -149,14 +156,27 @@ class Ledger:
         where = int(good.argmax()) if good.any() else len(found) - 1
         epochs = self.study.looked[where] if good.any() else most + 1
         cost = looking + self._spent(task, begun, goes_on, epochs)
-        if not beaten:
-            cost -= begun["gate_seconds"]
-            if good[0]:
-                epochs, cost = 0, looking
         last = float(found[where])
         return Trial(
             cost, epochs, cost, last, float(found[0]), accepted=True, reached=bool(good.any())
         )
+
+    def _open_trial(
+        self, task: str, seed: int, method: str, strength: float, looking: float
+    ) -> Trial:
+        """Return what a search without a gate cost, beside what was spent to find its donors."""
+        # Nothing was searched where the donor's architecture was as good.
+        row = self.open.get((task, seed, method, strength), self.begun[task, seed, method])
+        found = self.truths(task, row["codes"])
+        good = found >= self.goal(task, seed)
+        where = int(good.argmax()) if good.any() else len(found) - 1
+        epochs = (0, *self.study.looked)[where] if good.any() else self.study.epochs + 1
+        each = row["seconds"] / row["until"]
+        if not good.any():
+            each = max(each, self.epoch_seconds[task])
+        cost = looking + each * epochs
+        last, reached = float(found[where]), bool(good.any())
+        return Trial(cost, epochs, cost, last, float(found[0]), accepted=True, reached=reached)
 
     def _spent(self, task: str, begun: Row, whole: Row, epochs: int) -> float:
         """Return the processor time of a warm search and its gate until it had so many epochs.

@@ -46,6 +46,7 @@ from nasurge.search.warm_study import (
     _distances,
     _embed,
     _Run,
+    _warm,
     name,
     run_warm_study,
 )
@@ -431,7 +432,10 @@ def test_a_donor_that_is_trusted_is_there_at_once_and_not_tested(studied, tolera
     timed = [
         {
             **row,
-            "seconds": seconds.get(row["kind"], 2.0 * row.get("until", 0)),
+            # 2 s an epoch, and half a second of the gate
+            "seconds": seconds.get(
+                row["kind"], 2.0 * row.get("until", 0) + 0.5 * (row["kind"] == "warm")
+            ),
             "gate_seconds": 0.5,
             "beaten": 0.5,
         }
@@ -447,9 +451,38 @@ def test_a_donor_that_is_trusted_is_there_at_once_and_not_tested(studied, tolera
         if tolerance > 0:
             assert (trusted.epochs, tested.epochs) == (0, study.gate)
             assert trusted.seconds == looking
-        else:
+        elif (*key, 1.0) in ledger.open:  # its donor was not as good: it was searched
             assert trusted.epochs == tested.epochs == study.epochs + 1
             assert tested.seconds - trusted.seconds == pytest.approx(0.5)
+
+
+def test_a_search_without_a_gate_is_one_of_its_own_from_the_donor_on(studied):
+    """It is looked at before its first epoch; its donor is made bad here, its second look good."""
+    study, folder, rows = studied
+    run = _Run(study, Study(folder, read_about(folder)), 1, None)
+    task, key = TASKS[0], (TASKS[0], 0, "fisher")
+    donors, weights = run.starts(task, 0)["fisher"]
+    logits = transferred_logits(donors, SPACE, weights=weights)
+    wanted = (study, task, 0, "fisher", study.epochs, 1.0)
+    [row] = _warm(*wanted, gated=False, donor="one", logits=logits.tolist())
+    [gated] = _warm(*wanted, gated=True, donor="one", logits=logits.tolist())
+    assert (row["kind"], gated["kind"]) == ("open", "warm")
+    assert len(row["codes"]) == 1 + len(gated["codes"]) == 1 + len(study.looked)
+    assert row["codes"][0] == gated["codes"][0]
+    begun = [r for r in rows if r["kind"] == "warm"]
+    assert row["codes"][0] in [r["codes"][0] for r in begun if r["method"] == "fisher"]
+
+    looks = [[3] * 6, [2] * 6]
+    row |= {"seconds": 8.0, "codes": [*looks, *looks[:1] * (len(study.looked) - 1)]}
+    told = [
+        {"kind": "train", "task": task, "architecture": text, "accuracies": [accuracy] * 2}
+        for text, accuracy in zip(SPACE.format(SPACE.canonical(looks)), (0.0, 100.0), strict=True)
+    ]
+    timed = [{**r, "seconds": 0.0} if r["kind"] in ("embed", "distances") else r for r in rows]
+    ledger = Ledger(study, [*timed, *told, row])
+    trial = ledger.warm_trial(*key, (0.0, 1.0))
+    assert (trial.offered, trial.accuracy, trial.epochs) == (0.0, 100.0, study.looked[0])
+    assert trial.seconds == pytest.approx(8 / study.epochs * study.looked[0])
 
 
 def test_a_search_that_is_never_as_good_costs_no_less_than_the_cold_one(studied):
