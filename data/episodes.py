@@ -178,6 +178,11 @@ class Episodes:
     query_y : int64 array, shape (way * query,)
     classes : int64 array, shape (tasks, way)
         Which classes of the data they are.
+
+    Raises
+    ------
+    LabelError
+        If a class has no support image: there is nothing to learn it from.
     """
 
     support_x: Pixels
@@ -185,6 +190,15 @@ class Episodes:
     query_x: Pixels
     query_y: Labels
     classes: Labels
+
+    def __post_init__(self) -> None:
+        way = self.classes.shape[1]
+        empty = np.setdiff1d(np.arange(way), self.support_y)
+        if len(empty):
+            raise LabelError(
+                f"every class of an episode needs a support image: of {way} classes, numbered from "
+                f"0, {', '.join(map(str, empty))} have none"
+            )
 
 
 class EpisodeSampler:

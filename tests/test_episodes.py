@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,12 @@ def test_what_cannot_be_drawn_is_named() -> None:
             split_classes(data, n_train)
     with pytest.raises(ParameterError, match="3 classes in 1 groups"):
         split_classes(numbered([2] * 3, ["a/1", "a/2", "a/3"]), 2, whole_groups=True)
+
+
+def test_a_class_without_support_is_named() -> None:
+    drawn = EpisodeSampler(load_classes("digits"), way=3, shot=1, query=1, seed=0).draw(2)
+    with pytest.raises(LabelError, match="of 3 classes, numbered from 0, 1 have none"):
+        replace(drawn, support_y=np.array([0, 2, 2]))
 
 
 def test_glyphs_are_on_every_machine(glyphs: ImageClasses) -> None:
