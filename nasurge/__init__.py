@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from .data.catalogue import table_names as table_names
     from .data.spaces import make_space as make_space
     from .errors import NasurgeError as NasurgeError
+    from .predictors.anchors import anchors as anchors
     from .registry import load_predictor as load_predictor
     from .registry import make_predictor as make_predictor
     from .registry import make_searcher as make_searcher
 
 _WHERE = {
     "NasurgeError": ".errors",
+    "anchors": ".predictors.anchors",
     "compare": ".api",
     "import_table": ".data.catalogue",
     "load_predictor": ".registry",
@@ -41,6 +43,7 @@ _WHERE = {
 __all__ = [
     "NasurgeError",
     "__version__",
+    "anchors",
     "compare",
     "import_table",
     "load_predictor",

@@ -5,10 +5,61 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space
 from ..errors import ParameterError
+from .feature_groups import feature_groups
+from .grouped import GroupedGP, Term
 
 Matrix = NDArray[np.float64]
+
+CANDIDATES = 1500
+"""Architectures of which those to measure are chosen."""
+_OFFSET, _NOISE = 0.2, 0.3  # variances of a constant and of a measurement; an architecture's is 1
+
+
+def anchors(space: Space, n: int, *, among: ArrayLike | None = None, seed: Seed = None) -> Codes:
+    """Return different architectures to measure first, shape (n, d).
+
+    One after another is chosen from 1,500 drawn at random: the one that leaves the least unknown
+    of all of them, where unknown is a smooth function of structure (a Gaussian process, Matern-3/2
+    kernel, over the groups of features of ``auto``). No label is needed for that, so that all can
+    be measured at once. No two compute the same function as long as there are others.
+
+    Parameters
+    ----------
+    space : Space
+    n : int
+    among : array_like of int, shape (m, d), optional
+        Those that can be measured; by default all of the space.
+    seed : int, Generator or None
+        With the same number, the first of many anchors are the few.
+
+    Raises
+    ------
+    ParameterError
+        If ``n`` is not between 1 and 1,500, or more than there are.
+    ArchitectureError
+        If a row of ``among`` is not in the space.
+
+    References
+    ----------
+    D. A. Cohn. Neural network exploration using optimal experiment design. NeurIPS 1994.
+
+    Examples
+    --------
+    >>> from nasurge.data.spaces import make_space
+    >>> space = make_space("nb201")
+    >>> space.format(anchors(space, 20, seed=0))[0]
+    '|nor_conv_1x1~0|+|nor_conv_1x1~0|nor_conv_3x3~1|+|none~0|none~1|skip_connect~2|'
+    """
+    pool = candidates(space, n, among=among, most=CANDIDATES, rng=as_generator(seed))
+    codes = space.canonical(pool)
+    groups = feature_groups(space, codes, untrained=False)
+    lengths = np.full(len(groups), 0.5 * np.log(len(groups)))
+    process = GroupedGP([Term(tuple(groups), 1.5)]).take(np.array([0.0, *lengths, 0.0]))
+    covariance = process.kernel(groups, groups) + _OFFSET
+    return np.asarray(pool[_most_telling(covariance, space.index(codes), n)])
 
 
 def candidates(
@@ -41,33 +92,15 @@ def candidates(
     return np.asarray(given[rng.choice(len(given), count, replace=False)])
 
 
-def most_telling(covariance: Matrix, noise: float, n: int) -> list[int]:
-    """Return the rows that, measured one after another, leave the least variance over all rows.
-
-    Parameters
-    ----------
-    covariance : float array, shape (m, m)
-        Of the values before any is measured.
-    noise : float
-        Variance of a measurement.
-    n : int
-
-    References
-    ----------
-    D. A. Cohn. Neural network exploration using optimal experiment design. NeurIPS 1994.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> alike = np.array([[1, 0.9, 0.9, 0], [0.9, 1, 0.8, 0], [0.9, 0.8, 1, 0], [0, 0, 0, 1]])
-    >>> most_telling(alike, 0.1, 2)
-    [0, 3]
-    """
-    left = covariance.copy()
+def _most_telling(covariance: Matrix, functions: NDArray[np.int64], n: int) -> list[int]:
+    """Return the rows that, measured one after another, leave the least variance over all rows."""
+    left, noise = covariance.copy(), _NOISE * float(np.diag(covariance).mean())
     chosen: list[int] = []
     for _ in range(n):
-        gain = (left**2).sum(axis=0) / (np.diag(left) + noise)
-        gain[chosen] = -1
+        gain = np.einsum("ij,ij->j", left, left) / (np.diag(left) + noise)
+        again = np.isin(functions, functions[chosen])
+        gain[again] = -1 if not again.all() else gain[again]
+        gain[chosen] = -2
         best = int(gain.argmax())
         chosen.append(best)
         left -= np.outer(left[:, best], left[best] / (left[best, best] + noise))

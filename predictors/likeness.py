@@ -141,12 +141,6 @@ def residual_processes(groups: Groups) -> list[tuple[float, GroupedGP]]:
     return list(zip(np.log(_ODDS[2]), processes, strict=True))
 
 
-def both_apart(groups: Groups) -> Matrix:
-    """Return the last of these kernels, of an offset besides, between all rows, shape (n, n)."""
-    _, process = residual_processes(groups)[-1]
-    return process.kernel(groups, groups) + _OFFSET
-
-
 def posterior(odds: Matrix, evidence: Matrix) -> Matrix:
     """Return what each hypothesis counts, of log odds and log evidence of the same shape."""
     logs = odds + _EFFECTIVE * evidence

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..data.spaces import CellSpace, Codes, Space
-from ..errors import LabelError
+from ..errors import LabelError, ParameterError
 from .feature_groups import feature_groups
 from .grouped import GroupedGP, Groups, Term
 from .labels import NormalScores
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
 
 Matrix = NDArray[np.float64]
 
@@ -24,6 +27,7 @@ _FLOOR = -5.0
 _DRAWN = 4000  # random architectures that chosen ones are told from
 _TOLD_APART = 0.7  # area under the curve from which on architectures count as chosen
 _FOLDS = 3
+_FEWEST = 20  # functions from which on it can be seen whether they were chosen
 
 
 class TaskPool:
@@ -40,12 +44,21 @@ class TaskPool:
     scores over the space, is averaged with what the process says. Among chosen architectures alone
     labels mislead: a weak one is among them only where its task was easy.
 
+    That architectures were not drawn at random is found out; that what they were chosen for is to
+    be good is assumed. Where it was something else, such as to be small, say ``chosen=False``.
+
     Parameters
     ----------
     space : Space
     chosen : bool, optional
-        Whether the architectures were chosen because they are good. By default, whether held-out
-        ones are told from random ones in 70 of 100 pairs.
+        Whether the architectures were chosen because they are good. By default, whether there are
+        20 different ones or more, and held-out ones are told in 70 of 100 pairs from random codes
+        and from random functions.
+
+    Raises
+    ------
+    ParameterError
+        If ``chosen`` is not True, False or None.
 
     Attributes
     ----------
@@ -59,6 +72,8 @@ class TaskPool:
     """
 
     def __init__(self, space: Space, *, chosen: bool | None = None) -> None:
+        if chosen not in (True, False, None):
+            raise ParameterError(f"chosen is True, False or None, not {chosen!r}")
         self.space = space
         self.chosen = chosen
 
@@ -75,7 +90,7 @@ class TaskPool:
         return self
 
     def predict(self, codes: Codes) -> Matrix:
-        """Return normal scores over the space, shape (n,)."""
+        """Return scores over the space, normal ones or the mean of two such, shape (n,)."""
         canonical = self.space.canonical(codes)
         _, first, inverse = np.unique(
             self.space.index(canonical), return_index=True, return_inverse=True
@@ -111,26 +126,43 @@ class TaskPool:
     def _learn_choice(self, codes: Codes, drawn: Codes) -> None:
         """Learn to tell ``codes`` from random ones, where they are not random themselves."""
         from sklearn.linear_model import LogisticRegression
+
+        # Weak regularisation: of the strengths tried, held-out likelihood was best with it.
+        model = LogisticRegression(C=10.0, max_iter=5000)
+        self.chosen_ = self.chosen
+        if self.chosen is None:
+            self.chosen_ = len(np.unique(self.space.index(codes))) >= _FEWEST and all(
+                self._told_apart(model, codes, others) for others in (drawn, self._functions())
+            )
+        if self.chosen_:
+            x, given = self._beside(codes, drawn)
+            self.slopes_: Matrix = model.fit(x, given).coef_[0]
+
+    def _told_apart(self, model: LogisticRegression, codes: Codes, others: Codes) -> bool:
+        """Return whether held-out architectures are told from others."""
         from sklearn.metrics import roc_auc_score
         from sklearn.model_selection import GroupKFold, cross_val_predict
 
-        self.chosen_ = bool(self.chosen)
-        if self.chosen is False:
-            return
-        both = np.concatenate([codes, drawn])
-        x = np.concatenate(list(self._features(both, _PICKED).values()), axis=1)
-        given = np.repeat([1, 0], [len(codes), len(drawn)])
-        # Weak regularisation: of the strengths tried, held-out likelihood was best with it.
-        model = LogisticRegression(C=10.0, max_iter=5000)
-        if self.chosen is None:
-            # What one part knows of an architecture must not help to recognise it in another.
-            apart, functions = GroupKFold(_FOLDS), self.space.index(both)
-            held_out = cross_val_predict(
-                model, x, given, groups=functions, cv=apart, method="decision_function"
-            )
-            self.chosen_ = bool(roc_auc_score(given, held_out) > _TOLD_APART)
-        if self.chosen_:
-            self.slopes_: Matrix = model.fit(x, given).coef_[0]
+        x, given = self._beside(codes, others)
+        # What one part knows of a function must not help to recognise it in another.
+        functions = self.space.index(np.concatenate([codes, others]))
+        held_out = cross_val_predict(
+            model, x, given, groups=functions, cv=GroupKFold(_FOLDS), method="decision_function"
+        )
+        return bool(roc_auc_score(given, held_out) > _TOLD_APART)
+
+    def _functions(self) -> Codes:
+        """Return architectures drawn at random, each function once: tables have such rows."""
+        many = self.space.canonical(self.space.sample(5 * _DRAWN, seed=1))
+        found = self.space.from_index(np.unique(self.space.index(many)))
+        kept = np.random.default_rng(2).permutation(len(found))[:_DRAWN]
+        return np.asarray(found[kept])
+
+    def _beside(self, codes: Codes, others: Codes) -> tuple[Matrix, NDArray[np.int64]]:
+        """Return the features of both, and 1 for ``codes``, 0 for ``others``."""
+        groups = self._features(np.concatenate([codes, others]), _PICKED)
+        x = np.concatenate(list(groups.values()), axis=1)
+        return x, np.repeat([1, 0], [len(codes), len(others)])
 
     def _choice(self, codes: Codes) -> Matrix:
         """Return the logarithm of how much likelier than others they were chosen, shape (n,)."""

@@ -51,7 +51,8 @@ class TaskPrior:
         ``Auto`` by default.
     chosen : bool, optional
         Whether tasks with few labels had measured architectures because they were good. By default
-        that is found out.
+        that is assumed if these differ from random ones; say False if they were chosen to be
+        something else.
     seed : int, Generator or None
 
     References

@@ -5,25 +5,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..data.seeds import Seed, as_generator
+from ..data.seeds import Seed
 from ..data.spaces import Codes, Space
-from ..errors import ParameterError
-from .anchors import candidates, most_telling
 from .base import Scores
 from .feature_groups import FAMILIES, feature_groups
 from .grouped import GroupedGP, Groups, Term
 from .labels import Labels
-from .likeness import TASKS, Likeness, OnScale, both_apart, posterior, residual_processes
+from .likeness import TASKS, Likeness, OnScale, posterior, residual_processes
 from .task_prior import TaskPrior
 from .transfer_base import Matrix, TransferPredictor
 
 # Labels at which processes of searched hyperparameters count for half of what is left open.
 _HALF = 10
 _NEGLIGIBLE = 1e-4
-# A measurement's variance when architectures to measure are chosen, as a share of what is unknown.
-_MEASURED = 0.3
-CANDIDATES = 1500
-"""Architectures of which those to measure are chosen."""
 
 
 class Transfer(TransferPredictor):
@@ -93,40 +87,6 @@ class Transfer(TransferPredictor):
         self.prior = prior
         self.vector = vector
         self.seed = seed
-
-    def anchors(self, n: int = 10, *, among: ArrayLike | None = None, seed: Seed = None) -> Codes:
-        """Return different architectures to measure on a new task, shape (n, d).
-
-        One after another is chosen from 1,500 drawn at random: the one that leaves the least
-        unknown of all of them, where unknown is a smooth function of structure and one of the
-        earlier scores. No label is looked at. With the same seed, the first of many are the few.
-
-        Parameters
-        ----------
-        n : int
-        among : array_like of int, shape (m, d), optional
-            Those that can be measured; by default all of the space.
-        seed : int, Generator or None
-
-        Raises
-        ------
-        ParameterError
-            If there are no earlier tasks, or ``n`` is not between 1 and 1,500, or more than there
-            are.
-        ArchitectureError
-            If a row of ``among`` is not in the space.
-        """
-        if self.refusal is not None:
-            raise ParameterError(self.refusal)
-        rng = as_generator(seed)
-        pool = candidates(self.space, n, among=among, most=CANDIDATES, rng=rng)
-        codes = self.space.canonical(pool)
-        groups = feature_groups(self.space, codes, untrained=False)
-        told = _with_scores(
-            groups, self._prior().scores(codes) @ self._prior().weights(self.vector)
-        )
-        covariance = both_apart(told)
-        return pool[most_telling(covariance, _MEASURED * float(np.diag(covariance).mean()), n)]
 
     def _new_prior(self) -> TaskPrior:
         return TaskPrior(self.space, seed=self.seed)

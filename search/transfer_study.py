@@ -20,12 +20,13 @@ from ..data.devices import one_thread
 from ..data.spaces import Codes
 from ..data.task_files import TaskLabels, read_task_labels
 from ..errors import LabelError, ParameterError, UnknownNameError
+from ..predictors.anchors import CANDIDATES, anchors
 from ..predictors.auto import Auto
 from ..predictors.between_spaces import Elsewhere
 from ..predictors.kernels import GaussianProcess
 from ..predictors.shared_graph import GraphPrior, TransferGraph
 from ..predictors.task_prior import TaskPrior
-from ..predictors.transfer import CANDIDATES, Transfer
+from ..predictors.transfer import Transfer
 from ..predictors.trees import XGBoost
 from .experience import on_same_data
 
@@ -40,9 +41,8 @@ METHODS = (
     "tasks-xgb",
     "tasks-gp",
 )
-"""``Transfer``, with labels drawn at random and with those of its anchors; ``TransferGraph``;
-``Auto`` on the new labels, drawn and of the same anchors; all labels together, whatever their task.
-"""
+"""``Transfer``; ``TransferGraph``; ``Auto`` on the new labels; all labels together, whatever their
+task. Labels are drawn at random, or those of ``nasurge.predictors.anchors``."""
 _ANCHORED = ("transfer-anchors", "scratch-anchors")
 _PRIORS: dict[str, type[TaskPrior] | type[GraphPrior]] = {
     "transfer": TaskPrior,
@@ -184,7 +184,8 @@ def transfer_study(
     """Return how well a new task is ranked after earlier ones, with no and with few labels.
 
     In trial ``t`` all methods get the same labels, fewer labels are part of more, and all other
-    architectures of the table are the test.
+    architectures of the table are the test. Methods that end in ``-anchors`` have, among
+    themselves, other labels and thus another test: those of architectures chosen by structure.
 
     Parameters
     ----------
@@ -196,8 +197,8 @@ def transfer_study(
         Labels drawn of each earlier task that is of a table; a file is used whole.
     methods : sequence of str
         Some of ``METHODS``. ``scratch`` is left out where there are too few labels for it, those
-        of anchors where there are none, those
-        that ignore tasks where all earlier ones are of other spaces.
+        of anchors where there are none, and those that ignore tasks where all earlier ones are of
+        other spaces.
     trials, seed, jobs, out, command, progress
         As ``nasurge.benchmarks.protocol.compare``.
 
@@ -206,8 +207,8 @@ def transfer_study(
     UnknownNameError
         If a method is not known.
     ParameterError
-        If a number is too small, there are more labels than anchors are chosen among, or ``out``
-        holds another study.
+        If a number is too small, there are more labels than anchors are chosen among or too few
+        for all methods, or ``out`` holds another study.
     LabelError
         If so many labels leave no architectures to test on.
     """
@@ -229,6 +230,10 @@ def transfer_study(
         raise ParameterError(
             f"anchors are chosen among {CANDIDATES} architectures: {sizes[-1]} labels are too many "
             f"for {', '.join(name for name in _ANCHORED if name in methods)}"
+        )
+    if not any(_asks(name, n) for name in methods for n in sizes):
+        raise ParameterError(
+            f"{', '.join(methods)} learn from labels of the new task alone, and {sizes} are too few"
         )
     about = {
         "kind": "transfer",
@@ -284,7 +289,7 @@ def _labels(sources: Sequence[Source], target: Problem, n: int, trial: int, seed
 
 def _priors(methods: Sequence[str], target: Problem, known: Known, seed: int) -> Priors:
     """Return what the methods that transfer learnt of the earlier tasks, by their names."""
-    needed = {"transfer" if name in _ANCHORED else name for name in methods}
+    needed = {name.removesuffix("-anchors") for name in methods}
     with one_thread():
         return {
             name: make(target.space, seed=seed).fit(*known.same, others=known.others)
@@ -311,13 +316,11 @@ def _trial(
     rows = []
     for n in sizes:
         drawn = split(target, n, trial, seed)
-        anchored, prior = drawn, priors.get("transfer")
-        if n and isinstance(prior, TaskPrior) and set(methods) & set(_ANCHORED):
-            anchored = _anchored(prior, target, n, [seed, trial])
+        anchored = drawn
+        if n and set(methods) & set(_ANCHORED):
+            anchored = anchored_split(target, n, trial, seed)
         for method in methods:
-            if method.startswith("scratch") and n < Auto.minimum_labels:
-                continue
-            if method in _ANCHORED and not n:
+            if not _asks(method, n):
                 continue
             if method.startswith("tasks-") and not len(known.same.y):
                 continue
@@ -342,16 +345,22 @@ def _trial(
     return rows
 
 
-def _anchored(
-    prior: TaskPrior, target: Problem, n: int, seed: list[int]
+def _asks(method: str, n: int) -> bool:
+    """Return whether so many labels of the new task are enough for a method."""
+    if method.startswith("scratch"):
+        return n >= Auto.minimum_labels
+    return method not in _ANCHORED or n > 0
+
+
+def anchored_split(
+    target: Problem, n: int, trial: int, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the rows of a task's anchors and all others."""
-    model = Transfer(target.space, prior=prior)
-    with one_thread():
-        chosen = model.anchors(n, among=target.codes, seed=np.random.default_rng(seed))
+    """Return the rows of a task's anchors and all others: ``split`` where labels are chosen."""
     space = target.space
-    train = np.flatnonzero(np.isin(space.index(target.codes), space.index(chosen)))
-    return train, np.setdiff1d(np.arange(len(target.codes)), train)
+    with one_thread():
+        chosen = anchors(space, n, among=target.codes, seed=np.random.default_rng([seed, trial]))
+    train = np.isin(space.index(target.codes), space.index(chosen))
+    return np.flatnonzero(train), np.flatnonzero(~train)
 
 
 def _scores(

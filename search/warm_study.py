@@ -422,6 +422,7 @@ def _warm(
         "donor_label": donor,
         "beaten": found.beaten,
         "seconds": seconds,
+        "epochs": len(found.result.codes),  # fewer than asked for if it diverged
     }
     codes = looked_at(study, found.result.codes)
     donated = best_code(make_space(study.space), np.exp(np.array(logits)))

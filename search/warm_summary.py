@@ -171,7 +171,7 @@ class Ledger:
         good = found >= self.goal(task, seed)
         where = int(good.argmax()) if good.any() else len(found) - 1
         epochs = (0, *self.study.looked)[where] if good.any() else self.study.epochs + 1
-        each = row["seconds"] / row["until"]
+        each = row["seconds"] / row["epochs"]
         if not good.any():
             each = max(each, self.epoch_seconds[task])
         cost = looking + each * epochs
@@ -184,7 +184,7 @@ class Ledger:
         It is measured at the gate and at the end; all epochs between are taken to be alike.
         """
         gate, most = self.study.gate, self.study.epochs
-        each = (whole["seconds"] - begun["seconds"]) / (most - gate)
+        each = (whole["seconds"] - begun["seconds"]) / max(1, whole["epochs"] - gate)
         spent = begun["seconds"] + each * (epochs - gate)
         if epochs > most:  # never as good, if only because it diverged soon
             return float(max(spent, self.epoch_seconds[task] * epochs + begun["gate_seconds"]))

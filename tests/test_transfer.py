@@ -11,6 +11,7 @@ from scipy.stats import kendalltau
 from typer.testing import CliRunner
 
 import nasurge
+from nasurge.benchmarks.objectives import parse_problems
 from nasurge.benchmarks.task_embeddings import embed_task
 from nasurge.cli import app
 from nasurge.data.encoders import Common, Structure
@@ -34,7 +35,7 @@ from nasurge.predictors.task_prior import TaskPrior
 from nasurge.predictors.transfer import Transfer
 from nasurge.registry import load_predictor, make_predictor
 from nasurge.search.latency_study import latency_study
-from nasurge.search.transfer_study import parse_sources, transfer_study
+from nasurge.search.transfer_study import anchored_split, parse_sources, transfer_study
 
 SPACE = nasurge.make_space("nb201")
 CODES = SPACE.all_codes()
@@ -158,47 +159,86 @@ def test_tasks_of_few_labels_are_learnt_together_whatever_their_level() -> None:
     assert kendalltau(prior.scores(codes[400:])[:, 0], y[400:])[0] > 0.5
 
 
+FUNCTIONS = np.unique(SPACE.index(SPACE.canonical(CODES)))
+
+
+def pooled(rows: np.ndarray, *, chosen: bool | None = None) -> tuple[TaskPool, float]:
+    """A pool of tasks of one label each, of levels of their own, and how well it ranks."""
+    y = truth(5)
+    level = np.random.default_rng(1).normal(0, y.std(), len(rows))
+    pool = TaskPool(SPACE, chosen=chosen)
+    pool.fit(SPACE.canonical(CODES[rows]), y[rows] + level, np.arange(len(rows)))
+    return pool, kendalltau(pool.predict(CODES[::9]), y[::9])[0]
+
+
 def test_which_architectures_were_chosen_tells_what_is_good() -> None:
     """Labels of the best tenth, under levels of their tasks, rank the space only with the choice.
 
-    Of architectures drawn at random the same pool finds no choice and reads the labels alone.
+    Drawn at random, as codes or as functions, the same pool finds no choice and reads labels alone.
     """
-    rng = np.random.default_rng(1)
-    codes = SPACE.canonical(CODES[rng.choice(len(CODES), 3000, replace=False)])
-    drawn = truth(5)[SPACE.index(codes)]
-    best, level = np.argsort(-drawn)[:300], rng.normal(0, drawn.std(), 300)
-    tau = {}
-    for name, rows in (("best", best), ("drawn", np.arange(300))):
-        for chosen in (None, False, True):
-            pool = TaskPool(SPACE, chosen=chosen)
-            pool.fit(codes[rows], drawn[rows] + level, np.arange(300))
-            tau[name, chosen] = kendalltau(pool.predict(CODES[::9]), truth(5)[::9])[0]
-    assert tau["best", None] == tau["best", True] > 0.5 > tau["best", False] + 0.4
-    assert tau["drawn", None] == tau["drawn", False] > tau["drawn", True] + 0.1
+    rng = np.random.default_rng(2)
+    some = rng.choice(len(CODES), 3000, replace=False)
+    best = some[np.argsort(-truth(5)[some])[:300]]
+    assert (
+        pooled(best)[1] == pooled(best, chosen=True)[1] > 0.5 > pooled(best, chosen=False)[1] + 0.4
+    )
+    for rows in (some[:300], rng.choice(FUNCTIONS, 300, replace=False)):
+        pool, tau = pooled(rows)
+        assert pool.chosen_ is False
+        assert tau == pooled(rows, chosen=False)[1] > pooled(rows, chosen=True)[1] + 0.1
+
+
+@pytest.mark.parametrize("functions", [1, 2, 5])
+def test_few_functions_are_not_taken_for_a_choice(functions: int) -> None:
+    rows = np.resize(FUNCTIONS[-functions:], 60)
+    assert pooled(rows)[0].chosen_ is False
+    assert pooled(rows, chosen=True)[0].chosen_ is True
+
+
+def test_whether_architectures_were_chosen_is_a_truth_value() -> None:
+    for wrong in ("yes", np.nan):
+        with pytest.raises(ParameterError, match="True, False or None"):
+            TaskPool(SPACE, chosen=wrong)
 
 
 def test_anchors_say_more_than_labels_drawn_at_random(prior) -> None:
     """20 labels of a task unlike the earlier one; mean of six draws."""
     model, y, taus = Transfer(SPACE, prior=prior), truth(2), {"anchors": [], "drawn": []}
     for seed in range(6):
-        anchors = model.anchors(20, seed=seed)
-        assert len(np.unique(anchors, axis=0)) == 20
+        chosen = nasurge.anchors(SPACE, 20, seed=seed)
         drawn = CODES[np.random.default_rng(seed).choice(len(CODES), 20, replace=False)]
-        for name, codes in (("anchors", anchors), ("drawn", drawn)):
+        for name, codes in (("anchors", chosen), ("drawn", drawn)):
             scores = model.fit(codes, y[SPACE.index(codes)]).predict(CODES[::9])
             taus[name].append(kendalltau(scores, y[::9])[0])
     assert np.mean(taus["anchors"]) > np.mean(taus["drawn"]) + 0.02
 
 
-def test_the_first_of_many_anchors_are_the_few_and_all_can_be_measured(prior) -> None:
-    model, few = Transfer(SPACE, prior=prior), CODES[::99]
-    many = model.anchors(12, among=few, seed=3)
-    np.testing.assert_array_equal(model.anchors(5, among=few, seed=3), many[:5])
+def test_the_first_of_many_anchors_are_the_few_and_all_can_be_measured() -> None:
+    few = CODES[::99]
+    many = nasurge.anchors(SPACE, 12, among=few, seed=3)
+    np.testing.assert_array_equal(nasurge.anchors(SPACE, 5, among=few, seed=3), many[:5])
     assert np.isin(SPACE.index(many), SPACE.index(few)).all()
-    with pytest.raises(ParameterError, match="between 1 and 3"):
-        model.anchors(4, among=CODES[:3])
-    with pytest.raises(ParameterError, match="fit_tasks"):
-        Transfer(SPACE).anchors(4)
+    for n, among, most in ((4, CODES[:3], 3), (0, None, 1500), (1501, None, 1500)):
+        with pytest.raises(ParameterError, match=f"between 1 and {most}"):
+            nasurge.anchors(SPACE, n, among=among)
+
+
+def test_anchors_compute_different_functions_as_long_as_there_are_others() -> None:
+    keys = SPACE.index(SPACE.canonical(CODES))
+    twins = CODES[keys == np.bincount(keys).argmax()]
+    among = np.concatenate([twins[:50], CODES[-4:]])
+    others = len(np.unique(SPACE.index(SPACE.canonical(CODES[-4:]))))
+    chosen = SPACE.canonical(nasurge.anchors(SPACE, 1 + others, among=among, seed=0))
+    assert len(np.unique(chosen, axis=0)) == 1 + others
+    assert len(np.unique(nasurge.anchors(SPACE, 20, among=among, seed=0), axis=0)) == 20
+    many = SPACE.canonical(nasurge.anchors(SPACE, 300, seed=0))
+    assert len(np.unique(many, axis=0)) == 300
+
+
+@pytest.mark.parametrize("name", ["nbgraph", "transnas-macro", "transnas-micro"])
+def test_every_space_has_anchors(name: str) -> None:
+    space = nasurge.make_space(name)
+    assert len(np.unique(nasurge.anchors(space, 15, seed=0), axis=0)) == 15
 
 
 def test_the_task_that_is_like_the_new_one_counts_more() -> None:
@@ -476,6 +516,20 @@ def test_the_command_for_tasks(tmp_path: Path) -> None:
         transfer_study(*parse_sources(str(path), problem), labels=(1501,))
     same = ["meta", "transfer", "nbgraph/cora", "--to", "nbgraph/cora"]
     assert CliRunner().invoke(app, same).exit_code == 2
+
+
+def test_no_anchor_is_among_those_tested() -> None:
+    [problem] = parse_problems("nbgraph/cora")
+    train, test = anchored_split(problem, 7, 0, 0)
+    assert len(train) == 7
+    np.testing.assert_array_equal(np.sort([*train, *test]), np.arange(len(problem.rows)))
+    assert len(np.intersect1d(train, anchored_split(problem, 7, 1, 0)[0])) < 7
+
+
+def test_labels_too_few_for_all_methods_are_refused() -> None:
+    sources, problem = parse_sources("nbgraph/cora", "nbgraph/arxiv")
+    with pytest.raises(ParameterError, match="too few"):
+        transfer_study(sources, problem, labels=(0,), methods=("scratch", "transfer-anchors"))
 
 
 def test_a_whole_table_leaves_out_what_is_on_the_data_of_the_new_task(nb201: Table) -> None:

@@ -30,7 +30,7 @@ from nasurge.errors import (
     ParameterError,
     UnknownNameError,
 )
-from nasurge.search.darts import search_supernet
+from nasurge.search.darts import best_code, search_supernet
 from nasurge.search.warm_start import (
     Experience,
     Gate,
@@ -42,11 +42,11 @@ from nasurge.search.warm_start import (
     warm_search,
 )
 from nasurge.search.warm_study import (
+    METHODS,
     WarmStudy,
     _distances,
     _embed,
     _Run,
-    _warm,
     name,
     run_warm_study,
 )
@@ -297,6 +297,15 @@ def studied(tmp_path_factory):
     return study, folder, run_warm_study(study, folder)
 
 
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    """The same where no donor's architecture was good enough: all is searched to the end."""
+    study, folder = WarmStudy(TASKS, **{**TINY, "seeds": 1}), tmp_path_factory.mktemp("searched")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_Run, "as_good", lambda *_: False)
+        return study, folder, run_warm_study(study, folder)
+
+
 def test_a_study_goes_on_from_its_folder(studied):
     study, folder, rows = studied
     assert len(read_experiences(folder / "experiences" / "seed-1")) == 3
@@ -426,8 +435,8 @@ def test_a_warm_search_costs_what_was_measured_and_random_donors_no_look_at_the_
 
 
 @pytest.mark.parametrize("tolerance", [1e3, -1e3])  # all is as good; nothing is
-def test_a_donor_that_is_trusted_is_there_at_once_and_not_tested(studied, tolerance):
-    study, _, rows = studied
+def test_a_donor_that_is_trusted_is_there_at_once_and_not_tested(searched, tolerance):
+    study, _, rows = searched
     seconds = {"embed": 100.0, "distances": 200.0, "cold": 1e-3}
     timed = [
         {
@@ -451,38 +460,45 @@ def test_a_donor_that_is_trusted_is_there_at_once_and_not_tested(studied, tolera
         if tolerance > 0:
             assert (trusted.epochs, tested.epochs) == (0, study.gate)
             assert trusted.seconds == looking
-        elif (*key, 1.0) in ledger.open:  # its donor was not as good: it was searched
+        else:
             assert trusted.epochs == tested.epochs == study.epochs + 1
             assert tested.seconds - trusted.seconds == pytest.approx(0.5)
 
 
-def test_a_search_without_a_gate_is_one_of_its_own_from_the_donor_on(studied):
-    """It is looked at before its first epoch; its donor is made bad here, its second look good."""
-    study, folder, rows = studied
+def test_a_search_without_a_gate_is_one_of_its_own_from_the_donor_on(searched):
+    """It is looked at before its first epoch; one donor is made bad here, its second look good."""
+    study, folder, rows = searched
+    found = {(r["task"], r["seed"], r["method"]): r for r in rows if r["kind"] == "open"}
+    gated = [r for r in rows if r["kind"] == "warm" and r["until"] == study.epochs]
+    assert len(found) == len(gated) == len(TASKS) * len(METHODS)
+    for row in gated:
+        codes = found[row["task"], row["seed"], row["method"]]["codes"]
+        assert codes[0] == row["codes"][0]
+        assert len(codes) == 1 + len(row["codes"]) == 1 + len(study.looked)
     run = _Run(study, Study(folder, read_about(folder)), 1, None)
-    task, key = TASKS[0], (TASKS[0], 0, "fisher")
-    donors, weights = run.starts(task, 0)["fisher"]
+    key = TASKS[0], 0, "fisher"
+    donors, weights = run.starts(*key[:2])["fisher"]
     logits = transferred_logits(donors, SPACE, weights=weights)
-    wanted = (study, task, 0, "fisher", study.epochs, 1.0)
-    [row] = _warm(*wanted, gated=False, donor="one", logits=logits.tolist())
-    [gated] = _warm(*wanted, gated=True, donor="one", logits=logits.tolist())
-    assert (row["kind"], gated["kind"]) == ("open", "warm")
-    assert len(row["codes"]) == 1 + len(gated["codes"]) == 1 + len(study.looked)
-    assert row["codes"][0] == gated["codes"][0]
-    begun = [r for r in rows if r["kind"] == "warm"]
-    assert row["codes"][0] in [r["codes"][0] for r in begun if r["method"] == "fisher"]
+    offered = best_code(SPACE, np.exp(logits))
+    assert found[key]["codes"][0] == offered.tolist()
 
     looks = [[3] * 6, [2] * 6]
-    row |= {"seconds": 8.0, "codes": [*looks, *looks[:1] * (len(study.looked) - 1)]}
+    codes = [*looks, *looks[:1] * (len(study.looked) - 1)]
     told = [
-        {"kind": "train", "task": task, "architecture": text, "accuracies": [accuracy] * 2}
+        {"kind": "train", "task": key[0], "architecture": text, "accuracies": [accuracy] * 2}
         for text, accuracy in zip(SPACE.format(SPACE.canonical(looks)), (0.0, 100.0), strict=True)
     ]
     timed = [{**r, "seconds": 0.0} if r["kind"] in ("embed", "distances") else r for r in rows]
-    ledger = Ledger(study, [*timed, *told, row])
-    trial = ledger.warm_trial(*key, (0.0, 1.0))
-    assert (trial.offered, trial.accuracy, trial.epochs) == (0.0, 100.0, study.looked[0])
-    assert trial.seconds == pytest.approx(8 / study.epochs * study.looked[0])
+    for epochs in (4, 2):  # the second search diverged, at the same cost of an epoch
+        row = {
+            **found[key],
+            "seconds": 2.0 * epochs,
+            "epochs": epochs,
+            "codes": codes[: epochs + 1],
+        }
+        trial = Ledger(study, [*timed, *told, row]).warm_trial(*key, (0.0, 1.0))
+        assert (trial.offered, trial.accuracy, trial.epochs) == (0.0, 100.0, study.looked[0])
+        assert trial.seconds == pytest.approx(2 * study.looked[0])
 
 
 def test_a_search_that_is_never_as_good_costs_no_less_than_the_cold_one(studied):

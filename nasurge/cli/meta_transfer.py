@@ -45,10 +45,10 @@ def transfer(
         str,
         typer.Option(
             "--methods",
-            help="Which to compare: transfer, transfer-anchors (it chooses which to label), "
-            "transfer-graph (one graph network for all tasks), scratch (auto on the new labels "
-            "alone), scratch-anchors (on those that transfer-anchors chose), tasks-xgb and "
-            "tasks-gp (all labels together, ignoring tasks).",
+            help="Which to compare: transfer, transfer-graph (one graph network for all tasks), "
+            "scratch (auto on the new labels alone), tasks-xgb and tasks-gp (all labels "
+            "together, ignoring tasks); transfer-anchors and scratch-anchors choose by structure "
+            "which architectures are labelled.",
         ),
     ] = "transfer,transfer-anchors,transfer-graph,scratch,scratch-anchors,tasks-xgb,tasks-gp",
     trials: Annotated[int, typer.Option("--trials", "-t", min=1, help="Trials of each.")] = 10,
