@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ParameterError
+from .devices import one_thread
 from .encoders import Features, _Encoder
 from .spaces import CellSpace, Codes, Space
 
@@ -75,7 +76,7 @@ def _whole_space(space: Space) -> tuple[NDArray[np.int64], Features]:
         )
     known = np.unique(space.index(space.canonical(space.all_codes())))
     codes = space.from_index(known)
-    with torch.no_grad():
+    with torch.no_grad(), one_thread():
         weights = _Weights(space)
         parts = [
             _run(space, weights, codes[first : first + _CELLS_AT_ONCE])

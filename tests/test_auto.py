@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import kendalltau
 from strategies import SPACES
 
+from nasurge.data import random_networks
 from nasurge.data.connections import Connections
 from nasurge.data.random_networks import RandomNetworks
 from nasurge.data.spaces import make_space
@@ -67,6 +69,25 @@ def test_random_networks_refuse_what_is_no_cell() -> None:
     space = make_space("nbgraph")
     with pytest.raises(ParameterError, match="nbgraph"):
         RandomNetworks(space).transform(space.sample(2, seed=0))
+
+
+def test_random_networks_run_in_one_thread(monkeypatch) -> None:
+    """More threads wait for each other on networks so small, minutes when the cores are busy."""
+    threads = []
+
+    def stop(*_: object) -> None:
+        threads.append(torch.get_num_threads())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(random_networks, "_run", stop)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            random_networks._whole_space.__wrapped__(make_space("transnas-micro"))
+        assert (threads, torch.get_num_threads()) == ([1], 2)
+    finally:
+        torch.set_num_threads(before)
 
 
 TERMS = {

@@ -15,7 +15,7 @@ TEXT = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding
 
 def test_the_example_runs_and_keeps_its_promise() -> None:
     (code,) = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
-    assert len([line for line in code.splitlines() if line.strip()]) == 12
+    assert len([line for line in code.splitlines() if line.strip()]) == 10
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
         exec(compile(code, "README.md", "exec"), {})  # noqa: S102 -- our own README
