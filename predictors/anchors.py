@@ -51,7 +51,7 @@ def anchors(space: Space, n: int, *, among: ArrayLike | None = None, seed: Seed 
     >>> from nasurge.data.spaces import make_space
     >>> space = make_space("nb201")
     >>> space.format(anchors(space, 20, seed=0))[0]
-    '|nor_conv_1x1~0|+|nor_conv_1x1~0|nor_conv_3x3~1|+|none~0|none~1|skip_connect~2|'
+    '|skip_connect~0|+|none~0|nor_conv_1x1~1|+|nor_conv_3x3~0|avg_pool_3x3~1|skip_connect~2|'
     """
     pool = candidates(space, n, among=among, most=CANDIDATES, rng=as_generator(seed))
     codes = space.canonical(pool)
