@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from ..data.images import Images
 from .checkpoints import load_optimiser_state, optimiser_state, write_checkpoint
+from .distillation import taught
 from .recipe import Recipe
 
 Progress = Callable[[int, int], None]
@@ -75,7 +76,9 @@ class Training:
         batch_size: int,
         device: str,
         drawn: int,
+        teacher: nn.Module | None = None,
     ) -> None:
+        self.teacher = teacher
         channels, height, _ = images.train_x.shape[1:]
         layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
         self.network, self.recipe, self.device = network, recipe, device
@@ -148,7 +151,13 @@ class Training:
         smoothing = self.recipe.label_smoothing
         for x, y in self.batches.epoch():
             with self.mixed():
-                loss = functional.cross_entropy(self.compiled(x), y, label_smoothing=smoothing)
+                logits = self.compiled(x)
+                if self.teacher is None:
+                    loss = functional.cross_entropy(logits, y, label_smoothing=smoothing)
+                else:
+                    with torch.no_grad():
+                        wanted = self.teacher(x)
+                    loss = taught(logits, wanted, y, smoothing=smoothing)
             self.optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimiser.step()

@@ -18,6 +18,7 @@ from ..data.seeds import Seed, as_generator, torch_seed
 from ..data.spaces import Codes, Space
 from ..errors import ParameterError
 from .checkpoints import read_checkpoint
+from .distillation import check_teacher
 from .epochs import Progress, Training, TrainResult
 from .memory import halving
 from .recipe import Recipe, make_recipe
@@ -28,6 +29,7 @@ def train_network(
     images: Images,
     recipe: Recipe | None = None,
     *,
+    teacher: nn.Module | None = None,
     device: str = "auto",
     seed: Seed = None,
     checkpoint: Path | None = None,
@@ -47,6 +49,9 @@ def train_network(
     images : Images
     recipe : Recipe, optional
         What it says of the network's size has no meaning here.
+    teacher : torch.nn.Module, optional
+        Trained on the same images, from which the network learns beside the labels (distillation:
+        ``nasurge.benchmarks.distillation``). Ends on ``device``, in evaluation mode.
     device : str
         As for ``nasurge.data.devices.resolve_device``.
     seed : int, Generator or None
@@ -68,7 +73,8 @@ def train_network(
     Raises
     ------
     ParameterError
-        If a number is outside its range, or the checkpoint is of another training.
+        If a number is outside its range, the teacher does not answer in the images' classes, or the
+        checkpoint is of another training.
     DataFileError
         If the checkpoint is damaged.
     StorageError
@@ -101,8 +107,13 @@ def train_network(
         "images": images.digest,
         "weights": _digest(first),
     }
+    if teacher is not None:
+        teacher.to(device).eval()
+        check_teacher(teacher, torch.from_numpy(images.train_x[:2]).to(device), len(images.classes))
+        about["teacher"] = _digest(teacher.state_dict())
     found = read_checkpoint(checkpoint) if checkpoint else None
-    if found and (changed := [key for key in about if found[1].get(key) != about[key]]):
+    compared = dict.fromkeys((*about, "teacher"))
+    if found and (changed := [k for k in compared if found[1].get(k) != about.get(k)]):
         raise ParameterError(
             f"{checkpoint} is of another training (different: {', '.join(changed)}): delete it, or "
             "name another file"
@@ -110,7 +121,7 @@ def train_network(
     begin = found[1]["batch_size"] if found else recipe.batch_size
 
     def attempt(batch_size: int) -> TrainResult:
-        training = Training(network, images, recipe, batch_size, device, drawn)
+        training = Training(network, images, recipe, batch_size, device, drawn, teacher)
         if found and batch_size == begin:
             training.load(*found)
         else:
