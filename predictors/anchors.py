@@ -67,21 +67,7 @@ def candidates(
 ) -> Codes:
     """Return different architectures of which ``n`` may be chosen, at most ``most``, drawn.
 
-    Parameters
-    ----------
-    space : Space
-    n : int
-    among : array_like of int, shape (m, d), optional
-        Those that can be measured; by default all of the space.
-    most : int
-    rng : Generator
-
-    Raises
-    ------
-    ParameterError
-        If ``n`` is not between 1 and ``most``, or more than there are.
-    ArchitectureError
-        If a row of ``among`` is not in the space.
+    Parameters and errors are those of ``anchors``.
     """
     given = None if among is None else np.unique(space.check(among), axis=0)
     count = min(most, space.size if given is None else len(given))
@@ -99,8 +85,9 @@ def _most_telling(covariance: Matrix, functions: NDArray[np.int64], n: int) -> l
     for _ in range(n):
         gain = np.einsum("ij,ij->j", left, left) / (np.diag(left) + noise)
         again = np.isin(functions, functions[chosen])
-        gain[again] = -1 if not again.all() else gain[again]
-        gain[chosen] = -2
+        if not again.all():
+            gain[again] = -1
+        gain[chosen] = -1
         best = int(gain.argmax())
         chosen.append(best)
         left -= np.outer(left[:, best], left[best] / (left[best, best] + noise))

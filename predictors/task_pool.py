@@ -82,11 +82,15 @@ class TaskPool:
         if np.ptp(y) == 0:
             raise LabelError(f"all {len(y)} labels are {y[0]:g}: there is nothing to rank")
         drawn = self.space.canonical(self.space.sample(_DRAWN, seed=0))
-        self._learn_choice(codes, drawn)
+        mine, random = self._features(codes), self._features(drawn)
+        self.chosen_ = self._were_chosen(codes, mine) if self.chosen is None else self.chosen
         self.floor_ = _FLOOR if self.chosen_ else 0.0
-        self._learn_labels(codes, (y - y.mean()) / y.std(), tasks)
-        self.scale_ = NormalScores().fit(self._labels(drawn))
-        self.choice_scale_ = NormalScores().fit(self._choice(drawn)) if self.chosen_ else None
+        self._learn_labels(mine, (y - y.mean()) / y.std(), tasks)
+        self.scale_ = NormalScores().fit(self._labels(random))
+        self.choice_scale_ = None
+        if self.chosen_:
+            self.slopes_: Matrix = _classifier().fit(*_beside(mine, random)).coef_[0]
+            self.choice_scale_ = NormalScores().fit(self._choice(random))
         return self
 
     def predict(self, codes: Codes) -> Matrix:
@@ -95,21 +99,19 @@ class TaskPool:
         _, first, inverse = np.unique(
             self.space.index(canonical), return_index=True, return_inverse=True
         )
-        few = canonical[first]
-        found: Matrix = self.scale_.transform(self._labels(few))
+        groups = self._features(canonical[first])
+        found: Matrix = self.scale_.transform(self._labels(groups))
         if self.choice_scale_ is not None:
-            found = (found + self.choice_scale_.transform(self._choice(few))) / 2
+            found = (found + self.choice_scale_.transform(self._choice(groups))) / 2
         return np.asarray(found[inverse])
 
-    def _features(self, codes: Codes, names: tuple[str, ...]) -> Groups:
-        untrained = "untrained" in names and isinstance(self.space, CellSpace)
-        groups = feature_groups(self.space, codes, untrained=untrained)
-        return {name: groups[name] for name in names if name in groups}
+    def _features(self, codes: Codes) -> Groups:
+        return feature_groups(self.space, codes, untrained=isinstance(self.space, CellSpace))
 
-    def _learn_labels(self, codes: Codes, z: Matrix, tasks: NDArray[np.int64]) -> None:
+    def _learn_labels(self, groups: Groups, z: Matrix, tasks: NDArray[np.int64]) -> None:
         from scipy.linalg import cho_factor, cho_solve
 
-        self.groups_ = self._features(codes, _LABELLED)
+        self.groups_ = {name: groups[name] for name in _LABELLED if name in groups}
         lengths = np.full(len(self.groups_), 0.5 * np.log(len(self.groups_)))
         theta = np.concatenate([[0.0], lengths, [np.log(_NOISE)]])
         self.process_ = GroupedGP([Term(tuple(self.groups_), 1.5)]).take(theta)
@@ -118,52 +120,54 @@ class TaskPool:
         covariance[np.diag_indices_from(covariance)] += _NOISE
         self.alpha_: Matrix = cho_solve(cho_factor(covariance, lower=True), z - self.floor_)
 
-    def _labels(self, codes: Codes) -> Matrix:
+    def _labels(self, groups: Groups) -> Matrix:
         """Return the label on a task like the mean one, in deviations, shape (n,)."""
-        groups = self._features(codes, _LABELLED)
         return np.asarray(self.floor_ + self.process_.kernel(groups, self.groups_) @ self.alpha_)
 
-    def _learn_choice(self, codes: Codes, drawn: Codes) -> None:
-        """Learn to tell ``codes`` from random ones, where they are not random themselves."""
-        from sklearn.linear_model import LogisticRegression
+    def _choice(self, groups: Groups) -> Matrix:
+        """Return the logarithm of how much likelier than others they were chosen, shape (n,)."""
+        return np.asarray(_picked(groups) @ self.slopes_)
 
-        # Weak regularisation: of the strengths tried, held-out likelihood was best with it.
-        model = LogisticRegression(C=10.0, max_iter=5000)
-        self.chosen_ = self.chosen
-        if self.chosen is None:
-            self.chosen_ = len(np.unique(self.space.index(codes))) >= _FEWEST and all(
-                self._told_apart(model, codes, others) for others in (drawn, self._functions())
-            )
-        if self.chosen_:
-            x, given = self._beside(codes, drawn)
-            self.slopes_: Matrix = model.fit(x, given).coef_[0]
-
-    def _told_apart(self, model: LogisticRegression, codes: Codes, others: Codes) -> bool:
-        """Return whether held-out architectures are told from others."""
+    def _were_chosen(self, codes: Codes, mine: Groups) -> bool:
+        """Return whether architectures are told from random codes and from random functions."""
         from sklearn.metrics import roc_auc_score
         from sklearn.model_selection import GroupKFold, cross_val_predict
 
-        x, given = self._beside(codes, others)
-        # What one part knows of a function must not help to recognise it in another.
-        functions = self.space.index(np.concatenate([codes, others]))
-        held_out = cross_val_predict(
-            model, x, given, groups=functions, cv=GroupKFold(_FOLDS), method="decision_function"
-        )
-        return bool(roc_auc_score(given, held_out) > _TOLD_APART)
-
-    def _functions(self) -> Codes:
-        """Return architectures drawn at random, each function once: tables have such rows."""
+        if len(np.unique(self.space.index(codes))) < _FEWEST:
+            return False
         many = self.space.canonical(self.space.sample(5 * _DRAWN, seed=1))
-        found = self.space.from_index(np.unique(self.space.index(many)))
-        kept = np.random.default_rng(2).permutation(len(found))[:_DRAWN]
-        return np.asarray(found[kept])
+        distinct = self.space.from_index(np.unique(self.space.index(many)))
+        kept = np.random.default_rng(2).permutation(len(distinct))[:_DRAWN]
+        for others in (many[:_DRAWN], distinct[kept]):
+            x, given = _beside(mine, self._features(others))
+            # What one part knows of a function must not help to recognise it in another.
+            held_out = cross_val_predict(
+                _classifier(),
+                x,
+                given,
+                groups=self.space.index(np.concatenate([codes, others])),
+                cv=GroupKFold(_FOLDS),
+                method="decision_function",
+            )
+            if roc_auc_score(given, held_out) <= _TOLD_APART:
+                return False
+        return True
 
-    def _beside(self, codes: Codes, others: Codes) -> tuple[Matrix, NDArray[np.int64]]:
-        """Return the features of both, and 1 for ``codes``, 0 for ``others``."""
-        groups = self._features(np.concatenate([codes, others]), _PICKED)
-        x = np.concatenate(list(groups.values()), axis=1)
-        return x, np.repeat([1, 0], [len(codes), len(others)])
 
-    def _choice(self, codes: Codes) -> Matrix:
-        """Return the logarithm of how much likelier than others they were chosen, shape (n,)."""
-        return np.concatenate(list(self._features(codes, _PICKED).values()), axis=1) @ self.slopes_
+def _classifier() -> LogisticRegression:
+    """Return what tells chosen architectures from random ones, unfitted."""
+    from sklearn.linear_model import LogisticRegression
+
+    # Weak regularisation: of the strengths tried, held-out likelihood was best with it.
+    return LogisticRegression(C=10.0, max_iter=5000)
+
+
+def _picked(groups: Groups) -> Matrix:
+    """Return the features that tell what was chosen, shape (n, columns)."""
+    return np.concatenate([groups[name] for name in _PICKED if name in groups], axis=1)
+
+
+def _beside(mine: Groups, others: Groups) -> tuple[Matrix, NDArray[np.int64]]:
+    """Return the features of both, and 1 for mine, 0 for others."""
+    parts = _picked(mine), _picked(others)
+    return np.concatenate(parts), np.repeat([1, 0], [len(part) for part in parts])

@@ -27,6 +27,17 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         os.environ["NASURGE_HOME"] = before
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Train with one thread of torch: small networks gain nothing from more, and round alike."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session")
 def reference() -> Path:
     """The folder of reference tables; tests that need it are skipped without."""

@@ -28,12 +28,7 @@ def few() -> Images:
     return load_images("digits", limit=100)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def small(space=NB201, seed=0, width=2) -> Supernet:

@@ -31,12 +31,7 @@ def few() -> Images:
     return load_images("digits", limit=100)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def fresh(code=GOOD) -> torch.nn.Module:

@@ -45,13 +45,7 @@ from nasurge.search.warm_study import (
 SPACE = make_space("nb201")
 SMALL = {"size": 8, "classes": 5, "train": 60, "held_out": 30}
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

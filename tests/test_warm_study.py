@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from typer.testing import CliRunner
 
 from nasurge.benchmarks.study import Study, read_about
@@ -34,13 +33,7 @@ from nasurge.search.warm_summary import Ledger, summarise, task_map
 SPACE = make_space("nb201")
 SMALL = {"size": 8, "classes": 5, "train": 60, "held_out": 30}
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 TINY = {
