@@ -8,8 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space
 from ..errors import ParameterError
-from .feature_groups import feature_groups
-from .grouped import GroupedGP, Term
+from .processes import GroupedGP, Term, feature_groups
 
 Matrix = NDArray[np.float64]
 

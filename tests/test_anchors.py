@@ -13,10 +13,8 @@ from nasurge.errors import (
     NotFittedError,
     ParameterError,
 )
-from nasurge.predictors.latency import LatencyTransfer
-from nasurge.predictors.task_pool import TaskPool
-from nasurge.predictors.task_prior import TaskPrior
-from nasurge.predictors.transfer import Transfer
+from nasurge.predictors.transfer import LatencyTransfer, TaskPrior, Transfer
+from nasurge.predictors.transfer.task_pool import TaskPool
 from nasurge.registry import make_predictor
 
 LEARNER = partial(make_predictor, "ridge")

@@ -12,12 +12,16 @@ import torch
 from torch import nn
 from typer.testing import CliRunner
 
-from nasurge.benchmarks.few_shot import STEPS, FewShotLearner, four_convolutions
-from nasurge.benchmarks.few_shot_supernet import FewShotSupernet
-from nasurge.benchmarks.meta_train import meta_train
+from nasurge.benchmarks.few_shot import (
+    STEPS,
+    FewShotLearner,
+    FewShotSupernet,
+    four_convolutions,
+    meta_train,
+)
 from nasurge.benchmarks.supernet import Supernet
 from nasurge.cli import app
-from nasurge.data.episodes import EpisodeSampler, ImageClasses, load_classes
+from nasurge.data.images import EpisodeSampler, ImageClasses, load_classes
 from nasurge.data.spaces import make_space
 from nasurge.errors import (
     DataFileError,
@@ -26,13 +30,19 @@ from nasurge.errors import (
     StorageError,
     UnknownNameError,
 )
-from nasurge.search.adaptation import adapt
-from nasurge.search.at_nas import ATNAS
-from nasurge.search.at_nas_files import class_keys, load_search, save_search, unseen
-from nasurge.search.at_nas_population import Contest, Population
-from nasurge.search.at_nas_training import evaluate_search, train_search
-from nasurge.search.few_shot_study import FewShotTask, few_shot_study
-from nasurge.search.joint_nas import JointLearner
+from nasurge.search.at_nas import (
+    ATNAS,
+    JointLearner,
+    adapt,
+    class_keys,
+    evaluate_search,
+    load_search,
+    save_search,
+    train_search,
+    unseen,
+)
+from nasurge.search.at_nas.population import Contest, Population
+from nasurge.search.studies import FewShotTask, few_shot_study
 
 SPACE = make_space("nb201")
 CODE = [3, 1, 3, 0, 4, 2]
@@ -110,7 +120,7 @@ def test_nothing_is_normalised_by_other_images_than_those_given(digits) -> None:
 @pytest.mark.parametrize("screened", [True, False])
 def test_a_population_finds_better_encodings(screened) -> None:
     """Also where everything gains from generation to generation, as weights do."""
-    from nasurge.predictors.kernels import GaussianProcess
+    from nasurge.predictors.processes import GaussianProcess
 
     rng, gain = np.random.default_rng(0), iter(range(100))
     population = Population(SPACE, 6, GaussianProcess(SPACE) if screened else None)
@@ -166,7 +176,7 @@ def test_finalists_have_the_same_time_and_the_one_of_the_lowest_late_loss_is_lef
 def test_a_stopped_meta_training_ends_with_the_same_weights(
     rule, steps, share, digits, tmp_path, monkeypatch
 ) -> None:
-    monkeypatch.setattr("nasurge.search.at_nas._EVERY", 2)  # generations before and after
+    monkeypatch.setattr("nasurge.search.at_nas.evolve._EVERY", 2)  # generations before and after
     whole = search(digits, rule=rule)
     train(whole, digits, steps=steps)
     path = tmp_path / "state"

@@ -8,14 +8,13 @@ import torch
 from scipy.stats import kendalltau
 from strategies import SPACES
 
-from nasurge.data import random_networks
 from nasurge.data.connections import Connections
-from nasurge.data.random_networks import RandomNetworks
+from nasurge.data.networks import RandomNetworks, random_networks
 from nasurge.data.spaces import make_space
 from nasurge.data.tables import Table
 from nasurge.errors import LabelError, ParameterError
-from nasurge.predictors.auto import PROCESSES
-from nasurge.predictors.grouped import GroupedGP, Prior, Term
+from nasurge.predictors.ensembles.automatic import PROCESSES
+from nasurge.predictors.processes.grouped import GroupedGP, Prior, Term
 from nasurge.registry import load_predictor, make_predictor
 
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|avg_pool_3x3~2|"

@@ -10,10 +10,8 @@ from scipy.stats import binomtest, norm
 import nasurge
 from nasurge.data.spaces import ProductSpace, make_space
 from nasurge.errors import ParameterError
-from nasurge.predictors.feature_groups import feature_groups
-from nasurge.predictors.grouped import GroupedGP, Term
-from nasurge.predictors.sequential import SequentialGP
-from nasurge.search.bayes import BayesianOptimisation, log_expected_improvement
+from nasurge.predictors.processes import GroupedGP, SequentialGP, Term, feature_groups
+from nasurge.search.searchers import BayesianOptimisation, log_expected_improvement
 from nasurge.testing.searcher import searcher_contract
 
 SPACE = make_space("nb201")

@@ -15,11 +15,10 @@ import pytest
 from typer.testing import CliRunner
 
 import nasurge
-from nasurge.benchmarks.build import Built, agreement, build, sample_architectures
-from nasurge.benchmarks.recipe import Recipe
-from nasurge.benchmarks.study import read_units
-from nasurge.benchmarks.train import train_architectures
-from nasurge.benchmarks.verify import verify
+from nasurge.benchmarks.studies import verify
+from nasurge.benchmarks.studies.building import Built, agreement, build, sample_architectures
+from nasurge.benchmarks.studies.journal import read_units
+from nasurge.benchmarks.training import Recipe, train_architectures
 from nasurge.cli import app
 from nasurge.data.images import Images, load_images
 from nasurge.data.spaces import make_space

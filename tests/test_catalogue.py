@@ -1,4 +1,4 @@
-"""nasurge.data.catalogue: tables by name, several processes at once, and disks that fail."""
+"""nasurge.data.tables.catalogue: tables by name, several processes at once, and disks that fail."""
 
 import os
 import subprocess
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from nasurge.data.catalogue import OWN, SHIPPED, import_table, load_table, table_names
 from nasurge.data.files import atomic_write, home
-from nasurge.data.table_files import write_table
+from nasurge.data.tables.catalogue import OWN, SHIPPED, import_table, load_table, table_names
+from nasurge.data.tables.files import write_table
 from nasurge.errors import (
     DataFileError,
     ParameterError,

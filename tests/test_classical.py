@@ -14,10 +14,14 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from nasurge.data.spaces import Space, make_space
 from nasurge.data.tables import Table
 from nasurge.errors import MissingExtraError, ParameterError
-from nasurge.predictors import boosting
-from nasurge.predictors.ensembles import _from_shares, _to_shares
-from nasurge.predictors.kernels import quiet_bounds
-from nasurge.predictors.wl import BlockLinear, WeisfeilerLehman, subtree_labels
+from nasurge.predictors.classical import boosting
+from nasurge.predictors.ensembles.combined import _from_shares, _to_shares
+from nasurge.predictors.processes import quiet_bounds
+from nasurge.predictors.processes.weisfeiler_lehman import (
+    BlockLinear,
+    WeisfeilerLehman,
+    subtree_labels,
+)
 from nasurge.registry import make_predictor, predictor_names
 
 SPACES = [make_space(name) for name in ("nb201", "nbgraph", "transnas-micro", "transnas-macro")]
@@ -169,7 +173,7 @@ def test_a_missing_extra_is_named(name: str, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_extras_and_skops_are_imported_when_they_are_used() -> None:
     code = (
-        "import sys, nasurge.predictors.boosting, nasurge.predictors.saving;"
+        "import sys, nasurge.predictors.classical.boosting, nasurge.predictors.saving;"
         "print([m for m in ('lightgbm', 'ngboost', 'skops', 'torch') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

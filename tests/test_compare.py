@@ -9,11 +9,10 @@ from scipy.stats import kendalltau
 
 import nasurge
 from nasurge.benchmarks.objectives import make_problem, parse_problems
-from nasurge.benchmarks.protocol import compare, split
-from nasurge.benchmarks.report import compare_report, read_summary, shown
+from nasurge.benchmarks.studies import compare, compare_report, read_summary, shown, split
 from nasurge.data.tables import Table
 from nasurge.errors import LabelError, ParameterError, SchemaError, StorageError, UnknownNameError
-from nasurge.predictors.linear import BayesianRidge
+from nasurge.predictors.classical import BayesianRidge
 from nasurge.registry import make_predictor, predictor_names
 
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from nasurge.benchmarks.supernet import Supernet
-from nasurge.benchmarks.supernet_train import train_supernet
-from nasurge.benchmarks.train import train_network
+from nasurge.benchmarks.supernet import Supernet, train_supernet
+from nasurge.benchmarks.training import train_network
 from nasurge.data.images import Images, load_images
 from nasurge.data.spaces import make_space
 

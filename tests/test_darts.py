@@ -10,8 +10,8 @@ from nasurge.benchmarks.supernet import Supernet
 from nasurge.data.images import Images, load_images
 from nasurge.data.spaces import make_space
 from nasurge.errors import ParameterError, UnknownNameError
-from nasurge.search.darts import best_code, search_supernet
-from nasurge.search.relaxations import METHODS, no_logits
+from nasurge.search.differentiable import best_code, search_supernet
+from nasurge.search.differentiable.relaxations import METHODS, no_logits
 
 SPACES = {name: make_space(name) for name in ("nb201", "mobile")}
 NB201 = SPACES["nb201"]
@@ -121,7 +121,7 @@ def test_values_that_do_not_exist_are_never_drawn():
 
 def test_second_order_is_the_gradient_after_a_step_of_the_weights(few):
     # The gradient by the logits of the validation loss at w - rate * dL_train/dw, by autograd.
-    from nasurge.search import darts
+    from nasurge.search.differentiable import darts
 
     class Linear(torch.nn.Module):
         """Stands for a supernet: logits of two classes from a mixture and two weights."""

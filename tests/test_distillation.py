@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from nasurge.benchmarks.distillation import embed_teacher, taught
-from nasurge.benchmarks.train import train_network
+from nasurge.benchmarks.training import train_network
+from nasurge.benchmarks.training.distillation import embed_teacher, taught
 from nasurge.data.images import load_images
 from nasurge.data.spaces import make_space
 from nasurge.errors import ParameterError

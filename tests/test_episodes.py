@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nasurge.data.episodes import (
+from nasurge.data.images import (
     EpisodeSampler,
     ImageClasses,
     load_classes,

@@ -13,10 +13,16 @@ import pytest
 import torch
 from torch import nn
 
-from nasurge.benchmarks.checkpoints import read_checkpoint
-from nasurge.benchmarks.epochs import TrainResult
-from nasurge.benchmarks.recipe import Recipe, make_recipe, read_recipe
-from nasurge.benchmarks.train import train_architecture, train_architectures, train_network
+from nasurge.benchmarks.training import (
+    Recipe,
+    make_recipe,
+    read_checkpoint,
+    read_recipe,
+    train_architecture,
+    train_architectures,
+    train_network,
+)
+from nasurge.benchmarks.training.epochs import TrainResult
 from nasurge.data.images import Images, load_images
 from nasurge.data.spaces import make_space
 from nasurge.errors import DataFileError, DeviceError, ParameterError, StorageError
@@ -77,7 +83,7 @@ def test_a_killed_process_loses_nothing_that_was_kept(few, tmp_path):
     code = """
         import os, signal
         from pathlib import Path
-        import nasurge.benchmarks.epochs as epochs
+        import nasurge.benchmarks.training.epochs as epochs
         from nasurge.benchmarks.recipe import Recipe
         from nasurge.benchmarks.train import train_architecture, train_network
         from nasurge.data.images import load_images

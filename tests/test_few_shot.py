@@ -12,12 +12,11 @@ from torch import nn
 from torch.nn import functional
 from typer.testing import CliRunner
 
-from nasurge.benchmarks.few_shot import FewShotLearner, four_convolutions
-from nasurge.benchmarks.meta_train import meta_train
+from nasurge.benchmarks.few_shot import FewShotLearner, four_convolutions, meta_train
 from nasurge.cli import app
-from nasurge.data.episodes import EpisodeSampler, ImageClasses, load_classes, split_classes
+from nasurge.data.images import EpisodeSampler, ImageClasses, load_classes, split_classes
 from nasurge.errors import LabelError, ParameterError, UnknownNameError
-from nasurge.search.few_shot_study import FewShotTask, few_shot_study
+from nasurge.search.studies import FewShotTask, few_shot_study
 
 RULES = ("maml", "reptile", "anil", "protonet")
 

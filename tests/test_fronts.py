@@ -20,7 +20,7 @@ from nasurge.benchmarks.constraints import (
 from nasurge.benchmarks.objectives import make_problem
 from nasurge.benchmarks.quantities import constrained, many_objectives, quantity
 from nasurge.cli import app
-from nasurge.data.costs import network_costs
+from nasurge.data.networks import network_costs
 from nasurge.data.tables import Table
 from nasurge.errors import LabelError, NasurgeError, ParameterError, UnknownNameError
 from nasurge.search.pareto import Scale, non_dominated

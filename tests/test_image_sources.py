@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nasurge.data.image_sources import read_cifar, read_idx, read_omniglot
 from nasurge.data.images import load_images
+from nasurge.data.images.sources import read_cifar, read_idx, read_omniglot
 from nasurge.errors import DataFileError, StorageError, UnsafePickleError
 
 RNG = np.random.default_rng(0)

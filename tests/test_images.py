@@ -248,7 +248,7 @@ def test_bad_numbers():
 
 def test_importing_loads_neither_torch_nor_sklearn():
     code = (
-        "import sys, nasurge.data.images, nasurge.data.devices; "
+        "import sys, nasurge.data.images.sets, nasurge.data.devices; "
         "sys.exit(bool({'torch', 'sklearn', 'PIL'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

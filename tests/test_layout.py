@@ -110,7 +110,9 @@ def test_a_command_that_trains_nothing_does_not_load_torch() -> None:
 def test_public_names_are_there_and_search_can_be_called() -> None:
     for name in nasurge.__all__:
         assert getattr(nasurge, name)
-    importlib.import_module("nasurge.search.random")  # binds the package over any function
+    importlib.import_module(
+        "nasurge.search.searchers.uniform"
+    )  # binds the package over any function
     trace = nasurge.search(lambda c: c.sum(axis=1), space=nasurge.make_space("nb201"), budget=3)
     assert trace.codes.shape == (3, 6)
     with pytest.raises(AttributeError, match="predictorz"):

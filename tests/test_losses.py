@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nasurge.errors import ParameterError
-from nasurge.predictors.losses import LOSSES, make_loss
-from nasurge.predictors.training import OneCycleAdamW
+from nasurge.predictors.neural import OneCycleAdamW
+from nasurge.predictors.neural.losses import LOSSES, make_loss
 
 RANKING = ["hinge", "listmle", "warp", "bce-rank"]
 SCORES = torch.tensor([0.0, 2.0, 1.0])

@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import kendalltau
 
 import nasurge
-from nasurge.benchmarks.cheap import cheap_columns, give_cheap
 from nasurge.benchmarks.objectives import make_problem
+from nasurge.benchmarks.studies.cheap import cheap_columns, give_cheap
 from nasurge.data.spaces import CellSpace
 from nasurge.data.tables import Column, Table, build_table
 from nasurge.errors import ArchitectureError, LabelError, ParameterError, UnknownNameError

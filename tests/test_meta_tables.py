@@ -12,34 +12,34 @@ from nasurge.benchmarks.intervals import interval
 from nasurge.benchmarks.metrics import spearman
 from nasurge.benchmarks.objectives import make_problem
 from nasurge.data.spaces import make_space
-from nasurge.data.tables import Column, Table, build_table
-from nasurge.data.task_files import read_task_labels
+from nasurge.data.tables import Column, Table, build_table, read_task_labels
 from nasurge.errors import LabelError, ParameterError, StorageError, UnknownNameError
 from nasurge.meta import meta_study
-from nasurge.predictors.feature_groups import function_groups
-from nasurge.predictors.grouped import GroupedGP
+from nasurge.predictors.processes import GroupedGP, function_groups
 from nasurge.registry import make_searcher
-from nasurge.search.base import Values
-from nasurge.search.bayes import log_expected_improvement
-from nasurge.search.contextual import CATCH, meta_train
-from nasurge.search.experience import (
+from nasurge.search.across_tables import (
+    CATCH,
     Experience,
+    MetaEvolution,
     earlier_problems,
     learn_labels,
     learn_table,
     learn_tasks,
+    map_picture,
+    meta_train,
+    task_map,
 )
-from nasurge.search.meta_bayes import MetaBayes, learnt_prior, warm_terms
-from nasurge.search.meta_evolution import MetaEvolution
-from nasurge.search.meta_report import meta_columns, meta_rows
-from nasurge.search.meta_study import (
+from nasurge.search.across_tables.bayes import MetaBayes, learnt_prior, warm_terms
+from nasurge.search.base import Values
+from nasurge.search.searchers import log_expected_improvement
+from nasurge.search.studies import meta_columns, meta_rows
+from nasurge.search.studies.across_tables import (
     WARM,
     Method,
     _savings,
     best_values,
     warm_searcher,
 )
-from nasurge.search.task_map import map_picture, task_map
 from nasurge.testing.searcher import searcher_contract
 
 SPACE = make_space("transnas-micro")

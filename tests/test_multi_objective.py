@@ -15,9 +15,7 @@ from nasurge.data.spaces import make_space
 from nasurge.errors import LabelError, ParameterError
 from nasurge.predictors.pairwise import PairwisePredictor
 from nasurge.registry import make_searcher, searcher_names, takes_objectives
-from nasurge.search.assisted import NAT, SMEMNAS
 from nasurge.search.loop import run
-from nasurge.search.multi_objective import NSGA2
 from nasurge.search.pareto import (
     Scale,
     front_history,
@@ -25,7 +23,7 @@ from nasurge.search.pareto import (
     hypervolume_curve,
     non_dominated,
 )
-from nasurge.search.random import RandomSearch
+from nasurge.search.searchers import NAT, NSGA2, SMEMNAS, RandomSearch
 from nasurge.testing.multi_objective import (
     MULTI_OBJECTIVE_CHECKS,
     check_takes_as_many_columns_as_it_has,

@@ -10,11 +10,10 @@ import pandas as pd
 import pytest
 import torch
 
-from nasurge.benchmarks.inherit import SupernetRecipe
-from nasurge.benchmarks.recipe import Recipe
+from nasurge.benchmarks.studies import SupernetRecipe
 from nasurge.benchmarks.supernet import Supernet
-from nasurge.data.costs import network_costs
-from nasurge.data.networks import build_network, count_flops, count_parameters
+from nasurge.benchmarks.training import Recipe
+from nasurge.data.networks import build_network, count_flops, count_parameters, network_costs
 from nasurge.data.spaces import CellSpace, Operation, make_space
 from nasurge.errors import ArchitectureError, ParameterError
 

@@ -12,14 +12,13 @@ from scipy.stats import kendalltau
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import Pipeline
 
-from nasurge.data import zero_cost
+from nasurge.data.networks import zero_cost_scores as zero_cost
 from nasurge.data.spaces import ProductSpace, Space, make_space
 from nasurge.data.tables import Table
 from nasurge.errors import DeviceError, ParameterError, UnknownNameError
-from nasurge.predictors.kernels import GaussianProcess
 from nasurge.predictors.labels import Blended, NormalScores, Standardised
-from nasurge.predictors.shared_graph import GraphPrior
-from nasurge.predictors.task_prior import TaskPrior
+from nasurge.predictors.processes import GaussianProcess
+from nasurge.predictors.transfer import GraphPrior, TaskPrior
 from nasurge.registry import make_predictor, predictor_class, predictor_names
 from nasurge.testing.predictor import (
     PREDICTOR_CHECKS,

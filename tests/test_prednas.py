@@ -13,14 +13,13 @@ from nasurge.benchmarks.objectives import make_problem
 from nasurge.data.encoders import Structure
 from nasurge.data.spaces import ProductSpace, make_space
 from nasurge.errors import LabelError, NotFittedError, ParameterError
+from nasurge.predictors.processes import SoftGaussianProcess
 from nasurge.predictors.relaxed import DIFFERENTIABLE, Relaxation, relaxation
-from nasurge.predictors.soft_kernels import SoftGaussianProcess
 from nasurge.registry import make_predictor, make_searcher, predictor_class, predictor_names
-from nasurge.search.ascent import Schedule, climb, log_expected_improvement, nearest
 from nasurge.search.constraints import Constraints
-from nasurge.search.evolution import GuidedEvolution
-from nasurge.search.gradient import PredNAS
 from nasurge.search.loop import run
+from nasurge.search.searchers import GuidedEvolution, PredNAS
+from nasurge.search.searchers.ascent import Schedule, climb, log_expected_improvement, nearest
 from nasurge.testing.searcher import SEARCHER_CHECKS, check_same_seed_same_sequence
 
 NB201 = make_space("nb201")

@@ -15,8 +15,8 @@ from pymoo.optimize import minimize
 
 import nasurge
 from nasurge.errors import ParameterError
-from nasurge.search.optuna import NASurgeSampler, space_of
-from nasurge.search.pymoo import ArchitectureProblem
+from nasurge.search.plugs import ArchitectureProblem
+from nasurge.search.plugs.optuna_sampler import NASurgeSampler, space_of
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 CHOICES = ["none", None, 3, 5.5]

@@ -17,8 +17,8 @@ from nasurge.data.spaces import ProductSpace
 from nasurge.data.tables import Table
 from nasurge.errors import DataFileError, DeviceError, ParameterError, StorageError
 from nasurge.predictors import saving
-from nasurge.predictors.kernels import GaussianProcess
-from nasurge.predictors.pipelines import PipelinePredictor
+from nasurge.predictors.classical import PipelinePredictor
+from nasurge.predictors.processes import GaussianProcess
 from nasurge.registry import load_predictor, make_predictor
 
 

@@ -17,7 +17,6 @@ from nasurge.data.spaces import make_space
 from nasurge.errors import ArchitectureError, LabelError, NasurgeError, ParameterError
 from nasurge.search import base
 from nasurge.search.base import ExhaustedError
-from nasurge.search.evolution import GuidedEvolution, RegularisedEvolution
 from nasurge.search.loop import (
     ObjectiveError,
     incumbent_curve,
@@ -26,7 +25,7 @@ from nasurge.search.loop import (
     run,
     selected_curve,
 )
-from nasurge.search.random import RandomSearch
+from nasurge.search.searchers import GuidedEvolution, RandomSearch, RegularisedEvolution
 from nasurge.testing.searcher import SEARCHER_CHECKS, searcher_contract
 
 NAN = float("nan")

@@ -13,13 +13,22 @@ from test_search import OneHotRidge, Unlearnable, smooth
 from nasurge.data.spaces import make_space
 from nasurge.errors import ParameterError
 from nasurge.registry import SEARCHERS, make_searcher
-from nasurge.search.diffusion import Diffusion
-from nasurge.search.distributions import DDPNAS, BaLeNAS, DrNAS, Reinforce
-from nasurge.search.local import LocalSearch, SimulatedAnnealing
 from nasurge.search.loop import run
-from nasurge.search.optuna_samplers import OptunaGP, OptunaTPE
-from nasurge.search.random import RandomSearch
-from nasurge.search.ranking import NPENAS, BRPNASLoop, WeakNASLoop
+from nasurge.search.searchers import (
+    DDPNAS,
+    NPENAS,
+    BaLeNAS,
+    BRPNASLoop,
+    Diffusion,
+    DrNAS,
+    LocalSearch,
+    OptunaGP,
+    OptunaTPE,
+    RandomSearch,
+    Reinforce,
+    SimulatedAnnealing,
+    WeakNASLoop,
+)
 from nasurge.testing.searcher import SEARCHER_CHECKS
 
 NAN = float("nan")
@@ -251,7 +260,7 @@ def test_diffusion_follows_its_guide(nb201):
 
 def test_diffusion_learns_which_architectures_the_pool_has(nb201):
     """A pool in which one choice is fixed: the denoiser gives it nearly all probability."""
-    from nasurge.search.diffusion import _trained
+    from nasurge.search.searchers.diffusion import _trained
 
     pool = nb201.all_codes()
     pool = pool[pool[:, 0] == 2]

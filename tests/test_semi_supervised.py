@@ -9,8 +9,8 @@ import torch
 
 from nasurge.data.spaces import ProductSpace, Space, make_space
 from nasurge.errors import ParameterError
-from nasurge.predictors.auto_encoder import AutoEncoder, pretrained, unlabelled
-from nasurge.predictors.semi_supervised import Embedding
+from nasurge.predictors.semi_supervised.auto_encoder import AutoEncoder, pretrained, unlabelled
+from nasurge.predictors.semi_supervised.learners import Embedding
 from nasurge.registry import load_predictor, make_predictor
 
 NB201 = make_space("nb201")

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from nasurge.data.catalogue import SHIPPED, import_table
 from nasurge.data.sources import analog as analog_source
 from nasurge.data.sources import nbgraph as nbgraph_source
 from nasurge.data.sources import tabular
 from nasurge.data.spaces import make_space
+from nasurge.data.tables.catalogue import SHIPPED, import_table
 from nasurge.errors import (
     ArchitectureError,
     DataFileError,

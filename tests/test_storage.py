@@ -27,9 +27,9 @@ from nasurge.data.spaces import SPACES, Codes, make_space
 from nasurge.errors import MissingExtraError, ParameterError, StorageError
 from nasurge.registry import searcher_names
 from nasurge.search.base import Searcher
-from nasurge.search.ledger import distributions
 from nasurge.search.loop import ObjectiveError, Trace, run
-from nasurge.search.storage import run_stored
+from nasurge.search.store import run_stored
+from nasurge.search.store.ledger import distributions
 
 needs_kill = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nasurge.benchmarks.study import Study, fingerprint, jsonable, read_units, write_rows
+from nasurge.benchmarks.studies.journal import Study, fingerprint, jsonable, read_units, write_rows
 from nasurge.errors import DataFileError, ParameterError, StorageError
 
 CALLS: list[int] = []

@@ -13,11 +13,9 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from nasurge.benchmarks.supernet import Supernet, recalibrate
-from nasurge.benchmarks.supernet_layers import uniform_codes
-from nasurge.benchmarks.supernet_rules import RULES, extremes, fairnas
-from nasurge.benchmarks.supernet_train import train_supernet
-from nasurge.benchmarks.supernet_tune import tuned_losses
+from nasurge.benchmarks.supernet import train_supernet, tuned_losses, uniform_codes
+from nasurge.benchmarks.supernet.network import Supernet, recalibrate
+from nasurge.benchmarks.supernet.rules import RULES, extremes, fairnas
 from nasurge.cli import app
 from nasurge.data.images import Images, load_images
 from nasurge.data.spaces import make_space

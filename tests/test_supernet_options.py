@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from nasurge.benchmarks.supernet import Supernet
-from nasurge.benchmarks.supernet_blocks import rate_blockwise, train_blockwise
-from nasurge.benchmarks.supernet_prune import (
+from nasurge.benchmarks.supernet.blocks import rate_blockwise, train_blockwise
+from nasurge.benchmarks.supernet.prune import (
     _easiest,
     _operation_scores,
     _without_worst,

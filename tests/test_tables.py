@@ -1,4 +1,4 @@
-"""nasurge.data.tables and .catalogue: what is kept, how it is found, and what cannot destroy it."""
+"""nasurge.data.tables: what is kept, how it is found, and what cannot destroy it."""
 
 import gc
 import itertools
@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from strategies import labels, product_spaces
 
 from nasurge.data.spaces import ProductSpace, make_space
-from nasurge.data.table_files import content_digest, open_table, read_table, write_table
 from nasurge.data.tables import Column, build_table
+from nasurge.data.tables.files import content_digest, open_table, read_table, write_table
 from nasurge.errors import (
     ArchitectureError,
     DataFileError,
@@ -179,7 +179,7 @@ def test_a_truncated_empty_or_foreign_file_is_refused(tmp_path):
 
 
 def test_a_file_of_another_format_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setattr("nasurge.data.table_files.FORMAT", 99)
+    monkeypatch.setattr("nasurge.data.tables.files.FORMAT", 99)
     write_table(tmp_path / "t", small())
     monkeypatch.undo()
     with pytest.raises(DataFileError, match=r"format 99, .* import the table again"):

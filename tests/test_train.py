@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from nasurge.benchmarks.epochs import Batches, TrainResult
-from nasurge.benchmarks.train import train_architectures, train_network
+from nasurge.benchmarks.training import train_architectures, train_network
+from nasurge.benchmarks.training.epochs import Batches, TrainResult
 from nasurge.data.devices import resolve_device
 from nasurge.data.images import Images, load_images
 from nasurge.data.networks import build_network

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 import nasurge
-from nasurge.benchmarks import trained
-from nasurge.benchmarks.recipe import Recipe
-from nasurge.benchmarks.trained import TrainedObjective
+from nasurge.benchmarks.training import Recipe, TrainedObjective
+from nasurge.benchmarks.training import objective as trained
 from nasurge.data.images import load_images
 from nasurge.data.spaces import make_space
 from nasurge.errors import ArchitectureError, LabelError, ParameterError

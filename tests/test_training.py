@@ -10,8 +10,8 @@ from test_predictors import FAST, SPACES, labelled
 
 from nasurge.data.tables import Table
 from nasurge.errors import ParameterError
-from nasurge.predictors import training
-from nasurge.predictors.losses import mse
+from nasurge.predictors.neural import training
+from nasurge.predictors.neural.losses import mse
 from nasurge.registry import make_predictor
 from nasurge.testing.predictor import predictor_contract
 

@@ -10,7 +10,7 @@ from scipy.stats import kendalltau
 from truths import CODES, SPACE, truth
 
 import nasurge
-from nasurge.benchmarks.task_embeddings import embed_task
+from nasurge.benchmarks.training import embed_task
 from nasurge.data.encoders import Common, Structure
 from nasurge.data.images import load_images
 from nasurge.errors import (
@@ -18,12 +18,9 @@ from nasurge.errors import (
     NotFittedError,
     ParameterError,
 )
-from nasurge.predictors.between_spaces import Elsewhere
-from nasurge.predictors.likeness import OnScale
-from nasurge.predictors.linear import BayesianRidge
-from nasurge.predictors.shared_graph import GraphPrior, TransferGraph
-from nasurge.predictors.task_prior import TaskPrior
-from nasurge.predictors.transfer import Transfer
+from nasurge.predictors.classical import BayesianRidge
+from nasurge.predictors.transfer import Elsewhere, GraphPrior, TaskPrior, Transfer, TransferGraph
+from nasurge.predictors.transfer.likeness import OnScale
 from nasurge.registry import load_predictor, make_predictor
 
 LEARNER = partial(make_predictor, "ridge")

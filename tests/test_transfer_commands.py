@@ -12,16 +12,15 @@ from typer.testing import CliRunner
 import nasurge
 from nasurge.benchmarks.objectives import parse_problems
 from nasurge.cli import app
-from nasurge.data.tables import Table
-from nasurge.data.task_files import read_latencies, read_task_labels
+from nasurge.data.tables import Table, read_latencies, read_task_labels
 from nasurge.errors import (
     DataFileError,
     ParameterError,
     UnknownNameError,
 )
 from nasurge.registry import make_predictor
-from nasurge.search.latency_study import latency_study
-from nasurge.search.transfer_study import anchored_split, parse_sources, transfer_study
+from nasurge.search.studies import latency_study
+from nasurge.search.studies.transfer import anchored_split, parse_sources, transfer_study
 
 LEARNER = partial(make_predictor, "ridge")
 

@@ -15,11 +15,11 @@ from scipy.stats import kendalltau
 
 import nasurge
 from nasurge import api
-from nasurge.benchmarks.inherit import SupernetRecipe, read_supernet_recipe
-from nasurge.benchmarks.recipe import Recipe
-from nasurge.benchmarks.study import read_units
-from nasurge.benchmarks.validate_choice import choose, counts_of, from_search
-from nasurge.benchmarks.validate_columns import add_trainings, correlations
+from nasurge.benchmarks.studies import SupernetRecipe, read_supernet_recipe
+from nasurge.benchmarks.studies.journal import read_units
+from nasurge.benchmarks.studies.validate_choice import choose, counts_of, from_search
+from nasurge.benchmarks.studies.validate_columns import add_trainings, correlations
+from nasurge.benchmarks.training import Recipe
 from nasurge.data.tables import Table
 from nasurge.errors import LabelError, ParameterError, UnknownNameError
 

@@ -9,15 +9,14 @@ import pytest
 import torch
 
 from nasurge.benchmarks.supernet import Supernet
-from nasurge.benchmarks.task_embeddings import (
+from nasurge.benchmarks.training.task_embeddings import (
     KINDS,
     embed_task,
     fisher_distances,
     task_distances,
     transport_distances,
 )
-from nasurge.data.image_tasks import default_tasks, load_task
-from nasurge.data.images import load_images
+from nasurge.data.images import default_tasks, load_images, load_task
 from nasurge.data.spaces import make_space
 from nasurge.errors import (
     DataFileError,
@@ -25,18 +24,18 @@ from nasurge.errors import (
     ParameterError,
     UnknownNameError,
 )
-from nasurge.search.darts import search_supernet
-from nasurge.search.warm_start import (
+from nasurge.search.differentiable import (
     Experience,
     Gate,
     donor_distances,
     donor_weights,
     keep_experience,
     read_experiences,
+    search_supernet,
     transferred_logits,
     warm_search,
 )
-from nasurge.search.warm_study import (
+from nasurge.search.studies.warm_start import (
     WarmStudy,
     _distances,
     _embed,

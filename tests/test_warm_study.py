@@ -9,26 +9,25 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from nasurge.benchmarks.study import Study, read_about
-from nasurge.benchmarks.task_map import draw_task_map
+from nasurge.benchmarks.studies import Study, draw_task_map, read_about
 from nasurge.cli import app
 from nasurge.data.spaces import make_space
 from nasurge.errors import (
     ParameterError,
 )
-from nasurge.search.darts import best_code
-from nasurge.search.warm_start import (
+from nasurge.search.differentiable import (
+    best_code,
     read_experiences,
     transferred_logits,
 )
-from nasurge.search.warm_study import (
+from nasurge.search.studies.warm_start import (
     METHODS,
     WarmStudy,
     _Run,
     name,
     run_warm_study,
 )
-from nasurge.search.warm_summary import Ledger, summarise, task_map
+from nasurge.search.studies.warm_start_summary import Ledger, summarise, task_map
 
 SPACE = make_space("nb201")
 SMALL = {"size": 8, "classes": 5, "train": 60, "held_out": 30}

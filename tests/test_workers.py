@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import nasurge
-from nasurge.benchmarks.backends import backend
+from nasurge.benchmarks.studies import backend
 from nasurge.data.spaces import make_space
 from nasurge.data.tables import Table
 from nasurge.errors import MissingExtraError, ParameterError, UnknownNameError
-from nasurge.search.random import RandomSearch
-from nasurge.search.simulated import run_simulated
+from nasurge.search.searchers import RandomSearch
+from nasurge.search.studies.asynchronous import run_simulated
 
 SPACE = make_space("nb201")
 

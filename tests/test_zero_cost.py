@@ -17,8 +17,14 @@ import nasurge
 from nasurge.data import computed, proxies, zero_cost
 from nasurge.data.files import home
 from nasurge.data.networks import build_network, count_flops, count_parameters
+from nasurge.data.networks.zero_cost_scores import (
+    PROXIES,
+    SYNTHETIC,
+    ZeroCost,
+    default_batch,
+    normal_scores,
+)
 from nasurge.data.spaces import make_space
-from nasurge.data.zero_cost import PROXIES, SYNTHETIC, ZeroCost, default_batch, normal_scores
 from nasurge.errors import ArchitectureError, DeviceError, ParameterError
 
 NB201 = make_space("nb201")
@@ -298,7 +304,7 @@ def test_a_damaged_cache_is_made_again(fresh, damage):
 def test_processes_share_a_cache(fresh):
     code = (
         "import sys, json; from nasurge.data.spaces import make_space;"
-        "from nasurge.data.zero_cost import ZeroCost; space = make_space('nb201');"
+        "from nasurge.data.networks.zero_cost_scores import ZeroCost; space = make_space('nb201');"
         "codes = space.sample(300, seed=0)[int(sys.argv[1]):];"
         "made = ZeroCost(space, names=('params',), width=2, cells=1, batch=4, size=4);"
         "made = made.values(codes);"

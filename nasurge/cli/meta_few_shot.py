@@ -92,9 +92,9 @@ def few_shot(
         )
         return
     with reported_errors():
-        from ..benchmarks.report import shown as spread
+        from ..benchmarks.studies import shown as spread
         from ..data.devices import resolve_device
-        from ..search.few_shot_study import few_shot_study
+        from ..search.studies import few_shot_study
 
         task = few_shot_task(images, size, train_classes, split, rotations=rotations, way=way)
         with progress_bar("few-shot") as progress:

@@ -63,9 +63,9 @@ def latency(
     """
     with reported_errors():
         from ..arguments import given_names
-        from ..benchmarks.report import shown as spread
-        from ..data.catalogue import load_table
-        from ..search.latency_study import MEAN, METHODS, latency_study
+        from ..benchmarks.studies import shown as spread
+        from ..data.tables import load_table
+        from ..search.studies.latency import MEAN, METHODS, latency_study
 
         with progress_bar("latency") as progress:
             found = latency_study(

@@ -68,8 +68,8 @@ def transfer(
     """
     with reported_errors():
         from ..arguments import given_names
-        from ..benchmarks.report import shown as spread
-        from ..search.transfer_study import METHODS, parse_sources, transfer_study
+        from ..benchmarks.studies import shown as spread
+        from ..search.studies.transfer import METHODS, parse_sources, transfer_study
 
         with progress_bar("transfer") as progress:
             known, problem = parse_sources(sources, target, metric=metric)

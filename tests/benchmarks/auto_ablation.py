@@ -13,7 +13,7 @@ import numpy as np
 
 import nasurge
 from nasurge.benchmarks.metrics import kendall_tau, kendall_tau_top
-from nasurge.predictors.auto import MEMBERS, PROCESSES
+from nasurge.predictors.ensembles.automatic import MEMBERS, PROCESSES
 
 SUBSETS = (
     MEMBERS,

@@ -14,16 +14,13 @@ import numpy as np
 import torch
 from joblib import Parallel, delayed
 
-from nasurge.benchmarks.distillation import embed_teacher
 from nasurge.benchmarks.metrics import kendall_tau
-from nasurge.benchmarks.recipe import Recipe
-from nasurge.benchmarks.task_embeddings import embed_task
-from nasurge.benchmarks.train import train_network
-from nasurge.data.image_tasks import load_task
+from nasurge.benchmarks.training import Recipe, embed_task, embed_teacher, train_network
+from nasurge.data.images import load_task
 from nasurge.data.networks import build_network
 from nasurge.data.seeds import as_generator, torch_seed
 from nasurge.data.spaces import make_space
-from nasurge.predictors.task_prior import TaskPrior, shares
+from nasurge.predictors.transfer.task_prior import TaskPrior, shares
 from nasurge.registry import make_predictor
 
 SPACE = make_space("nb201")

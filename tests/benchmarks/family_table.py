@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from nasurge.benchmarks.protocol import summarise
-from nasurge.benchmarks.study import read_units
+from nasurge.benchmarks.studies.comparing import summarise
+from nasurge.benchmarks.studies.journal import read_units
 
 Row = dict[str, Any]
 Cells = dict[tuple[str, int, str], dict[bool, Row]]

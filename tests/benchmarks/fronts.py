@@ -18,7 +18,7 @@ import nasurge
 from nasurge.benchmarks.intervals import interval
 from nasurge.benchmarks.objectives import parse_problems
 from nasurge.benchmarks.quantities import ManyObjectives, many_objectives
-from nasurge.benchmarks.report import shown
+from nasurge.benchmarks.studies import shown
 from nasurge.data.devices import one_thread
 from nasurge.search.loop import run
 from nasurge.search.pareto import Scale, front_history, hypervolume_curve, non_dominated

@@ -14,7 +14,7 @@ import numpy as np
 
 import nasurge
 from nasurge.search.loop import run
-from nasurge.search.storage import run_stored
+from nasurge.search.store import run_stored
 
 
 def main() -> None:

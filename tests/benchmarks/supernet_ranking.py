@@ -17,15 +17,13 @@ import torch
 from scipy.stats import kendalltau
 
 import nasurge
-from nasurge.benchmarks.recipe import Recipe
-from nasurge.benchmarks.supernet import Supernet
-from nasurge.benchmarks.supernet_blocks import rate_blockwise, train_blockwise
-from nasurge.benchmarks.supernet_prune import train_pruned
-from nasurge.benchmarks.supernet_train import train_supernet
-from nasurge.benchmarks.train import train_architectures, train_network
+from nasurge.benchmarks.supernet import Supernet, train_supernet
+from nasurge.benchmarks.supernet.blocks import rate_blockwise, train_blockwise
+from nasurge.benchmarks.supernet.prune import train_pruned
+from nasurge.benchmarks.training import Recipe, train_architectures, train_network
 from nasurge.data.images import load_images
-from nasurge.search.darts import search_supernet
-from nasurge.search.relaxations import METHODS
+from nasurge.search.differentiable import search_supernet
+from nasurge.search.differentiable.relaxations import METHODS
 
 RECIPE = Recipe(epochs=3, batch_size=64, shift=0, width=4, cells=2, channels_last=True)
 IMAGES = load_images("digits", noise=1.0)

@@ -14,8 +14,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from nasurge.benchmarks.supernet import Supernet
-from nasurge.benchmarks.supernet_layers import uniform_codes
+from nasurge.benchmarks.supernet import Supernet, uniform_codes
 from nasurge.data.spaces import make_space
 
 

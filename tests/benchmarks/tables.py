@@ -11,8 +11,8 @@ import subprocess
 import sys
 import time
 
-from nasurge.data.catalogue import SHIPPED, load_table
-from nasurge.data.table_files import read_table
+from nasurge.data.tables.catalogue import SHIPPED, load_table
+from nasurge.data.tables.files import read_table
 
 REPEATS = 20
 MEMORY = """

@@ -12,8 +12,8 @@ from xgboost import XGBRegressor
 
 import nasurge
 from nasurge.benchmarks.metrics import kendall_tau, kendall_tau_top
-from nasurge.predictors.feature_groups import feature_groups
 from nasurge.predictors.labels import Blended
+from nasurge.predictors.processes import feature_groups
 
 
 def main() -> None:

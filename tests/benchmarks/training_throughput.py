@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from nasurge.benchmarks.train import train_network
+from nasurge.benchmarks.training import train_network
 from nasurge.data.images import load_images
 from nasurge.data.networks import build_network
 from nasurge.data.spaces import make_space

@@ -18,7 +18,7 @@ from scipy.stats import kendalltau, spearmanr
 
 import nasurge
 from nasurge.data.images import load_images
-from nasurge.data.zero_cost import PROXIES, image_batch, zero_cost
+from nasurge.data.networks.zero_cost_scores import PROXIES, image_batch, zero_cost
 
 
 def main() -> None:

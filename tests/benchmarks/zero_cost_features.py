@@ -12,7 +12,7 @@ import numpy as np
 
 import nasurge
 from nasurge.benchmarks.metrics import kendall_tau, kendall_tau_top
-from nasurge.data.zero_cost import PROXIES, ZeroCost
+from nasurge.data.networks import PROXIES, ZeroCost
 
 # NAS-Bench-201 is reported on test accuracy after 200 epochs, as published bars are.
 METRICS = {"nb201/cifar10": "c10_test_200ep", "nb201/cifar100": "c100_test_200ep"}
