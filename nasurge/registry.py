@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import ParameterError, UnknownNameError
 
 if TYPE_CHECKING:
+    from .benchmarks.studies import Study
     from .data.spaces import Space
     from .predictors.base import Predictor
     from .search.base import Searcher
@@ -91,6 +92,10 @@ SEARCHERS = {
     "smem-nas": "nasurge.search.searchers.assisted:SMEMNAS",
     "nat": "nasurge.search.searchers.assisted:NAT",
 }
+STUDIES = {
+    "latency": "nasurge.search.studies.latency:LatencyStudy",
+}
+"""Kinds of studies, as ``study.json`` names them."""
 # What a searcher's name means when a predictor is given with it.
 GUIDED = {"evolution": "nasurge.search.searchers.evolution:GuidedEvolution"}
 
@@ -143,6 +148,17 @@ def searcher_class(name: str, *, guided: bool = False) -> type[Searcher]:
     if guided and name in GUIDED:
         return _load("searcher", name, GUIDED, "nasurge.searchers")
     return _load("searcher", name, SEARCHERS, "nasurge.searchers")
+
+
+def study_class(kind: str) -> type[Study[Any]]:
+    """Record of a kind of study.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such kind.
+    """
+    return _load("kind of study", kind, STUDIES, "nasurge.studies")
 
 
 def can_be_guided(name: str) -> bool:

@@ -27,7 +27,7 @@ from ...errors import ParameterError
 from ..intervals import kendall_tau_interval
 from ..objectives import TRAINING_TIME
 from ..training import Recipe
-from .journal import Progress, Row, Study, fingerprint, jsonable, versions, write_rows
+from .journal import Journal, Progress, Row, bound, fingerprint, jsonable, versions, write_rows
 
 Values = NDArray[np.float64]
 
@@ -225,7 +225,7 @@ def build(
     if not replace_existing:
         _refuse_other(name, jsonable({**same, **grows}))
     folder = out or Path("runs") / f"table-{fingerprint(same)}"
-    study = Study(folder, {**same, **grows}, grows=tuple(grows))
+    study = Journal(folder, {**same, **grows}, grows=tuple(grows))
     units = units_of(
         space,
         codes,
@@ -236,7 +236,9 @@ def build(
         threads=threads,
         folder=folder,
     )
-    rows = study.run(units, train_unit, jobs=jobs if device == "cpu" else 1, progress=progress)
+    rows = study.run(
+        bound(units, train_unit), jobs=jobs if device == "cpu" else 1, progress=progress
+    )
     write_rows(folder, rows)
     made = {**same, **grows, **faults(rows, recipe)}
     table = table_of(name, space, codes, rows, images, recipe, made=made, proxies=proxies)

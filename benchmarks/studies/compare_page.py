@@ -1,136 +1,26 @@
-"""Reports: one self-contained HTML file a person can open, and the text tables of the terminal."""
+"""Table and report of ``compare``."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from importlib.resources import files
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...data.files import atomic_write
-from ...errors import DataFileError, StorageError
 from . import pictures
 from .comparing import predictions_path
-from .journal import Row, jsonable
-
-
-@dataclass(frozen=True)
-class Section:
-    """One part of a report: a title, a sentence, pictures, a table."""
-
-    title: str
-    text: str = ""
-    pictures: Sequence[str] = ()
-    columns: Sequence[str] = ()
-    rows: Sequence[Sequence[str]] = ()
-    best: Sequence[int] = field(default=())
-    """Numbers of the rows to set off."""
-
-
-def render(
-    path: Path,
-    *,
-    title: str,
-    lead: str,
-    command: str,
-    sections: Sequence[Section],
-    made: Mapping[str, Any],
-) -> Path:
-    """Write a report and return its path.
-
-    Raises
-    ------
-    StorageError
-        If it cannot be written.
-    """
-    from jinja2 import Environment, StrictUndefined
-
-    template = files("nasurge.benchmarks").joinpath("templates/report.html")
-    environment = Environment(autoescape=True, undefined=StrictUndefined)
-    text = environment.from_string(template.read_text(encoding="utf-8")).render(
-        title=title,
-        lead=lead,
-        command=command,
-        sections=sections,
-        made={key: _plain(value) for key, value in made.items()},
-    )
-    with atomic_write(path) as file:
-        file.write(text.encode())
-    return path
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "; ".join(f"{k}: {v}" for k, v in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value))
-    return str(value)
-
-
-def shown(measured: Mapping[str, Any], *, digits: int = 3) -> str:
-    """Return a measured quantity as ``mean [low, high]``; the bare mean of a single trial.
-
-    Examples
-    --------
-    >>> shown({"mean": 0.8123, "low": 0.8, "high": 0.8246, "n": 10})
-    '0.812 [0.800, 0.825]'
-    """
-    if measured["mean"] is None:
-        return "undefined"
-    text = f"{measured['mean']:.{digits}f}"
-    if measured["low"] is None:
-        return text
-    return f"{text} [{measured['low']:.{digits}f}, {measured['high']:.{digits}f}]"
-
-
-def count(n: int, what: str) -> str:
-    """Return a number of things in words.
-
-    Examples
-    --------
-    >>> count(1, "trial"), count(20, "trial")
-    ('1 trial', '20 trials')
-    """
-    return f"{n} {what}" + ("" if n == 1 else "s")
-
-
-def mean(measured: Mapping[str, Any], *, digits: int = 3) -> str:
-    """Return the mean of a measured quantity as text."""
-    return shown({**measured, "low": None}, digits=digits)
-
-
-def write_summary(folder: Path, found: Mapping[str, Any]) -> None:
-    """Keep what a report is made from as ``summary.json``."""
-    with atomic_write(folder / "summary.json") as file:
-        file.write(json.dumps(jsonable(found), indent=1).encode())
-
-
-def read_summary(folder: Path) -> dict[str, Any]:
-    """Return what ``write_summary`` kept.
-
-    Raises
-    ------
-    StorageError
-        If the folder holds no finished study.
-    DataFileError
-        If the file is damaged.
-    """
-    path = folder / "summary.json"
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise StorageError(
-            f"{folder} holds no finished compare, search or validate: give the folder that one "
-            "printed, or run the command that was stopped again"
-        ) from error
-    except ValueError as error:
-        raise DataFileError(f"{path} is damaged ({error}): run the command again") from error
-    return found
-
+from .journal import Row
+from .page import (
+    Page,
+    Section,
+    descending,
+    interval_text,
+    mean_text,
+    number_of,
+    read_summary,
+    render,
+)
 
 COMPARE_COLUMNS = (
     "table",
@@ -146,11 +36,6 @@ COMPARE_COLUMNS = (
 )
 
 
-def falling(measured: Mapping[str, Any]) -> float:
-    """Return a sort key: the highest mean first, an undefined one last."""
-    return float("inf") if measured["mean"] is None else -measured["mean"]
-
-
 def compare_rows(summary: Sequence[Row]) -> tuple[list[list[str]], list[int]]:
     """Return the table of a comparison as text, and which rows lead their group."""
     every = [e for e in summary if not e["unseen_functions_only"]]
@@ -159,7 +44,7 @@ def compare_rows(summary: Sequence[Row]) -> tuple[list[list[str]], list[int]]:
         for e in summary
         if e["unseen_functions_only"]
     }
-    every.sort(key=lambda e: (e["table"], e["task"], e["n_train"], falling(e["kendall_tau"])))
+    every.sort(key=lambda e: (e["table"], e["task"], e["n_train"], descending(e["kendall_tau"])))
     rows: list[list[str]] = []
     best: list[int] = []
     last = None
@@ -174,11 +59,11 @@ def compare_rows(summary: Sequence[Row]) -> tuple[list[list[str]], list[int]]:
                 f"{entry['table']}/{entry['task']}",
                 entry["predictor"],
                 str(entry["n_train"]),
-                shown(entry["kendall_tau"]),
-                shown(unseen[key]["kendall_tau"]),
-                shown(entry["kendall_tau_top5"]),
-                mean(entry["spearman"]),
-                mean(entry["regret_at_10"]),
+                interval_text(entry["kendall_tau"]),
+                interval_text(unseen[key]["kendall_tau"]),
+                interval_text(entry["kendall_tau_top5"]),
+                mean_text(entry["spearman"]),
+                mean_text(entry["regret_at_10"]),
                 f"{entry['fit_seconds']['mean']:.2f}",
                 f"{entry['predict_seconds']['mean']:.2f}",
             ]
@@ -265,16 +150,18 @@ def compare_report(folder: Path) -> Path:
     won = "; ".join(f"on {row[0]} {row[1]}, Kendall tau {row[3]}" for row in leaders)
     return render(
         folder / "report.html",
+        Page(
+            lead=f"Best with {largest} training architectures: {won} "
+            f"({number_of(about['trials'], 'trial')}).",
+            sections=sections,
+            made={
+                "labels": about["labels"],
+                "table checksums": {k: v[:12] for k, v in about["tables"].items()},
+                "seed": about["seed"],
+                "trials": about["trials"],
+                "versions": about["versions"],
+            },
+        ),
         title="Predictors compared",
-        lead=f"Best with {largest} training architectures: {won} "
-        f"({count(about['trials'], 'trial')}).",
         command=found["command"],
-        sections=sections,
-        made={
-            "labels": about["labels"],
-            "table checksums": {k: v[:12] for k, v in about["tables"].items()},
-            "seed": about["seed"],
-            "trials": about["trials"],
-            "versions": about["versions"],
-        },
     )

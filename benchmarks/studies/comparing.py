@@ -20,7 +20,7 @@ from ..intervals import interval, noise_ceiling
 from ..metrics import METRICS
 from ..objectives import Problem
 from .cheap import cheap_columns, cheap_labels, cheap_taus, give_cheap, takes_cheap
-from .journal import Progress, Row, Study, fingerprint, versions, write_rows
+from .journal import Journal, Progress, Row, bound, fingerprint, versions, write_rows
 
 _SHOWN = 1500  # architectures in the picture of predicted against true values
 
@@ -165,7 +165,7 @@ def compare(
     if cheap:
         about["cheap"] = {p.address: cheap_labels(p, columns[p.address]) for p in problems}
     folder = out or Path("runs") / f"compare-{fingerprint(about)}"
-    study = Study(folder, about, grows=("predictors", "n_train", "trials"))
+    study = Journal(folder, about, grows=("predictors", "n_train", "trials"))
     units: dict[str, tuple[Any, ...]] = {}
     for trial in range(trials):
         for n in sizes:
@@ -178,7 +178,7 @@ def compare(
                     given = tuple(columns[problem.address])
                     units[unit] = (problem, name, factory, given, n, trial, seed, picture)
     prepare = partial(_preload, tuple(predictors.values()), problems[0].space)
-    rows = study.run(units, _trial, jobs=jobs, prepare=prepare, progress=progress)
+    rows = study.run(bound(units, _trial), jobs=jobs, prepare=prepare, progress=progress)
     write_rows(folder, rows)
     ceilings = {p.address: found for p in problems if (found := _ceiling(p))}
     return Comparison(

@@ -12,6 +12,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from ...errors import DataFileError, ParameterError, StoppedError, StorageError,
 Row = dict[str, Any]
 Progress = Callable[[int, int, str], None]
 """Called with units done, units in all, and the last one's name."""
+Unit = Callable[[], list[Row] | None]
+"""One part of the work: picklable; returns its rows, or None if its time was up."""
 
 
 def jsonable(value: Any) -> Any:
@@ -51,7 +54,7 @@ def fingerprint(about: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-class Study:
+class Journal:
     """The folder of one study, its finished units, and how to add to them.
 
     Parameters
@@ -141,20 +144,17 @@ class Study:
 
     def run(
         self,
-        units: Mapping[str, tuple[Any, ...]],
-        work: Callable[..., list[Row] | None],
+        units: Mapping[str, Unit],
         *,
         jobs: int = -1,
         prepare: Callable[[], None] | None = None,
         progress: Progress | None = None,
     ) -> list[Row]:
-        """Run ``work(*arguments)`` for every unit that is not done, and return all rows.
+        """Rows of all units, after those that were not done have been called.
 
         Parameters
         ----------
-        units : mapping from a unit's name to its arguments
-        work : callable
-            A module-level function; returns the unit's rows, or None if its time was up.
+        units : mapping from a unit's name to its call
         jobs : int
             Processes, as in joblib; -1 is one per core. The joblib backend in force is used, so a
             Ray or Dask cluster serves without other code.
@@ -176,7 +176,7 @@ class Study:
         with self._alone():
             if jobs == 0:
                 raise ParameterError("jobs is a number of processes, or -1 for one per core; not 0")
-            return self._run(units, work, jobs=jobs, prepare=prepare, progress=progress)
+            return self._run(units, jobs=jobs, prepare=prepare, progress=progress)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -205,21 +205,20 @@ class Study:
 
     def _run(
         self,
-        units: Mapping[str, tuple[Any, ...]],
-        work: Callable[..., list[Row] | None],
+        units: Mapping[str, Unit],
         *,
         jobs: int,
         prepare: Callable[[], None] | None,
         progress: Progress | None,
     ) -> list[Row]:
-        todo = {name: arguments for name, arguments in units.items() if name not in self.done}
+        todo = {name: unit for name, unit in units.items() if name not in self.done}
         finished = len(units) - len(todo)
         if progress:
             progress(finished, len(units), "")
         if todo:
             self._end_line()
             try:
-                for name, rows in in_parallel(todo, work, jobs=jobs, prepare=prepare):
+                for name, rows in in_parallel(todo, jobs=jobs, prepare=prepare):
                     if rows is None:
                         continue
                     self.add(name, rows)
@@ -257,13 +256,12 @@ class Study:
 
 
 def in_parallel(
-    todo: Mapping[str, tuple[Any, ...]],
-    work: Callable[..., list[Row] | None],
+    todo: Mapping[str, Unit],
     *,
     jobs: int = -1,
     prepare: Callable[[], None] | None = None,
 ) -> Iterator[tuple[str, list[Row] | None]]:
-    """Yield the name and the rows of each unit as it is finished, as ``Study.run`` does them.
+    """Yield the name and the rows of each unit as it is finished, as ``Journal.run`` does them.
 
     Raises
     ------
@@ -275,7 +273,7 @@ def in_parallel(
     from joblib import Parallel, delayed, effective_n_jobs
     from joblib.parallel import get_active_backend
 
-    calls = [delayed(_named)(name, work, args, prepare) for name, args in todo.items()]
+    calls = [delayed(_named)(name, unit, prepare) for name, unit in todo.items()]
     count = min(jobs, len(todo)) if jobs > 0 else jobs
     try:
         with _quiet_joblib():
@@ -303,14 +301,18 @@ def _quiet_joblib() -> Iterator[None]:
 
 
 def _named(
-    name: str,
-    work: Callable[..., list[Row] | None],
-    arguments: tuple[Any, ...],
-    prepare: Callable[[], None] | None,
+    name: str, unit: Unit, prepare: Callable[[], None] | None
 ) -> tuple[str, list[Row] | None]:
     if prepare:
         prepare()
-    return name, work(*arguments)
+    return name, unit()
+
+
+def bound(
+    units: Mapping[str, tuple[Any, ...]], work: Callable[..., list[Row] | None]
+) -> dict[str, Unit]:
+    """Calls of a module-level function with the arguments of each unit."""
+    return {name: partial(work, *arguments) for name, arguments in units.items()}
 
 
 def read_about(folder: Path) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .compare_page import Section, read_summary, render, shown
 from .journal import Row
+from .page import Page, Section, interval_text, read_summary, render
 from .pictures import COLOURS, panels, plain_ticks, to_svg
 from .validate_choice import GROUPS
 from .validate_columns import column
@@ -38,7 +38,10 @@ def correlation_rows(correlations: Sequence[Row], columns: Mapping[str, str]) ->
     """Return all pairs of columns as text, those with what trained networks reach first."""
     last = truth(columns)
     pairs = sorted(correlations, key=lambda t: last not in (t["a"], t["b"]))
-    return [[columns[t["a"]], columns[t["b"]], str(t["n"]), shown(t["kendall_tau"])] for t in pairs]
+    return [
+        [columns[t["a"]], columns[t["b"]], str(t["n"]), interval_text(t["kendall_tau"])]
+        for t in pairs
+    ]
 
 
 def cost_rows(
@@ -55,7 +58,7 @@ def cost_rows(
                 f"{cost['seconds_per_architecture']:.3g}",
                 str(cost["architectures"]),
                 f"{cost['seconds']:.1f}",
-                shown(tau) if tau else "",
+                interval_text(tau) if tau else "",
             ]
         )
     return rows
@@ -113,7 +116,7 @@ def rank_picture(
         axis.plot([1, max(2, len(x))], [1, max(2, len(x))], color="black", linewidth=0.7)
         tau = tau_between(correlations, a, b)
         axis.set(xlabel=f"rank by {columns[a]}", ylabel=f"rank by {columns[b]}")
-        axis.set_title(f"tau {shown(tau)}" if tau else "", fontsize=9)
+        axis.set_title(f"tau {interval_text(tau)}" if tau else "", fontsize=9)
     _shared_legend(figure, axes)
     return to_svg(figure)
 
@@ -190,7 +193,7 @@ def validate_report(folder: Path) -> Path:
     pairs = pairs_that_matter(columns)
     lead = [f"{sum('train_seconds' in row for row in rows)} networks were trained"]
     lead += [
-        f"{columns[a]} and {columns[b]} agree with Kendall tau {shown(tau)}"
+        f"{columns[a]} and {columns[b]} agree with Kendall tau {interval_text(tau)}"
         for a, b in pairs
         if (tau := tau_between(taus, a, b))
     ]
@@ -224,11 +227,9 @@ def validate_report(folder: Path) -> Path:
         made["table checksum"] = about["checksum"][:12]
     return render(
         folder / "report.html",
+        Page(lead="; ".join(lead) + ".", sections=sections, made=made),
         title="Scores validated by training",
-        lead="; ".join(lead) + ".",
         command=found["command"],
-        sections=sections,
-        made=made,
     )
 
 
@@ -237,6 +238,6 @@ def ceiling_text(ceiling: Mapping[str, Any] | None, columns: Mapping[str, str]) 
     if ceiling is None:
         return "Networks were trained with one seed: how far two would agree is not known."
     return (
-        f"Two seeds of {columns[truth(columns)]} agree with Kendall tau {shown(ceiling)}: no score "
-        "ranks a single training better."
+        f"Two seeds of {columns[truth(columns)]} agree with Kendall tau {interval_text(ceiling)}: "
+        "no score ranks a single training better."
     )

@@ -18,7 +18,7 @@ from ..training import Recipe
 from .building import faults, train_unit, units_of
 from .comparing import Factory
 from .inherit import SupernetRecipe, inherit_unit
-from .journal import Progress, Row, Study, fingerprint, versions, write_rows
+from .journal import Journal, Progress, Row, bound, fingerprint, versions, write_rows
 from .validate_choice import GROUPS, Candidates, check_predictors, choice_unit, learn
 from .validate_columns import (
     SCORES,
@@ -153,18 +153,18 @@ def validate(
         "versions": versions(),
     }
     folder = out or Path("runs") / f"validate-{fingerprint(about)}"
-    study = Study(folder, about)
+    study = Journal(folder, about)
     scorers = {
         predictor_column(name, first=number == 0): factory
         for number, (name, factory) in enumerate(predictors.items())
     }
     given = (candidates, scorers, counts, seed)
-    (choice,) = study.run({"choice": given}, choice_unit, jobs=1, progress=progress)
+    (choice,) = study.run(bound({"choice": given}, choice_unit), jobs=1, progress=progress)
     rows: list[Row] = [dict(row) for row in choice["architectures"]]
     costs: list[Row] = list(choice["costs"])
 
     units = _units(candidates.space, rows, images, recipe, supernet, about, folder)
-    study.run(units, call, jobs=jobs if device == "cpu" else 1, progress=progress)
+    study.run(bound(units, call), jobs=jobs if device == "cpu" else 1, progress=progress)
     runs = [study.done[name][0] for name in units if name != "supernet"]
     add_trainings(rows, runs, score)
     if supernet is not None:
@@ -173,7 +173,7 @@ def validate(
         own = {own_column(key): factory for key, factory in scorers.items()}
         target = "trained_accuracy" if score == "accuracy" else "trained_score"
         last = {"own predictors": (candidates.space, rows, target, own, seed)}
-        costs += add_own(rows, study.run(last, own_unit, jobs=1, progress=progress))
+        costs += add_own(rows, study.run(bound(last, own_unit), jobs=1, progress=progress))
     costs.append(training_cost(rows))
     columns = columns_of(about)
     write_rows(folder, rows)
@@ -187,7 +187,7 @@ def validate(
     )
 
 
-def _faults(study: Study, runs: Sequence[Row], recipe: Recipe) -> dict[str, Any]:
+def _faults(study: Journal, runs: Sequence[Row], recipe: Recipe) -> dict[str, Any]:
     """Return what did not go as it should, of trainings and of the supernet."""
     found: dict[str, Any] = faults(runs, recipe)
     if supernet := study.done.get("supernet"):

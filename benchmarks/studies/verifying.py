@@ -17,7 +17,7 @@ from ..intervals import kendall_tau_interval
 from ..metrics import kendall_tau
 from ..training import make_recipe
 from .building import agreement, train_unit, units_of
-from .journal import Progress, Row, Study, fingerprint, versions, write_rows
+from .journal import Journal, Progress, Row, bound, fingerprint, versions, write_rows
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def verify(
         "versions": versions(),
     }
     folder = out or Path("runs") / f"verify-{fingerprint(about)}"
-    study = Study(folder, about)
+    study = Journal(folder, about)
     seeds = range(stored.shape[1])
     units = units_of(
         space,
@@ -121,7 +121,9 @@ def verify(
         threads=made["threads"],
         folder=folder,
     )
-    found = study.run(units, train_unit, jobs=jobs if device == "cpu" else 1, progress=progress)
+    found = study.run(
+        bound(units, train_unit), jobs=jobs if device == "cpu" else 1, progress=progress
+    )
     expected = stored[rows].ravel()
     trained = [
         {
@@ -180,7 +182,7 @@ def _summary(trained: Sequence[Row], n: int) -> dict[str, Any]:
 
 def verify_lines(summary: Mapping[str, Any]) -> list[str]:
     """Return what was found, in sentences."""
-    from .compare_page import shown
+    from .page import interval_text
 
     equal = (
         f"{summary['equal']} of {summary['trainings']} trainings of {summary['architectures']} "
@@ -197,11 +199,11 @@ def verify_lines(summary: Mapping[str, Any]) -> list[str]:
             f"difference between two seeds of the table: mean {summary['seed_difference']:.2f} "
             "percentage points"
         )
-    lines.append(f"Kendall tau between retrained and stored: {shown(summary['tau'])}")
+    lines.append(f"Kendall tau between retrained and stored: {interval_text(summary['tau'])}")
     if summary["tau_between_seeds"]:
         lines.append(
             "Kendall tau between two seeds of the table, its ceiling: "
-            f"{shown(summary['tau_between_seeds'])}"
+            f"{interval_text(summary['tau_between_seeds'])}"
         )
     return lines
 
@@ -214,7 +216,7 @@ def verify_report(folder: Path) -> Path:
     StorageError, DataFileError
         If the folder holds no finished verification.
     """
-    from .compare_page import Section, read_summary, render
+    from .page import Page, Section, read_summary, render
 
     found = read_summary(folder)
     lines = verify_lines(found["summary"])
@@ -226,14 +228,16 @@ def verify_report(folder: Path) -> Path:
     about = found["about"]
     return render(
         folder / "report.html",
+        Page(
+            lead=f"{lines[0]}.",
+            sections=[
+                Section("Agreement", "; ".join(lines[1:]) + "."),
+                Section("Trainings", "Test accuracy in percent.", (), columns, rows),
+            ],
+            made={k: v for k, v in about.items() if k != "kind"},
+        ),
         title=f"{about['table']} trained again",
-        lead=f"{lines[0]}.",
         command=found["command"],
-        sections=[
-            Section("Agreement", "; ".join(lines[1:]) + "."),
-            Section("Trainings", "Test accuracy in percent.", (), columns, rows),
-        ],
-        made={k: v for k, v in about.items() if k != "kind"},
     )
 
 

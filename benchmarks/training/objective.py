@@ -12,7 +12,7 @@ from ...data.images import Images
 from ...data.spaces import Space
 from ...data.tables import Table, check_table_name, keep_table
 from ...errors import LabelError, ParameterError
-from ..studies import Study, fingerprint, table_of, train_unit, units_of, versions
+from ..studies import Journal, bound, fingerprint, table_of, train_unit, units_of, versions
 from .recipe import Recipe
 
 
@@ -94,7 +94,7 @@ class TrainedObjective:
             "versions": versions(),
         }
         self.folder = folder or Path("runs") / f"trained-{fingerprint(self.about)}"
-        self._study = Study(self.folder, self.about)
+        self._study = Journal(self.folder, self.about)
 
     def __call__(self, codes: ArrayLike) -> NDArray[np.float64]:
         """Return the value of each architecture, shape (n,); NaN where every training diverged.
@@ -117,7 +117,7 @@ class TrainedObjective:
             threads=self.threads,
             folder=self.folder,
         )
-        self._study.run(units, train_unit, jobs=self.jobs if self.device == "cpu" else 1)
+        self._study.run(bound(units, train_unit), jobs=self.jobs if self.device == "cpu" else 1)
         return np.array([self._value(name) for name in self.space.format(rows)], dtype=np.float64)
 
     def _value(self, name: str) -> float:

@@ -65,7 +65,7 @@ def build(
     """
     with reported_errors():
         from ..benchmarks.studies import build as run
-        from ..benchmarks.studies import shown
+        from ..benchmarks.studies import interval_text
         from ..benchmarks.training import read_recipe
         from ..data.images import load_images
         from ..data.networks import PROXIES
@@ -109,7 +109,7 @@ def build(
         if found.agreement:
             typer.echo(
                 "Kendall tau between two seeds, the ceiling of a predictor of one: "
-                f"{shown(found.agreement)}"
+                f"{interval_text(found.agreement)}"
             )
         for what in ("diverged", "smaller_batches"):
             if found.about[what]:

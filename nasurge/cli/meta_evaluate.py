@@ -39,7 +39,7 @@ def show_search(
 ) -> None:
     """Test a search, and print what it reaches."""
     with reported_errors():
-        from ..benchmarks.studies import shown as spread
+        from ..benchmarks.studies import interval_text
         from ..data.images import load_classes
         from ..search.at_nas import evaluate_search, load_search
 
@@ -62,7 +62,7 @@ def show_search(
                 row["method"],
                 str(row["way"]),
                 str(row["shot"]),
-                spread(row["accuracy"]),
+                interval_text(row["accuracy"]),
                 str(row["episodes"]),
             ]
             for row in found

@@ -92,7 +92,7 @@ def few_shot(
         )
         return
     with reported_errors():
-        from ..benchmarks.studies import shown as spread
+        from ..benchmarks.studies import interval_text
         from ..data.devices import resolve_device
         from ..search.studies import few_shot_study
 
@@ -123,7 +123,7 @@ def few_shot(
                 row["method"],
                 str(row["way"]),
                 str(row["shot"]),
-                spread(row["accuracy"]),
+                interval_text(row["accuracy"]),
                 f"{row['meta_steps']['mean']:.0f}",
                 str(row["diverged"]),
             ]

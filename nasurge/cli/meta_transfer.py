@@ -68,7 +68,7 @@ def transfer(
     """
     with reported_errors():
         from ..arguments import given_names
-        from ..benchmarks.studies import shown as spread
+        from ..benchmarks.studies import interval_text
         from ..search.studies.transfer import METHODS, parse_sources, transfer_study
 
         with progress_bar("transfer") as progress:
@@ -91,7 +91,8 @@ def transfer(
             emit({"summary": found.summary, "rows": rows, "made": found.about})
             return
         shown = [
-            [row["method"], str(row["labels"]), spread(row["kendall_tau"])] for row in found.summary
+            [row["method"], str(row["labels"]), interval_text(row["kendall_tau"])]
+            for row in found.summary
         ]
         typer.echo(f"{', '.join(found.about['sources'])} to {found.about['target']}")
         print_table(["method", "labels", "Kendall tau"], shown)

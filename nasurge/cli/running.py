@@ -271,8 +271,10 @@ def report(
     with reported_errors():
         from ..api import REPORTS
         from ..benchmarks.studies import read_about
+        from ..registry import study_class
 
-        path = REPORTS[read_about(folder)["kind"]](folder)
+        kind = read_about(folder).get("kind", "without a kind")
+        path = REPORTS[kind](folder) if kind in REPORTS else study_class(kind).report(folder)
         if as_json:
             emit({"report": str(path)})
         else:

@@ -15,8 +15,8 @@ from .fronts import search_fronts as search_fronts
 from .fronts_page import front_report as front_report
 from .fronts_page import front_rows as front_rows
 from .fronts_page import references as references
-from .latency import MEAN as MEAN
-from .latency import latency_study as latency_study
+from .latency import LatencyStudy as LatencyStudy
+from .options import LatencyOptions as LatencyOptions
 from .table import Contender as Contender
 from .table import SearchStudy as SearchStudy
 from .table import search_tables as search_tables

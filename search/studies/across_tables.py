@@ -12,7 +12,7 @@ import numpy as np
 
 from ...benchmarks.intervals import Interval, bootstrap_interval, interval
 from ...benchmarks.objectives import Problem
-from ...benchmarks.studies import Progress, Row, Study, fingerprint, versions, write_rows
+from ...benchmarks.studies import Journal, Progress, Row, fingerprint, versions, write_rows
 from ...data.spaces import Codes, Space
 from ...data.tables import read_task_labels
 from ...errors import ParameterError, UnknownNameError
@@ -228,7 +228,7 @@ def meta_tables(
         "versions": versions(),
     }
     folder = out or Path("runs") / f"meta-{fingerprint(about)}"
-    journal = Study(folder, about, grows=("searchers", "trials"))
+    journal = Journal(folder, about, grows=("searchers", "trials"))
     settings = Settings(budget, batch, seed)
     units: dict[str, tuple[Any, ...]] = {}
     for p in problems:

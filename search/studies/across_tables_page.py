@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...benchmarks.studies import Section, count, read_summary, render, shown
+from ...benchmarks.studies import Page, Section, interval_text, number_of, read_summary, render
 from ...data.files import atomic_write
 from ..across_tables import map_picture
 from .table_page import curves_picture
@@ -50,11 +50,11 @@ def _line(address: str, entry: Mapping[str, Any], compared: Sequence[str]) -> li
     savings = [
         _percent(entry["saving"][cold]) if cold in entry["saving"] else "" for cold in compared
     ]
-    values = [shown(entry[key]) if key in entry else "" for key in ("selected", "regret")]
+    values = [interval_text(entry[key]) if key in entry else "" for key in ("selected", "regret")]
     return [
         address,
         entry["method"],
-        (">" if missed else "") + shown(entry["queries"], digits=1),
+        (">" if missed else "") + interval_text(entry["queries"], digits=1),
         f"{entry['reached_share']:.0%}",
         *savings,
         *values,
@@ -117,16 +117,18 @@ def meta_report(folder: Path) -> Path:
     ]
     return render(
         folder / "report.html",
+        Page(
+            lead=f"One task left out after the other, {number_of(about['trials'], 'trial')} of "
+            f"{number_of(about['budget'], 'evaluation')} each.",
+            sections=sections,
+            made={
+                "searched": about["searched"],
+                "learnt from": about["sources"],
+                "batch": about["batch"],
+                "seed": about["seed"],
+                "versions": about["versions"],
+            },
+        ),
         title="Searches that know other tasks",
-        lead=f"One task left out after the other, {count(about['trials'], 'trial')} of "
-        f"{count(about['budget'], 'evaluation')} each.",
         command=found["command"],
-        sections=sections,
-        made={
-            "searched": about["searched"],
-            "learnt from": about["sources"],
-            "batch": about["batch"],
-            "seed": about["seed"],
-            "versions": about["versions"],
-        },
     )

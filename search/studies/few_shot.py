@@ -20,7 +20,7 @@ from ...benchmarks.few_shot import (
     meta_train,
 )
 from ...benchmarks.intervals import interval
-from ...benchmarks.studies import Progress, Row, Study, fingerprint, versions, write_rows
+from ...benchmarks.studies import Journal, Progress, Row, bound, fingerprint, versions, write_rows
 from ...benchmarks.supernet import uniform_codes
 from ...data.devices import one_thread
 from ...data.images import EpisodeSampler, ImageClasses, load_classes, split_classes
@@ -203,7 +203,9 @@ def few_shot_study(
         for method in methods
     }
     grows = ("methods", "shots", "trials")
-    rows = Study(folder, about, grows=grows).run(units, _trial, jobs=jobs, progress=progress)
+    rows = Journal(folder, about, grows=grows).run(
+        bound(units, _trial), jobs=jobs, progress=progress
+    )
     write_rows(folder, [{k: v for k, v in row.items() if k != "each"} for row in rows])
     return FewShotStudy(summarise(rows), rows, folder, {**about, "command": command})
 

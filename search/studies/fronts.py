@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...benchmarks.intervals import interval
 from ...benchmarks.quantities import ManyObjectives
-from ...benchmarks.studies import Progress, Row, Study, fingerprint, versions, write_rows
+from ...benchmarks.studies import Journal, Progress, Row, fingerprint, versions, write_rows
 from ...data.devices import one_thread
 from ...predictors.base import Predictor
 from ..base import Searcher
@@ -101,7 +101,7 @@ def search_fronts(
     }
     settings = Settings(budget, batch, seed, until(timeout), storage_of(storage, study), study)
     folder = out or Path("runs") / f"search-{fingerprint(about)}"
-    journal = Study(folder, about, grows=("searchers", "trials"))
+    journal = Journal(folder, about, grows=("searchers", "trials"))
     units = trial_units(problems, contenders, trials, settings)
     prepare = partial(_preload, tuple(contenders), problems[0])
     rows = run_units(

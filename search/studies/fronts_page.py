@@ -10,16 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...benchmarks.studies import (
+    Page,
     Section,
     band,
     colours,
-    count,
-    falling,
-    mean,
+    descending,
+    interval_text,
+    mean_text,
+    number_of,
     panels,
     read_summary,
     render,
-    shown,
     to_svg,
 )
 
@@ -38,7 +39,9 @@ COLUMNS = (
 
 def front_rows(summary: Sequence[Mapping[str, Any]]) -> tuple[list[list[str]], list[int]]:
     """Return the table of a study of fronts as text, and which rows lead their task."""
-    ordered = sorted(summary, key=lambda e: (e["table"], e["task"], falling(e["selected_share"])))
+    ordered = sorted(
+        summary, key=lambda e: (e["table"], e["task"], descending(e["selected_share"]))
+    )
     rows: list[list[str]] = []
     best: list[int] = []
     last = None
@@ -52,10 +55,10 @@ def front_rows(summary: Sequence[Mapping[str, Any]]) -> tuple[list[list[str]], l
             [
                 f"{entry['table']}/{entry['task']}",
                 _label(entry),
-                shown(entry["selected_share"]),
-                shown(entry["hypervolume_share"]),
-                mean(entry["hypervolume"]),
-                mean(entry["front_size"], digits=1),
+                interval_text(entry["selected_share"]),
+                interval_text(entry["hypervolume_share"]),
+                mean_text(entry["hypervolume"]),
+                mean_text(entry["front_size"], digits=1),
                 f"{found:.1f}/{entry['true_front_size']}",
                 str(entry["infeasible"]),
                 f"{entry['search_seconds']['mean']:.2f}",
@@ -215,7 +218,7 @@ def front_report(folder: Path) -> Path:
             [
                 f"{e['table']}/{e['task']}",
                 _label(e),
-                *(shown(m) for m in e["hypervolume_share_at"].values()),
+                *(interval_text(m) for m in e["hypervolume_share_at"].values()),
             ]
             for e in summary
         ]
@@ -231,20 +234,23 @@ def front_report(folder: Path) -> Path:
         )
     return render(
         folder / "report.html",
+        Page(
+            lead=f"Largest share of the true front's hypervolume after "
+            f"{number_of(about['budget'], 'evaluation')}: {won} "
+            f"({number_of(about['trials'], 'trial')}).",
+            sections=sections,
+            made={
+                "objectives": about["objectives"],
+                "reported": about["reported"],
+                "constraints": about["constraints"] or "none",
+                "table checksums": {k: v[:12] for k, v in about["tables"].items()},
+                "batch": about["batch"],
+                "seed": about["seed"],
+                "versions": about["versions"],
+            },
+        ),
         title="Searches for several objectives",
-        lead=f"Largest share of the true front's hypervolume after "
-        f"{count(about['budget'], 'evaluation')}: {won} ({count(about['trials'], 'trial')}).",
         command=found["command"],
-        sections=sections,
-        made={
-            "objectives": about["objectives"],
-            "reported": about["reported"],
-            "constraints": about["constraints"] or "none",
-            "table checksums": {k: v[:12] for k, v in about["tables"].items()},
-            "batch": about["batch"],
-            "seed": about["seed"],
-            "versions": about["versions"],
-        },
     )
 
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from ...benchmarks.intervals import interval
 from ...benchmarks.objectives import Problem
 from ...benchmarks.studies import (
+    Journal,
     Progress,
     Row,
-    Study,
     fingerprint,
     versions,
     write_rows,
@@ -171,7 +171,7 @@ def search_tables(
         for problem in problems:
             problem.training_seconds(problem.codes[:1])  # refused here if the table has none
     folder = out or Path("runs") / f"search-{fingerprint(about)}"
-    journal = Study(folder, about, grows=("searchers", "trials"))
+    journal = Journal(folder, about, grows=("searchers", "trials"))
     units = trial_units(problems, contenders, trials, settings)
     prepare = partial(_preload, tuple(contenders), problems[0].space)
     rows = run_units(

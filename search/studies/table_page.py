@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 
 from ...benchmarks.studies import (
+    Page,
     Section,
     band,
     colours,
-    count,
-    falling,
+    descending,
+    interval_text,
+    number_of,
     panels,
     read_summary,
     render,
-    shown,
     to_svg,
 )
 
@@ -35,7 +36,7 @@ COLUMNS = (
 
 def search_rows(summary: Sequence[Mapping[str, Any]]) -> tuple[list[list[str]], list[int]]:
     """Return the table of a search study as text, and which rows lead their task."""
-    ordered = sorted(summary, key=lambda e: (e["table"], e["task"], falling(e["selected"])))
+    ordered = sorted(summary, key=lambda e: (e["table"], e["task"], descending(e["selected"])))
     rows: list[list[str]] = []
     best: list[int] = []
     last = None
@@ -50,9 +51,9 @@ def search_rows(summary: Sequence[Mapping[str, Any]]) -> tuple[list[list[str]], 
             [
                 f"{entry['table']}/{entry['task']}",
                 entry["searcher"] + guide,
-                shown(entry["selected"]),
-                shown(entry["regret"]),
-                shown(entry["oracle"]),
+                interval_text(entry["selected"]),
+                interval_text(entry["regret"]),
+                interval_text(entry["oracle"]),
                 ("" if queries["reached"] == queries["n"] else ">") + f"{queries['mean']:.0f}",
                 f"{queries['reached']}/{queries['n']}",
                 f"{entry['search_seconds']['mean']:.2f}",
@@ -66,7 +67,7 @@ def simulated(summary: Sequence[Mapping[str, Any]], workers: int | None) -> list
     return [
         f"{entry['table']}/{entry['task']}: {entry['searcher']}"
         f"{' + ' + entry['predictor'] if entry['predictor'] else ''} takes "
-        f"{shown(entry['simulated_seconds'])} simulated seconds with {workers} workers"
+        f"{interval_text(entry['simulated_seconds'])} simulated seconds with {workers} workers"
         for entry in summary
         if "simulated_seconds" in entry
     ]
@@ -176,7 +177,7 @@ def search_report(folder: Path) -> Path:
             [
                 f"{e['table']}/{e['task']}",
                 e["searcher"] + (f" + {e['predictor']}" if e["predictor"] else ""),
-                *(shown(m) for m in e["regret_at"].values()),
+                *(interval_text(m) for m in e["regret_at"].values()),
             ]
             for e in found["summary"]
         ]
@@ -192,17 +193,19 @@ def search_report(folder: Path) -> Path:
         )
     return render(
         folder / "report.html",
+        Page(
+            lead=f"Best after {number_of(about['budget'], 'evaluation')}: {won} "
+            f"({number_of(about['trials'], 'trial')}).",
+            sections=sections,
+            made={
+                "searched": about["searched"],
+                "reported": about["reported"],
+                "table checksums": {k: v[:12] for k, v in about["tables"].items()},
+                "batch": about["batch"],
+                "seed": about["seed"],
+                "versions": about["versions"],
+            },
+        ),
         title="Searches compared",
-        lead=f"Best after {count(about['budget'], 'evaluation')}: {won} "
-        f"({count(about['trials'], 'trial')}).",
         command=found["command"],
-        sections=sections,
-        made={
-            "searched": about["searched"],
-            "reported": about["reported"],
-            "table checksums": {k: v[:12] for k, v in about["tables"].items()},
-            "batch": about["batch"],
-            "seed": about["seed"],
-            "versions": about["versions"],
-        },
     )

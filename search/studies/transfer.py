@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 from ...benchmarks.intervals import interval
 from ...benchmarks.metrics import kendall_tau
 from ...benchmarks.objectives import Problem, parse_problems
-from ...benchmarks.studies import Progress, Row, Study, fingerprint, split, versions, write_rows
+from ...benchmarks.studies import (
+    Journal,
+    Progress,
+    Row,
+    bound,
+    fingerprint,
+    split,
+    versions,
+    write_rows,
+)
 from ...data.devices import one_thread
 from ...data.spaces import Codes
 from ...data.tables import TaskLabels, read_task_labels
@@ -246,7 +255,7 @@ def transfer_study(
     }
     folder = out or Path("runs") / f"transfer-{fingerprint(about)}"
     drawn = any(source.whole is None for source in sources)
-    study = Study(folder, about, grows=("trials",))
+    study = Journal(folder, about, grows=("trials",))
     names = [f"trial={trial}" for trial in range(trials)]
     shared = None
     if not drawn and any(name not in study.done for name in names):
@@ -265,7 +274,7 @@ def transfer_study(
         )
         for trial, name in enumerate(names)
     }
-    rows = study.run(units, _trial, jobs=jobs, progress=progress)
+    rows = study.run(bound(units, _trial), jobs=jobs, progress=progress)
     write_rows(folder, rows)
     return TransferStudy(summarise(rows), rows, folder, {**about, "command": command})
 

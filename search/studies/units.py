@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...benchmarks.studies import Progress, Row, Study, in_parallel
+from ...benchmarks.studies import Journal, Progress, Row, bound, in_parallel
 from ...errors import StoppedError
 from ..base import Searcher
 from ..loop import Objective, Trace, run
@@ -92,7 +92,7 @@ def searched(
 
 
 def run_units(
-    journal: Study,
+    journal: Journal,
     units: Mapping[str, tuple[Any, ...]],
     work: Work,
     settings: Settings,
@@ -109,11 +109,11 @@ def run_units(
         If the time was up.
     """
     if settings.storage is None:
-        return journal.run(units, work, jobs=jobs, prepare=prepare, progress=progress)
+        return journal.run(bound(units, work), jobs=jobs, prepare=prepare, progress=progress)
     with opened(settings.storage):  # what is wrong with it shows here, and its tables are made once
         pass
     done: dict[str, list[Row]] = {}
-    for name, rows in in_parallel(units, work, jobs=jobs, prepare=prepare):
+    for name, rows in in_parallel(bound(units, work), jobs=jobs, prepare=prepare):
         if rows is not None:
             done[name] = rows
             if progress:

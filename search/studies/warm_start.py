@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...benchmarks.studies import Progress, Row, Study, versions
+from ...benchmarks.studies import Journal, Progress, Row, bound, versions
 from ...benchmarks.supernet import Supernet
 from ...benchmarks.training import (
     KINDS,
@@ -156,10 +156,10 @@ def run_warm_study(
     Raises
     ------
     NasurgeError
-        As ``load_task``, ``search_supernet`` and ``Study``.
+        As ``load_task``, ``search_supernet`` and ``Journal``.
     """
     about = {"kind": "warm-start", **asdict(study), "versions": versions()}
-    kept = Study(folder, about, grows=("seeds", "strengths"))
+    kept = Journal(folder, about, grows=("seeds", "strengths"))
     run = _Run(study, kept, jobs, progress)
     run.do("embed", ((task,) for task in study.tasks), _embed)
     run.do("cold", run.trials(), _cold)
@@ -179,7 +179,9 @@ def run_warm_study(
 class _Run:
     """A study at work: its units by kind, in order, and what is known after each."""
 
-    def __init__(self, study: WarmStudy, kept: Study, jobs: int, progress: Progress | None) -> None:
+    def __init__(
+        self, study: WarmStudy, kept: Journal, jobs: int, progress: Progress | None
+    ) -> None:
         self.study, self.kept, self.jobs, self.progress = study, kept, jobs, progress
         self.space = make_space(study.space)
         self._asked: dict[str, None] = {}
@@ -192,7 +194,7 @@ class _Run:
     def _finish(self, units: Mapping[str, tuple[Any, ...]], work: Any) -> None:
         """Do those of the units that are not done."""
         self._asked |= dict.fromkeys(units)
-        self.kept.run(units, work, jobs=self.jobs, progress=self.progress)
+        self.kept.run(bound(units, work), jobs=self.jobs, progress=self.progress)
 
     def trials(self) -> list[tuple[str, int]]:
         """Every task with every seed."""
