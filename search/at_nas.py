@@ -18,6 +18,7 @@ from ..data.episodes import Episodes, EpisodeSampler
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space
 from ..errors import ParameterError
+from ..predictors.names import old_class_name
 from .at_nas_population import Contest, Population, Values
 from .guided import Regressor, at_least_one
 
@@ -254,7 +255,7 @@ class ATNAS:
             "steps": self.steps,
             "rate": self.start_rate,
             "evolution": [self.population.size, self.offspring, self.episodes],
-            "predictor": type(self.population.predictor).__name__,
+            "predictor": old_class_name(type(self.population.predictor)),
         }
 
 

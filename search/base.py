@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space
 from ..errors import ArchitectureError, LabelError, NasurgeError, ParameterError
+from .names import searcher_name, with_names
 from .pools import Index as Index
 from .pools import Listed, Remaining, Unlisted, twins_in
 
@@ -388,7 +389,7 @@ class Searcher(ABC):
         """
         return {
             "version": STATE_VERSION,
-            "searcher": type(self).__name__,
+            "searcher": searcher_name(type(self)),
             "space": self.space.spec(),
             "n_objectives": self.n_objectives,
             "rng": _plain(self._rng.bit_generator.state),
@@ -408,12 +409,13 @@ class Searcher(ABC):
         """
         expected = {
             "version": STATE_VERSION,
-            "searcher": type(self).__name__,
+            "searcher": searcher_name(type(self)),
             "space": self.space.spec(),
             "n_objectives": self.n_objectives,
         }
-        for key, value in expected.items():
-            if state.get(key) != value:
+        known = with_names(state)
+        for key, value in with_names(expected).items():
+            if known.get(key) != value:
                 raise ParameterError(
                     f"this state has {key} {state.get(key)!r}, the searcher has {value!r}; load "
                     "it into a searcher made with the arguments of the saved one"

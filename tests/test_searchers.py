@@ -12,11 +12,16 @@ from test_search import OneHotRidge, Unlearnable, smooth
 
 from nasurge.data.spaces import make_space
 from nasurge.errors import ParameterError
-from nasurge.registry import SEARCHERS, make_searcher
+from nasurge.registry import make_searcher
+from nasurge.search.contextual import CATCH
 from nasurge.search.diffusion import Diffusion
 from nasurge.search.distributions import DDPNAS, BaLeNAS, DrNAS, Reinforce
 from nasurge.search.local import LocalSearch, SimulatedAnnealing
 from nasurge.search.loop import run
+from nasurge.search.meta_bayes import MetaBayes
+from nasurge.search.meta_evolution import MetaEvolution
+from nasurge.search.meta_study import WARM
+from nasurge.search.names import SEARCHERS, searcher_name
 from nasurge.search.optuna_samplers import OptunaGP, OptunaTPE
 from nasurge.search.random import RandomSearch
 from nasurge.search.ranking import NPENAS, BRPNASLoop, WeakNASLoop
@@ -73,6 +78,26 @@ def nb201():
 @pytest.mark.parametrize("name", SEARCHERS)
 def test_contract(name, space, check):
     check(quick(name), make_space(space))
+
+
+@pytest.mark.parametrize("name", [*SEARCHERS, "guided evolution"])
+def test_a_state_holds_a_name_and_one_with_the_class_name_of_old_goes_on(name, nb201):
+    if name in SEARCHERS:
+        first, again = (quick(name)(nb201, seed=0) for _ in range(2))
+    else:
+        first, again = (
+            make_searcher("evolution", nb201, predictor=OneHotRidge(), seed=0) for _ in range(2)
+        )
+    codes = first.ask(4)
+    first.tell(codes, smooth(codes))
+    state = first.state_dict()
+    assert state["searcher"] == name.replace(" ", "-")
+    again.load_state_dict({**state, "searcher": type(first).__name__})
+    assert np.array_equal(again.ask(2), first.ask(2))
+
+
+def test_the_searchers_of_earlier_tasks_have_names_too():
+    assert {searcher_name(cls) for cls in (MetaBayes, MetaEvolution, CATCH)} == set(WARM)
 
 
 @pytest.mark.parametrize("space", ["transnas-micro", "transnas-macro"])
