@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import ParameterError, UnknownNameError
+from .predictors.saving.names import PREDICTORS, class_path
+from .search.searchers.names import GUIDED, SEARCHERS
 
 if TYPE_CHECKING:
     from .benchmarks.studies import Study
@@ -17,87 +19,11 @@ if TYPE_CHECKING:
     from .predictors.base import Predictor
     from .search.base import Searcher
 
-PREDICTORS = {
-    "auto": "nasurge.predictors.ensembles.automatic:Auto",
-    "auto-zero-cost": "nasurge.predictors.ensembles.automatic:AutoZeroCost",
-    "xgb": "nasurge.predictors.classical.trees:XGBoost",
-    "rf": "nasurge.predictors.classical.trees:RandomForest",
-    "et": "nasurge.predictors.classical.trees:ExtraTrees",
-    "lightgbm": "nasurge.predictors.classical.boosting:LightGBM",
-    "ngboost": "nasurge.predictors.classical.boosting:NGBoost",
-    "ridge": "nasurge.predictors.classical.linear:BayesianRidge",
-    "gp": "nasurge.predictors.processes.kernels:GaussianProcess",
-    "gp-rbf": "nasurge.predictors.processes.kernels:RBFGaussianProcess",
-    "gp-ard": "nasurge.predictors.processes.kernels:ARDGaussianProcess",
-    "gp-soft": "nasurge.predictors.processes.soft_kernels:SoftGaussianProcess",
-    "gp-wl": "nasurge.predictors.processes.weisfeiler_lehman:WLGaussianProcess",
-    "gpnas-ensemble": "nasurge.predictors.ensembles.combined:GPNASEnsemble",
-    "stacking": "nasurge.predictors.ensembles.combined:Stacking",
-    "bananas": "nasurge.predictors.ensembles.combined:BANANAS",
-    "low-fidelity": "nasurge.predictors.ensembles.low_fidelity:LowFidelity",
-    "transfer": "nasurge.predictors.transfer.pooled:Transfer",
-    "transfer-graph": "nasurge.predictors.transfer.shared_graph:TransferGraph",
-    "mlp": "nasurge.predictors.neural.perceptrons:MLPEnsemble",
-    "gin": "nasurge.predictors.graph.predictors:GIN",
-    "gcn": "nasurge.predictors.graph.predictors:GCN",
-    "gat": "nasurge.predictors.graph.predictors:GAT",
-    "gated-gcn": "nasurge.predictors.graph.predictors:GatedGCN",
-    "gates": "nasurge.predictors.graph.predictors:GATES",
-    "flan": "nasurge.predictors.graph.predictors:FLAN",
-    "transformer": "nasurge.predictors.graph.predictors:GraphTransformer",
-    "synflow": "nasurge.predictors.zero_cost:SynFlow",
-    "nwot": "nasurge.predictors.zero_cost:NWOT",
-    "jacov": "nasurge.predictors.zero_cost:JaCov",
-    "snip": "nasurge.predictors.zero_cost:SNIP",
-    "grasp": "nasurge.predictors.zero_cost:GraSP",
-    "fisher": "nasurge.predictors.zero_cost:Fisher",
-    "grad-norm": "nasurge.predictors.zero_cost:GradNorm",
-    "l2-norm": "nasurge.predictors.zero_cost:L2Norm",
-    "plain": "nasurge.predictors.zero_cost:Plain",
-    "zen": "nasurge.predictors.zero_cost:Zen",
-    "epe-nas": "nasurge.predictors.zero_cost:EPENAS",
-    "params": "nasurge.predictors.zero_cost:Parameters",
-    "flops": "nasurge.predictors.zero_cost:FLOPs",
-    "fourier": "nasurge.predictors.zero_cost:Fourier",
-    "genas": "nasurge.predictors.zero_cost:GeNAS",
-    "gennas": "nasurge.predictors.zero_cost:GenNAS",
-    "brp-nas": "nasurge.predictors.pairwise:BRPNAS",
-    "smem-nas": "nasurge.predictors.pairwise:SMEMNAS",
-    "arch2vec": "nasurge.predictors.semi_supervised.learners:Arch2Vec",
-    "seminas": "nasurge.predictors.semi_supervised.learners:SemiNAS",
-    "graph-ensemble": "nasurge.predictors.semi_supervised.graph_ensemble:GraphEnsemble",
-    "assessor": "nasurge.predictors.semi_supervised.learners:Assessor",
-    "weaknas": "nasurge.predictors.ensembles.weak:WeakNAS",
-}
 DEFAULT_PREDICTOR = "auto"
-SEARCHERS = {
-    "random": "nasurge.search.searchers.uniform:RandomSearch",
-    "evolution": "nasurge.search.searchers.evolution:RegularisedEvolution",
-    "local": "nasurge.search.searchers.local:LocalSearch",
-    "annealing": "nasurge.search.searchers.local:SimulatedAnnealing",
-    "reinforce": "nasurge.search.searchers.distributions:Reinforce",
-    "ddpnas": "nasurge.search.searchers.distributions:DDPNAS",
-    "drnas": "nasurge.search.searchers.distributions:DrNAS",
-    "balenas": "nasurge.search.searchers.distributions:BaLeNAS",
-    "npenas": "nasurge.search.searchers.ranking:NPENAS",
-    "brp-nas": "nasurge.search.searchers.ranking:BRPNASLoop",
-    "weaknas": "nasurge.search.searchers.ranking:WeakNASLoop",
-    "diffusion": "nasurge.search.searchers.diffusion:Diffusion",
-    "optuna-tpe": "nasurge.search.searchers.optuna_samplers:OptunaTPE",
-    "optuna-gp": "nasurge.search.searchers.optuna_samplers:OptunaGP",
-    "prednas": "nasurge.search.searchers.prednas:PredNAS",
-    "bo": "nasurge.search.searchers.bayes:BayesianOptimisation",
-    "bananas": "nasurge.search.searchers.bayes:BANANASSearch",
-    "nsga2": "nasurge.search.searchers.nsga2:NSGA2",
-    "smem-nas": "nasurge.search.searchers.assisted:SMEMNAS",
-    "nat": "nasurge.search.searchers.assisted:NAT",
-}
 STUDIES = {
     "latency": "nasurge.search.studies.latency:LatencyStudy",
 }
 """Kinds of studies, as ``study.json`` names them."""
-# What a searcher's name means when a predictor is given with it.
-GUIDED = {"evolution": "nasurge.search.searchers.evolution:GuidedEvolution"}
 
 
 @cache
@@ -250,23 +176,22 @@ def load_predictor(path: str | Path) -> Predictor:
     >>> bool((again.predict(table.codes) == gp.predict(table.codes)).all())
     True
     """
-    from .predictors.saving import read_predictor
+    from .predictors.saving.objects import read_predictor
 
     return read_predictor(Path(path), _saved_class)
 
 
-def _saved_class(where: str) -> type[Predictor]:
-    """Return the registered class at ``"module:Class"``; raise ``LookupError`` if there is none."""
-    for name, place in PREDICTORS.items():
-        if place == where:
-            return predictor_class(name)
-    package = where.partition(":")[0].partition(".")[0]
-    for name, entry in _plugins("nasurge.predictors").items():
-        if entry.module.partition(".")[0] == package and name not in PREDICTORS:
-            found = predictor_class(name)
-            if f"{found.__module__}:{found.__qualname__}" == where:
+def _saved_class(name: str) -> type[Predictor]:
+    """Class of a registered predictor by its name in files; ``LookupError`` without one."""
+    if name in PREDICTORS:
+        return predictor_class(name)
+    package = name.partition(":")[0].partition(".")[0]
+    for plugin, entry in _plugins("nasurge.predictors").items():
+        if entry.module.partition(".")[0] == package and plugin not in PREDICTORS:
+            found = predictor_class(plugin)
+            if class_path(found) == name:
                 return found
-    raise LookupError(where)
+    raise LookupError(name)
 
 
 def make_searcher(

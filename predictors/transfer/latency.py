@@ -11,8 +11,8 @@ from ...data.encoders import OneHot
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import CellSpace, Codes, Space
 from ...errors import LabelError, NotFittedError
-from ..anchors import candidates
 from ..labels import finite_labels
+from ..processes.anchoring import candidates
 
 Matrix = NDArray[np.float64]
 

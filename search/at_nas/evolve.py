@@ -17,6 +17,7 @@ from ...data.images import Episodes, EpisodeSampler
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Codes, Space
 from ...errors import ParameterError
+from ...predictors.saving.names import old_class_name
 from ..guided import Regressor, at_least_one
 from .population import Contest, Population, Values
 
@@ -253,7 +254,7 @@ class ATNAS:
             "steps": self.steps,
             "rate": self.start_rate,
             "evolution": [self.population.size, self.offspring, self.episodes],
-            "predictor": type(self.population.predictor).__name__,
+            "predictor": old_class_name(type(self.population.predictor)),
         }
 
 

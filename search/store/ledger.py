@@ -19,6 +19,7 @@ import numpy as np
 from ...data.spaces import Space
 from ...errors import ParameterError
 from ..base import Values
+from ..searchers.names import with_names
 from .workers import Worker
 
 if TYPE_CHECKING:
@@ -145,7 +146,10 @@ class Ledger:
         found = self._storage.get_study_user_attrs(number).get(ABOUT)
         if found is None:
             self._storage.set_study_user_attr(number, ABOUT, dict(about))
-        elif changed := [k for k in sorted({*found, *about}) if found.get(k) != about.get(k)]:
+            return number
+        # Studies held class names at first. Both sides: another's class may be called like ours.
+        found, about = with_names(found), with_names(about)
+        if changed := [k for k in sorted({*found, *about}) if found.get(k) != about.get(k)]:
             raise ParameterError(
                 f"study {self.name!r} holds another search (different: {', '.join(changed)}): give "
                 "another study name"

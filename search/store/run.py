@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import MissingExtraError, ParameterError, StorageError
+from ...predictors.saving.names import predictor_name
 from ..base import ExhaustedError, Searcher, Values
 from ..loop import Evaluator, Objective, Trace
+from ..searchers.names import searcher_name
 from .ledger import Asked, Ledger
 
 if TYPE_CHECKING:
@@ -139,8 +141,8 @@ def _kind(searcher: Searcher) -> dict[str, Any]:
     """Return what a searcher says of itself in a study."""
     predictor = getattr(searcher, "predictor", None)
     return {
-        "searcher": type(searcher).__name__,
-        "predictor": None if predictor is None else type(predictor).__name__,
+        "searcher": searcher_name(type(searcher)),
+        "predictor": None if predictor is None else predictor_name(type(predictor)),
     }
 
 

@@ -28,10 +28,10 @@ from ...data.devices import one_thread
 from ...data.spaces import Codes
 from ...data.tables import TaskLabels, read_task_labels
 from ...errors import LabelError, ParameterError, UnknownNameError
-from ...predictors.anchors import CANDIDATES, anchors
 from ...predictors.classical import XGBoost
 from ...predictors.ensembles import Auto
 from ...predictors.processes import GaussianProcess
+from ...predictors.processes.anchoring import CANDIDATES, anchors
 from ...predictors.transfer import Elsewhere, GraphPrior, TaskPrior, Transfer, TransferGraph
 from ..across_tables import on_same_data
 
@@ -47,7 +47,7 @@ METHODS = (
     "tasks-gp",
 )
 """``Transfer``; ``TransferGraph``; ``Auto`` on the new labels; all labels together, whatever their
-task. Labels are drawn at random, or those of ``nasurge.predictors.anchors``."""
+task. Labels are drawn at random, or those of ``nasurge.anchors``."""
 _ANCHORED = ("transfer-anchors", "scratch-anchors")
 _PRIORS: dict[str, type[TaskPrior] | type[GraphPrior]] = {
     "transfer": TaskPrior,

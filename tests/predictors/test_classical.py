@@ -173,7 +173,7 @@ def test_a_missing_extra_is_named(name: str, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_extras_and_skops_are_imported_when_they_are_used() -> None:
     code = (
-        "import sys, nasurge.predictors.classical.boosting, nasurge.predictors.saving;"
+        "import sys, nasurge.predictors.classical.boosting, nasurge.predictors.saving.objects;"
         "print([m for m in ('lightgbm', 'ngboost', 'skops', 'torch') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

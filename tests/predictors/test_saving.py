@@ -1,9 +1,13 @@
 """A predictor's file gives the same predictor back, or says what is wrong; updates are learnt."""
 
 import hashlib
+import importlib
+import io
 import json
 import subprocess
 import sys
+import types
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +20,11 @@ import nasurge
 from nasurge.data.spaces import ProductSpace
 from nasurge.data.tables import Table
 from nasurge.errors import DataFileError, DeviceError, ParameterError, StorageError
-from nasurge.predictors import saving
 from nasurge.predictors.classical import PipelinePredictor
 from nasurge.predictors.processes import GaussianProcess
+from nasurge.predictors.saving import archives
+from nasurge.predictors.saving import objects as saving
+from nasurge.predictors.saving.names import NAMES, OLD_NAMES, PLACES, class_path
 from nasurge.registry import load_predictor, make_predictor
 
 
@@ -70,6 +76,109 @@ def test_a_file_holds_no_pickle(analog: Table, labelled, tmp_path: Path) -> None
         data = path.read_bytes()
         for mark in (b"\x80\x04\x95", b"\x80\x05\x95", b".pkl", b"copyreg", b"_reconstruct"):
             assert mark not in data, (name, mark)
+
+
+# Between them they hold every kind of value: our encoders, transforms, kernels, layers, classes.
+QUICK = {
+    **{name: {} for name in ("gp", "gp-ard", "gp-wl", "ridge", "gp-soft", "gpnas-ensemble")},
+    **{name: {"n_estimators": 5} for name in ("xgb", "rf", "et", "lightgbm", "ngboost")},
+    "auto": {"members": ("joint", "trees")},
+    "weaknas": {"base": "gp"},
+    **{name: {"steps": 3} for name in ("mlp", "gin", "gat", "gates", "flan", "transformer")},
+    "brp-nas": {"steps": 3, "width": 8},
+    "arch2vec": {"pretraining_steps": 3, "width": 8, "latent": 4},
+}
+
+
+def descriptions(path: Path) -> str:
+    """All that a file says but for its numbers, archives of scikit-learn's estimators included."""
+    data = path.read_bytes()
+    header = data[8 : 8 + int.from_bytes(data[:8], "little")].decode()
+    return header + "".join(
+        zipfile.ZipFile(io.BytesIO(archive)).read("schema.json").decode()
+        for archive in (array.tobytes() for array in load(data).values())
+        if archive.startswith(b"PK")
+    )
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_file_names_no_module_and_one_of_the_first_format_opens(
+    name: str, analog: Table, labelled, tmp_path: Path
+) -> None:
+    codes, y = labelled
+    made = make_predictor(name, analog.space, seed=0, **QUICK[name]).fit(codes[:30], y[:30])
+    made.save(tmp_path / "new")
+    made.save(tmp_path / "old")
+    rewritten(tmp_path / "old", as_first_format)
+    assert "nasurge." not in descriptions(tmp_path / "new")
+    assert "nasurge.predictors." in descriptions(tmp_path / "old")
+    for file in ("new", "old"):
+        assert np.array_equal(load_predictor(tmp_path / file).predict(codes), made.predict(codes))
+
+
+def test_a_file_opens_after_its_classes_have_moved(analog, labelled, tmp_path, monkeypatch) -> None:
+    made = {}
+    for name in ("gp", "gp-ard", "gp-wl"):
+        made[name] = make_predictor(name, analog.space).fit(*labelled)
+        made[name].save(tmp_path / f"{name} 2")
+        made[name].save(tmp_path / f"{name} 1")
+        rewritten(tmp_path / f"{name} 1", as_first_format)
+    moved = types.ModuleType("nasurge.elsewhere")
+    monkeypatch.setitem(sys.modules, "nasurge.elsewhere", moved)
+    for name in ("BlockLinear", "few_steps", "OneHot", "NormalScores"):
+        module, _, attribute = PLACES[f"nasurge:{name}"].partition(":")
+        found = getattr(importlib.import_module(module), attribute)
+        monkeypatch.delattr(f"{module}.{attribute}")
+        monkeypatch.setattr(found, "__module__", "nasurge.elsewhere")
+        setattr(moved, attribute, found)
+        place = f"nasurge.elsewhere:{attribute}"
+        monkeypatch.setitem(PLACES, f"nasurge:{name}", place)
+        monkeypatch.setitem(NAMES, place, f"nasurge:{name}")
+    for name, predictor in made.items():
+        for number in (1, 2):
+            again = load_predictor(tmp_path / f"{name} {number}")
+            assert np.array_equal(again.predict(analog.codes), predictor.predict(analog.codes))
+            again.save(tmp_path / "again")
+            load_predictor(tmp_path / "again")
+
+
+def as_first_format(about, arrays) -> None:
+    """Name modules, as files did at first."""
+    old = {name: place for place, name in OLD_NAMES.items()}
+
+    def renamed(node):
+        if isinstance(node, list):
+            return [renamed(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        kept = {key: renamed(value) for key, value in node.items()}
+        return kept | {"class": old.get(node["class"], node["class"])} if "class" in node else kept
+
+    about |= {"format": 1, "predictor": renamed(about["predictor"])}
+    for name, array in arrays.items():
+        if (data := array.tobytes()).startswith(b"PK"):
+            data = archives._renamed(data, lambda place: old.get(place, place))
+            arrays[name] = np.frombuffer(data, np.uint8)
+            if len(data) != array.size:
+                resized(about["predictor"], name, len(data))
+
+
+def resized(node, name: str, size: int) -> None:
+    """Set the shape of an array in a description."""
+    for part in node.values() if isinstance(node, dict) else node:
+        if isinstance(part, dict | list):
+            resized(part, name, size)
+    if isinstance(node, dict) and node.get("name") == name:
+        node["shape"] = [size]
+
+
+def test_every_name_is_of_one_class_and_every_old_name_has_a_class() -> None:
+    assert len(NAMES) == len(PLACES)
+    for place in PLACES.values():
+        module, _, attribute = place.partition(":")
+        found = getattr(importlib.import_module(module), attribute)
+        assert class_path(found) == place, "the table names where a class is defined"
+    assert set(OLD_NAMES.values()) <= set(PLACES)
 
 
 def test_a_space_of_ones_own_and_a_generator_as_seed_come_back(tmp_path: Path) -> None:
@@ -135,16 +244,21 @@ def put(*path, value):
 
 
 OS = {"kind": "object", "class": "os:system", "state": {}}
+UNKNOWN = {**OS, "class": "nasurge:Nothing"}
+OURS = {**OS, "class": "nasurge.predictors.saving.objects:_Reader"}
 LAYER = {"kind": "module", "class": "torch.nn.modules.linear:os.system", "state": {}}
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (put("format", value=2), "format 2, this version reads 1"),
+        (put("format", value=3), "format 3, this version reads 1 and 2"),
         (put("predictor", "class", value="os:system"), "os:system, which is not among"),
         (put("predictor", "class", value="nasurge.predictors.base:Predictor"), "not among"),
+        (put("predictor", "class", value="nasurge:OneHot"), "nasurge:OneHot, which is not among"),
         (put("predictor", "state", "pipeline_", value=OS), "os:system.*not on the list"),
+        (put("predictor", "state", "pipeline_", value=UNKNOWN), "nasurge:Nothing.*not on the list"),
+        (put("predictor", "state", "pipeline_", value=OURS), "objects:_Reader.*not on the list"),
         (put("predictor", "state", "pipeline_", value=LAYER), "cannot be read here"),
         (put("predictor", "state", "pipeline_", value={"kind": "pickle"}), "cannot be read here"),
         (put("predictor", "parameters", "colour", value="red"), "colour"),

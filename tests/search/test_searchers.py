@@ -11,7 +11,8 @@ from searching import OneHotRidge, Unlearnable, smem, smooth
 
 from nasurge.data.spaces import make_space
 from nasurge.errors import ParameterError
-from nasurge.registry import SEARCHERS, make_searcher
+from nasurge.registry import make_searcher
+from nasurge.search.across_tables import CATCH, MetaBayes, MetaEvolution
 from nasurge.search.loop import run
 from nasurge.search.searchers import (
     DDPNAS,
@@ -28,6 +29,8 @@ from nasurge.search.searchers import (
     SimulatedAnnealing,
     WeakNASLoop,
 )
+from nasurge.search.searchers.names import SEARCHERS, searcher_name
+from nasurge.search.studies import WARM
 from nasurge.testing.searcher import SEARCHER_CHECKS
 
 NAN = float("nan")
@@ -81,6 +84,26 @@ def nb201():
 @pytest.mark.parametrize("name", SEARCHERS)
 def test_contract(name, space, check):
     check(quick(name), make_space(space))
+
+
+@pytest.mark.parametrize("name", [*SEARCHERS, "guided evolution"])
+def test_a_state_holds_a_name_and_one_with_the_class_name_of_old_goes_on(name, nb201):
+    if name in SEARCHERS:
+        first, again = (quick(name)(nb201, seed=0) for _ in range(2))
+    else:
+        first, again = (
+            make_searcher("evolution", nb201, predictor=OneHotRidge(), seed=0) for _ in range(2)
+        )
+    codes = first.ask(4)
+    first.tell(codes, smooth(codes))
+    state = first.state_dict()
+    assert state["searcher"] == name.replace(" ", "-")
+    again.load_state_dict({**state, "searcher": type(first).__name__})
+    assert np.array_equal(again.ask(2), first.ask(2))
+
+
+def test_the_searchers_of_earlier_tasks_have_names_too():
+    assert {searcher_name(cls) for cls in (MetaBayes, MetaEvolution, CATCH)} == set(WARM)
 
 
 @pytest.mark.parametrize("space", ["transnas-micro", "transnas-macro"])

@@ -258,6 +258,24 @@ def test_another_search_is_refused(url: str) -> None:
         stored(storage)
 
 
+def test_a_study_that_holds_class_names_as_at_first_goes_on(url: str) -> None:
+    def guided():
+        return nasurge.make_searcher("evolution", SPACE, predictor="ridge", seed=0)
+
+    settings = {"storage": url, "study": "s", "batch": BATCH}
+    run_stored(guided(), value, budget=8, **settings)
+    storage = optuna.storages.RDBStorage(url)
+    study = optuna.load_study(study_name="s", storage=storage)
+    about = study.user_attrs["nasurge"]
+    assert (about["searcher"], about["predictor"]) == ("guided-evolution", "ridge")
+    old = {"searcher": "GuidedEvolution", "predictor": "BayesianRidge"}
+    study.set_user_attr("nasurge", {**about, **old})
+    storage.remove_session()
+    storage.engine.dispose()
+    again = run_stored(guided(), value, budget=16, **settings)
+    assert same(again, run(guided(), value, budget=16, batch=BATCH))
+
+
 def test_databases_that_cannot_be_used_say_why(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot be read or written"):
         stored(f"sqlite:///{tmp_path}/missing/runs.db")

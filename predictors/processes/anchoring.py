@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..data.seeds import Seed, as_generator
-from ..data.spaces import Codes, Space
-from ..errors import ParameterError
-from .processes import GroupedGP, Term, feature_groups
+from ...data.seeds import Seed, as_generator
+from ...data.spaces import Codes, Space
+from ...errors import ParameterError
+from .features import feature_groups
+from .grouped import GroupedGP, Term
 
 Matrix = NDArray[np.float64]
 

@@ -1,16 +1,15 @@
 """Fitted predictors as one file: JSON and arrays in a safetensors container, never a pickle.
 
 What a predictor learnt is written value by value; each kind of value is named in the JSON and is
-read back by the code for that kind. Classes are only those of the predictor's own package, of
-torch's layers and of a short list; scikit-learn's estimators go through ``skops``, which builds
-none that is not on its list or ours.
+read back by the code for that kind. Classes are only those with a name in ``names``, of a plug-in's
+own package, of torch's layers and of a short list; scikit-learn's estimators go through ``skops``,
+which builds none that is not on its list or ours.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib
-import io
 import json
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -20,14 +19,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.files import atomic_write
-from ..data.spaces import Space, make_space
-from ..errors import DataFileError, DeviceError, ParameterError, StorageError
-from .base import Predictor
+from ...data.files import atomic_write
+from ...data.spaces import Space, make_space
+from ...errors import DataFileError, DeviceError, ParameterError, StorageError
+from ..base import Predictor
+from .archives import read_archive, write_archive
+from .names import NAMES, OLD_NAMES, PLACES, class_path
 
-FORMAT = 1
+FORMAT = 2
+_READABLE = (1, FORMAT)
 _KEY = "nasurge-predictor"
-_OWN = ("nasurge.predictors", "nasurge.data")
 _LAYERS = ("torch.nn.modules", "torch_geometric.nn")
 # Containers of scikit-learn that may hold encoders of ours, which know a space.
 _COMPOSITES = (
@@ -35,37 +36,9 @@ _COMPOSITES = (
     "sklearn.pipeline:Pipeline",
     "sklearn.ensemble._stacking:StackingRegressor",
 )
-# What skops does not trust by itself; none of these runs anything when it is built.
-_TRUSTED = frozenset(
-    {
-        "collections.OrderedDict",
-        "lightgbm.basic.Booster",
-        "lightgbm.sklearn.LGBMRegressor",
-        "nasurge.predictors.processes.kernels.few_steps",
-        "nasurge.predictors.processes.weisfeiler_lehman.BlockLinear",
-        "ngboost.api.NGBRegressor",
-        "ngboost.distns.normal.Normal",
-        "ngboost.scores.LogScore",
-        "sklearn.gaussian_process.kernels.ConstantKernel",
-        "sklearn.gaussian_process.kernels.DotProduct",
-        "sklearn.gaussian_process.kernels.Matern",
-        "sklearn.gaussian_process.kernels.Product",
-        "sklearn.gaussian_process.kernels.RBF",
-        "sklearn.gaussian_process.kernels.RationalQuadratic",
-        "sklearn.gaussian_process.kernels.Sum",
-        "sklearn.gaussian_process.kernels.WhiteKernel",
-        "sklearn.model_selection._split.KFold",
-        "sklearn.tree._tree.Tree",
-    }
-)
 _BIT_GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 _MADE_WITH = ("nasurge", "numpy", "scikit-learn", "torch", "xgboost", "lightgbm", "ngboost")
 _PROBES = 16
-
-
-def class_path(cls: type[Any]) -> str:
-    """Return where a class is found: ``"module:Class"``."""
-    return f"{cls.__module__}:{cls.__qualname__}"
 
 
 def write_predictor(path: Path, predictor: Predictor) -> None:
@@ -100,7 +73,7 @@ def read_predictor(path: Path, find: Callable[[str], type[Predictor]]) -> Predic
     ----------
     path : Path
     find : callable
-        From ``"module:Class"`` to a predictor's class; raises ``LookupError`` if there is none.
+        From a name in files to a predictor's class; raises ``LookupError`` if there is none.
 
     Raises
     ------
@@ -113,12 +86,12 @@ def read_predictor(path: Path, find: Callable[[str], type[Predictor]]) -> Predic
         If it cannot be read.
     """
     about, arrays = _contents(path)
-    where = about["predictor"]["class"]
+    name = _current(about["predictor"]["class"])
     try:
-        cls = find(where)
+        cls = find(name)
     except LookupError:
         raise DataFileError(
-            f"{path} holds a predictor {where}, which is not among: nasurge predictors; install "
+            f"{path} holds a predictor {name}, which is not among: nasurge predictors; install "
             f"the package it comes from (it was saved with {_named(about['made_with'])})"
         ) from None
     try:
@@ -152,16 +125,17 @@ def _contents(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         length = int.from_bytes(data[:8], "little")
         about = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_KEY])
         found, digest = about["format"], about.pop("sha256")
-        arrays = load(data) if found == FORMAT else {}
+        arrays = load(data) if found in _READABLE else {}
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, LookupError, TypeError, AttributeError, SafetensorError) as error:
         raise DataFileError(
             f"{path} is truncated or not a predictor saved by NASurge ({error})"
         ) from error
-    if found != FORMAT:
+    if found not in _READABLE:
         raise DataFileError(
-            f"{path} has format {found!r}, this version reads {FORMAT}: fit and save it again"
+            f"{path} has format {found!r}, this version reads {' and '.join(map(str, _READABLE))}: "
+            "fit and save it again"
         )
     if _digest(about, arrays) != digest:
         raise DataFileError(f"{path} was changed or damaged: its checksum does not fit")
@@ -191,14 +165,26 @@ def _named(versions: Mapping[str, str]) -> str:
 
 
 def _packages(where: str) -> tuple[str, ...]:
-    """Return the packages whose classes a predictor's file may name: ours and its own."""
+    """Package of a plug-in, whose classes its files may name; of ours they name only aliases."""
     own = where.partition(":")[0].partition(".")[0]
-    return _OWN if own == "nasurge" else (*_OWN, own)
+    return () if own == "nasurge" else (own,)
 
 
 def _is_within(where: str, packages: tuple[str, ...]) -> bool:
     module = where.partition(":")[0]
     return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+def _name(cls: type[Any], packages: tuple[str, ...]) -> str | None:
+    """Name of a class in files; None of one that no file may hold."""
+    where = class_path(cls)
+    allowed = where in _COMPOSITES or _is_within(where, packages)
+    return NAMES.get(where, where if allowed else None)
+
+
+def _current(name: str) -> str:
+    """Name of a class in files of this format."""
+    return OLD_NAMES.get(name, name)
 
 
 class _Writer:
@@ -223,9 +209,10 @@ class _Writer:
         if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
             items = [self.write(item, f"{place}[{k}]") for k, item in enumerate(value)]
             return {"kind": type(value).__name__, "items": items}
-        if isinstance(value, tuple) and hasattr(value, "_fields"):
+        name = _name(type(value), self._packages)
+        if name and isinstance(value, tuple) and hasattr(value, "_fields"):
             items = [self.write(item, f"{place}[{k}]") for k, item in enumerate(value)]
-            return {"kind": "record", "class": class_path(type(value)), "items": items}
+            return {"kind": "record", "class": name, "items": items}
         if isinstance(value, dict):
             pairs = [
                 [self.write(key, place), self.write(item, f"{place}[{key!r}]")]
@@ -241,22 +228,21 @@ class _Writer:
         if isinstance(value, Space):
             return {"kind": "space", "spec": value.spec()}
         learner = isinstance(value, type) and issubclass(value, Predictor)
-        if learner and _is_within(class_path(value), self._packages):
-            return {"kind": "class", "class": class_path(value)}
-        return self._object(value, place)
+        if learner and (named := _name(value, self._packages)):
+            return {"kind": "class", "class": named}
+        return self._object(value, name, place)
 
-    def _object(self, value: Any, place: str) -> dict[str, Any]:
+    def _object(self, value: Any, name: str | None, place: str) -> dict[str, Any]:
         cls = type(value)
-        where = class_path(cls)
         if isinstance(value, Predictor):
-            if not _is_within(where, self._packages) or "<locals>" in where:
+            if name is None or "<locals>" in name:
                 raise ParameterError(
                     f"{place} is a {cls.__name__}, which cannot be found again by name: register "
                     "it as a plug-in (entry point nasurge.predictors)"
                 )
             return {
                 "kind": "predictor",
-                "class": where,
+                "class": name,
                 "parameters": self._fields(value.get_params(deep=False), place),
                 "state": self._fields(value._state(), place),  # noqa: SLF001 -- our base class
             }
@@ -264,8 +250,8 @@ class _Writer:
             return self._xgboost(value, place)
         if _is_torch(cls):
             return self._torch(value, place)
-        if _is_within(where, self._packages) or where in _COMPOSITES:
-            return {"kind": "object", "class": where, "state": self._fields(vars(value), place)}
+        if name is not None:
+            return {"kind": "object", "class": name, "state": self._fields(vars(value), place)}
         return self._foreign(value, place)
 
     def _fields(self, fields: Mapping[str, Any], place: str) -> dict[str, Any]:
@@ -290,29 +276,24 @@ class _Writer:
     def _torch(self, value: Any, place: str) -> dict[str, Any]:
         import torch
 
-        where = class_path(type(value))
         if isinstance(value, torch.Tensor):
             array = self.array(value.detach().cpu().numpy())
             learnt = isinstance(value, torch.nn.Parameter)
             return {**array, "kind": "parameter" if learnt else "tensor"}
-        if not isinstance(value, torch.nn.Module):
-            raise ParameterError(f"{place} is a {where}, which cannot be saved")
-        if not _is_within(where, (*self._packages, *_LAYERS)):
-            raise ParameterError(f"{place} is a layer {where}, which cannot be saved")
+        name = _name(type(value), (*self._packages, *_LAYERS))
+        if name is None or not isinstance(value, torch.nn.Module):
+            raise ParameterError(f"{place} is a {class_path(type(value))}, which cannot be saved")
         fields = {
             name: item
             for name, item in vars(value).items()
             if name not in vars(torch.nn.Module()) or name == "training"
         }
         parts = {part: dict(vars(value)[part]) for part in _PARTS}
-        return {"kind": "module", "class": where, "state": self._fields(fields | parts, place)}
+        return {"kind": "module", "class": name, "state": self._fields(fields | parts, place)}
 
     def _foreign(self, value: Any, place: str) -> dict[str, Any]:
-        from skops.io import dumps, get_untrusted_types
-
         try:
-            data = dumps(value)
-            unknown = set(get_untrusted_types(data=data)) - _TRUSTED
+            data, unknown = write_archive(value)
         except Exception as error:
             raise ParameterError(
                 f"{place} is a {class_path(type(value))}, which cannot be saved: {error}"
@@ -351,13 +332,14 @@ class _Reader:
     def _fields(self, value: Mapping[str, Any]) -> dict[str, Any]:
         return {name: self.read(item) for name, item in value.items()}
 
-    def _class(self, where: str, packages: tuple[str, ...]) -> type[Any]:
-        if not _is_within(where, packages) and where not in _COMPOSITES:
-            raise DataFileError(f"it names {where}, which is not on the list")
-        module, _, name = where.partition(":")
-        found = getattr(importlib.import_module(module), name)
+    def _class(self, name: str, packages: tuple[str, ...]) -> type[Any]:
+        where = PLACES.get(_current(name), name)
+        if where not in NAMES and where not in _COMPOSITES and not _is_within(where, packages):
+            raise DataFileError(f"it names {name}, which is not on the list")
+        module, _, attribute = where.partition(":")
+        found = getattr(importlib.import_module(module), attribute)
         if not isinstance(found, type) or class_path(found) != where:
-            raise DataFileError(f"it names {where}, which is no class of that module")
+            raise DataFileError(f"it names {name}, which is no class of its module")
         return found
 
     def _read_array(self, value: dict[str, Any]) -> NDArray[Any]:
@@ -448,22 +430,14 @@ class _Reader:
         return module
 
     def _read_skops(self, value: dict[str, Any]) -> Any:
-        from skops.io import get_untrusted_types, load
-
-        data = self.read(value["data"]).tobytes()
-        unknown = set(get_untrusted_types(data=data))
-        if not unknown <= _TRUSTED:
-            raise DataFileError(
-                f"it names {', '.join(sorted(unknown - _TRUSTED))}: not on the list"
-            )
-        return load(io.BytesIO(data), trusted=sorted(unknown))
+        return read_archive(self.read(value["data"]).tobytes())
 
 
 def _on_device(state: dict[str, Any], predictor: Predictor) -> dict[str, Any]:
     """Return the state with its tensors and layers on a device of this machine."""
     import torch
 
-    from ..data.devices import resolve_device
+    from ...data.devices import resolve_device
 
     device = resolve_device(predictor.get_params(deep=False).get("device", "auto"))
     moved = {
