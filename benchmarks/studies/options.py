@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from .flags import Flag
 
@@ -32,3 +32,7 @@ class RunOptions:
     ] = None
     command: str = ""
     progress: Callable[[int, int, str], None] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Fields for another process: a progress bar stays in the one that shows it."""
+        return {**vars(self), "progress": None}
