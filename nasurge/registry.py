@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 DEFAULT_PREDICTOR = "auto"
 STUDIES = {
+    "few-shot": "nasurge.search.studies.few_shot:FewShotStudy",
     "latency": "nasurge.search.studies.latency:LatencyStudy",
+    "transfer": "nasurge.search.studies.transfer:TransferStudy",
+    "warm-start": "nasurge.search.studies.warm_start:WarmStartStudy",
 }
 """Kinds of studies, as ``study.json`` names them."""
 

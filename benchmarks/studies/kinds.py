@@ -89,6 +89,10 @@ class Study(ABC, Generic[Found]):
         """Called in each process before a unit: imports that all units share."""
         return None
 
+    def tidy(self, rows: Sequence[Row]) -> list[Row]:
+        """Rows as ``rows.parquet`` keeps them; the journal may hold more."""
+        return list(rows)
+
     def execute(self, journal: Journal) -> list[Row]:
         """Rows of all units; those that the journal has are not run again."""
         return journal.run(
@@ -113,7 +117,7 @@ class Study(ABC, Generic[Found]):
         about = {"kind": self.kind, **self.about()}
         folder = self.options.out or Path("runs") / f"{self.kind}-{fingerprint(about)}"
         rows = self.execute(Journal(folder, about, grows=self.grows))
-        write_rows(folder, rows)
+        write_rows(folder, self.tidy(rows))
         found: Any = self.findings(
             rows=rows,
             folder=folder,
