@@ -209,8 +209,9 @@ class LatencyStudy(Study[Findings]):
         about, means = found["about"], [e for e in found["summary"] if e["device"] == MEAN]
         means.sort(key=lambda e: descending(e["spearman"]))
         won = means[0]
+        devices = {entry["device"] for entry in found["summary"]} - {MEAN}
         lead = (
-            f"Best over all devices: {won['method']} with "
+            f"Best over {number_of(len(devices), 'left-out device')}: {won['method']} with "
             f"{number_of(won['measurements'], 'measurement')}, Spearman "
             f"{interval_text(won['spearman'])} ({number_of(about['trials'], 'trial')})."
         )
