@@ -360,7 +360,7 @@ def _asks(method: str, n: int) -> bool:
 def anchored_split(
     target: Problem, n: int, trial: int, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the rows of a task's anchors and all others: ``split_rows`` where labels are chosen."""
+    """Rows of a task's anchors and all others: ``split_rows`` where labels are chosen."""
     space = target.space
     with one_thread():
         chosen = anchors(space, n, among=target.codes, seed=np.random.default_rng([seed, trial]))
