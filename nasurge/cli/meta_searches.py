@@ -6,8 +6,9 @@ import dataclasses
 
 import typer
 
+from ..progress import progress_bar
 from ..search.at_nas.options import AdaptOptions, EvaluateOptions, MetaTrainOptions
-from .common import emit, print_table, progress_bar
+from .common import emit, print_table
 from .options import command_of
 
 

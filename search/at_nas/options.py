@@ -92,7 +92,7 @@ class EpisodeOptions:
     space: Annotated[str, Flag(help="Of the searched networks: a cell space, or mobile.")] = "nb201"
     width: Annotated[int, Flag(least=1, help="Channels of their first stage.")] = 16
     device: Annotated[str, Flag(help="cpu, cuda, cuda:INDEX or auto.")] = "cpu"
-    query: int = 15
+    query: Annotated[int, "Images a class that are classified."] = 15
 
     @property
     def task(self) -> FewShotTask:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypedDict
 import numpy as np
 
 from ...benchmarks.few_shot import RULES, STEPS, meta_train
-from ...benchmarks.intervals import interval
+from ...benchmarks.intervals import Interval, interval
 from ...benchmarks.studies import (
     Findings,
     Page,
@@ -23,7 +23,9 @@ from ...benchmarks.studies import (
     Unit,
     chosen,
     interval_text,
+    interval_words,
     number_of,
+    refuse_unused,
     versions,
 )
 from ...data.devices import one_thread, resolve_device
@@ -47,6 +49,22 @@ class FewShotRow(TypedDict):
     meta_steps: Annotated[int, "meta-steps in the time that all had"]
     train_seconds: Annotated[float, "wall-clock time of the meta-training"]
     diverged: Annotated[bool, "whether it ended early, with the weights before"]
+
+
+class FewShotEntry(TypedDict):
+    """One method with some images a class, over trials."""
+
+    method: Annotated[str, "what was meta-trained"]
+    way: Annotated[int, "classes of an episode"]
+    shot: Annotated[int, "images a class that are learnt from"]
+    episodes: Annotated[int, "episodes of every test"]
+    trials: Annotated[int, "meta-trainings"]
+    accuracy: Annotated[Interval, "in percent"]
+    interval_over: Annotated[str, "trials, or episodes where there is one trial"]
+    meta_steps: Annotated[Interval, "meta-steps in the time that all had, over trials"]
+    train_seconds: Annotated[Interval, "wall-clock time of a meta-training, over trials"]
+    diverged: Annotated[int, "trials whose meta-training ended early"]
+    architectures: Annotated[list[str], "what each trial of a search chose"]
 
 
 @dataclass(frozen=True)
@@ -129,8 +147,11 @@ class FewShotStudy(Study[Findings]):
 
     kind = "few-shot"
     title = "Few-shot learners after the same time of meta-training"
+    command = "meta few-shot"
+    options_type = FewShotOptions
     grows = ("methods", "shots", "trials")
     row = FewShotRow
+    entry = FewShotEntry
 
     options: FewShotOptions
 
@@ -151,13 +172,9 @@ class FewShotStudy(Study[Findings]):
                 "episodes, trials and shots must be at least 1 and seconds above 0, not "
                 f"{options.episodes}, {options.trials}, {self.shots} and {options.seconds}"
             )
-        network = options.space, options.width
-        usual = FewShotOptions.space, FewShotOptions.width
-        if network != usual and set(self.methods) <= set(RULES):
-            raise ParameterError(
-                f"--space and --width are of searched networks, and {', '.join(self.methods)} have "
-                "the hand-made one: leave them out, or compare a search too"
-            )
+        if set(self.methods) <= set(RULES):
+            reason = f"with {', '.join(self.methods)}, whose network is made by hand"
+            refuse_unused(options, ("space", "width"), reason)
         train, test = task.load(options.seed)
         self.test_classes = len(test.classes)
         for shot in self.shots:
@@ -233,10 +250,11 @@ class FewShotStudy(Study[Findings]):
     @classmethod
     def notes(cls, found: Parts) -> list[str]:
         """Line that says what the intervals are over."""
-        if found["summary"][0]["interval_over"] == "trials":
-            return ["intervals: 95 %, over trials"]
-        line = "intervals: 95 %, over the episodes of one meta-training; how much trainings differ"
-        return [f"{line} is seen with --trials 5"]
+        entry = found["summary"][0]
+        if entry["interval_over"] == "trials":
+            return [interval_words(entry["trials"])]
+        words = "Mean and 95 % interval over the episodes of one meta-training. How much trainings"
+        return [f"{words} differ is seen with --trials 5."]
 
     @classmethod
     def page(cls, found: Parts, folder: Path) -> Page:  # noqa: ARG003 -- shows no other files
@@ -254,7 +272,7 @@ class FewShotStudy(Study[Findings]):
             f"Best after {about['seconds']:g} seconds of meta-training, on classes never seen, by "
             f"{best}."
         )
-        table = Section.of("All numbers", cls.table_of(found), "; ".join(cls.notes(found)) + ".")
+        table = Section.of("All numbers", cls.table_of(found), " ".join(cls.notes(found)))
         architectures = [
             [entry["method"], str(entry["shot"]), text]
             for entry in found["summary"]
@@ -289,10 +307,10 @@ def _summary(rows: Sequence[Row]) -> list[Row]:
                 "shot": shot,
                 "episodes": trials[0]["episodes"],
                 "trials": len(trials),
-                "accuracy": interval(values),
+                "accuracy": interval(values, least=0, most=100),
                 "interval_over": "trials" if several else "episodes",
-                "meta_steps": interval([row["meta_steps"] for row in trials]),
-                "train_seconds": interval([row["train_seconds"] for row in trials]),
+                "meta_steps": interval([row["meta_steps"] for row in trials], least=0),
+                "train_seconds": interval([row["train_seconds"] for row in trials], least=0),
                 "diverged": sum(row["diverged"] for row in trials),
                 "architectures": [row["architecture"] for row in trials if row["architecture"]],
             }

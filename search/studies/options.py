@@ -105,12 +105,7 @@ class FewShotOptions(RunOptions, EpisodeOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class WarmStartOptions(RunOptions):
-    """Options of ``nasurge meta warm-start``.
-
-    Those that cannot be typed: the rates of weights and logits, the strengths of the warm starts
-    that are tried, the most classes and held-out images of a task, and how often an architecture is
-    trained alone.
-    """
+    """Options of ``nasurge meta warm-start``."""
 
     tasks: Annotated[
         tuple[str, ...],
@@ -127,18 +122,18 @@ class WarmStartOptions(RunOptions):
         "ddpnas"
     )
     epochs: Annotated[int, Flag(least=3, help="Of a cold search.")] = 20
-    learning_rate: float = 0.1
-    logit_rate: float = 0.01
+    learning_rate: Annotated[float, "Of the weights."] = 0.1
+    logit_rate: Annotated[float, "Of the logits of the architecture."] = 0.01
     gate: Annotated[int, Flag(least=1, help="Epochs after which a donor is tested, and taken.")] = 2
-    strengths: tuple[float, ...] = (0.5, 1.0)
+    strengths: Annotated[tuple[float, ...], "Of the warm starts that are tried."] = (0.5, 1.0)
     size: Annotated[int, Flag(least=4, help="Pixels of the images.")] = 12
-    classes: int = 20
+    classes: Annotated[int, "Most classes of a task."] = 20
     train: Annotated[int, Flag(least=20, help="Most training images.")] = 500
-    held_out: int = 200
+    held_out: Annotated[int, "Most held-out images."] = 200
     width: Annotated[
         int, Flag(least=1, help="Channels of supernets and of networks that are trained alone.")
     ] = 4
     train_epochs: Annotated[int, Flag(least=1, help="Of the trainings that tell the truth.")] = 8
-    trainings: int = 2
+    trainings: Annotated[int, "Stand-alone trainings of each architecture."] = 2
     shared: Annotated[int, Flag(least=3, help="Architectures trained on every task.")] = 10
     jobs: Jobs = 1

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from ...benchmarks.intervals import interval
+from ...benchmarks.intervals import Interval, interval
 from ...benchmarks.metrics import kendall_tau
 from ...benchmarks.objectives import Problem
 from ...benchmarks.studies import (
@@ -27,8 +27,10 @@ from ...benchmarks.studies import (
     chosen,
     descending,
     interval_text,
+    interval_words,
     number_of,
-    split,
+    refuse_unused,
+    split_rows,
     versions,
 )
 from ...data.devices import one_thread
@@ -70,6 +72,16 @@ class TransferRow(TypedDict):
     kendall_tau: Annotated[float, "correlation with measured values over all other architectures"]
 
 
+class TransferEntry(TypedDict):
+    """One method with some labels of the new task, over trials."""
+
+    source: Annotated[str, "names of the earlier tasks, joined by +"]
+    target: Annotated[str, "the new task"]
+    labels: Annotated[int, "labels of the new task"]
+    method: Annotated[str, "what ranks its architectures"]
+    kendall_tau: Annotated[Interval, "correlation with measured values, over trials"]
+
+
 @dataclass(frozen=True)
 class TransferUnit:
     """All methods with all numbers of labels in one trial."""
@@ -89,7 +101,7 @@ class TransferUnit:
         priors = study.shared_priors or study.fit_priors(earlier, seed * 2**20 + self.trial)
         rows: list[TransferRow] = []
         for n in study.labels:
-            drawn = split(target, n, self.trial, seed)
+            drawn = split_rows(target, n, self.trial, seed)
             anchored = drawn
             if n and set(study.methods) & set(_ANCHORED):
                 anchored = anchored_split(target, n, self.trial, seed)
@@ -175,8 +187,11 @@ class TransferStudy(Study[Findings]):
 
     kind = "transfer"
     title = "Labels of earlier tasks for a new one"
+    command = "meta transfer"
+    options_type = TransferOptions
     grows = ("trials",)
     row = TransferRow
+    entry = TransferEntry
 
     options: TransferOptions
 
@@ -199,10 +214,8 @@ class TransferStudy(Study[Findings]):
                 "labels are 0 or more, trials and labels of earlier tasks 1 or more; received "
                 f"{sizes}, {options.trials} and {options.source_labels}"
             )
-        if self._only_files and options.source_labels != TransferOptions.source_labels:
-            raise ParameterError(
-                "--source-labels is of tasks of tables, and files are used whole: leave it out"
-            )
+        if self._only_files:
+            refuse_unused(options, ("source_labels",), "with files, which are used whole")
         if sizes[-1] > len(target.rows) - _FEWEST_TESTED:
             raise LabelError(
                 f"{target.address} has {len(target.rows)} measured architectures: {sizes[-1]} "
@@ -294,7 +307,7 @@ class TransferStudy(Study[Findings]):
         """Line that names the tasks."""
         about = found["about"]
         tasks = f"{', '.join(about['sources'])} to {about['target']}"
-        return [f"{tasks}; intervals: 95 %, over {number_of(about['trials'], 'trial')}"]
+        return [f"{tasks}. {interval_words(about['trials'])}"]
 
     @classmethod
     def page(cls, found: Parts, folder: Path) -> Page:  # noqa: ARG003 -- shows no other files
@@ -311,8 +324,9 @@ class TransferStudy(Study[Findings]):
             f"{'; '.join(leaders)} ({number_of(about['trials'], 'trial')})."
         )
         text = (
-            "Kendall's tau over all architectures that were not labelled: mean and 95 % interval "
-            "over trials. Methods that end in -anchors label, and leave, other architectures."
+            "Kendall's tau over all architectures that were not labelled. "
+            f"{interval_words(about['trials'])} Methods that end in -anchors label other "
+            "architectures, and are tested on others."
         )
         return Page(lead, [Section.of("All numbers", cls.table_of(found), text)], about)
 
@@ -320,7 +334,7 @@ class TransferStudy(Study[Findings]):
 def anchored_split(
     target: Problem, n: int, trial: int, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows of a task's anchors, and all others: ``split`` where labels are chosen."""
+    """Rows of a task's anchors, and all others: ``split_rows`` where labels are chosen."""
     space = target.space
     with one_thread():
         codes = anchors(space, n, among=target.codes, seed=np.random.default_rng([seed, trial]))
@@ -348,7 +362,7 @@ def _summary(rows: Sequence[Row]) -> list[Row]:
             "target": target,
             "labels": n,
             "method": method,
-            "kendall_tau": interval(taus),
+            "kendall_tau": interval(taus, least=-1, most=1),
         }
         for (source, target, method, n), taus in cases.items()
     ]

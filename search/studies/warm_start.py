@@ -9,6 +9,7 @@ from typing import Annotated, Any, NamedTuple, TypedDict
 
 import numpy as np
 
+from ...benchmarks.intervals import Interval
 from ...benchmarks.studies import (
     Findings,
     Journal,
@@ -23,7 +24,8 @@ from ...benchmarks.studies import (
     descending,
     draw_task_map,
     fingerprint,
-    number_of,
+    interval_text,
+    interval_words,
     read_about,
     versions,
 )
@@ -60,6 +62,29 @@ class WarmStartRow(TypedDict):
     architecture: Annotated[str, "in the notation of its space"]
     accuracies: Annotated[list[float], "test accuracy of each training, in percent"]
     seconds: Annotated[float, "processor time of all trainings"]
+
+
+class WarmStartEntry(TypedDict):
+    """One method on one task, over seeds."""
+
+    task: Annotated[str, "task that was searched; mean stands for all of them"]
+    method: Annotated[str, "cold, or how the donors were chosen"]
+    seeds: Annotated[int, "searches of each kind on each task"]
+    tasks: Annotated[int, "tasks that a mean is over"]
+    beaten: Annotated[float | None, "least share of rivals that the gate asks for; 0 is no gate"]
+    strength: Annotated[float | None, "strength of the start, chosen on the other tasks"]
+    donors: Annotated[list[str], "task of the donor of each seed"]
+    tolerance: Annotated[float, "standard error of an accuracy, in percent"]
+    worst_saving: Annotated[float, "mean saving on the task where it is least"]
+    cost: Annotated[Interval, "processor seconds until as good, with all that is spent on donors"]
+    cost_epochs: Annotated[Interval, "epochs until then; one more than there are if never"]
+    accuracy: Annotated[Interval, "of the architecture then, in percent"]
+    offered_accuracy: Annotated[Interval, "of the donor's architecture"]
+    cold_accuracy: Annotated[Interval, "of what the cold search found in the end"]
+    saving: Annotated[Interval, "share of the whole cold search's cost"]
+    saving_to_first: Annotated[Interval, "share of its cost until it was first as good"]
+    accepted: Annotated[float, "share of the searches whose donor was taken"]
+    reached: Annotated[float, "share of the searches that became as good"]
 
 
 @dataclass(frozen=True)
@@ -99,7 +124,10 @@ class WarmStartStudy(Study[WarmStartFindings]):
     title = "Warm starts of searches across tasks"
     findings = WarmStartFindings
     grows = ("seeds", "strengths")
+    command = "meta warm-start"
+    options_type = WarmStartOptions
     row = WarmStartRow
+    entry = WarmStartEntry
 
     options: WarmStartOptions
 
@@ -109,9 +137,6 @@ class WarmStartStudy(Study[WarmStartFindings]):
             options = replace(options, tasks=default_tasks("offline" if options.tasks else "all"))
         self.options = options
         self._check()
-        if options.out is None:  # named without the kind, as always
-            place = Path("runs") / f"{self.kind}-{fingerprint(self.about())}"
-            self.options = replace(options, out=place)
 
     def _check(self) -> None:
         options = self.options
@@ -132,6 +157,10 @@ class WarmStartStudy(Study[WarmStartFindings]):
         """JSON description of the study."""
         settings = {name: getattr(self.options, name) for name in _SETTINGS}
         return {**settings, "versions": versions()}
+
+    def name_of(self, about: Mapping[str, Any]) -> str:
+        """Eight characters that name the folder, without the kind: as they have always been."""
+        return fingerprint({key: value for key, value in about.items() if key != "kind"})
 
     def units(self, folder: Path) -> Mapping[str, Unit]:  # noqa: ARG002 -- keeps no files yet
         """Units that need nothing of others: embeddings and cold searches."""
@@ -188,7 +217,7 @@ class WarmStartStudy(Study[WarmStartFindings]):
 
     @classmethod
     def table_of(cls, found: Parts) -> TextTable:
-        """Costs and savings per task and method, with half the width of their intervals."""
+        """Costs and savings per task and method."""
         measures = {
             "cost": 1,
             "accuracy": 1,
@@ -200,7 +229,7 @@ class WarmStartStudy(Study[WarmStartFindings]):
             [
                 entry["task"],
                 entry["method"],
-                *(_plus_minus(entry[key], digits) for key, digits in measures.items()),
+                *(interval_text(entry[key], digits=n) for key, n in measures.items()),
                 *(f"{entry[key]:.0%}" for key in ("accepted", "reached")),
             ]
             for entry in found["summary"]
@@ -211,9 +240,11 @@ class WarmStartStudy(Study[WarmStartFindings]):
     @classmethod
     def notes(cls, found: Parts) -> list[str]:
         """Line that says what the numbers are."""
-        seeds = number_of(found["summary"][0]["seeds"], "seed")
-        cost = "cost: until as good as what the cold search found in the end"
-        return [f"{cost}; ± is half a 95 % interval over {seeds}; means of all tasks come last"]
+        words = interval_words(found["summary"][0]["seeds"], "seed")
+        return [
+            f"Cost: until as good as what the cold search found in the end. {words}",
+            "Means of all tasks come last.",
+        ]
 
     @classmethod
     def page(cls, found: Parts, folder: Path) -> Page:  # noqa: ARG003 -- draws what it shows
@@ -223,23 +254,23 @@ class WarmStartStudy(Study[WarmStartFindings]):
             (e for name, e in means.items() if name not in ("cold", "random")),
             key=lambda e: descending(e["saving"]),
         )
-        texts = [f"{e['method']} {_plus_minus(e['saving'], 2)}" for e in ranked]
+        texts = [f"{e['method']} {interval_text(e['saving'], digits=2)}" for e in ranked]
         lead = (
             f"Share of a cold search's cost that is saved, mean of {means['cold']['tasks']} tasks: "
             f"{', '.join(texts)}; from a donor drawn at random "
-            f"{_plus_minus(means['random']['saving'], 2)}."
+            f"{interval_text(means['random']['saving'], digits=2)}."
         )
         about = found["about"]
-        table = Section.of("All numbers", cls.table_of(found), "; ".join(cls.notes(found)) + ".")
+        table = Section.of("All numbers", cls.table_of(found), " ".join(cls.notes(found)))
         text = "Bright is near. A distance is of use if near tasks rank architectures alike."
         return Page(lead, [table, Section("Map of the tasks", text, [_map_of(found)])], about)
 
     @classmethod
-    def report(cls, folder: Path) -> Path:
-        """Path of the report, written anew with the map of the tasks beside it."""
+    def write_report(cls, found: Parts, folder: Path) -> Path:
+        """Path of the report, after it and the map of the tasks were written."""
         with atomic_write(folder / _MAP) as file:
-            file.write(_map_of(cls.read(folder)).encode())
-        return super().report(folder)
+            file.write(_map_of(found).encode())
+        return super().write_report(found, folder)
 
     @classmethod
     def as_json(cls, found: Parts, folder: Path) -> dict[str, Any]:
@@ -356,13 +387,3 @@ def _map_of(found: Parts) -> str:
         for kind, value in task_map["agreement"].items()
     }
     return draw_task_map({**task_map, "agreement": agreement})
-
-
-def _plus_minus(measured: Mapping[str, Any], digits: int) -> str:
-    """Mean, and half the width of its interval."""
-    mean, low, high = measured["mean"], measured["low"], measured["high"]
-    if mean is None:
-        return "undefined"
-    if low is None:
-        return f"{mean:.{digits}f}"
-    return f"{mean:.{digits}f} ± {(high - low) / 2:.{digits}f}"

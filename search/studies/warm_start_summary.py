@@ -226,17 +226,22 @@ def summarise_savings(rows: WarmStartRows) -> list[Row]:
 def _measures(groups: Sequence[Sequence[Pair]]) -> dict[str, Any]:
     """Measured quantities of warm and cold searches, a mean for each group."""
 
-    def over(value: Callable[[SearchCost, SearchCost], float]) -> Interval:
-        return interval([float(np.mean([value(*pair) for pair in pairs])) for pairs in groups])
+    def over(
+        value: Callable[[SearchCost, SearchCost], float], least: float, most: float
+    ) -> Interval:
+        means = [float(np.mean([value(*pair) for pair in pairs])) for pairs in groups]
+        return interval(means, least=least, most=most)
 
     return {
-        "cost": over(lambda warm, _: warm.seconds),
-        "cost_epochs": over(lambda warm, _: warm.epochs),
-        "accuracy": over(lambda warm, _: warm.accuracy),
-        "offered_accuracy": over(lambda warm, _: warm.offered),
-        "cold_accuracy": over(lambda _, cold: cold.accuracy),
-        "saving": over(lambda warm, cold: 1 - warm.seconds / cold.seconds),
-        "saving_to_first": over(lambda warm, cold: 1 - warm.first_seconds / cold.first_seconds),
+        "cost": over(lambda warm, _: warm.seconds, 0, np.inf),
+        "cost_epochs": over(lambda warm, _: warm.epochs, 0, np.inf),
+        "accuracy": over(lambda warm, _: warm.accuracy, 0, 100),
+        "offered_accuracy": over(lambda warm, _: warm.offered, 0, 100),
+        "cold_accuracy": over(lambda _, cold: cold.accuracy, 0, 100),
+        "saving": over(lambda warm, cold: 1 - warm.seconds / cold.seconds, -np.inf, 1),
+        "saving_to_first": over(
+            lambda warm, cold: 1 - warm.first_seconds / cold.first_seconds, -np.inf, 1
+        ),
         "accepted": float(np.mean([a.accepted for pairs in groups for a, _ in pairs])),
         "reached": float(np.mean([a.reached for pairs in groups for a, _ in pairs])),
     }
