@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from .meta_searches import adapt, evaluate, train
-from .meta_studies import FewShotCommand, few_shot, latency, transfer, warm_start
+from .meta_studies import few_shot, latency, transfer, warm_start
 from .meta_tables import tables
 
 app = typer.Typer(
@@ -14,7 +14,7 @@ app = typer.Typer(
 
 app.command()(adapt)
 app.command()(evaluate)
-app.command(name="few-shot", cls=FewShotCommand)(few_shot)
+app.command(name="few-shot")(few_shot)
 app.command()(latency)
 app.command()(tables)
 app.command()(train)

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from typer.core import TyperCommand
-
-from ..errors import ParameterError
 from ..search.studies.options import (
     FewShotOptions,
     LatencyOptions,
     TransferOptions,
     WarmStartOptions,
 )
-from .common import reported_errors
 from .options import command_of, run_and_print
 
 
@@ -70,21 +64,9 @@ def _warm_start(options: WarmStartOptions, as_json: bool) -> None:
     run_and_print(WarmStartStudy(options), as_json=as_json)
 
 
-few_shot = command_of(FewShotOptions, _few_shot)
+few_shot = command_of(
+    FewShotOptions, _few_shot, moved={"--evaluate": "nasurge meta evaluate [FILE]"}
+)
 latency = command_of(LatencyOptions, _latency)
 transfer = command_of(TransferOptions, _transfer)
 warm_start = command_of(WarmStartOptions, _warm_start)
-
-
-class FewShotCommand(TyperCommand):
-    """The command ``few-shot``, which says where ``--evaluate`` has gone."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Arguments that are left, without the old option."""
-        with reported_errors():
-            if "--evaluate" in args:
-                raise ParameterError(
-                    "few-shot meta-trains what it tests and has no --evaluate: nasurge meta "
-                    "evaluate tests the search that comes with the package, or one in a file"
-                )
-        return super().parse_args(ctx, args)

@@ -37,12 +37,13 @@ def command_of(
     work : callable
         Called with the options and whether ``--json`` was typed; its docstring is the help.
     moved : mapping, optional
-        Options of earlier versions, such as ``--verify``, and what to type in their place.
+        Options of earlier versions, such as ``--evaluate``, or ``--verify N`` if it took a value,
+        and what to type in their place.
     """
     from ..benchmarks.studies.flags import described_fields
 
     fields = described_fields(options)
-    former = {f"moved_{number}": name for number, name in enumerate(moved or {})}
+    former = {f"moved_{number}": name.split() for number, name in enumerate(moved or {})}
 
     @functools.wraps(work)
     def command(**typed: Any) -> None:
@@ -50,14 +51,16 @@ def command_of(
         with reported_errors():
             for key, name in former.items():
                 if typed[key] is not None:
-                    raise ParameterError(f"{name} is now a command: {(moved or {})[name]}")
+                    place = (moved or {})[" ".join(name)]
+                    raise ParameterError(f"{name[0]} is now a command: {place}")
             values = {field.name: _value(field, typed[field.name]) for field in fields}
             work(options(**values, **_unseen(options)), as_json)
 
     kind = inspect.Parameter.KEYWORD_ONLY
     parameters = [_parameter(field) for field in fields]
     for key, name in former.items():
-        hidden = Annotated[str | None, typer.Option(name, hidden=True)]
+        typed_as: Any = bool | None if len(name) == 1 else str | None
+        hidden = Annotated[typed_as, typer.Option(name[0], hidden=True)]
         parameters.append(inspect.Parameter(key, kind, default=None, annotation=hidden))
     parameters.append(inspect.Parameter("as_json", kind, default=False, annotation=AsJson))
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
