@@ -1,13 +1,15 @@
-"""The space ``mobile`` as PyTorch networks: inverted residuals and projections."""
+"""Chains of layers as PyTorch networks: inverted residuals and projections."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from ..spaces import Mobile
+if TYPE_CHECKING:  # spaces ask for their networks, so that networks import no space
+    from ..spaces import Layer, Space
 
 HEAD = 2  # channels before the classifier, in multiples of the last stage's
 
@@ -72,8 +74,8 @@ LAYERS: dict[str, Callable[[Place], nn.Module]] = {
 """Maker of each operation, from its place in the chain."""
 
 
-def mobile_layers(
-    space: Mobile,
+def chain_layers(
+    chain: Sequence[Layer],
     make: Callable[[int, Place], nn.Module],
     *,
     classes: int,
@@ -81,7 +83,7 @@ def mobile_layers(
     width: int,
     affine: bool,
 ) -> list[nn.Module]:
-    """Return the layers of a network: stem, what ``make`` gives for each variable, head."""
+    """Layers of a network: stem, what ``make`` gives for each layer of the chain, head."""
     layers: list[nn.Module] = [
         nn.Sequential(
             nn.Conv2d(in_channels, width, 3, padding=1, bias=False),
@@ -90,7 +92,7 @@ def mobile_layers(
         )
     ]
     channels = width
-    for variable, layer in enumerate(space.layers):
+    for variable, layer in enumerate(chain):
         place = Place(channels, layer.widening * width, layer.stride, affine)
         layers.append(make(variable, place))
         channels = place.outputs
@@ -101,3 +103,41 @@ def mobile_layers(
         nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
         nn.Linear(last, classes),
     ]
+
+
+class ChainNetworks:
+    """Maker of the networks of a space whose variables choose the layers of a chain.
+
+    Parameters
+    ----------
+    space : Space
+        One with a ``chain``.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+
+    def __call__(
+        self,
+        code: ArrayLike,
+        *,
+        classes: int,
+        in_channels: int,
+        width: int,
+        cells: int,  # noqa: ARG002 -- a chain has none
+        affine: bool,
+        reduction: str,  # noqa: ARG002 -- its own layers reduce
+    ) -> nn.Sequential:
+        """Network of one architecture; for the arguments see ``build_network``."""
+        [row] = self.space.check([code])
+        names = [self.space.operations[value].name for value in row]
+        return nn.Sequential(
+            *chain_layers(
+                self.space.chain or (),
+                lambda variable, place: LAYERS[names[variable]](place),
+                classes=classes,
+                in_channels=in_channels,
+                width=width,
+                affine=affine,
+            )
+        )

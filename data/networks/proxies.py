@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .cells import count_flops, count_parameters
+from .names import PROXIES, SYNTHETIC
 from .synthetic import fourier, genas, gennas
-from .zero_cost_scores import PROXIES, SYNTHETIC
 
 _TINY = 1e-300
 _LEARN = {"genas": genas, "gennas": gennas}

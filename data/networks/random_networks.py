@@ -70,7 +70,7 @@ def _whole_space(space: Space) -> tuple[NDArray[np.int64], Features]:
     from scipy.special import ndtri
     from scipy.stats import rankdata
 
-    if not isinstance(space, CellSpace):
+    if space.cell is None:
         raise ParameterError(
             f"random networks are made of cells; space {space.name!r} has none, take other features"
         )

@@ -18,21 +18,9 @@ from ..files import home
 from ..images import Images
 from ..seeds import as_generator, torch_seed
 from ..spaces import Codes, Space
-from .computed import Groups, Values, computed
-
-# Proxies of one group are computed together: the first has a forward and backward pass in common.
-_GROUPS = (
-    ("epe_nas", "fisher", "grad_norm", "jacov", "l2_norm", "nwot", "plain", "snip"),
-    ("grasp",),
-    ("synflow",),
-    ("zen",),
-    ("params", "flops"),
-)
-_SYNTHETIC_GROUPS = (("fourier",), ("genas",), ("gennas",))
-PROXIES = tuple(sorted(name for group in _GROUPS for name in group))
-"""Names of the published proxies of an untrained network."""
-SYNTHETIC = ("fourier", "genas", "gennas")
-"""Names of the scores on synthetic tasks, see ``nasurge.data.networks.synthetic``."""
+from ..types import Values
+from .computed import Groups, computed
+from .names import PROXIES, PROXY_GROUPS, SYNTHETIC, SYNTHETIC_GROUPS
 
 _VERSION = 1  # of the values: raise it when a proxy is computed otherwise
 _REFERENCE = 200
@@ -323,7 +311,7 @@ class ZeroCost(_Encoder):
         names = check_names(self.names)
         ids = self.space.index(self.space.canonical(codes))
         found = np.empty((len(ids), len(names)))
-        for groups, parameters in ((_GROUPS, {}), (_SYNTHETIC_GROUPS, {"steps": self.steps})):
+        for groups, parameters in ((PROXY_GROUPS, {}), (SYNTHETIC_GROUPS, {"steps": self.steps})):
             columns = [k for k, name in enumerate(names) if any(name in g for g in groups)]
             if columns:
                 some = [names[k] for k in columns]

@@ -1,4 +1,4 @@
-"""CSV and Parquet files: a short description says what each column measures."""
+"""CSV (also .gz) and Parquet files: a short description says what each column measures."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from ...errors import (
     StorageError,
     UnknownNameError,
 )
-from ..spaces import SPACES, ProductSpace, Space, make_space
-from ..tables import Column, Table, Values, build_table, check_name
+from ..spaces import ProductSpace, Space, make_space, space_names
+from ..tables import Column, Table, build_table, check_name
+from ..types import Values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +40,8 @@ _TABLE_KINDS = {"name": (str,), "space": (str,), "select": (str,)}
 _ROLE_KINDS = {"search": (str,), "report": (str,)}
 _TOP_KEYS = ("architecture", "origin", "table", "task", "column")
 _DEFAULT_TASK = "default"
+# How Parquet files begin, and those that pandas unpacks: gzip, bzip2, zip, xz and zstandard.
+_BEGINNINGS = (b"PAR1", b"\x1f\x8b", b"BZh", b"PK\x03\x04", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
 _FIRST_ROW = 2  # rows are counted as a person sees them, below the header line
 
 
@@ -72,6 +75,16 @@ def _only(given: Any, known: Mapping[str, tuple[type, ...]], where: str) -> None
         if type(value) not in known[key]:
             kinds = " or ".join(_KIND_NAMES[kind] for kind in known[key])
             raise SchemaError(f"{where}: {key} is {value!r}, it must be {kinds}")
+
+
+def accepts(path: Path) -> bool:
+    """Whether a file begins as Parquet, as what pandas unpacks, or as text that is no JSON."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(4096)
+    text = b"\0" not in start and start.lstrip()[:1] not in (b"{", b"[")
+    return text or start.startswith(_BEGINNINGS)
 
 
 def parse_schema(text: str, *, where: str, name: str = "table") -> Schema:
@@ -218,7 +231,7 @@ def guess_schema(frame: pd.DataFrame, *, path: Path, name: str) -> Schema:
 
 def guess_space(strings: list[str]) -> str | None:
     """Return the name of the space that reads most of the strings, or None."""
-    for name in SPACES:
+    for name in space_names():
         if strings and _mostly(np.array([_reads(name, string) for string in strings])):
             return name
     return None

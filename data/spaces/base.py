@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,10 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...errors import ArchitectureError, ParameterError
 from ..seeds import Seed, as_generator
+from ..types import Codes as Codes
+from ..types import Index
+from .capabilities import CellShape, Layer, NetworkBuilder
 from .frame import Frame
-
-Codes = NDArray[np.int8]
-Index = NDArray[np.int64]
 
 _MOST_LISTED = 20_000_000
 
@@ -111,6 +111,21 @@ class Space(ABC):
     @abstractmethod
     def graphs(self, codes: ArrayLike) -> Graphs:
         """Return the directed graph of each architecture, operations as nodes."""
+
+    @property
+    def cell(self) -> CellShape | None:
+        """The cell whose edges the variables are; None for a space that is not of cells."""
+        return None
+
+    @property
+    def chain(self) -> tuple[Layer, ...] | None:
+        """The layers whose operations the variables choose; None for one that is no chain."""
+        return None
+
+    @property
+    def networks(self) -> NetworkBuilder | None:
+        """Maker of PyTorch networks of its architectures; None if there are none."""
+        return None
 
     @property
     def frame(self) -> Frame:
@@ -476,6 +491,10 @@ class Space(ABC):
         return self  # immutable: scikit-learn's clone and joblib may share it
 
     def __reduce__(self) -> tuple[Any, ...]:
-        from . import make_space
+        return (the_space, (type(self),))
 
-        return (make_space, (self.spec(),))
+
+@cache
+def the_space(cls: type[Space]) -> Space:
+    """The one space of a class in this process, so that its classes of twins are found once."""
+    return cls()

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .base import Codes, Graphs, Operation, PathSet, Space
+from ..types import Codes
+from .base import Graphs, Operation, PathSet, Space
+from .capabilities import CellShape, NetworkBuilder
 from .frame import Frame, node_places
 
 
@@ -81,6 +83,18 @@ class CellSpace(Space):
             for j, (c, _) in enumerate(edges):
                 flow[2 + i, 2 + j] = b == c
         return flow
+
+    @property
+    def cell(self) -> CellShape:
+        """The four nodes and six edges."""
+        return CellShape(self.n_nodes, self.edges)
+
+    @property
+    def networks(self) -> NetworkBuilder | None:
+        """Cells in the skeleton of NAS-Bench-201; None if an operation is unknown there."""
+        from ..networks.cells import CellNetworks, unknown_operations
+
+        return None if unknown_operations(self) else CellNetworks(self)
 
     @property
     def frame(self) -> Frame:

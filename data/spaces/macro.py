@@ -7,7 +7,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .base import Codes, Graphs, Operation, PathSet, Space
+from ..types import Codes
+from .base import Graphs, Operation, PathSet, Space
 from .frame import Frame, node_places
 
 

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .base import Codes, Graphs, Index, Operation, PathSet, Space
+from ..types import Codes, Index
+from .base import Graphs, Operation, PathSet, Space
+from .capabilities import Layer, NetworkBuilder
 from .frame import Frame, node_places
-
-
-class Layer(NamedTuple):
-    """The shape of one layer of the chain."""
-
-    widening: int
-    """Channels that it gives, in multiples of the first stage's."""
-    stride: int
-    """2 where it halves height and width."""
 
 
 class Mobile(Space):
@@ -108,6 +100,18 @@ class Mobile(Space):
         flow[0, 2] = flow[v - 1, 1] = True
         flow[range(2, v - 1), range(3, v)] = True
         return flow
+
+    @property
+    def chain(self) -> tuple[Layer, ...]:
+        """The eight layers."""
+        return self.layers
+
+    @property
+    def networks(self) -> NetworkBuilder:
+        """Chains of inverted residuals and projections."""
+        from ..networks.mobile import ChainNetworks
+
+        return ChainNetworks(self)
 
     @property
     def frame(self) -> Frame:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .base import Codes, Graphs, Operation, PathSet, Space
+from ..types import Codes
+from .base import Graphs, Operation, PathSet, Space
 from .frame import Frame, node_places
 
 # The macro structures: the source of each of the four operations, 0 being the input and k the

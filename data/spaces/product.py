@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...errors import SchemaError
 from ..seeds import Seed, as_generator
-from .base import Codes, Graphs, Index, Operation, PathSet, Space
+from ..types import Codes, Index
+from .base import Graphs, Operation, PathSet, Space
 from .frame import Frame, node_places
 
 
@@ -117,6 +118,9 @@ class ProductSpace(Space):
         """Return the name and the choices."""
         return {"name": self.name, "choices": [list(values) for values in self.choices]}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_product, (self.choices, self.name))
+
     def _parse(self, string: str) -> list[int]:
         row = tokens(string)
         if len(row) != self.n_variables:
@@ -196,3 +200,8 @@ class ProductSpace(Space):
         nodes[:, 2:] = codes + self._offsets + 2
         shape = (len(codes), v, v)
         return Graphs(nodes, np.broadcast_to(flow, shape), np.ones((len(codes), v), dtype=bool))
+
+
+def _product(choices: Sequence[Sequence[str]], name: str) -> ProductSpace:
+    """Rebuild a space in another process."""
+    return ProductSpace(choices, name=name)

@@ -135,6 +135,7 @@ def read_table(path: Path) -> Table:
                 digest=about["sha256"],
                 path=path,
                 made=about.get("made", {}),
+                opener=open_table,
             )
     except (ValueError, LookupError, TypeError, AttributeError):
         pass  # a description that the damage made unreadable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -93,6 +93,8 @@ class Table:
         The file that is mapped.
     made : dict
         For a table that was trained here: the recipe, images and seeds that give it again.
+    opener : callable or None
+        Opens ``path`` in another process.
 
     Examples
     --------
@@ -112,6 +114,7 @@ class Table:
     digest: str = ""
     path: Path | None = None
     made: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    opener: Callable[[Path], Table] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         arrays: tuple[NDArray[Any], ...] = (self.codes, *self.data)
@@ -119,10 +122,8 @@ class Table:
             array.flags.writeable = False
 
     def __reduce__(self) -> tuple[Any, ...]:
-        from .files import open_table
-
-        if self.path is not None:  # a worker process maps the same file instead of copying it
-            return (open_table, (self.path,))
+        if self.opener is not None:  # a worker process maps the same file instead of copying it
+            return (self.opener, (self.path,))
         return (_rebuild, tuple(getattr(self, f.name) for f in fields(self)))
 
     def __len__(self) -> int:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...data.devices import resolve_device
 from ...data.networks import ZeroCost
 from ...data.seeds import Seed
-from ...data.spaces import CellSpace, Codes, Space
+from ...data.spaces import Codes, Space
 from ...errors import ParameterError
 from ..base import Predictor, Scores
 from ..labels import Labels, NormalScores
@@ -91,7 +91,7 @@ class Auto(Predictor):
     @property
     def _untrained(self) -> bool:
         """Whether features of untrained networks are asked for and there are any."""
-        return "random" in self.members and isinstance(self.space, CellSpace)
+        return "random" in self.members and self.space.cell is not None
 
     def _features(self, codes: Codes) -> Groups:
         return feature_groups(self.space, codes, untrained=self._untrained)

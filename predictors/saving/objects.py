@@ -14,17 +14,20 @@ import json
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import RegressorMixin
 
 from ...data.files import atomic_write
 from ...data.spaces import Space, make_space
 from ...errors import DataFileError, DeviceError, ParameterError, StorageError
-from ..base import Predictor
 from .archives import read_archive, write_archive
 from .names import NAMES, OLD_NAMES, PLACES, class_path
+
+if TYPE_CHECKING:  # predictors save themselves: their base imports this module
+    from ..base import Predictor
 
 FORMAT = 2
 _READABLE = (1, FORMAT)
@@ -227,14 +230,14 @@ class _Writer:
             return {"kind": "generator", "state": self.write(value.bit_generator.state, place)}
         if isinstance(value, Space):
             return {"kind": "space", "spec": value.spec()}
-        learner = isinstance(value, type) and issubclass(value, Predictor)
+        learner = isinstance(value, type) and _is_predictor(value)
         if learner and (named := _name(value, self._packages)):
             return {"kind": "class", "class": named}
         return self._object(value, name, place)
 
     def _object(self, value: Any, name: str | None, place: str) -> dict[str, Any]:
         cls = type(value)
-        if isinstance(value, Predictor):
+        if _is_predictor(cls):
             if name is None or "<locals>" in name:
                 raise ParameterError(
                     f"{place} is a {cls.__name__}, which cannot be found again by name: register "
@@ -315,6 +318,11 @@ def _is_torch(cls: type[Any]) -> bool:
     )
 
 
+def _is_predictor(cls: type[Any]) -> TypeGuard[type[Predictor]]:
+    """Whether a class is a predictor: a regressor that gives and takes back what it learnt."""
+    return issubclass(cls, RegressorMixin) and hasattr(cls, "_set_state")
+
+
 class _Reader:
     """Turns JSON and arrays back into values; nothing that is not on a list is built."""
 
@@ -381,7 +389,7 @@ class _Reader:
 
     def _read_predictor(self, value: dict[str, Any]) -> Predictor:
         cls = self._class(value["class"], self._packages)
-        if not issubclass(cls, Predictor):
+        if not _is_predictor(cls):
             raise DataFileError(f"{value['class']} is no predictor")
         predictor = cls(**self._fields(value["parameters"]))
         state = self._fields(value["state"])

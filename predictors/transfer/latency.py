@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...data.encoders import OneHot
 from ...data.seeds import Seed, as_generator
-from ...data.spaces import CellSpace, Codes, Space
+from ...data.spaces import Codes, Space
 from ...errors import LabelError, NotFittedError
 from ..labels import finite_labels
 from ..processes.anchoring import candidates
@@ -78,7 +78,7 @@ class LatencyTransfer:
             If a row is not in the space.
         """
         checked = self.space.check(codes)
-        if isinstance(self.space, CellSpace):
+        if self.space.cell is not None:
             found = _counts(checked, len(self.space.operations))
         else:
             found = np.asarray(OneHot(self.space).transform(checked), dtype=np.float64)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.spaces import CellSpace, Codes, Space
+from ...data.spaces import Codes, Space
 from ...errors import LabelError, ParameterError
 from ..labels import NormalScores
 from ..processes import GroupedGP, Groups, Term, feature_groups
@@ -105,7 +105,7 @@ class TaskPool:
         return np.asarray(found[inverse])
 
     def _features(self, codes: Codes) -> Groups:
-        return feature_groups(self.space, codes, untrained=isinstance(self.space, CellSpace))
+        return feature_groups(self.space, codes, untrained=self.space.cell is not None)
 
     def _learn_labels(self, groups: Groups, z: Matrix, tasks: NDArray[np.int64]) -> None:
         from scipy.linalg import cho_factor, cho_solve
