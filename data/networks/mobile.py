@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
@@ -129,7 +130,7 @@ class ChainNetworks:
         reduction: str,  # noqa: ARG002 -- its own layers reduce
     ) -> nn.Sequential:
         """Network of one architecture; for the arguments see ``build_network``."""
-        [row] = self.space.check([code])
+        [row] = self.space.check(np.asarray(code)[None])
         names = [self.space.operations[value].name for value in row]
         return nn.Sequential(
             *chain_layers(

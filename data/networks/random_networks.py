@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...errors import ParameterError
 from ..devices import one_thread
 from ..encoders import Features, _Encoder
-from ..spaces import CellSpace, Codes, Space
+from ..spaces import CellShape, Codes, Space
 
 if TYPE_CHECKING:
     import torch
@@ -70,7 +70,8 @@ def _whole_space(space: Space) -> tuple[NDArray[np.int64], Features]:
     from scipy.special import ndtri
     from scipy.stats import rankdata
 
-    if space.cell is None:
+    cell = space.cell
+    if cell is None:
         raise ParameterError(
             f"random networks are made of cells; space {space.name!r} has none, take other features"
         )
@@ -79,7 +80,7 @@ def _whole_space(space: Space) -> tuple[NDArray[np.int64], Features]:
     with torch.no_grad(), one_thread():
         weights = _Weights(space)
         parts = [
-            _run(space, weights, codes[first : first + _CELLS_AT_ONCE])
+            _run(space, cell, weights, codes[first : first + _CELLS_AT_ONCE])
             for first in range(0, len(codes), _CELLS_AT_ONCE)
         ]
     # Rounded, so that what is equal but for rounding stays tied.
@@ -90,7 +91,7 @@ def _whole_space(space: Space) -> tuple[NDArray[np.int64], Features]:
 class _Weights:
     """Inputs and weights shared by all cells."""
 
-    def __init__(self, space: CellSpace) -> None:
+    def __init__(self, space: Space) -> None:
         import torch
 
         self.generator = torch.Generator().manual_seed(0)
@@ -102,7 +103,7 @@ class _Weights:
         self.edges = {
             (stage, edge, k): self._draw(_CHANNELS, 1 if "1x1" in operation.name else 3)
             for stage in range(_STAGES)
-            for edge in range(len(space.edges))
+            for edge in range(space.n_variables)
             for k, operation in enumerate(space.operations)
             if operation.kind == "conv"
         }
@@ -116,13 +117,14 @@ class _Weights:
         return drawn
 
 
-def _live(space: CellSpace, codes: Codes) -> NDArray[Any]:
-    """Return codes in which every operation that is on no live path is the zero."""
+def _live(space: Space, codes: Codes) -> NDArray[Any]:
+    """Codes in which every operation that is on no live path is the zero, shape (n, d)."""
     keep = space.graphs(codes).mask[:, 2:]
-    return np.where(keep, codes, space.zero)
+    zero = [operation.kind for operation in space.operations].index("zero")
+    return np.where(keep, codes, zero)
 
 
-def _run(space: CellSpace, weights: _Weights, codes: Codes) -> torch.Tensor:
+def _run(space: Space, cell: CellShape, weights: _Weights, codes: Codes) -> torch.Tensor:
     """Return the statistics of a few hundred cells, shape (n, 11)."""
     import torch
     from torch.nn import functional as F  # noqa: N812 -- its usual name
@@ -139,9 +141,9 @@ def _run(space: CellSpace, weights: _Weights, codes: Codes) -> torch.Tensor:
             x = _normalised(halved.view(cells, _IMAGES, *halved.shape[1:]))
             x = x + F.avg_pool2d(flat, 2).view_as(x)
         nodes = [x]
-        for node in range(1, space.n_nodes):
+        for node in range(1, cell.n_nodes):
             total = torch.zeros_like(x)
-            for edge, (source, target) in enumerate(space.edges):
+            for edge, (source, target) in enumerate(cell.edges):
                 if target == node:
                     _add_edge(space, weights, codes, (stage, edge), nodes[source], total, agreement)
             nodes.append(total)
@@ -152,7 +154,7 @@ def _run(space: CellSpace, weights: _Weights, codes: Codes) -> torch.Tensor:
 
 
 def _add_edge(
-    space: CellSpace,
+    space: Space,
     weights: _Weights,
     codes: NDArray[Any],
     place: tuple[int, int],
