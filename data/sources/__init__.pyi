@@ -1,4 +1,4 @@
-from .contract import Source as Source
+from .contract import TableFormat as TableFormat
 from .contract import refuse_schema as refuse_schema
 from .names import SOURCES as SOURCES
 from .reading import make_source as make_source

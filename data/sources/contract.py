@@ -9,7 +9,7 @@ from ...errors import ParameterError
 from ..tables import Table
 
 
-class Source(Protocol):
+class TableFormat(Protocol):
     """A format of files or folders that tables are imported from.
 
     The first line of its docstring says which files it reads, as lists and the help show it.

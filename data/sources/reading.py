@@ -11,7 +11,7 @@ from .names import SOURCES
 
 if TYPE_CHECKING:
     from ..tables import Table
-    from .contract import Source
+    from .contract import TableFormat
 
 GROUP = "nasurge.sources"
 _LAST = "tabular"
@@ -26,7 +26,7 @@ def source_names() -> list[str]:
     return [*(name for name in names if name != _LAST), _LAST]
 
 
-def make_source(name: str) -> Source:
+def make_source(name: str) -> TableFormat:
     """Format of a name.
 
     Raises
@@ -35,7 +35,7 @@ def make_source(name: str) -> Source:
         If there is no such format.
     """
     places = {own: entry.place for own, entry in SOURCES.items()}
-    source: Source = find("table format", name, places, group=GROUP)
+    source: TableFormat = find("table format", name, places, group=GROUP)
     return source
 
 

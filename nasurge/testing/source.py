@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data.plugins import first_line
-from ..data.sources import Source
+from ..data.sources import TableFormat
 from ..data.tables import Table, check_name
 from ..errors import DataFileError, NasurgeError, StorageError
 
@@ -31,7 +31,7 @@ def _contents(table: Table) -> list[bytes]:
     return [array.tobytes() for array in (table.codes, *table.data)]
 
 
-def check_accepts(source: Source, path: Path) -> None:
+def check_accepts(source: TableFormat, path: Path) -> None:
     """Check that it accepts its own file, and that any other is an answer and no error."""
     assert source.accepts(path) is True
     with tempfile.TemporaryDirectory() as folder:
@@ -43,12 +43,12 @@ def check_accepts(source: Source, path: Path) -> None:
             assert isinstance(source.accepts(other), bool)
 
 
-def check_describes_itself(source: Source, path: Path) -> None:  # noqa: ARG001 - one signature
+def check_describes_itself(source: TableFormat, path: Path) -> None:  # noqa: ARG001 - one signature
     """Check that the first line of the docstring says which files it reads."""
     assert 10 <= len(first_line(source)) <= 100
 
 
-def check_reads(source: Source, path: Path) -> None:
+def check_reads(source: TableFormat, path: Path) -> None:
     """Check that a file gives tables of architectures with numbers, the same ones every time."""
     tables, again = source.read(path), source.read(path)
     assert tables
@@ -67,13 +67,13 @@ def check_reads(source: Source, path: Path) -> None:
         assert _contents(table) == _contents(same)
 
 
-def check_names(source: Source, path: Path) -> None:
+def check_names(source: TableFormat, path: Path) -> None:
     """Check that a name that is given names the table."""
     tables = source.read(path, name=_NAME)
     assert all(table.name.startswith(_NAME) for table in tables)
 
 
-def check_damaged(source: Source, path: Path) -> None:
+def check_damaged(source: TableFormat, path: Path) -> None:
     """Check that half a file is an error of NASurge, or read as far as it is whole."""
     with tempfile.TemporaryDirectory() as folder:
         half = Path(folder) / path.name
@@ -92,7 +92,7 @@ def check_damaged(source: Source, path: Path) -> None:
             assert tables
 
 
-def check_missing(source: Source, path: Path) -> None:
+def check_missing(source: TableFormat, path: Path) -> None:
     """Check that a file that is not there is an error of NASurge that names it."""
     nothing = path.with_name("nothing-" + path.name)
     try:
@@ -114,12 +114,12 @@ SOURCE_CHECKS = (
 """All checks, to parametrise a test with."""
 
 
-def source_contract(source: Source, path: Path) -> None:
+def source_contract(source: TableFormat, path: Path) -> None:
     r"""Assert every fact that an import relies on.
 
     Parameters
     ----------
-    source : Source
+    source : TableFormat
         A module or object with ``accepts`` and ``read``.
     path : Path
         A file of the format.
