@@ -23,6 +23,10 @@ STUDIES = {
     "latency": "nasurge.search.studies.latency:LatencyStudy",
 }
 """Kinds of studies, as ``study.json`` names them."""
+COMMANDS = {
+    "latency": ("meta latency", "nasurge.search.studies.options:LatencyOptions"),
+}
+"""Commands of kinds whose options are all there is to say: words, and place of the options."""
 _PREDICTORS = "nasurge.predictors"
 _SEARCHERS = "nasurge.searchers"
 

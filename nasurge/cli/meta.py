@@ -7,7 +7,6 @@ import typer
 from .meta_adapt import adapt
 from .meta_evaluate import evaluate
 from .meta_few_shot import few_shot
-from .meta_latency import latency
 from .meta_tables import tables
 from .meta_train import train
 from .meta_transfer import transfer
@@ -20,7 +19,6 @@ app = typer.Typer(
 app.command()(adapt)
 app.command()(evaluate)
 app.command(name="few-shot")(few_shot)
-app.command()(latency)
 app.command()(tables)
 app.command()(train)
 app.command()(transfer)

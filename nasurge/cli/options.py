@@ -53,6 +53,26 @@ def command_of(
     return command
 
 
+def study_command(kind: str, options: type[Any]) -> Callable[..., None]:
+    """Function for typer that runs a kind of study; its help is the docstring of the options.
+
+    Parameters
+    ----------
+    kind : str
+        One of ``nasurge.registry.STUDIES``.
+    options : type
+        A dataclass whose fields have a ``Flag``.
+    """
+
+    def work(typed: Any, as_json: bool) -> None:
+        from ..registry import study_class
+
+        run_and_print(study_class(kind)(typed), as_json=as_json)  # type: ignore[call-arg]
+
+    work.__doc__ = options.__doc__
+    return command_of(options, work)
+
+
 def _unseen(options: type[Any]) -> dict[str, Any]:
     """Fields that nobody types: the command itself, for reports."""
     return {"command": typed_command()} if "command" in options.__dataclass_fields__ else {}
