@@ -161,8 +161,8 @@ _LEARNT = {
 _NAMES = {entry.place: name for name, entry in SEARCHERS.items()}
 _NAMES |= {place: name for name, place in _LEARNT.items()}
 _NAMES |= {place: f"guided-{name}" for name, place in GUIDED.items()}
-# States and studies held class names at first. This table does not change.
-_OLD_NAMES = {
+# States and studies held class names at first: of the classes of that time; nothing is added.
+OLD_NAMES = {
     "GuidedEvolution": "guided-evolution",
     "MetaBayes": "meta-bo",
     "MetaEvolution": "meta-evolution",
@@ -210,7 +210,7 @@ def with_names(about: Mapping[str, Any]) -> dict[str, Any]:
     >>> with_names({"searcher": "RegularisedEvolution", "predictor": None})
     {'searcher': 'evolution', 'predictor': None}
     """
-    old = {"searcher": _OLD_NAMES, "predictor": OLD_CLASS_NAMES}
+    old = {"searcher": OLD_NAMES, "predictor": OLD_CLASS_NAMES}
     return {
         key: old[key].get(value, value) if key in old and isinstance(value, str) else value
         for key, value in about.items()

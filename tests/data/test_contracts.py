@@ -43,8 +43,8 @@ def test_each_file_is_accepted_by_its_own_format_only(files: dict[str, Path]) ->
 
 
 def test_what_no_format_accepts_names_those_there_are(tmp_path: Path) -> None:
-    path = tmp_path / "table.json"
-    path.write_text('{"cell": [1, 2]}')
+    path = tmp_path / "table.bin"
+    path.write_bytes(bytes(range(256)))
     for other in (path, tmp_path):
         with pytest.raises(DataFileError, match="tabular: CSV") as caught:
             read_tables(other)

@@ -29,7 +29,7 @@ from nasurge.search.searchers import (
     SimulatedAnnealing,
     WeakNASLoop,
 )
-from nasurge.search.searchers.names import SEARCHERS, searcher_name
+from nasurge.search.searchers.names import OLD_NAMES, SEARCHERS, searcher_name
 from nasurge.search.studies import WARM
 from nasurge.testing.searcher import SEARCHER_CHECKS
 
@@ -86,7 +86,7 @@ def test_contract(name, space, check):
     check(quick(name), make_space(space))
 
 
-@pytest.mark.parametrize("name", [*SEARCHERS, "guided evolution"])
+@pytest.mark.parametrize("name", [*filter(SEARCHERS.get, OLD_NAMES.values()), "guided evolution"])
 def test_a_state_holds_a_name_and_one_with_the_class_name_of_old_goes_on(name, nb201):
     if name in SEARCHERS:
         first, again = (quick(name)(nb201, seed=0) for _ in range(2))
