@@ -13,3 +13,5 @@ Index = NDArray[np.int64]
 """Whole numbers: rows, classes, mixed-radix numbers of architectures."""
 Mask = NDArray[np.bool_]
 """Truths."""
+Pixels = NDArray[np.float32]
+"""Images, shape (n, channels, height, width)."""

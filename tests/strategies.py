@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from nasurge.data.spaces import SPACES as NAMES
 from nasurge.data.spaces import ProductSpace, make_space
 
-
 SPACES = {
     **{name: make_space(name) for name in NAMES},
     "product": ProductSpace([list("abc"), ["conv", "pool"], ["-1", "1", "0.5"], ["only"]]),

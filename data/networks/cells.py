@@ -73,7 +73,7 @@ class LiveCell(nn.Module):
         self.sources = sources
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the last node's sum, shape (n, width, height, width) like ``x``."""
+        """Sum at the last node, shape (n, width, height, width) like ``x``."""
         if not self.sources[-1]:
             return torch.zeros_like(x)
         nodes: dict[int, Tensor] = {0: x}
@@ -134,7 +134,7 @@ class Reduction(nn.Module):
             self.shortcut.append(nn.BatchNorm2d(2 * inputs, affine=affine))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the sum of both branches, where there are two."""
+        """Sum of both branches, where there are two."""
         result: Tensor = self.shortcut(x)
         return result if self.block is None else self.block(x) + result
 
@@ -167,7 +167,7 @@ def cell_layers(
     affine: bool,
     reduction: str,
 ) -> list[nn.Module]:
-    """Return the layers of the skeleton, with what ``make`` gives for the width of each cell."""
+    """Layers of the skeleton, with what ``make`` gives for the width of each cell."""
     layers: list[nn.Module] = [
         nn.Sequential(
             nn.Conv2d(in_channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
@@ -342,7 +342,7 @@ def build_network(
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Return the number of learnable weights.
+    """Number of learnable weights.
 
     Examples
     --------
@@ -353,7 +353,7 @@ def count_parameters(network: nn.Module) -> int:
 
 
 def _flops(module: nn.Module, given: Tensor, result: Tensor) -> int:
-    """Return the operations of one layer on one image."""
+    """Operations of one layer on one image."""
     if isinstance(module, nn.Conv2d):
         window = int(np.prod(module.kernel_size)) * module.in_channels // module.groups
         return window * result[0].numel()
@@ -371,7 +371,7 @@ def _flops(module: nn.Module, given: Tensor, result: Tensor) -> int:
 
 
 def count_flops(network: nn.Module, input_shape: tuple[int, int, int]) -> int:
-    """Return what one image costs in forward direction, in floating-point operations.
+    """Floating-point operations of one image in forward direction.
 
     Counted: a multiply-add of a convolution or linear layer as 1, batch normalisation as 2 per
     value, ReLU as 1 per value, average pooling as 1 per value of its window. Sums of edges are

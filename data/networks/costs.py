@@ -1,4 +1,4 @@
-"""What the networks of a space cost, for all architectures at once."""
+"""Costs of the networks of a space, for all architectures at once."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ..spaces import Space
 from ..types import Values
 
 COSTS = ("flops", "parameters")
-"""What can be computed from codes, in millions."""
+"""Costs that can be computed from codes, in millions."""
 
 
 def has_network_costs(space: Space) -> bool:
-    """Return whether costs can be computed: whether the space's networks can be built.
+    """Whether costs can be computed: whether the space's networks can be built.
 
     Examples
     --------

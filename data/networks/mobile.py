@@ -16,7 +16,7 @@ HEAD = 2  # channels before the classifier, in multiples of the last stage's
 
 
 class Place(NamedTuple):
-    """What a layer of the chain is given and has to give."""
+    """Shapes that a layer of the chain is given and has to give."""
 
     inputs: int
     outputs: int
@@ -27,7 +27,7 @@ class Place(NamedTuple):
 def _conv_norm(
     inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1, affine: bool
 ) -> tuple[nn.Module, nn.Module]:
-    """Return a convolution without bias and its normalisation."""
+    """Convolution without bias and its normalisation."""
     return (
         nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias=False),
         nn.BatchNorm2d(outputs, affine=affine),
@@ -51,13 +51,13 @@ class InvertedResidual(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output, plus ``x`` where the shape stays."""
+        """Output of the block, plus ``x`` where the shape stays."""
         result: Tensor = self.block(x)
         return x + result if self.residual else result
 
 
 def _skip(place: Place) -> nn.Module:
-    """Return the identity, or a projection where the shape changes."""
+    """Identity, or a projection where the shape changes."""
     inputs, outputs, stride, affine = place
     if stride == 1 and inputs == outputs:
         return nn.Identity()

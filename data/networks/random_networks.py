@@ -1,4 +1,4 @@
-"""What untrained networks of a cell do to random inputs: zero-cost features, no labels needed."""
+"""Features of untrained networks of a cell on random inputs; no labels needed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...errors import ParameterError
 from ..devices import one_thread
-from ..encoders import Features, _Encoder
+from ..encoders import Encoder, Features
 from ..spaces import CellShape, Codes, Space
+from ..types import Index
 
 if TYPE_CHECKING:
     import torch
@@ -21,8 +22,8 @@ _CELLS_AT_ONCE = 16
 _STATISTICS = ("similarity", "log_volume", "effective_rank", "power", "roughness")
 
 
-class RandomNetworks(_Encoder):
-    """How networks of two cells with random weights tell random inputs apart.
+class RandomNetworks(Encoder):
+    """Features of how networks of two cells with random weights tell random inputs apart.
 
     Every cell of the space is run with the same weights on the same 16 random images of 4x4 pixels
     and 8 channels, all functions of the space once per process (a few seconds). After each stage:
@@ -33,7 +34,8 @@ class RandomNetworks(_Encoder):
 
     Parameters
     ----------
-    space : CellSpace
+    space : Space
+        One of cells.
 
     Raises
     ------
@@ -57,15 +59,15 @@ class RandomNetworks(_Encoder):
         return [*stages, "nwot"]
 
     def transform(self, codes: ArrayLike) -> Features:
-        """Return the features, shape (n, 11)."""
+        """Features of each architecture, shape (n, 11)."""
         wanted = self.space.index(self.space.canonical(codes))
         known, values = _whole_space(self.space)
         return np.asarray(values[np.searchsorted(known, wanted)])
 
 
 @cache
-def _whole_space(space: Space) -> tuple[NDArray[np.int64], Features]:
-    """Return the index of every function's representative, ascending, and its features."""
+def _whole_space(space: Space) -> tuple[Index, Features]:
+    """Index of every function's representative, ascending, and its features, shape (m, 11)."""
     import torch
     from scipy.special import ndtri
     from scipy.stats import rankdata
@@ -125,7 +127,7 @@ def _live(space: Space, codes: Codes) -> NDArray[Any]:
 
 
 def _run(space: Space, cell: CellShape, weights: _Weights, codes: Codes) -> torch.Tensor:
-    """Return the statistics of a few hundred cells, shape (n, 11)."""
+    """Statistics of a few cells, shape (n, 11)."""
     import torch
     from torch.nn import functional as F  # noqa: N812 -- its usual name
 
@@ -184,14 +186,14 @@ def _add_edge(
 
 
 def _normalised(x: torch.Tensor) -> torch.Tensor:
-    """Return ``x``, shape (cells, images, channels, h, w), batch-normalised cell by cell."""
+    """Activations, shape (cells, images, channels, h, w), batch-normalised cell by cell."""
     mean = x.mean(dim=(1, 3, 4), keepdim=True)
     variance = x.var(dim=(1, 3, 4), keepdim=True, unbiased=False)
     return (x - mean) * (variance + 1e-5).rsqrt()
 
 
 def _log_volume(gram: torch.Tensor, ridge: float) -> torch.Tensor:
-    """Return the log-determinant of each matrix with a ridge."""
+    """Log-determinant of each matrix with a ridge, shape (cells,)."""
     import torch
 
     volume: torch.Tensor = torch.linalg.slogdet(gram + ridge * torch.eye(gram.shape[1]))[1]
@@ -199,7 +201,7 @@ def _log_volume(gram: torch.Tensor, ridge: float) -> torch.Tensor:
 
 
 def _statistics(x: torch.Tensor) -> list[torch.Tensor]:
-    """Return the statistics of the activations after a stage, each shape (cells,)."""
+    """Statistics of the activations after a stage, each shape (cells,)."""
     import torch
 
     flat = x.flatten(2)

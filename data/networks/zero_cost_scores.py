@@ -9,16 +9,16 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ...errors import ParameterError
 from ..devices import one_thread, resolve_device
-from ..encoders import Features, _Encoder
+from ..encoders import Encoder, Features
 from ..files import home
 from ..images import Images
 from ..seeds import as_generator, torch_seed
 from ..spaces import Codes, Space
-from ..types import Values
+from ..types import Index, Pixels, Values
 from .computed import Groups, computed
 from .names import PROXIES, PROXY_GROUPS, SYNTHETIC, SYNTHETIC_GROUPS
 
@@ -28,7 +28,7 @@ _PIECE = 64  # architectures given to a process at a time
 
 
 def check_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of proxies as a tuple.
+    """Names of proxies as a tuple, all of them known.
 
     Raises
     ------
@@ -41,10 +41,8 @@ def check_names(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def default_batch(
-    batch: int = 16, size: int = 8, seed: int = 0
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return random images, shape (batch, 3, size, size), and their labels, four images a class.
+def default_batch(batch: int = 16, size: int = 8, seed: int = 0) -> tuple[Pixels, Index]:
+    """Random images, shape (batch, 3, size, size), and their labels, four images a class.
 
     Noise whose amplitude falls with the frequency, as that of photographs does: networks that
     differ on photographs differ more on it than on white noise.
@@ -64,16 +62,16 @@ def default_batch(
     return (images / images.std()).astype(np.float32), _classes(batch)
 
 
-def _classes(batch: int) -> NDArray[np.int64]:
-    """Return labels of at least two classes, about four images each."""
+def _classes(batch: int) -> Index:
+    """Labels of at least two classes, about four images each."""
     return np.arange(batch) * max(2, batch // 4) // batch
 
 
 @cache
 def image_batch(
     images: str | None, batch: int = 16, size: int = 8, seed: int = 0
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the batch that an encoder's parameters mean, images and labels.
+) -> tuple[Pixels, Index]:
+    """Images and labels of the batch that an encoder's parameters mean.
 
     Four images of each of ``batch / 4`` classes, or of all classes if there are fewer.
     """
@@ -84,8 +82,8 @@ def image_batch(
     return first_images(load_images(images, size=size, seed=seed), batch)
 
 
-def first_images(images: Images, batch: int = 16) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the first training images of each of some classes, about four each, and labels."""
+def first_images(images: Images, batch: int = 16) -> tuple[Pixels, Index]:
+    """First training images of each of some classes, about four each, and labels."""
     # As many classes as among random images, or all there are.
     wanted = np.bincount(_classes(batch) % len(images.classes))
     rows = [np.flatnonzero(images.train_y == label)[:n] for label, n in enumerate(wanted)]
@@ -108,7 +106,7 @@ def zero_cost(
     device: str = "auto",
     jobs: int = 1,
 ) -> Values:
-    """Return the zero-cost proxies of each architecture's network at initialisation.
+    """Zero-cost proxies of each architecture's untrained network, shape (n, k).
 
     Parameters
     ----------
@@ -179,14 +177,14 @@ def _piece(
     space: Space,
     codes: Codes,
     names: Sequence[str],
-    images: NDArray[np.float32],
-    labels: NDArray[np.int64],
+    images: Pixels,
+    labels: Index,
     shape: tuple[int, int, str],
     steps: int,
     seed: int,
     device: str,
 ) -> Values:
-    """Return the proxies of some architectures; the work of one process."""
+    """Proxies of some architectures, shape (n, k); the work of one process."""
     import torch
 
     from .cells import build_network
@@ -212,10 +210,8 @@ def _piece(
     return np.nan_to_num(values)
 
 
-def _check_batch(
-    images: ArrayLike | None, labels: ArrayLike | None
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return images and labels as arrays that fit together."""
+def _check_batch(images: ArrayLike | None, labels: ArrayLike | None) -> tuple[Pixels, Index]:
+    """Images and labels as arrays that fit together."""
     if images is None or labels is None:
         raise ParameterError("give images and labels together, or neither for random ones")
     x, y = np.array(images, dtype=np.float32), np.asarray(labels)
@@ -232,7 +228,7 @@ def _check_batch(
     return x, y.astype(np.int64)
 
 
-class ZeroCost(_Encoder):
+class ZeroCost(Encoder):
     """Zero-cost proxies of the untrained networks, as normal scores.
 
     A network is computed when it is first asked for (some 50 ms with the default size), once for
@@ -307,7 +303,7 @@ class ZeroCost(_Encoder):
         return [f"zero_cost:{name}" for name in self.names]
 
     def values(self, codes: ArrayLike) -> Values:
-        """Return the proxies as they are, shape (n, k), of each architecture's function."""
+        """Proxies of each architecture's function as they are, shape (n, k)."""
         names = check_names(self.names)
         ids = self.space.index(self.space.canonical(codes))
         found = np.empty((len(ids), len(names)))
@@ -319,9 +315,9 @@ class ZeroCost(_Encoder):
         return found
 
     def _kept(
-        self, ids: NDArray[np.int64], names: list[str], groups: Groups, parameters: dict[str, Any]
+        self, ids: Index, names: list[str], groups: Groups, parameters: dict[str, Any]
     ) -> Values:
-        """Return the proxies of canonical architectures, computed or looked up."""
+        """Proxies of canonical architectures, shape (n, k), computed or looked up."""
         images, labels = image_batch(self.images, self.batch, self.size, self.seed)
         parameters = {"width": self.width, "cells": self.cells, "seed": self.seed, **parameters}
         about = {
@@ -332,7 +328,7 @@ class ZeroCost(_Encoder):
             "shape": images.shape,
         }
 
-        def compute(ids: NDArray[np.int64], names: Sequence[str]) -> Values:
+        def compute(ids: Index, names: Sequence[str]) -> Values:
             return zero_cost(
                 self.space,
                 self.space.from_index(ids),
@@ -349,13 +345,13 @@ class ZeroCost(_Encoder):
         return computed(file, groups).get(ids, names, compute)
 
     def transform(self, codes: ArrayLike) -> Features:
-        """Return the normal score of each proxy, shape (n, k)."""
+        """Normal score of each proxy, shape (n, k)."""
         reference = self.space.sample(min(_REFERENCE, self.space.size), seed=0, unique=True)
         return normal_scores(self.values(codes), self.values(reference))
 
 
 def normal_scores(values: Values, reference: Values) -> Values:
-    """Return values (n, k) as normal scores of their places in ``reference``, shape (m, k).
+    """Normal scores of values (n, k) by their places in ``reference``, shape (m, k).
 
     Straight between two reference values; beyond the outermost by at most a half. Strictly
     increasing in each column, unless the reference is constant.

@@ -1,4 +1,4 @@
-"""What a format of tables is: a module, or any object, that accepts files and reads them."""
+"""Contract of a format of tables: a module, or any object, that accepts files and reads them."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Schema:
-    """What the columns of a file mean; see ``docs/how-to/import.md`` for the TOML form."""
+    """Meaning of the columns of a file; the documentation of imports has the TOML form."""
 
     architecture: str
     targets: tuple[Target, ...]
@@ -88,7 +88,7 @@ def accepts(path: Path) -> bool:
 
 
 def parse_schema(text: str, *, where: str, name: str = "table") -> Schema:
-    """Return the schema written in TOML.
+    """Schema written in TOML.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def parse_schema(text: str, *, where: str, name: str = "table") -> Schema:
 
 
 def read_frame(path: Path) -> pd.DataFrame:
-    """Return a CSV (also compressed) or Parquet file, the cells of a CSV as text.
+    """Rows of a CSV (also compressed) or Parquet file, the cells of a CSV as text.
 
     Raises
     ------
@@ -191,7 +191,7 @@ def read_frame(path: Path) -> pd.DataFrame:
 
 
 def packaged_schema(frame: pd.DataFrame) -> Schema | None:
-    """Return the schema shipped with NASurge whose columns are all in ``frame``, if one is."""
+    """Schema shipped with NASurge whose columns are all in ``frame``, if one is."""
     for file in sorted(files("nasurge.data").joinpath("schemas").iterdir(), key=lambda f: f.name):
         schema = parse_schema(file.read_text(encoding="utf-8"), where=file.name)
         if {schema.architecture, *(c.source for c in schema.columns)} <= set(frame.columns):
@@ -200,7 +200,7 @@ def packaged_schema(frame: pd.DataFrame) -> Schema | None:
 
 
 def guess_schema(frame: pd.DataFrame, *, path: Path, name: str) -> Schema:
-    """Return a schema for a file that has none: its architecture column and its numeric columns.
+    """Schema guessed for a file that has none: an architecture column and numeric columns.
 
     The architecture column is the first one whose strings a known space reads, else the only
     column of text. Every column that holds mostly numbers becomes a metric of its own name.
@@ -230,7 +230,7 @@ def guess_schema(frame: pd.DataFrame, *, path: Path, name: str) -> Schema:
 
 
 def guess_space(strings: list[str]) -> str | None:
-    """Return the name of the space that reads most of the strings, or None."""
+    """Name of the space that reads most of the strings, or None."""
     for name in space_names():
         if strings and _mostly(np.array([_reads(name, string) for string in strings])):
             return name
@@ -251,7 +251,7 @@ def _mostly(true: np.ndarray[Any, Any]) -> bool:
 
 
 def find_schema(path: Path, frame: pd.DataFrame, given: Path | None, *, name: str) -> Schema:
-    """Return the schema of a file: the one given, the one beside it, a shipped one, or a guess.
+    """Schema of a file: the one given, the one beside it, a shipped one, or a guess.
 
     Raises
     ------
@@ -277,7 +277,7 @@ def _stem(path: Path) -> str:
 
 
 def read(path: Path, *, name: str | None = None, schema: Path | None = None) -> list[Table]:
-    """Return the tables in a CSV or Parquet file.
+    """Tables in a CSV or Parquet file.
 
     Parameters
     ----------
@@ -317,7 +317,7 @@ def read(path: Path, *, name: str | None = None, schema: Path | None = None) -> 
 
 
 def _table(name: str, target: Target, schema: Schema, frame: pd.DataFrame, path: Path) -> Table:
-    """Return one table of a file."""
+    """One table of a file."""
     empty = frame[schema.architecture].isna().to_numpy()
     if empty.any():
         row = int(np.argmax(empty))
@@ -347,7 +347,7 @@ def _table(name: str, target: Target, schema: Schema, frame: pd.DataFrame, path:
 
 
 def _numbers(frame: pd.DataFrame, source: str, path: Path) -> Values:
-    """Return one column as floats; empty cells are NaN."""
+    """Values of one column; empty cells are NaN."""
     column = frame[source]
     values = _floats(column)
     bad = (np.isnan(values) & column.notna().to_numpy()) | np.isinf(values)
@@ -362,7 +362,7 @@ def _numbers(frame: pd.DataFrame, source: str, path: Path) -> Values:
 
 
 def _floats(column: pd.Series[Any]) -> Values:
-    """Return a column as floats, NaN where a cell is no number."""
+    """Values of a column, NaN where a cell is no number."""
     import pandas as pd
 
     try:
@@ -374,7 +374,7 @@ def _floats(column: pd.Series[Any]) -> Values:
 
 
 def _mean(values: Values, group: np.ndarray[Any, Any], groups: int) -> Values:
-    """Return the mean of each group's measured values, NaN where there is none."""
+    """Mean of each group's measured values, NaN where there is none."""
     measured = ~np.isnan(values)
     total = np.bincount(group[measured], values[measured], minlength=groups)
     count = np.bincount(group[measured], minlength=groups)

