@@ -8,8 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Codes, Space
 from ...errors import ParameterError
+from .covariance import Term
 from .features import feature_groups
-from .grouped import GroupedGP, Term
+from .grouped import GroupedGP
 
 Matrix = NDArray[np.float64]
 

@@ -16,11 +16,7 @@ from ...data.spaces import Codes
 from ..base import Scores
 from ..classical import PipelinePredictor
 from ..labels import Labels
-
-# With `update`, hyperparameters are searched again when the labels have grown by this factor.
-_GROWTH = 1.1
-# Rows whose kernel with the labelled ones is computed at once: it stays in the cache.
-_ROWS_AT_ONCE = 1024
+from .inference import GROWTH, ROWS_AT_ONCE
 
 
 def few_steps(
@@ -55,23 +51,22 @@ def quiet_bounds() -> Iterator[None]:
         yield
 
 
-def grown(n: int, searched_with: int) -> bool:
+def needs_search(n: int, searched_with: int) -> bool:
     """Return whether there are so many more labels that hyperparameters are to be searched."""
-    return n >= _GROWTH * searched_with
+    return n >= GROWTH * searched_with
 
 
-def refitted(pipeline: Pipeline, codes: Codes, z: Labels) -> Pipeline:
+def refit_pipeline(pipeline: Pipeline, codes: Codes, z: Labels) -> Pipeline:
     """Return a pipeline that ends in a Gaussian process, fitted with its hyperparameters kept."""
     process = clone(pipeline[-1]).set_params(kernel=pipeline[-1].kernel_, optimizer=None)
     steps = [clone(step) for _, step in pipeline.steps[:-1]]
     return make_pipeline(*steps, process).fit(codes, z)
 
 
-def posterior(pipeline: Pipeline, codes: Codes) -> tuple[Scores, Scores]:
+def pipeline_posterior(pipeline: Pipeline, codes: Codes) -> tuple[Scores, Scores]:
     """Return mean and deviation, each (n,), by a pipeline that ends in a Gaussian process."""
-    features, process = pipeline[:-1].transform(codes), pipeline[-1]
-    starts = range(0, max(1, len(features)), _ROWS_AT_ONCE)
-    parts = [process.predict(features[i : i + _ROWS_AT_ONCE], return_std=True) for i in starts]
+    starts = range(0, max(1, len(codes)), ROWS_AT_ONCE)
+    parts = [pipeline.predict(codes[i : i + ROWS_AT_ONCE], return_std=True) for i in starts]
     means, deviations = zip(*parts, strict=True)
     return np.concatenate(means), np.concatenate(deviations)
 
@@ -145,13 +140,13 @@ class GaussianProcess(PipelinePredictor):
         self.searched_with_ = len(codes)
 
     def _update(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
-        if grown(len(codes), self.searched_with_):
+        if needs_search(len(codes), self.searched_with_):
             self._fit(codes, z, rng)
         else:
-            self.pipeline_ = refitted(self.pipeline_, codes, z)
+            self.pipeline_ = refit_pipeline(self.pipeline_, codes, z)
 
     def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
-        return posterior(self.pipeline_, codes)
+        return pipeline_posterior(self.pipeline_, codes)
 
 
 class RBFGaussianProcess(GaussianProcess):

@@ -10,15 +10,12 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.gaussian_process.kernels import Hyperparameter, Kernel
 
 from ...data.seeds import Seed
-from ...data.spaces import Codes, Space
+from ...data.spaces import Space
 from ...errors import ParameterError
-from ..base import Scores
 from .kernels import GaussianProcess, few_steps
 
 Hashes = NDArray[np.uint64]
 Matrix = NDArray[np.float64]
-
-_PREDICT_BATCH = 1000
 
 
 def _mix(x: Hashes) -> Hashes:
@@ -253,9 +250,3 @@ class WLGaussianProcess(GaussianProcess):
 
     def _kernel(self, n_features: int) -> Any:
         return BlockLinear(np.full(n_features, 1.0))
-
-    def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
-        # The counts of a whole space at once would fill hundreds of megabytes.
-        parts = np.array_split(codes, -(-len(codes) // _PREDICT_BATCH))
-        found = [self.pipeline_.predict(part, return_std=True) for part in parts]
-        return np.concatenate([m for m, _ in found]), np.concatenate([s for _, s in found])

@@ -113,7 +113,7 @@ HELPERS = {
     "TaskNetwork": "nasurge.predictors.transfer.graph_vocabulary:TaskNetwork",
     "TaskPool": "nasurge.predictors.transfer.task_pool:TaskPool",
     "TaskPrior": "nasurge.predictors.transfer.task_prior:TaskPrior",
-    "Term": "nasurge.predictors.processes.grouped:Term",
+    "Term": "nasurge.predictors.processes.covariance:Term",
     "TransferHead": "nasurge.predictors.transfer.shared_graph:_Head",
     "TransferScale": "nasurge.predictors.transfer.shared_graph:_Scale",
     "TwoWay": "nasurge.predictors.graph.layers:TwoWay",

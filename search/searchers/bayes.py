@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ...predictors.processes import Groups, Term
 
 ACQUISITIONS = ("ei", "ucb", "thompson")
-# Hyperparameters are chosen again when the labels have grown by this share.
+# Hyperparameters are chosen again when the labels have needs_search by this share.
 _GROWTH = 1.15
 _MOST_RANKED = 30_000
 
@@ -451,12 +451,12 @@ class _Guide:
         What is learnt depends on the values and on how many the last whole fit had, which is
         returned: a restored search goes on as this one.
         """
-        from ...predictors.processes import grown
+        from ...predictors.processes import needs_search
 
         n, base = len(values), chosen[0]
         if n == self._learnt:
             return chosen
-        if grown(n, base) or not getattr(self._predictor, "quick_update", False):
+        if needs_search(n, base) or not getattr(self._predictor, "quick_update", False):
             base, self._fitted = n, None
         if self._fitted is None:
             self._fitted = fresh_predictor(self._predictor, self._seed)
