@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..data.devices import one_thread
 from ..data.seeds import Seed
 from ..data.spaces import Codes, Space
-from ..errors import ArchitectureError, NotFittedError
+from ..errors import ArchitectureError
 from .base import Predictor, Scores
 from .classical import make_features
 from .graph import GCN, SoftGraphs, networks
@@ -62,8 +62,7 @@ class PairwisePredictor(Predictor):
         ArchitectureError
             If a row is not in the space, or there are not as many of one as of the other.
         """
-        if not hasattr(self, "label_transform_"):
-            raise NotFittedError(f"{type(self).__name__} is not fitted: call fit(codes, y) first")
+        self._check_fitted()
         a, b = self.space.canonical(first), self.space.canonical(second)
         if a.shape != b.shape:
             raise ArchitectureError(
@@ -208,7 +207,7 @@ class BRPNAS(PairwisePredictor, GCN):
         return np.concatenate(parts)
 
 
-class SMEMNAS(PairwisePredictor):
+class SMEMRelation(PairwisePredictor):
     """The surrogate of SMEM-NAS: a support vector machine that compares two architectures.
 
     A pair is classified by the antisymmetric product kernel ``k(a, c) k(b, d) - k(a, d) k(b, c)``,
@@ -242,7 +241,7 @@ class SMEMNAS(PairwisePredictor):
     >>> import nasurge
     >>> table = nasurge.load_table("nb201-analog")
     >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> smem = SMEMNAS(table.space).fit(table.codes[::150], y[::150])
+    >>> smem = SMEMRelation(table.space).fit(table.codes[::150], y[::150])
     >>> best, worst = table.codes[[y.argmax()]], table.codes[[y.argmin()]]
     >>> bool(smem.compare(best, worst)[0] > 0.9)
     True

@@ -92,7 +92,9 @@ class GPNASEnsemble(Predictor):
             return
         shares = _to_shares(z)
         self.pipelines_ = [refit_pipeline(old, codes, z) for old in self.pipelines_]
-        self.share_pipelines_ = [refit_pipeline(old, codes, shares) for old in self.share_pipelines_]
+        self.share_pipelines_ = [
+            refit_pipeline(old, codes, shares) for old in self.share_pipelines_
+        ]
 
     def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
         found = [pipeline_posterior(pipeline, codes) for pipeline in self.pipelines_]

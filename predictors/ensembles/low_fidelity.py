@@ -12,9 +12,7 @@ from ...data.spaces import Codes, Space
 from ...errors import ArchitectureError, ParameterError
 from ..base import Predictor, Scores
 from ..labels import Labels, NormalScores
-from ..processes import FAMILIES, GroupedGP, Groups, Term, feature_groups
-
-Matrix = NDArray[np.float64]
+from ..processes import FAMILIES, GroupedGP, Groups, Matrix, Term, feature_groups
 
 
 class LowFidelity(Predictor):

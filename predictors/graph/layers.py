@@ -30,7 +30,7 @@ class TwoWay(nn.Module):
         return new
 
 
-class Plain(nn.Module):
+class DenseLayer(nn.Module):
     """A dense convolution of PyTorch Geometric, which has no use for the operations."""
 
     def __init__(self, convolution: nn.Module) -> None:
@@ -49,7 +49,7 @@ def isomorphism_layer(width: int) -> TwoWay:
 
     def one_way() -> nn.Module:
         perceptron = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
-        return Plain(DenseGINConv(perceptron, train_eps=True))
+        return DenseLayer(DenseGINConv(perceptron, train_eps=True))
 
     return TwoWay(one_way(), one_way(), width)
 

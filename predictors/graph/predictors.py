@@ -12,16 +12,15 @@ from torch import Tensor, nn
 from ...data.devices import one_thread
 from ...data.seeds import Seed, torch_seed
 from ...data.spaces import Codes, Space
-from ...errors import NotFittedError
 from ..labels import Labels
 from ..neural import NeuralPredictor
 from .layers import (
     Attention,
+    DenseLayer,
     DualFlow,
     FlowTransformer,
     Gated,
     OperationGate,
-    Plain,
     TwoWay,
     isomorphism_layer,
 )
@@ -174,8 +173,7 @@ class GraphPredictor(NeuralPredictor):
         ParameterError
             If the shapes do not belong together or to the space.
         """
-        if not hasattr(self, "module_"):
-            raise NotFittedError(f"{type(self).__name__} is not fitted: call fit(codes, y) first")
+        self._check_fitted()
         if mask is None:
             mask = torch.ones(nodes.shape[:2], device=nodes.device)
         graphs = self.reader_.scaled(soft_graphs(nodes, adjacency, mask, self.reader_.kinds))
@@ -206,8 +204,7 @@ class GraphPredictor(NeuralPredictor):
         ParameterError
             If the shape does not belong to the space, or the space has no relaxation.
         """
-        if not hasattr(self, "module_"):
-            raise NotFittedError(f"{type(self).__name__} is not fitted: call fit(codes, y) first")
+        self._check_fitted()
         offset, slope = self.line_
         mean, votes = self._votes(list(self.reader_.relaxed(shares)))
         return offset + slope * mean, slope * votes.std(dim=0, correction=0)
@@ -264,7 +261,7 @@ class GCN(GraphPredictor):
         from torch_geometric.nn import DenseGCNConv
 
         def one_way() -> nn.Module:
-            return Plain(DenseGCNConv(self.width, self.width))
+            return DenseLayer(DenseGCNConv(self.width, self.width))
 
         return TwoWay(one_way(), one_way(), self.width)
 

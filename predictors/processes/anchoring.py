@@ -11,8 +11,7 @@ from ...errors import ParameterError
 from .covariance import Term
 from .features import feature_groups
 from .grouped import GroupedGP
-
-Matrix = NDArray[np.float64]
+from .inference import Matrix
 
 CANDIDATES = 1500
 """Architectures of which those to measure are chosen."""

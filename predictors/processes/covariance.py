@@ -107,9 +107,7 @@ def between(
     return total
 
 
-def prior_variance(
-    terms: Sequence[Term], theta: Matrix, groups: Mapping[str, Array]
-) -> Array:
+def prior_variance(terms: Sequence[Term], theta: Matrix, groups: Mapping[str, Array]) -> Array:
     """Variance of every row before labels, without noise, shape (n,)."""
     first = next(iter(groups.values()))
     total = 0 * first[:, 0]

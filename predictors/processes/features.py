@@ -11,8 +11,7 @@ from ...data.connections import Connections
 from ...data.encoders import OneHot, Paths, Structure
 from ...data.networks import RandomNetworks
 from ...data.spaces import Codes, Space
-
-Matrix = NDArray[np.float64]
+from .inference import Matrix
 
 _REFERENCE_ROWS = 4000
 _MOST_KINDS = 20

@@ -91,7 +91,9 @@ class GroupedGP:
         """Number of log hyperparameters."""
         return len(self._priors()[0])
 
-    def _kernel(self, theta: Matrix, squares: Groups, products: Groups) -> tuple[Matrix, list[Part]]:
+    def _kernel(
+        self, theta: Matrix, squares: Groups, products: Groups
+    ) -> tuple[Matrix, list[Part]]:
         """Kernel of the labelled rows, shape (n, n), and its parts.
 
         A search of hyperparameters asks a hundred times for the same rows: their distances and
@@ -111,9 +113,7 @@ class GroupedGP:
             parts.append((amplitude * value, amplitude * slope))
         return np.sum([part for part, _ in parts], axis=0), parts
 
-    def _gradient(
-        self, theta: Matrix, pull: Matrix, parts: list[Part], squares: Groups
-    ) -> Matrix:
+    def _gradient(self, theta: Matrix, pull: Matrix, parts: list[Part], squares: Groups) -> Matrix:
         """Derivatives of ``(pull * kernel).sum()`` in every log hyperparameter."""
         found: list[float] = []
         each = zip(hyperparameters(self.terms, theta), parts, strict=True)
@@ -158,9 +158,7 @@ class GroupedGP:
             loss, centre, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60}
         )
         self.take(found.x)
-        factor = factorised(
-            self._kernel(self.theta_, squares, products)[0], self.noise_ + JITTER
-        )
+        factor = factorised(self._kernel(self.theta_, squares, products)[0], self.noise_ + JITTER)
         self._factor = factor, True  # as scipy's cho_solve takes it, and as saved files hold it
         self.alpha_ = solved(factor, y)
         self.left_out_error_, self.left_out_variance_ = left_out(factor, self.alpha_)

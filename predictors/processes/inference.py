@@ -81,6 +81,69 @@ def moments(factor: Array, weights: Array, cross: Array, prior: Array) -> tuple[
     return cross @ weights, variance
 
 
+def eigen_posteriors(
+    covariance: Matrix, residuals: Matrix, amplitude: Matrix, noise: Matrix
+) -> tuple[Matrix, Matrix, Matrix, Matrix]:
+    """Posteriors under many amplitudes and noises of one covariance, by one eigendecomposition.
+
+    Parameters
+    ----------
+    covariance : ndarray of float, shape (n, n)
+        Of the labelled rows at amplitude 1, without noise.
+    residuals : ndarray of float, shape (h, n)
+        What is left of the labels under each of ``h`` hypotheses.
+    amplitude, noise : ndarray of float, shape (h,)
+        Variances by which the hypotheses differ.
+
+    Returns
+    -------
+    axes : ndarray of float, shape (n, n)
+        Eigenvectors of the covariance; new rows are seen as their covariance ``@ axes``.
+    weights : ndarray of float, shape (h, n)
+        Of the axes in the mean.
+    explained : ndarray of float, shape (h, n)
+        What the labels take from the variance along the axes.
+    evidence : ndarray of float, shape (h,)
+        Log marginal likelihoods, less a constant.
+    """
+    values, axes = np.linalg.eigh(covariance)
+    amplitude = amplitude[:, None]
+    variance = amplitude * np.maximum(values, 0) + noise[:, None]
+    along = residuals @ axes
+    evidence = -0.5 * (along**2 / variance + np.log(variance)).sum(axis=1)
+    return axes, amplitude * along / variance, amplitude**2 / variance, evidence
+
+
+def linear_posterior(
+    design: Matrix, residuals: Matrix, mean: Matrix, covariance: Matrix, noise: float
+) -> tuple[Matrix, Matrix, float]:
+    """Posterior of the weights of a linear model, and the evidence.
+
+    Parameters
+    ----------
+    design : ndarray of float, shape (n, f)
+    residuals : ndarray of float, shape (n,)
+        Labels less what the prior mean predicts.
+    mean, covariance : ndarrays of float, shapes (f,) and (f, f)
+        Of the weights before labels.
+    noise : float
+        Variance of a label.
+
+    Returns
+    -------
+    mean, covariance : ndarrays of float, shapes (f,) and (f, f)
+        Of the weights after labels.
+    evidence : float
+        Log marginal likelihood, less a constant.
+    """
+    cross = design @ covariance
+    inner = cross @ design.T + noise * np.eye(len(design))
+    gain = np.linalg.solve(inner, cross).T
+    evidence = -0.5 * (residuals @ np.linalg.solve(inner, residuals))
+    evidence -= 0.5 * np.linalg.slogdet(inner)[1]
+    return mean + gain @ residuals, covariance - gain @ cross, float(evidence)
+
+
 def left_out(factor: Matrix, weights: Matrix) -> tuple[Matrix, Matrix]:
     """Error and variance of each label as all others predict it, each (n,)."""
     variance = 1 / np.diag(solved(factor, np.eye(len(factor))))

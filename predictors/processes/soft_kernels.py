@@ -12,15 +12,14 @@ from torch import Tensor
 from ...data.devices import one_thread, resolve_device
 from ...data.seeds import Seed
 from ...data.spaces import Codes, Space
-from ...errors import NotFittedError
 from ..base import Predictor, Scores
 from ..graph import GraphReader, SoftGraphs
 from ..labels import Labels
 from ..relaxed import Relaxation, relaxation
 from .covariance import Term, between, embedded, prior_variance
 from .grouped import GroupedGP
-from .kernels import needs_search
 from .inference import JITTER, ROWS_AT_ONCE, factorised, moments, solved
+from .kernels import needs_search
 
 SoftGroups = dict[str, Tensor]
 
@@ -173,8 +172,7 @@ class SoftGaussianProcess(Predictor):
 
         As ``GraphPredictor.score_relaxed``.
         """
-        if not hasattr(self, "factor_"):
-            raise NotFittedError("SoftGaussianProcess is not fitted: call fit(codes, y) first")
+        self._check_fitted()
         return self._posterior(soft_features(self.space, self.device_).of_shares(shares))
 
     def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:

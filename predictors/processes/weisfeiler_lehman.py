@@ -12,10 +12,10 @@ from sklearn.gaussian_process.kernels import Hyperparameter, Kernel
 from ...data.seeds import Seed
 from ...data.spaces import Space
 from ...errors import ParameterError
+from .inference import Matrix
 from .kernels import GaussianProcess, few_steps
 
 Hashes = NDArray[np.uint64]
-Matrix = NDArray[np.float64]
 
 
 def _mix(x: Hashes) -> Hashes:

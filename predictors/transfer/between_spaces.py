@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from ...data.encoders import Common
 from ...data.spaces import Codes, Space
 from ..labels import Blended
-from ..processes import GroupedGP, Groups, Term
-
-Matrix = NDArray[np.float64]
+from ..processes import GroupedGP, Groups, Matrix, Term
 
 _REFERENCE_ROWS = 4000
 _BEGINNINGS = {

@@ -7,7 +7,6 @@ from functools import cache
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -17,9 +16,8 @@ from ...data.spaces import Codes, Space
 from ..graph import Gated, GraphReader, Network, SoftGraphs, TwoWay
 from ..labels import Labels
 from ..neural import make_loss, train
+from ..processes import Matrix
 from .between_spaces import common_features
-
-Matrix = NDArray[np.float64]
 
 _WORDS = ("input", "output", "conv", "pool")
 _LAYERS = 2

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ...data.encoders import OneHot
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import CellSpace, Codes, Space
-from ...errors import LabelError, NotFittedError
+from ...errors import LabelError
 from ..labels import finite_labels
+from ..processes import Matrix, linear_posterior
 from ..processes.anchoring import candidates
-
-Matrix = NDArray[np.float64]
+from .base import require_learnt
 
 # Half of what the known devices say about how costs of operations go together is believed.
 _SHRINKAGE = 0.5
@@ -143,7 +143,7 @@ class LatencyTransfer:
         ArchitectureError
             If a row of ``among`` is not in the space.
         """
-        self._known()
+        require_learnt(self, "covariance_", "devices", "fit_devices(codes, latencies)")
         rng = as_generator(seed)
         pool = candidates(self.space, n, among=among, most=CANDIDATES, rng=rng)
         features, left = self.features(pool), self.covariance_.copy()
@@ -175,18 +175,16 @@ class LatencyTransfer:
         ArchitectureError
             If a row is not in the space.
         """
-        self._known()
+        require_learnt(self, "covariance_", "devices", "fit_devices(codes, latencies)")
         features = self.features(codes)
         y = finite_labels(latencies, len(features))
         if not len(y) or (y <= 0).any():
             raise LabelError("a new device is learnt from at least one latency, all above 0")
         expected = features @ self.mean_
         self.scale_ = float(y @ expected / (expected @ expected))
-        cross = features @ self.covariance_
-        inner = cross @ features.T + self.noise_**2 * np.eye(len(y))
-        gain = np.linalg.solve(inner, cross).T
-        self.costs_ = self.mean_ + gain @ (y / self.scale_ - expected)
-        self.left_ = self.covariance_ - gain @ cross
+        self.costs_, self.left_, _ = linear_posterior(
+            features, y / self.scale_ - expected, self.mean_, self.covariance_, self.noise_**2
+        )
         return self
 
     def predict(
@@ -207,18 +205,13 @@ class LatencyTransfer:
         ArchitectureError
             If a row is not in the space.
         """
-        if not hasattr(self, "costs_"):
-            raise NotFittedError("no measurement of the new device is known: call fit first")
+        require_learnt(self, "costs_", "measurements of the new device", "fit(codes, latencies)")
         features = self.features(codes)
         found: Matrix = self.scale_ * (features @ self.costs_)
         if not return_std:
             return found
         variance = ((features @ self.left_) * features).sum(axis=1)
         return found, self.scale_ * np.sqrt(np.maximum(variance, 0) + self.noise_**2)
-
-    def _known(self) -> None:
-        if not hasattr(self, "covariance_"):
-            raise NotFittedError("no devices are known: call fit_devices(codes, latencies) first")
 
 
 def _counts(codes: Codes, operations: int) -> Matrix:

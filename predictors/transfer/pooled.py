@@ -9,9 +9,9 @@ from ...data.seeds import Seed
 from ...data.spaces import Codes, Space
 from ..base import Scores
 from ..labels import Labels
-from ..processes import FAMILIES, GroupedGP, Groups, Term, feature_groups
-from .base import Matrix, TransferPredictor
-from .likeness import TASKS, Likeness, OnScale, posterior, residual_processes
+from ..processes import FAMILIES, GroupedGP, Groups, Matrix, Term, feature_groups
+from .base import TransferPredictor
+from .likeness import TASKS, Likeness, OnScale, hypothesis_weights, residual_processes
 from .task_prior import TaskPrior
 
 # Labels at which processes of searched hyperparameters count for half of what is left open.
@@ -97,7 +97,7 @@ class Transfer(TransferPredictor):
         z = self.inner_.transform(z)
         self.members_, odds = self._members(groups, scores, z)
         evidence = np.array([member.evidence for member in self.members_])
-        self.weights_ = posterior(odds[:, None] + self.members_[0].given.odds, evidence)
+        self.weights_ = hypothesis_weights(odds[:, None] + self.members_[0].given.odds, evidence)
         correlation = self.members_[0].given.correlation
         self.correlation_ = float((self.weights_ @ correlation).sum())
         open_ = float((self.weights_ @ (1 - correlation**2)).sum())

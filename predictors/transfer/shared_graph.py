@@ -11,10 +11,11 @@ from numpy.typing import ArrayLike
 
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Codes, Space
-from ...errors import LabelError, NotFittedError
+from ...errors import LabelError
 from ..base import Scores
 from ..labels import Blended, Labels
-from .base import Matrix, TransferPredictor
+from ..processes import Matrix, linear_posterior
+from .base import TransferPredictor, require_learnt
 from .between_spaces import Elsewhere, told_apart
 from .task_prior import ENOUGH, POOL, checked_vectors, labels_by_task, shares
 
@@ -138,7 +139,7 @@ class GraphPrior:
         ArchitectureError
             If a row is not in the space.
         """
-        self._check_fitted()
+        require_learnt(self, "networks_")
         canonical = self.space.canonical(codes)
         pairs = zip(self.networks_, self.scales_, strict=True)
         return [scale.scaled(network.embedded(self.space, canonical)) for network, scale in pairs]
@@ -162,7 +163,7 @@ class GraphPrior:
         ParameterError
             If the vector is of another length than the earlier ones', or not finite.
         """
-        self._check_fitted()
+        require_learnt(self, "networks_")
         weights = shares(self.vectors_, vector, len(self.names_))
         found = []
         for network, scale in zip(self.networks_, self.scales_, strict=True):
@@ -171,10 +172,6 @@ class GraphPrior:
             away = every - mean
             found.append((mean, (away * weights[:, None]).T @ away))
         return found
-
-    def _check_fitted(self) -> None:
-        if not hasattr(self, "networks_"):
-            raise NotFittedError("no earlier tasks are known: call fit(codes, y, tasks) first")
 
     def __repr__(self) -> str:
         return f"<GraphPrior of {self.space.name}: {', '.join(getattr(self, 'names_', [])[:5])}>"
@@ -330,22 +327,18 @@ def _head(x: Matrix, z: Labels, mean: Matrix, varied: Matrix) -> _Head:
     """Return the vector of a task after labels, averaged over spreads and noises."""
     design = _with_offset(x)
     centre = np.append(0.0, mean)
-    left = z - design @ centre
+    residuals = z - design @ centre
     usual = float(mean @ mean) / len(mean) + 1e-6
     fits = []
     for spread in _SPREADS:
         prior = np.zeros((len(centre), len(centre)))
         prior[0, 0] = 1.0
         prior[1:, 1:] = spread * (varied + usual * np.eye(len(mean)))
-        across = design @ prior
-        for noise in _NOISES:
-            covariance = across @ design.T + noise * np.eye(len(z))
-            gain = np.linalg.solve(covariance, across).T
-            told = -0.5 * (left @ np.linalg.solve(covariance, left))
-            told -= 0.5 * np.linalg.slogdet(covariance)[1]
-            fits.append((told, centre + gain @ left, prior - gain @ across, noise))
-    told, means, covariances, noises = (np.stack(part) for part in zip(*fits, strict=True))
-    weights = np.exp(told - told.max())
+        fits += [
+            (*linear_posterior(design, residuals, centre, prior, noise), noise) for noise in _NOISES
+        ]
+    means, covariances, evidence, noises = (np.stack(part) for part in zip(*fits, strict=True))
+    weights = np.exp(evidence - evidence.max())
     weights /= weights.sum()
     whole = weights @ means
     away = means - whole

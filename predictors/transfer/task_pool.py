@@ -10,12 +10,18 @@ from numpy.typing import NDArray
 from ...data.spaces import CellSpace, Codes, Space
 from ...errors import LabelError, ParameterError
 from ..labels import NormalScores
-from ..processes import GroupedGP, Groups, Term, feature_groups
+from ..processes import (
+    GroupedGP,
+    Groups,
+    Matrix,
+    Term,
+    factorised,
+    feature_groups,
+    solved,
+)
 
 if TYPE_CHECKING:
     from sklearn.linear_model import LogisticRegression
-
-Matrix = NDArray[np.float64]
 
 _LABELLED = ("structure", "operations", "shares", "untrained")  # features that tell labels
 _PICKED = ("structure", "free paths", "paths")  # features that tell what was chosen
@@ -108,16 +114,13 @@ class TaskPool:
         return feature_groups(self.space, codes, untrained=isinstance(self.space, CellSpace))
 
     def _learn_labels(self, groups: Groups, z: Matrix, tasks: NDArray[np.int64]) -> None:
-        from scipy.linalg import cho_factor, cho_solve
-
         self.groups_ = {name: groups[name] for name in _LABELLED if name in groups}
         lengths = np.full(len(self.groups_), 0.5 * np.log(len(self.groups_)))
         theta = np.concatenate([[0.0], lengths, [np.log(_NOISE)]])
         self.process_ = GroupedGP([Term(tuple(self.groups_), 1.5)]).take(theta)
         covariance = self.process_.kernel(self.groups_, self.groups_)
         covariance += _EFFECT * (tasks[:, None] == tasks[None])
-        covariance[np.diag_indices_from(covariance)] += _NOISE
-        self.alpha_: Matrix = cho_solve(cho_factor(covariance, lower=True), z - self.floor_)
+        self.alpha_ = solved(factorised(covariance, _NOISE), z - self.floor_)
 
     def _labels(self, groups: Groups) -> Matrix:
         """Return the label on a task like the mean one, in deviations, shape (n,)."""

@@ -10,14 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Codes, Space
-from ...errors import LabelError, NotFittedError, ParameterError
+from ...errors import LabelError, ParameterError
 from ..base import Predictor
 from ..ensembles import Auto
 from ..labels import NormalScores, finite_labels
+from ..processes import Matrix
+from .base import require_learnt
 from .between_spaces import Elsewhere, SpaceScorer
 from .task_pool import TaskPool
-
-Matrix = NDArray[np.float64]
 
 POOL = "pool"
 """Name of the scorer learnt from all tasks of few labels together."""
@@ -165,7 +165,7 @@ class TaskPrior:
         ArchitectureError
             If a row is not in the space.
         """
-        self._check_fitted()
+        require_learnt(self, "scorers_")
         codes = self.space.canonical(codes)
         pairs = zip(self.scorers_.values(), self.scales_, strict=True)
         return np.stack([scale.transform(scorer.predict(codes)) for scorer, scale in pairs], axis=1)
@@ -184,16 +184,12 @@ class TaskPrior:
         ndarray of float, shape (scorers,)
             Sums to 1. Falls with the squared distance of the vectors, in units of its median.
         """
-        self._check_fitted()
+        require_learnt(self, "scorers_")
         return shares(self.vectors_, vector, len(self.names_))
 
     def __repr__(self) -> str:
         names = ", ".join(getattr(self, "names_", ["nothing learnt"])[:5])
         return f"<TaskPrior of {self.space.name}: {names}>"
-
-    def _check_fitted(self) -> None:
-        if not hasattr(self, "scorers_"):
-            raise NotFittedError("no earlier tasks are known: call fit(codes, y, tasks) first")
 
 
 Scorer = Predictor | TaskPool | SpaceScorer

@@ -318,11 +318,10 @@ class SMEMNAS(Assisted):
         pool: ArrayLike | None = None,
         seed: Seed = None,
     ) -> None:
-        from ...predictors.pairwise import SMEMNAS as Relation  # noqa: N811 - the same paper's
-        from ...predictors.pairwise import PairwisePredictor
+        from ...predictors.pairwise import PairwisePredictor, SMEMRelation
 
         if predictor is None:
-            predictor = Relation(space)
+            predictor = SMEMRelation(space)
         if not isinstance(predictor, PairwisePredictor):
             raise ParameterError(
                 "smem-nas needs a predictor that compares pairs: smem-nas or brp-nas, not "
