@@ -1,8 +1,7 @@
-"""Gradient ascent on hundreds of relaxed architectures at once, and what is climbed."""
+"""Gradient ascent on hundreds of relaxed architectures at once."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,8 +13,6 @@ from ...data.spaces import Codes
 from ...predictors.relaxed import Relaxation
 
 Climbed = Callable[[Tensor], Tensor]
-
-_LOWEST = -1e4  # incumbents further above the mean, in deviations, have the same gradient there
 
 
 @dataclass(frozen=True)
@@ -128,31 +125,3 @@ def nearest(relaxation: Relaxation, logits: Tensor) -> Codes:
     table = relaxation.padded(logits.detach(), -torch.inf)
     codes: Codes = table.argmax(dim=2).cpu().numpy().astype(np.int8)
     return codes
-
-
-def log_expected_improvement(mean: Tensor, std: Tensor, best: float) -> Tensor:
-    """Return the logarithm of the expected improvement over ``best``, with gradients everywhere.
-
-    Where an improvement is unlikely its expectation is flat zero; its logarithm still points up.
-
-    References
-    ----------
-    S. Ament, S. Daulton, D. Eriksson, M. Balandat, E. Bakshy. Unexpected improvements to expected
-    improvement for Bayesian optimization. NeurIPS 2023.
-
-    Examples
-    --------
-    >>> one = torch.ones(1, dtype=torch.double)
-    >>> round(float(log_expected_improvement(0 * one, one, 0.0)), 4)  # log(1 / sqrt(2 pi))
-    -0.9189
-    """
-    u = ((mean - best) / std.clamp(min=1e-9)).clamp(min=_LOWEST)
-    constant = math.log(2 * math.pi) / 2
-    near = u.clamp(min=-1)
-    density = torch.exp(-(near**2) / 2 - constant)
-    value_near = torch.log(density + near * torch.special.ndtr(near))
-    far = u.clamp(max=-1)
-    ratio = torch.log(torch.special.erfcx(-far / math.sqrt(2)) * far.abs())
-    gap = (ratio + math.log(math.pi / 2) / 2).clamp(max=-1e-12)
-    value_far = -(far**2) / 2 - constant + torch.log(-torch.expm1(gap))
-    return torch.log(std.clamp(min=1e-9)) + torch.where(u > -1, value_near, value_far)

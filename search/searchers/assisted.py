@@ -15,7 +15,7 @@ from ...data.spaces import Codes, Space
 from ...errors import LabelError, ParameterError
 from ...predictors.base import Predictor
 from ..base import Index, Values
-from ..guided import Regressor, at_least_one, fresh_predictor
+from ..guided import Guide, Regressor, at_least_one
 from ..pareto import Scale, non_dominated
 from .nsga2 import NSGA2, survivors, tournaments
 
@@ -53,18 +53,14 @@ class Assisted(NSGA2):
             pool=pool,
             seed=seed,
         )
-        if not isinstance(predictor, Regressor):
-            raise ParameterError(
-                f"a predictor has fit(codes, y) and predict(codes); {predictor!r} has not"
-            )
         self.predictor = predictor
         self.candidates = at_least_one("candidates", candidates)
-        self._predictor_seed = int(self._rng.integers(2**31))
-
-    def _reset(self) -> None:
-        super()._reset()
-        self._models: list[Any] = []
-        self._n_fitted = -1
+        seed_of_guides = int(self._rng.integers(2**31))
+        # A foreign predictor is fitted in its place, and must not serve two columns.
+        copies = hasattr(predictor, "get_params")
+        self._guides = [
+            Guide(predictor if copies else deepcopy(predictor), seed_of_guides) for _ in self.bounds
+        ]
 
     @abstractmethod
     def _propose(self, n: int, models: Sequence[Any]) -> Codes:
@@ -77,21 +73,16 @@ class Assisted(NSGA2):
         return self._propose(n, models)
 
     def _fit(self) -> list[Any]:
-        """Return a model for each column, None for one that cannot be learnt yet."""
+        """Model of each column, None for one that cannot be learnt yet."""
         columns = self._columns()
-        if self._n_fitted != len(columns):
-            known = ~np.isnan(columns).any(axis=1)
-            models: list[Any] = []
-            for labels in columns[known].T:
-                fresh = fresh_predictor(self.predictor, self._predictor_seed)
-                if fresh is self.predictor:  # a foreign one, which must not serve two columns
-                    fresh = deepcopy(fresh)
-                try:
-                    models.append(fresh.fit(self.codes_[known], labels))
-                except LabelError:
-                    models.append(None)
-            self._models, self._n_fitted = models, len(columns)
-        return self._models
+        known = ~np.isnan(columns).any(axis=1)
+        models: list[Any] = []
+        for guide, labels in zip(self._guides, columns[known].T, strict=True):
+            try:
+                models.append(guide.fitted(self.codes_[known], labels))
+            except LabelError:
+                models.append(None)
+        return models
 
     def _predicted(self, codes: Codes, models: Sequence[Any]) -> Values:
         """Return predicted columns, shape (n, k); a column without a model is constant."""
@@ -104,11 +95,12 @@ class Assisted(NSGA2):
         return columns
 
     def _state(self) -> dict[str, Any]:
-        return {**super()._state(), "predictor_seed": self._predictor_seed}
+        return {**super()._state(), **self._guides[0].state()}
 
     def _load_state(self, state: dict[str, Any]) -> None:
         super()._load_state(state)
-        self._predictor_seed = int(state["predictor_seed"])
+        for guide in self._guides:
+            guide.load_state(state)
 
 
 class NAT(Assisted):

@@ -11,7 +11,7 @@ from ...data.seeds import Seed
 from ...data.spaces import Codes, Space
 from ...errors import LabelError
 from ..base import Searcher
-from ..guided import Guide, Regressor, at_least_one, best_told, ranked
+from ..guided import Guide, Regressor, at_least_one, best_observed, rank_codes
 
 
 class RegularisedEvolution(Searcher):
@@ -153,18 +153,18 @@ class GuidedEvolution(RegularisedEvolution):
         self.predictor = predictor
         self.parents = at_least_one("parents", parents)
         self.candidates = at_least_one("candidates", candidates)
-        self._guide = Guide(predictor, self._rng)
+        self._guide = Guide(predictor, int(self._rng.integers(2**31)))
 
     def _children(self, n: int) -> Codes:
         try:
             fitted = self._guide.fitted(self.codes_, self.values_)
         except LabelError:
             return self._draw(n)
-        return ranked(fitted, self._breed(max(self.candidates, n)))
+        return rank_codes(fitted, self._breed(max(self.candidates, n)))
 
     def _breed(self, n: int) -> Codes:
         """Return about ``n`` unseen descendants of the best told architectures."""
-        best = best_told(self, self.parents)
+        best = best_observed(self, self.parents)
         found = best[:0]
         for _ in range(4):
             pairs = self._rng.integers(len(best), size=(2, n // 4 + 1))

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from ...data.seeds import Seed
 from ...data.spaces import Codes, Space
-from ..guided import GuidedSearcher, Regressor, above_zero, at_least_one, best_told, ranked
+from ..guided import GuidedSearcher, Regressor, above_zero, at_least_one, best_observed, rank_codes
 
 
 class NPENAS(GuidedSearcher):
@@ -71,7 +71,7 @@ class NPENAS(GuidedSearcher):
 
     def _propose(self, fitted: Regressor, n: int) -> Codes:
         wanted = max(self.candidates, 2 * n)
-        best = best_told(self, self.parents)
+        best = best_observed(self, self.parents)
         found = best[:0]
         mutants = np.repeat(best, -(-wanted // len(best)), axis=0)
         for _ in range(4):  # where most mutants are known, mutants of mutants
@@ -80,7 +80,7 @@ class NPENAS(GuidedSearcher):
             found = np.concatenate([found, self._rng.permutation(new[len(found) :])])[:wanted]
             if len(found) == wanted:
                 break
-        return ranked(fitted, found)
+        return rank_codes(fitted, found)
 
 
 class RankingSearcher(GuidedSearcher):
@@ -110,7 +110,7 @@ class RankingSearcher(GuidedSearcher):
 
     def _ranking(self, fitted: Regressor, n: int) -> Codes:
         """Return unseen architectures, the best predicted first; twins tie, in random order."""
-        return ranked(fitted, self._draw(max(n, self.candidates)))
+        return rank_codes(fitted, self._draw(max(n, self.candidates)))
 
 
 class BRPNASLoop(RankingSearcher):

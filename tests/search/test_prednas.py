@@ -19,7 +19,8 @@ from nasurge.registry import make_predictor, make_searcher, predictor_class, pre
 from nasurge.search.constraints import Constraints
 from nasurge.search.loop import run
 from nasurge.search.searchers import GuidedEvolution, PredNAS
-from nasurge.search.searchers.ascent import Schedule, climb, log_expected_improvement, nearest
+from nasurge.search.searchers.acquisition import log_expected_improvement
+from nasurge.search.searchers.ascent import Schedule, climb, nearest
 from nasurge.testing.searcher import SEARCHER_CHECKS, check_same_seed_same_sequence
 
 NB201 = make_space("nb201")
