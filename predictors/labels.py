@@ -7,6 +7,7 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..data.ranks import rank_scores
 from ..errors import LabelError, ParameterError
 
 Labels = NDArray[np.float64]
@@ -98,12 +99,8 @@ class NormalScores:
 
     def fit(self, y: Labels) -> Self:
         """Learn the map from training labels, shape (n,)."""
-        from scipy.special import ndtri
-        from scipy.stats import rankdata
-
-        ranks = rankdata(y)
         self._labels, first = np.unique(y, return_index=True)
-        self._scores: Labels = ndtri((ranks[first] - 0.5) / len(y))
+        self._scores: Labels = rank_scores(y)[first]
         return self
 
     def transform(self, y: Labels) -> Labels:

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space
-from ..errors import ArchitectureError, LabelError, NasurgeError, ParameterError
+from ..errors import ArchitectureError, LabelError, ParameterError
+from ..errors import ExhaustedError as ExhaustedError
 from .pools import Index as Index
 from .pools import Listed, Remaining, Unlisted, twins_in
 from .searchers.names import searcher_name, with_names
@@ -22,10 +23,6 @@ Values = NDArray[np.float64]
 STATE_VERSION = 2
 MAX_LISTED = 2**23  # a larger space is not enumerated: its mask alone would take over 8 MB
 BIT_GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
-
-
-class ExhaustedError(NasurgeError, RuntimeError):
-    """Every architecture of the space, or of the allowed pool, has been asked or told."""
 
 
 class Searcher(ABC):

@@ -108,6 +108,11 @@ class Guide:
         If the predictor lacks a method.
     """
 
+    n_base: int
+    _base: Any
+    _fitted: Any
+    _n_fitted: int
+
     def __init__(
         self, predictor: Regressor, seed: int, *, growth: tuple[float, float] = (1.0, 1.0)
     ) -> None:
@@ -134,7 +139,7 @@ class Guide:
         grown = n >= self._growth * self.n_base
         if self._base is None or grown:
             n_base = n if grown else self.n_base
-            fresh = fresh_predictor(self.predictor, self._seed)
+            fresh: Any = fresh_predictor(self.predictor, self._seed)
             self._base, self.n_base = fresh.fit(codes[:n_base], values[:n_base]), n_base
         fitted = self._base
         if n > self.n_base:
@@ -151,8 +156,7 @@ class Guide:
         """Take back what ``state`` returned; the next fit is a new one."""
         self._seed = int(state["predictor_seed"])
         self.n_base = int(state.get("n_base", 0))  # states of the first version have none
-        self._base: Any = None
-        self._fitted: Any = None
+        self._base = self._fitted = None
         self._n_fitted = 0
 
 

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..data.spaces import Codes
-from ..errors import LabelError, NasurgeError, ParameterError
-from .base import ExhaustedError, Index, Searcher, Values
+from ..errors import ExhaustedError, LabelError, ParameterError
+from ..errors import ObjectiveError as ObjectiveError
+from .base import Index, Searcher, Values
 
 Objective = Callable[[Codes], ArrayLike]
 
@@ -20,10 +21,6 @@ Objective = Callable[[Codes], ArrayLike]
 PATIENCE = 5
 
 logger = logging.getLogger(__name__)
-
-
-class ObjectiveError(NasurgeError, RuntimeError):
-    """An objective that raises whatever it is given, or returns something else than values."""
 
 
 @dataclass(frozen=True, repr=False)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...errors import ParameterError
 from ..devices import one_thread
 from ..encoders import Features, _Encoder
+from ..ranks import rank_scores
 from ..spaces import CellSpace, Codes, Space
 
 if TYPE_CHECKING:
@@ -67,8 +68,6 @@ class RandomNetworks(_Encoder):
 def _whole_space(space: Space) -> tuple[NDArray[np.int64], Features]:
     """Return the index of every function's representative, ascending, and its features."""
     import torch
-    from scipy.special import ndtri
-    from scipy.stats import rankdata
 
     if not isinstance(space, CellSpace):
         raise ParameterError(
@@ -84,7 +83,7 @@ def _whole_space(space: Space) -> tuple[NDArray[np.int64], Features]:
         ]
     # Rounded, so that what is equal but for rounding stays tied.
     values = np.round(torch.cat(parts).numpy().astype(np.float64), 4)
-    return known, ndtri((rankdata(values, axis=0) - 0.5) / len(values))
+    return known, rank_scores(values, axis=0)
 
 
 class _Weights:

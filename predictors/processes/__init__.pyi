@@ -7,6 +7,7 @@ from .grouped import Groups as Groups
 from .inference import GROWTH as GROWTH
 from .inference import JITTER as JITTER
 from .inference import ROWS_AT_ONCE as ROWS_AT_ONCE
+from .inference import Array as Array
 from .inference import Matrix as Matrix
 from .inference import eigen_posteriors as eigen_posteriors
 from .inference import factorised as factorised

@@ -10,8 +10,8 @@ import numpy as np
 from ...errors import ParameterError
 from .inference import Array, Matrix, namespace
 
-Embedded = tuple[Array, Array | None]
-"""Features scaled by the hyperparameters of one term, and their squared norms under a Matern."""
+Embedded = tuple[Array, Array]
+"""Features scaled by the hyperparameters of one term, and their squared norms, None if linear."""
 
 # The root has no gradient at 0, which torch needs: two equal rows are this far apart there.
 _LEAST_SQUARE = 1e-12
@@ -65,11 +65,9 @@ def hyperparameters(
         at += 1 + len(lengths)
 
 
-def embedded(
-    terms: Sequence[Term], theta: Matrix, groups: Mapping[str, Array]
-) -> list[Embedded[Array]]:
+def embedded(terms: Sequence[Term], theta: Matrix, groups: Mapping[str, Array]) -> list[Embedded]:
     """Rows as the kernel sees them, one entry per term, to be kept for calls of ``between``."""
-    found: list[Embedded[Array]] = []
+    found: list[Embedded] = []
     xp = namespace(next(iter(groups.values())))
     for term, log_amplitude, log_lengths in hyperparameters(terms, theta):
         if term.smoothness:
@@ -86,8 +84,8 @@ def embedded(
 def between(
     terms: Sequence[Term],
     theta: Matrix,
-    a: Sequence[Embedded[Array]],
-    b: Sequence[Embedded[Array]],
+    a: Sequence[Embedded],
+    b: Sequence[Embedded],
 ) -> Array:
     """Covariance of embedded rows without noise, shape (rows of a, rows of b).
 

@@ -173,17 +173,17 @@ class GroupedGP:
         """Fitted kernel without noise, shape (rows of a, rows of b)."""
         return self.between(self.embedded(a), self.embedded(b))
 
-    def embedded(self, groups: Groups) -> list[Embedded[Matrix]]:
+    def embedded(self, groups: Groups) -> list[Embedded]:
         """Rows as the fitted kernel sees them, to be kept for many calls of ``between``."""
         return embedded(self.terms, self.theta_, groups)
 
-    def between(self, a: Sequence[Embedded[Matrix]], b: Sequence[Embedded[Matrix]]) -> Matrix:
+    def between(self, a: Sequence[Embedded], b: Sequence[Embedded]) -> Matrix:
         """Fitted kernel of embedded rows without noise, shape (rows of a, rows of b)."""
-        return between(self.terms, self.theta_, a, b)
+        return np.asarray(between(self.terms, self.theta_, a, b))
 
     def prior_variance(self, groups: Groups) -> Matrix:
         """Fitted prior variance of every row, without noise, shape (n,)."""
-        return prior_variance(self.terms, self.theta_, groups)
+        return np.asarray(prior_variance(self.terms, self.theta_, groups))
 
     def predict(self, groups: Groups) -> tuple[Matrix, Matrix]:
         """Mean and standard deviation of a new label (noise included), each (n,)."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
-Array = TypeVar("Array", bound=Any)
+Array = Any
+"""A numpy array, or a torch tensor with its gradients."""
 
 JITTER = 1e-6
 """What the diagonal of a covariance gets beside the noise, so that rounding leaves it positive."""

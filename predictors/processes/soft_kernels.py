@@ -156,7 +156,10 @@ class SoftGaussianProcess(Predictor):
     def _kernel(self, a: SoftGroups, b: SoftGroups) -> Tensor:
         """Covariance without noise, (rows of a, rows of b)."""
         terms, theta = self._terms(a), self.theta_
-        return between(terms, theta, embedded(terms, theta, a), embedded(terms, theta, b))
+        covariance: Tensor = between(
+            terms, theta, embedded(terms, theta, a), embedded(terms, theta, b)
+        )
+        return covariance
 
     def _posterior(self, groups: SoftGroups) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of a new label, noise included, each (n,)."""

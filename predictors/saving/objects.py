@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,11 @@ class Savable:
     """
 
     space: Space
+
+    if TYPE_CHECKING:
+
+        def get_params(self, deep: bool = True) -> dict[str, Any]:
+            """Parameters by name, as scikit-learn's estimators have it."""
 
     def _state(self) -> dict[str, Any]:
         """What ``fit`` learnt, by name: values that a writer knows."""

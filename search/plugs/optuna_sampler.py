@@ -20,8 +20,8 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from ...data.spaces import ProductSpace, Space
-from ...errors import ParameterError
-from ..base import ExhaustedError, Searcher
+from ...errors import ExhaustedError, ParameterError
+from ..base import Searcher
 
 MOST_VALUES = 127  # of one parameter
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from ...predictors.processes import namespace
-
-Array = TypeVar("Array", bound=Any)
+from ...predictors.processes import Array, namespace
 
 # Nearer than this, the two summands of the expectation do not cancel.
 _NEAR = -1.0

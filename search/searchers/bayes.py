@@ -176,7 +176,7 @@ class BayesianOptimisation(ModelSearcher):
             return mean + self.beta * std
         if self.acquisition == "thompson":
             return mean + std * self._rng.standard_normal(len(mean))
-        return log_expected_improvement(mean, std, best)
+        return np.asarray(log_expected_improvement(mean, std, best))
 
     def _state(self) -> dict[str, Any]:
         count, theta = self._chosen

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
-from scipy.stats import rankdata
 
+from ...data.ranks import rank_scores
 from ...data.seeds import Seed
 from ...data.spaces import Codes, Space
 from ..base import Searcher, Values
@@ -81,8 +80,7 @@ class DistributionSearcher(Searcher):
         known = ~np.isnan(values)
         if not known.any():
             return
-        every = self.values_[~np.isnan(self.values_)]
-        scores = ndtri((rankdata(every) - 0.5) / len(every))
+        scores = rank_scores(self.values_[~np.isnan(self.values_)])
         chosen = codes[known][:, :, None] == np.arange(self._exists.shape[1])
         self._learn(chosen.astype(np.float64), scores[-int(known.sum()) :])
 
@@ -244,7 +242,7 @@ class DDPNAS(DistributionSearcher):
         values, codes = self.values_[known], self.codes_[known]
         if not len(values):
             return np.zeros(self._exists.shape)
-        scores = ndtri((rankdata(values) - 0.5) / len(values))
+        scores = rank_scores(values)
         chosen = codes[:, :, None] == np.arange(self._exists.shape[1])
         # One more architecture of utility 0 for each choice: a single lucky one proves little.
         return np.asarray(np.tensordot(scores, chosen, axes=1) / (chosen.sum(axis=0) + 1.0))

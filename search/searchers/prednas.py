@@ -233,7 +233,7 @@ class PredNAS(ModelSearcher):
         kind = self.acquisition or ("ei" if fitted.has_std else "mean")
         if kind == "ei":
             best = fitted.label_transform_.transform(np.array([self.best()[1]]))
-            return log_expected_improvement(mean, std, float(best[0]))
+            mean = log_expected_improvement(mean, std, float(best[0]))
         return mean + self.beta * std if kind == "ucb" else mean
 
     def _round(self, fitted: Any, visited: Codes) -> Codes:

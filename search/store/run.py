@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import MissingExtraError, ParameterError, StorageError
+from ...errors import ExhaustedError, MissingExtraError, ParameterError, StorageError
 from ...predictors.saving.names import predictor_name
-from ..base import ExhaustedError, Searcher, Values
+from ..base import Searcher, Values
 from ..loop import Evaluator, Objective, Trace
 from ..searchers.names import searcher_name
 from .ledger import Asked, Ledger
@@ -115,7 +115,7 @@ def run_stored(
             objectives=len(searcher.bounds),
         )
         with ledger.at_work():
-            loop = _Loop(searcher, Evaluator(searcher, objective), ledger, budget, batch)
+            loop = _StoredSearch(searcher, Evaluator(searcher, objective), ledger, budget, batch)
             loop.run(callback, timeout)
     seconds = np.array([ledger.seconds.get(key, np.nan) for key in loop.told], dtype=np.float64)
     return Trace(searcher.codes_.copy(), searcher.values_.copy(), seconds)
@@ -146,7 +146,7 @@ def _kind(searcher: Searcher) -> dict[str, Any]:
     }
 
 
-class _Loop:
+class _StoredSearch:
     """One worker's part of a search."""
 
     def __init__(
@@ -337,7 +337,8 @@ def _connect(storage: str) -> Any:
     url = storage if "://" in storage else f"sqlite:///{storage}"
     url = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
     options = {"connect_args": {"timeout": LOCK_SECONDS}} if url.startswith("sqlite") else {}
-    for attempt in range(CONNECTS):
+    attempt = 0
+    while True:
         try:
             return RDBStorage(url, engine_kwargs={"pool_pre_ping": True, **options})
         except ImportError as error:
@@ -351,10 +352,10 @@ def _connect(storage: str) -> Any:
                 "sqlite:///runs.db or postgresql://user@host/database"
             ) from error
         except SQLAlchemyError:  # two workers make the tables at once: one is refused
-            if attempt == CONNECTS - 1:
+            attempt += 1
+            if attempt == CONNECTS:
                 raise
-            time.sleep(0.1 * 2**attempt)
-    raise AssertionError
+            time.sleep(0.05 * 2**attempt)
 
 
 def _shown(url: str) -> str:
