@@ -71,7 +71,7 @@ class Predictor(RegressorMixin, BaseEstimator, Savable, ABC):
         return None
 
     def __sklearn_tags__(self) -> Tags:
-        """Return scikit-learn's tags: codes are categories, whole numbers from 0."""
+        """Tags for scikit-learn: codes are categories, whole numbers from 0."""
         tags = super().__sklearn_tags__()
         tags.input_tags.categorical = True
         return tags
@@ -88,7 +88,7 @@ class Predictor(RegressorMixin, BaseEstimator, Savable, ABC):
 
     @abstractmethod
     def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
-        """Return transformed scores and their standard deviations (or None), each shape (n,)."""
+        """Transformed scores and their standard deviations (or None), each shape (n,)."""
 
     def fit(self, codes: ArrayLike, y: ArrayLike) -> Self:
         """Learn from measured architectures.
@@ -202,7 +202,7 @@ class Predictor(RegressorMixin, BaseEstimator, Savable, ABC):
     def predict(
         self, codes: ArrayLike, *, return_std: bool = False
     ) -> Scores | tuple[Scores, Scores]:
-        """Return the predicted label of each architecture.
+        """Predicted label of each architecture.
 
         Parameters
         ----------

@@ -14,7 +14,7 @@ Labels = NDArray[np.float64]
 
 
 def finite_labels(y: ArrayLike, n: int) -> Labels:
-    """Return labels as floats, shape (n,).
+    """Labels as floats, shape (n,).
 
     Raises
     ------
@@ -39,7 +39,7 @@ def finite_labels(y: ArrayLike, n: int) -> Labels:
 
 
 def check_labels(y: ArrayLike, n: int, *, minimum: int, who: str) -> Labels:
-    """Return labels as floats, shape (n,), if they can be learnt from.
+    """Labels as floats, shape (n,), if they can be learnt from.
 
     Raises
     ------
@@ -69,11 +69,11 @@ class LabelTransform(Protocol):
         ...
 
     def transform(self, y: Labels) -> Labels:
-        """Return what the model learns."""
+        """Transformed labels, which the model learns, shape (n,)."""
         ...
 
     def inverse(self, z: Labels) -> Labels:
-        """Return the label that a model's output stands for."""
+        """Label that a model's output stands for."""
         ...
 
 
@@ -104,11 +104,11 @@ class NormalScores:
         return self
 
     def transform(self, y: Labels) -> Labels:
-        """Return the normal score of each label, shape (n,)."""
+        """Normal score of each label, shape (n,)."""
         return self._through(y, self._labels, self._scores)
 
     def inverse(self, z: Labels) -> Labels:
-        """Return the label of each normal score, shape (n,)."""
+        """Label of each normal score, shape (n,)."""
         return self._through(z, self._scores, self._labels)
 
     @staticmethod
@@ -131,11 +131,11 @@ class Standardised:
         return self
 
     def transform(self, y: Labels) -> Labels:
-        """Return the standardised labels, shape (n,)."""
+        """Standardised labels, shape (n,)."""
         return (y - self._mean) / self._deviation
 
     def inverse(self, z: Labels) -> Labels:
-        """Return the label of each standardised value, shape (n,)."""
+        """Label of each standardised value, shape (n,)."""
         return z * self._deviation + self._mean
 
 
@@ -164,7 +164,7 @@ class Blended(NormalScores):
 
 
 def make_transform(name: str) -> LabelTransform:
-    """Return the label transform: ``"normal-scores"``, ``"standardised"`` or ``"blended"``.
+    """Label transform: ``"normal-scores"``, ``"standardised"`` or ``"blended"``.
 
     Raises
     ------

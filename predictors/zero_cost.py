@@ -78,7 +78,7 @@ class ZeroCostProxy(Predictor):
         return why_no_network(self.space)
 
     def _settings(self) -> dict[str, Any]:
-        """Return the parameters of the encoder."""
+        """Parameters of the encoder."""
         names = ("width", "cells", "batch", "size", "images", "jobs")
         return {name: getattr(self, name) for name in names}
 

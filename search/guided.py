@@ -199,7 +199,7 @@ class ModelSearcher(Searcher):
 class GuidedSearcher(ModelSearcher):
     """A search that draws a few architectures and then asks for what a predictor proposes.
 
-    The predictor is fitted again before a proposal whenever values were told since. While it
+    The predictor is fitted again before a proposal whenever values were observed since. While it
     cannot learn (its ``fit`` raises ``LabelError``: too few labels, or all equal), architectures
     are drawn uniformly. Subclasses implement ``_propose``.
 

@@ -32,12 +32,12 @@ _EDGE = 1e-3
 
 
 def _to_shares(z: Labels) -> Labels:
-    """Return normal scores as centred shares of the distribution, about as wide."""
+    """Centred shares of the distribution of normal scores, about as wide."""
     return np.asarray((ndtr(z) - 0.5) * np.sqrt(12))
 
 
 def _from_shares(shares: Labels) -> Labels:
-    """Return the normal scores of centred shares."""
+    """Normal scores of centred shares."""
     return np.asarray(ndtri(np.clip(shares / np.sqrt(12) + 0.5, _EDGE, 1 - _EDGE)))
 
 

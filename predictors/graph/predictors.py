@@ -115,7 +115,7 @@ class GraphPredictor(NeuralPredictor):
 
     @abstractmethod
     def _layer(self) -> nn.Module:
-        """Return one layer: (node states, embedded operations, graphs) to node states."""
+        """One layer: from (node states, embedded operations, graphs) to node states."""
 
     def _prepare(self, codes: Codes) -> None:  # noqa: ARG002
         self.reader_ = GraphReader(self.space, path_sums=self.path_sums).to(self.device_)
@@ -147,7 +147,7 @@ class GraphPredictor(NeuralPredictor):
         return votes.mean(dim=0), self.module_.sampled(*inputs)  # type: ignore[operator]
 
     def score_graphs(self, nodes: Tensor, adjacency: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Return the scores of relaxed architectures; gradients flow to their node types.
+        """Scores of relaxed architectures; gradients flow to their node types.
 
         Parameters
         ----------
@@ -182,7 +182,7 @@ class GraphPredictor(NeuralPredictor):
         return scores
 
     def score_relaxed(self, shares: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the scores of relaxed architectures, with gradients, and their uncertainty.
+        """Scores of relaxed architectures, with gradients, and their uncertainty.
 
         Parameters
         ----------

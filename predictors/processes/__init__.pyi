@@ -9,11 +9,11 @@ from .inference import JITTER as JITTER
 from .inference import ROWS_AT_ONCE as ROWS_AT_ONCE
 from .inference import Array as Array
 from .inference import Matrix as Matrix
+from .inference import cholesky_factor as cholesky_factor
+from .inference import cholesky_solve as cholesky_solve
 from .inference import eigen_posteriors as eigen_posteriors
-from .inference import factorised as factorised
 from .inference import linear_posterior as linear_posterior
 from .inference import namespace as namespace
-from .inference import solved as solved
 from .kernels import ARDGaussianProcess as ARDGaussianProcess
 from .kernels import GaussianProcess as GaussianProcess
 from .kernels import RBFGaussianProcess as RBFGaussianProcess

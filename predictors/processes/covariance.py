@@ -65,8 +65,8 @@ def hyperparameters(
         at += 1 + len(lengths)
 
 
-def embedded(terms: Sequence[Term], theta: Matrix, groups: Mapping[str, Array]) -> list[Embedded]:
-    """Rows as the kernel sees them, one entry per term, to be kept for calls of ``between``."""
+def embed_rows(terms: Sequence[Term], theta: Matrix, groups: Mapping[str, Array]) -> list[Embedded]:
+    """Rows as the kernel sees them, one entry per term, kept for ``cross_covariance``."""
     found: list[Embedded] = []
     xp = namespace(next(iter(groups.values())))
     for term, log_amplitude, log_lengths in hyperparameters(terms, theta):
@@ -81,7 +81,7 @@ def embedded(terms: Sequence[Term], theta: Matrix, groups: Mapping[str, Array]) 
     return found
 
 
-def between(
+def cross_covariance(
     terms: Sequence[Term],
     theta: Matrix,
     a: Sequence[Embedded],

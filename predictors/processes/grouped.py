@@ -11,13 +11,21 @@ import numpy as np
 from .covariance import (
     Embedded,
     Term,
-    between,
-    embedded,
+    cross_covariance,
+    embed_rows,
     hyperparameters,
     matern,
     prior_variance,
 )
-from .inference import JITTER, ROWS_AT_ONCE, Matrix, factorised, left_out, moments, solved
+from .inference import (
+    JITTER,
+    ROWS_AT_ONCE,
+    Matrix,
+    cholesky_factor,
+    cholesky_solve,
+    left_out_moments,
+    moments,
+)
 
 Groups = dict[str, Matrix]
 # A term's part of the kernel, and of a Matern its derivative in the scaled squared distances.
@@ -145,8 +153,8 @@ class GroupedGP:
 
         def loss(theta: Matrix) -> tuple[float, Matrix]:
             kernel, parts = self._kernel(theta, squares, products)
-            factor = factorised(kernel, np.exp(theta[-1]) + JITTER)
-            inverse = solved(factor, eye)
+            factor = cholesky_factor(kernel, np.exp(theta[-1]) + JITTER)
+            inverse = cholesky_solve(factor, eye)
             alpha = inverse @ y
             gap = (theta - centre) / width
             value = 0.5 * y @ alpha + np.log(np.diag(factor)).sum() + 0.5 * gap @ gap
@@ -157,29 +165,31 @@ class GroupedGP:
         found: Any = minimize(
             loss, centre, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60}
         )
-        self.take(found.x)
-        factor = factorised(self._kernel(self.theta_, squares, products)[0], self.noise_ + JITTER)
+        self.set_theta(found.x)
+        factor = cholesky_factor(
+            self._kernel(self.theta_, squares, products)[0], self.noise_ + JITTER
+        )
         self._factor = factor, True  # as scipy's cho_solve takes it, and as saved files hold it
-        self.alpha_ = solved(factor, y)
-        self.left_out_error_, self.left_out_variance_ = left_out(factor, self.alpha_)
+        self.alpha_ = cholesky_solve(factor, y)
+        self.left_out_error_, self.left_out_variance_ = left_out_moments(factor, self.alpha_)
         return self
 
-    def take(self, theta: Matrix) -> Self:
+    def set_theta(self, theta: Matrix) -> Self:
         """Use these log hyperparameters, such as another process's ``theta_``."""
         self.theta_, self.noise_ = theta, float(np.exp(theta[-1]))
         return self
 
     def kernel(self, a: Groups, b: Groups) -> Matrix:
         """Fitted kernel without noise, shape (rows of a, rows of b)."""
-        return self.between(self.embedded(a), self.embedded(b))
+        return self.cross_covariance(self.embed(a), self.embed(b))
 
-    def embedded(self, groups: Groups) -> list[Embedded]:
-        """Rows as the fitted kernel sees them, to be kept for many calls of ``between``."""
-        return embedded(self.terms, self.theta_, groups)
+    def embed(self, groups: Groups) -> list[Embedded]:
+        """Rows as the fitted kernel sees them, kept for ``cross_covariance``."""
+        return embed_rows(self.terms, self.theta_, groups)
 
-    def between(self, a: Sequence[Embedded], b: Sequence[Embedded]) -> Matrix:
+    def cross_covariance(self, a: Sequence[Embedded], b: Sequence[Embedded]) -> Matrix:
         """Fitted kernel of embedded rows without noise, shape (rows of a, rows of b)."""
-        return np.asarray(between(self.terms, self.theta_, a, b))
+        return np.asarray(cross_covariance(self.terms, self.theta_, a, b))
 
     def prior_variance(self, groups: Groups) -> Matrix:
         """Fitted prior variance of every row, without noise, shape (n,)."""

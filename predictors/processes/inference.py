@@ -28,7 +28,7 @@ def namespace(array: Any) -> Any:
     return torch
 
 
-def factorised(covariance: Array, diagonal: float) -> Array:
+def cholesky_factor(covariance: Array, diagonal: float) -> Array:
     """Lower Cholesky factor of a covariance with noise on its diagonal, shape (n, n)."""
     if isinstance(covariance, np.ndarray):
         from scipy.linalg import cholesky
@@ -40,7 +40,7 @@ def factorised(covariance: Array, diagonal: float) -> Array:
     return torch.linalg.cholesky(covariance + torch.diag(noise))
 
 
-def whitened(factor: Array, columns: Array) -> Array:
+def whiten(factor: Array, columns: Array) -> Array:
     """Columns with the factor's correlations taken out, ``inv(factor) @ columns``."""
     if isinstance(factor, np.ndarray):
         from scipy.linalg import solve_triangular
@@ -51,8 +51,8 @@ def whitened(factor: Array, columns: Array) -> Array:
     return torch.linalg.solve_triangular(factor, columns, upper=False)
 
 
-def solved(factor: Array, columns: Array) -> Array:
-    """Columns times the inverse of the factorised covariance, shape as ``columns``."""
+def cholesky_solve(factor: Array, columns: Array) -> Array:
+    """Columns times the inverse of the cholesky_factor covariance, shape as ``columns``."""
     if isinstance(factor, np.ndarray):
         from scipy.linalg import cho_solve
 
@@ -68,15 +68,15 @@ def moments(factor: Array, weights: Array, cross: Array, prior: Array) -> tuple[
     Parameters
     ----------
     factor : (n, n) array
-        From ``factorised``.
+        From ``cholesky_factor``.
     weights : (n,) array
-        The centred labels through ``solved``.
+        The centred labels through ``cholesky_solve``.
     cross : (m, n) array
         Covariance of the function values and the labels.
     prior : (m,) array
         Variance before labels.
     """
-    half = whitened(factor, cross.T)
+    half = whiten(factor, cross.T)
     # Rounding takes the difference of two nearly equal variances below 0.
     variance = namespace(cross).clip(prior - (half * half).sum(0), 0, None)
     return cross @ weights, variance
@@ -145,7 +145,7 @@ def linear_posterior(
     return mean + gain @ residuals, covariance - gain @ cross, float(evidence)
 
 
-def left_out(factor: Matrix, weights: Matrix) -> tuple[Matrix, Matrix]:
+def left_out_moments(factor: Matrix, weights: Matrix) -> tuple[Matrix, Matrix]:
     """Error and variance of each label as all others predict it, each (n,)."""
-    variance = 1 / np.diag(solved(factor, np.eye(len(factor))))
+    variance = 1 / np.diag(cholesky_solve(factor, np.eye(len(factor))))
     return weights * variance, variance

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from .grouped import GroupedGP, Groups
-from .inference import Matrix, factorised, whitened
+from .inference import Matrix, cholesky_factor, whiten
 
 
 def _joined(a: Groups, b: Groups) -> Groups:
@@ -50,7 +50,7 @@ class SequentialGP:
     factor_: Matrix = field(init=False)
     """Lower Cholesky factor of the rows' kernel, shape (n, n)."""
     cross_: Matrix = field(init=False)
-    """The candidates' kernel to the rows, whitened by the factor, shape (n, m)."""
+    """The candidates' kernel to the rows, whiten by the factor, shape (n, m)."""
 
     def refit(self, rows: Groups, z: Matrix) -> Self:
         """Choose the hyperparameters for labels ``z``, shape (n,), of these rows."""
@@ -61,10 +61,10 @@ class SequentialGP:
         """Take these rows, and no others, with the hyperparameters as they are."""
         self.rows_ = rows
         self._prior = self.process.prior_variance(self.candidates)
-        self._embedded = self.process.embedded(self.candidates)
-        self.factor_ = factorised(self.process.kernel(rows, rows), self.process.noise_)
-        between = self.process.between(self.process.embedded(rows), self._embedded)
-        self.cross_ = whitened(self.factor_, between)
+        self._embedded = self.process.embed(self.candidates)
+        self.factor_ = cholesky_factor(self.process.kernel(rows, rows), self.process.noise_)
+        between = self.process.cross_covariance(self.process.embed(rows), self._embedded)
+        self.cross_ = whiten(self.factor_, between)
         self._unexplained = self._prior - np.einsum("ij,ij->j", self.cross_, self.cross_)
         return self
 
@@ -72,14 +72,14 @@ class SequentialGP:
         """Add one row, each group of shape (1, columns)."""
         gp, factor = self.process, self.factor_
         near = gp.kernel(self.rows_, row)[:, 0]
-        left = whitened(factor, near)
+        left = whiten(factor, near)
         own = float(gp.kernel(row, row)[0, 0] + gp.noise_ - left @ left)
         # A row that the others nearly repeat leaves no variance, which rounding makes negative.
         corner = float(np.sqrt(np.maximum(own, 1e-9)))
         n = len(factor)
         self.factor_ = np.zeros((n + 1, n + 1))
         self.factor_[:n, :n], self.factor_[n, :n], self.factor_[n, n] = factor, left, corner
-        new = (gp.between(gp.embedded(row), self._embedded) - left @ self.cross_) / corner
+        new = (gp.cross_covariance(gp.embed(row), self._embedded) - left @ self.cross_) / corner
         self.cross_ = np.concatenate([self.cross_, new])
         self._unexplained = self._unexplained - new[0] ** 2
         self.rows_ = _joined(self.rows_, row)
@@ -96,7 +96,7 @@ class SequentialGP:
     def left_out_density(self, z: Matrix) -> float:
         """Log density of the rows' labels, each predicted from all the others, summed."""
         n = len(z)
-        half = whitened(self.factor_[:n, :n], np.eye(n))
+        half = whiten(self.factor_[:n, :n], np.eye(n))
         variance = 1 / (half * half).sum(axis=0)
         error = variance * (half.T @ (half @ (z - z.mean())))
         return float(-0.5 * (error**2 / variance + np.log(2 * np.pi * variance)).sum())
@@ -112,6 +112,6 @@ class SequentialGP:
         """
         k = len(z)
         centre = float(z.mean())
-        white = whitened(self.factor_[:k, :k], z - centre)
+        white = whiten(self.factor_[:k, :k], z - centre)
         variance = np.maximum(self._unexplained, 0) + self.process.noise_
         return centre + white @ self.cross_[:k], np.sqrt(variance)

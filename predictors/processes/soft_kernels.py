@@ -16,9 +16,9 @@ from ..base import Predictor, Scores
 from ..graph import GraphReader, SoftGraphs
 from ..labels import Labels
 from ..relaxed import Relaxation, relaxation
-from .covariance import Term, between, embedded, prior_variance
+from .covariance import Term, cross_covariance, embed_rows, prior_variance
 from .grouped import GroupedGP
-from .inference import JITTER, ROWS_AT_ONCE, factorised, moments, solved
+from .inference import JITTER, ROWS_AT_ONCE, cholesky_factor, cholesky_solve, moments
 from .kernels import needs_search
 
 SoftGroups = dict[str, Tensor]
@@ -50,11 +50,11 @@ class SoftFeatures:
             self._scales[name] = centre, 1 / torch.sqrt(2 * total)
 
     def of_codes(self, codes: Codes) -> SoftGroups:
-        """Return the groups of canonical codes, each (n, columns)."""
+        """Groups of canonical codes, each (n, columns)."""
         return self._groups(self.reader(codes), self.relaxation.one_hot(codes))
 
     def of_shares(self, shares: Tensor) -> SoftGroups:
-        """Return the groups of relaxed architectures, each (n, columns)."""
+        """Groups of relaxed architectures, each (n, columns)."""
         return self._groups(self.reader.relaxed(shares), shares)
 
     def _groups(self, graphs: SoftGraphs, shares: Tensor) -> SoftGroups:
@@ -68,7 +68,7 @@ class SoftFeatures:
 
 @cache
 def soft_features(space: Space, device: str) -> SoftFeatures:
-    """Return the features of a space, made once per process."""
+    """Features of a space, made once per process."""
     return SoftFeatures(space, device)
 
 
@@ -148,17 +148,16 @@ class SoftGaussianProcess(Predictor):
         """Keep what predictions need, with the hyperparameters as they are."""
         targets = torch.as_tensor(z, device=self.device_).double()
         self.groups_, self.mean_ = groups, float(targets.mean())
-        self.factor_ = factorised(
+        self.factor_ = cholesky_factor(
             self._kernel(groups, groups), float(np.exp(self.theta_[-1])) + JITTER
         )
-        self.alpha_ = solved(self.factor_, targets - self.mean_)
+        self.alpha_ = cholesky_solve(self.factor_, targets - self.mean_)
 
     def _kernel(self, a: SoftGroups, b: SoftGroups) -> Tensor:
         """Covariance without noise, (rows of a, rows of b)."""
         terms, theta = self._terms(a), self.theta_
-        covariance: Tensor = between(
-            terms, theta, embedded(terms, theta, a), embedded(terms, theta, b)
-        )
+        rows = embed_rows(terms, theta, a), embed_rows(terms, theta, b)
+        covariance: Tensor = cross_covariance(terms, theta, *rows)
         return covariance
 
     def _posterior(self, groups: SoftGroups) -> tuple[Tensor, Tensor]:
@@ -171,7 +170,7 @@ class SoftGaussianProcess(Predictor):
         return self.mean_ + mean, torch.sqrt(variance + float(np.exp(self.theta_[-1])))
 
     def score_relaxed(self, shares: Tensor) -> tuple[Tensor, Tensor]:
-        """Return scores and standard deviations, each (n,), with gradients.
+        """Scores and standard deviations, each (n,), with gradients.
 
         As ``GraphPredictor.score_relaxed``.
         """

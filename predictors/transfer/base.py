@@ -147,7 +147,7 @@ class TransferPredictor(Predictor):
         return self.fit(np.concatenate([self.kept_codes_, codes]), labels)
 
     def predict(self, codes: ArrayLike, *, return_std: bool = False) -> Any:
-        """Return the predicted label of each architecture.
+        """Predicted label of each architecture.
 
         Before any labels of the new task, in normal scores over the space.
 

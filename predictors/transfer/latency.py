@@ -63,7 +63,7 @@ class LatencyTransfer:
         self.space = space
 
     def features(self, codes: ArrayLike) -> Matrix:
-        """Return what latencies are sums of: a constant, then counts, shape (n, f).
+        """Terms that a latency is a sum of: a constant, then counts, shape (n, f).
 
         In cells, how often every operation occurs; elsewhere what stands where, since layers are
         unequal and what an operation costs depends on its place.
@@ -121,7 +121,7 @@ class LatencyTransfer:
         return self
 
     def anchors(self, n: int = 10, *, among: ArrayLike | None = None, seed: Seed = None) -> Codes:
-        """Return different architectures to measure on a new device, shape (n, d).
+        """Different architectures to measure on a new device, shape (n, d).
 
         One after another is chosen from a few hundred, drawn at random: the one of which the costs
         learnt so far know least.
@@ -190,7 +190,7 @@ class LatencyTransfer:
     def predict(
         self, codes: ArrayLike, *, return_std: bool = False
     ) -> Matrix | tuple[Matrix, Matrix]:
-        """Return the latency of each architecture on the new device, shape (n,).
+        """Latency of each architecture on the new device, shape (n,).
 
         Parameters
         ----------
@@ -215,10 +215,10 @@ class LatencyTransfer:
 
 
 def _counts(codes: Codes, operations: int) -> Matrix:
-    """Return how often each operation stands in each architecture, shape (n, operations)."""
+    """Count of each operation in each architecture, shape (n, operations)."""
     return np.stack([(codes == k).sum(axis=1) for k in range(operations)], axis=1).astype(float)
 
 
 def _costs(features: Matrix, values: Matrix) -> Matrix:
-    """Return the least-squares costs, the smallest where features depend on each other."""
+    """Least-squares costs, the smallest where features depend on each other."""
     return np.asarray(np.linalg.lstsq(features, values, rcond=None)[0], dtype=np.float64)

@@ -138,7 +138,7 @@ def residual_processes(groups: Groups) -> list[tuple[float, GroupedGP]]:
         ([Term((*own, TASKS), 1.5)], [0.0, *(scale - 0.5 * np.log(0.75)), -0.5 * half]),
         ([joint, Term((TASKS,), 1.5)], [half, *scale, half, 0.0]),
     )
-    processes = [GroupedGP(terms).take(np.array([*theta, 0.0])) for terms, theta in shapes]
+    processes = [GroupedGP(terms).set_theta(np.array([*theta, 0.0])) for terms, theta in shapes]
     return list(zip(np.log(_ODDS[2]), processes, strict=True))
 
 

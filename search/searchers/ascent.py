@@ -41,7 +41,7 @@ class Schedule:
     straight_through: bool = False
 
     def temperature(self, step: int) -> float:
-        """Return the temperature of a step, from 0."""
+        """Temperature of a step, from 0."""
         first, last = self.temperatures
         fallen: float = (last / first) ** (step / max(1, self.steps - 1))
         return first * fallen
@@ -55,7 +55,7 @@ def climb(
     generator: torch.Generator,
     violation: Climbed | None = None,
 ) -> Codes:
-    """Return the nearest architecture of every point on the way of every ascent.
+    """Nearest architecture of every point on the way of every ascent.
 
     All ascents take a step together: one forward and one backward pass. With constraints, what is
     climbed is a Lagrangian whose multipliers, one per ascent, rise as long as it violates them.
@@ -84,7 +84,7 @@ def climb(
     logits = logits.clone().requires_grad_()
     mean, square, taken = torch.zeros_like(logits), torch.zeros_like(logits), torch.zeros(())
     multipliers = torch.ones(len(logits), dtype=torch.double, device=logits.device)
-    visited = [nearest(relaxation, logits)]
+    visited = [nearest_codes(relaxation, logits)]
     for step in range(schedule.steps):
         noisy = logits
         if schedule.gumbel:
@@ -92,7 +92,7 @@ def climb(
             noisy = logits - schedule.gumbel * torch.log(-torch.log(noise)).to(logits.device)
         shares = relaxation.softmax(noisy, schedule.temperature(step))
         if schedule.straight_through:
-            hot = relaxation.one_hot(nearest(relaxation, noisy))
+            hot = relaxation.one_hot(nearest_codes(relaxation, noisy))
             shares = hot + shares - shares.detach()
         objective = climbed(shares)
         if violation is not None:
@@ -116,12 +116,12 @@ def climb(
                 weight_decay=0.0,
                 eps=1e-8,
             )
-        visited.append(nearest(relaxation, logits))
+        visited.append(nearest_codes(relaxation, logits))
     return np.unique(np.concatenate(visited), axis=0)
 
 
-def nearest(relaxation: Relaxation, logits: Tensor) -> Codes:
-    """Return the likeliest architecture, (n, d), of every row of logits, (n, s)."""
+def nearest_codes(relaxation: Relaxation, logits: Tensor) -> Codes:
+    """Likeliest architecture, (n, d), of every row of logits, (n, s)."""
     table = relaxation.padded(logits.detach(), -torch.inf)
     codes: Codes = table.argmax(dim=2).cpu().numpy().astype(np.int8)
     return codes

@@ -26,9 +26,9 @@ _MOST_RIVALS = 100
 class Assisted(NSGA2):
     """NSGA-II whose children are picked among many by a model of every told column.
 
-    Models are fitted to everything told. A column that cannot be learnt yet (``LabelError``: too
-    few labels, or all equal) counts as constant; while that is so for all, children are those of
-    NSGA-II.
+    Models are fitted to everything observed. A column that cannot be learnt yet (``LabelError``:
+    too few labels, or all equal) counts as constant; while that is so for all, children are those
+    of NSGA-II.
     """
 
     predictor: Regressor
@@ -64,7 +64,7 @@ class Assisted(NSGA2):
 
     @abstractmethod
     def _propose(self, n: int, models: Sequence[Any]) -> Codes:
-        """Return at least ``n`` unseen architectures where there are, the most wanted first."""
+        """At least ``n`` unseen architectures where there are, the most wanted first."""
 
     def _children(self, n: int) -> Codes:
         models = self._fit()
@@ -85,7 +85,7 @@ class Assisted(NSGA2):
         return models
 
     def _predicted(self, codes: Codes, models: Sequence[Any]) -> Values:
-        """Return predicted columns, shape (n, k); a column without a model is constant."""
+        """Predicted columns, shape (n, k); a column without a model is constant."""
         columns = np.zeros((len(codes), len(models)))
         for k, model in enumerate(models):
             if model is not None:
@@ -106,9 +106,9 @@ class Assisted(NSGA2):
 class NAT(Assisted):
     """Searches by online predictors of all objectives, as Neural Architecture Transfer does.
 
-    Before each batch a predictor per objective is fitted to the archive of everything told, and
-    NSGA-II runs on the predicted objectives for a few generations, from the best told ones on. Of
-    the unseen architectures that it met, those are evaluated that add most to the hypervolume of
+    Before each batch a predictor per objective is fitted to the archive of everything observed, and
+    NSGA-II runs on the predicted objectives for a few generations, from the best observed ones on.
+    Of the unseen architectures that it met, those are evaluated that add most to the hypervolume of
     the archive by their predictions, one after the other.
 
     The paper proposes candidates by NSGA-III and picks those that fill gaps of the front; its
@@ -122,7 +122,7 @@ class NAT(Assisted):
     n_objectives : int
         Number of columns to be maximised.
     bounds : sequence of float, optional
-        The least feasible value of each told column; see ``Searcher``.
+        The least feasible value of each observed column; see ``Searcher``.
     population_size : int
         How many are drawn uniformly before predictors take over; at least 2.
     candidates : int
@@ -210,10 +210,10 @@ class NAT(Assisted):
         return found[self._choice(np.concatenate(predictions), n)]
 
     def _choice(self, predicted: Values, n: int) -> Index:
-        """Return candidates, those first that add most to the archive's hypervolume."""
+        """Rows of candidates, those first that add most to the archive's hypervolume."""
         values, violations = self._split(predicted)
-        told, told_violations = self._split(self._columns()[self._population])
-        front = told[(told_violations == 0).all(axis=1)]
+        observed, broken = self._split(self._columns()[self._population])
+        front = observed[(broken == 0).all(axis=1)]
         front = front[non_dominated(front)]
         possible = np.flatnonzero((violations == 0).all(axis=1))
         possible = possible[non_dominated(values[possible])]
@@ -237,7 +237,7 @@ class NAT(Assisted):
 
 
 def _gains(front: Values, candidates: Values) -> Values:
-    """Return how much hypervolume each candidate adds to a front, both in units of a scale."""
+    """Hypervolume that each candidate adds to a front, shape (n,), both in units of a scale."""
     unit = Scale(np.ones(candidates.shape[1]), np.zeros(candidates.shape[1]))
     volumes = [unit.hypervolume(np.concatenate([front, row[None]])) for row in candidates]
     return np.array(volumes) - unit.hypervolume(front)
@@ -248,10 +248,10 @@ class SMEMNAS(Assisted):
 
     The main population survives by rank and crowding distance; the vice population is what
     survives, by the same rules, of the others told. Children of the main population refine it;
-    those of a main and a vice parent bring in what it has lost. A relation per objective, fitted
-    to all pairs told, says how likely each child beats the members of the main population; its mean
-    probability is its score. The best by rank and crowding of the scores are evaluated, from both
-    kinds of children.
+    those of a main and a vice parent bring in what it has lost. A relation per objective, fitted to
+    all observed pairs, says how likely each child beats the members of the main population; its
+    mean probability is its score. The best by rank and crowding of the scores are evaluated, from
+    both kinds of children.
 
     Parameters
     ----------
@@ -261,8 +261,8 @@ class SMEMNAS(Assisted):
     n_objectives : int
         Number of columns to be maximised.
     bounds : sequence of float, optional
-        The least feasible value of each told column; see ``Searcher``. By the relation's scores,
-        in the labels' units, children are held against them.
+        The least feasible value of each observed column; see ``Searcher``. By the relation's
+        scores, in the labels' units, children are held against them.
     population_size : int
         Of the main and of the vice population, and how many are drawn uniformly before the relation
         takes over; at least 2.
@@ -342,7 +342,7 @@ class SMEMNAS(Assisted):
         return np.concatenate([best[0][: n - n_vice], best[1], best[0][n - n_vice :]])
 
     def _vice_children(self, n: int) -> Codes:
-        """Return children of a main and a vice parent."""
+        """Children of a main and a vice parent."""
         columns = self._columns()
         others = np.flatnonzero(~np.isnan(columns).any(axis=1))
         others = others[~np.isin(others, self._population)]
@@ -355,7 +355,7 @@ class SMEMNAS(Assisted):
         return self._vary(self.codes_[first], self.codes_[second])
 
     def _best(self, children: Codes, n: int, models: Sequence[Any]) -> Codes:
-        """Return the ``n`` best children by rank and crowding of their scores."""
+        """The ``n`` best children by rank and crowding of their scores."""
         if not len(children):
             return children
         scores = np.zeros((len(children), self.n_objectives))

@@ -138,7 +138,7 @@ class BayesianOptimisation(ModelSearcher):
         return self._allowed is not None and len(self._allowed) <= _MOST_RANKED
 
     def _candidates(self) -> Codes:
-        """Return what is ranked: all allowed, or a fresh sample and neighbours of the best."""
+        """Candidates that are ranked: all allowed, or a fresh sample and neighbours of the best."""
         if self._allowed is not None and self._lists:
             return self.space.from_index(self._allowed)
         half = self.candidates // 2
@@ -171,7 +171,7 @@ class BayesianOptimisation(ModelSearcher):
         return model.pool[np.array(chosen, dtype=np.int64)]
 
     def _scores(self, mean: Values, std: Values, best: float) -> Values:
-        """Return the acquisition of every candidate, shape (m,)."""
+        """Acquisition of every candidate, shape (m,)."""
         if self.acquisition == "ucb":
             return mean + self.beta * std
         if self.acquisition == "thompson":

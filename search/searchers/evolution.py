@@ -76,7 +76,7 @@ class RegularisedEvolution(Searcher):
         return np.concatenate([self._draw(initial), self._children(n - initial)])
 
     def _children(self, n: int) -> Codes:
-        """Return up to ``n`` unseen mutants of tournament winners."""
+        """Up to ``n`` unseen mutants of tournament winners, shape (m, d)."""
         alive = np.flatnonzero(~np.isnan(self.values_))[-self.population_size :]
         codes, values = self.codes_[alive], self.values_[alive]
         found = codes[:0]
@@ -94,7 +94,7 @@ class GuidedEvolution(RegularisedEvolution):
     """Evolution in which a predictor, fitted to everything told, picks the best of many mutants.
 
     After ``population_size`` uniform draws, each round breeds ``candidates`` unseen architectures
-    from the best told so far (mutants, mutants of mutants, and mutated crossovers) and proposes
+    from the best observed so far (mutants, mutants of mutants, and mutated crossovers) and proposes
     those with the highest predicted values.
     When the predictor cannot learn yet (its ``fit`` raises ``LabelError``: too few labels, or all
     equal), the round is drawn uniformly.
@@ -108,7 +108,7 @@ class GuidedEvolution(RegularisedEvolution):
     population_size : int
         How many are drawn uniformly before the predictor takes over; at least 1.
     parents : int
-        How many of the best told architectures breed; at least 1.
+        How many of the best observed architectures breed; at least 1.
     candidates : int
         How many mutants are scored in a round; at least 1.
     pool : array_like of int, shape (m, d), optional
@@ -163,7 +163,7 @@ class GuidedEvolution(RegularisedEvolution):
         return rank_codes(fitted, self._breed(max(self.candidates, n)))
 
     def _breed(self, n: int) -> Codes:
-        """Return about ``n`` unseen descendants of the best told architectures."""
+        """About ``n`` unseen descendants of the best observed architectures, shape (m, d)."""
         best = best_observed(self, self.parents)
         found = best[:0]
         for _ in range(4):

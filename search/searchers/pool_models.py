@@ -131,7 +131,7 @@ class FunctionProcess:
             known = len(self._observed)
             if not known or not np.array_equal(self._observed, keys[:known]):
                 known = chosen[0]  # a loaded state, or fresh candidates
-                self._gp.process.take(chosen[1])
+                self._gp.process.set_theta(chosen[1])
                 self._gp.restart(self._groups(codes[:known]))
             self._append(codes[known:])
         self._observed = keys

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ACQUISITIONS = ("ei", "ucb", "mean")
 # Factor by which the observations have grown when a network's weights are learnt anew.
 _SLOW_GROWTH = 1.5
-_PARENTS = 10  # best told architectures near which ascents start
+_PARENTS = 10  # best observed architectures near which ascents start
 _CONSIDERED = 100  # best candidates that a batch is chosen from
 _POLISHED = 5  # best rounded architectures whose neighbours are scored as well
 
@@ -35,11 +35,11 @@ _POLISHED = 5  # best rounded architectures whose neighbours are scored as well
 class PredNAS(ModelSearcher):
     """PredNAS: hundreds of relaxed architectures climb the score of a predictor at once.
 
-    After ``initial`` uniform draws, each round fits the predictor to everything told, climbs its
-    acquisition from ``restarts`` relaxed architectures (random ones, the best told and their
-    mutants) in one batch, and rounds: every architecture that was the nearest to a point of an
-    ascent is a candidate, and so are the neighbours of the best of them. Candidates are scored as
-    they are, not relaxed, and the best that were not seen are proposed.
+    After ``initial`` uniform draws, each round fits the predictor to everything observed, climbs
+    its acquisition from ``restarts`` relaxed architectures (random ones, the best observed and
+    their mutants) in one batch, and rounds: every architecture that was the nearest to a point of
+    an ascent is a candidate, and so are the neighbours of the best of them. Candidates are scored
+    as they are, not relaxed, and the best that were not seen are proposed.
 
     In the paper the predictor is a network, frozen during the ascent; the relaxation, uncertainty
     against adversarial optima, the rounding and the form of the constraints are ours.
@@ -51,7 +51,7 @@ class PredNAS(ModelSearcher):
     predictor : Predictor, optional
         A differentiable one, which has ``score_relaxed``; by default ``gp-soft``.
     acquisition : {"ei", "ucb", "mean"}, optional
-        What is climbed: expected improvement over the best told, mean plus ``beta`` standard
+        What is climbed: expected improvement over the best observed, mean plus ``beta`` standard
         deviations (a lower confidence bound where ``beta`` is negative), or the mean; by default
         ``"ei"`` where the predictor has standard deviations, else ``"mean"``.
     beta : float
@@ -202,7 +202,7 @@ class PredNAS(ModelSearcher):
         return self._best_of(fitted, self._round(fitted, visited), n)
 
     def _score(self, fitted: Any, codes: Codes) -> NDArray[np.float64]:
-        """Return the acquisition of architectures that are not relaxed, (n,)."""
+        """Acquisition of architectures that are not relaxed, (n,)."""
         import torch
 
         from ...predictors.relaxed import relaxation
@@ -214,7 +214,7 @@ class PredNAS(ModelSearcher):
         return numbers - self.limits.penalty(codes)
 
     def _starts(self, relaxed: Relaxation, generator: Any) -> Tensor:
-        """Return logits, (restarts, s): half random, a quarter the best told, the rest mutants."""
+        """Logits, (restarts, s): half random, a quarter the best observed, the rest mutants."""
         import torch
 
         logits = torch.randn(self.restarts, relaxed.size, generator=generator)
@@ -227,7 +227,7 @@ class PredNAS(ModelSearcher):
         return logits
 
     def _acquire(self, fitted: Any, shares: Tensor) -> Tensor:
-        """Return what is climbed, (n,), in transformed labels or a logarithm of them."""
+        """Acquisition, (n,), in transformed labels or a logarithm of them."""
         mean: Tensor
         mean, std = fitted.score_relaxed(shares)
         kind = self.acquisition or ("ei" if fitted.has_std else "mean")
@@ -237,7 +237,7 @@ class PredNAS(ModelSearcher):
         return mean + self.beta * std if kind == "ucb" else mean
 
     def _round(self, fitted: Any, visited: Codes) -> Codes:
-        """Return candidates, best first: those visited and the neighbours of the best."""
+        """Candidates, best first: those visited and the neighbours of the best."""
         candidates = self._open(visited[self.space.is_valid(visited)])
         scores = self._score(fitted, candidates) if len(candidates) else np.empty(0)
         for _ in range(2):
@@ -252,7 +252,7 @@ class PredNAS(ModelSearcher):
         return candidates[np.argsort(-scores, kind="stable")]
 
     def _best_of(self, fitted: Any, candidates: Codes, n: int) -> Codes:
-        """Return up to ``n`` of ranked candidates, each of another function where there are enough.
+        """The first ``n`` of ranked candidates, each of another function where there are enough.
 
         A guide that learns in milliseconds picks one by one, as if those before had returned what
         it expects of them.
@@ -273,7 +273,7 @@ class PredNAS(ModelSearcher):
         return picked
 
     def _open(self, codes: Codes) -> Codes:
-        """Return the rows that may be proposed."""
+        """Rows that may be proposed."""
         unseen = self._unseen(codes)
         return unseen[self.limits.feasible(unseen)] if self.limits else unseen
 
@@ -287,7 +287,7 @@ class PredNAS(ModelSearcher):
 
 
 def _differentiable(space: Space, predictor: Predictor | None) -> Predictor:
-    """Return the predictor, or the default one, if it has gradients in the architecture."""
+    """The predictor, or the default one, checked for gradients in the architecture."""
     from ...predictors.processes import SoftGaussianProcess
     from ...predictors.relaxed import require_differentiable
 

@@ -14,7 +14,8 @@ class NPENAS(GuidedSearcher):
     """NPENAS-NP: each of the best architectures has many mutants, and a predictor picks of them.
 
     After ``initial`` uniform draws every round breeds ``candidates`` unseen mutants, evenly from
-    the ``parents`` best architectures told, and proposes those with the highest predicted values.
+    the ``parents`` best architectures observed, and proposes those with the highest predicted
+    values.
 
     Parameters
     ----------
@@ -25,7 +26,7 @@ class NPENAS(GuidedSearcher):
     initial : int
         How many are drawn uniformly before the predictor takes over; at least 1.
     parents : int
-        How many of the best told architectures breed; at least 1.
+        How many of the best observed architectures breed; at least 1.
     candidates : int
         How many mutants are scored in a round; at least 1.
     pool : array_like of int, shape (m, d), optional
@@ -109,7 +110,7 @@ class RankingSearcher(GuidedSearcher):
         self.candidates = at_least_one("candidates", candidates)
 
     def _ranking(self, fitted: Regressor, n: int) -> Codes:
-        """Return unseen architectures, the best predicted first; twins tie, in random order."""
+        """Unseen architectures, the best predicted first; twins tie, in random order."""
         return rank_codes(fitted, self._draw(max(n, self.candidates)))
 
 

@@ -125,7 +125,7 @@ Place = TypeVar("Place", bound="str | BaseStorage")
 
 
 def storage_of(storage: Place | None, study: str | None) -> Place | str | None:
-    """Return where a study is kept: a SQLite file if only its name is given, None without a name.
+    """Storage of a study: a SQLite file if only its name is given, None without a name.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def storage_of(storage: Place | None, study: str | None) -> Place | str | None:
 
 
 def _kind(searcher: Searcher) -> dict[str, Any]:
-    """Return what a searcher says of itself in a study."""
+    """Entries of a study that name its searcher and predictor."""
     predictor = getattr(searcher, "predictor", None)
     return {
         "searcher": searcher_name(type(searcher)),
@@ -208,7 +208,7 @@ class _StoredSearch:
         self._catch_up()
 
     def _values(self, keys: Mapping[int, None] | list[int]) -> Values:
-        """Return what is known of architectures, in the shape a searcher is told."""
+        """Known values of architectures, in the shape a searcher is told."""
         rows = np.array([self._ledger.values[key] for key in keys], dtype=np.float64)
         return rows.reshape(len(keys), *self._searcher.values_.shape[1:])
 
@@ -233,7 +233,7 @@ class _StoredSearch:
             self.told |= dict.fromkeys(new)
 
     def _next(self) -> list[int] | None:
-        """Return what to evaluate now; None if there is nothing but to wait for other workers."""
+        """Architectures to evaluate now; None if there is nothing but to wait for other workers."""
         ledger = self._ledger
         asked = None
         if not self._batch:
@@ -259,7 +259,7 @@ class _StoredSearch:
         return mine
 
     def _asked(self) -> Asked:
-        """Return what is kept of the batch that was asked for last."""
+        """Record of the batch that was asked for last."""
         seconds, self._own_seconds = self._own_seconds, 0.0
         return Asked(self._batch, _frozen(self._searcher.state_dict()), seconds)
 
@@ -273,7 +273,7 @@ class _StoredSearch:
 
 
 def _frozen(state: dict[str, Any]) -> dict[str, Any]:
-    """Return a searcher's state as JSON values, without what the trials say."""
+    """A searcher's state as JSON values, without what the trials say."""
     return {k: _plain(v) for k, v in state.items() if k not in ("codes", "values", "pending")}
 
 
@@ -284,7 +284,7 @@ def _plain(value: Any) -> Any:
 
 
 def _thawed(state: dict[str, Any]) -> dict[str, Any]:
-    """Return a state as ``_frozen`` received it."""
+    """A state as ``_frozen`` received it."""
 
     def array(value: dict[str, Any]) -> NDArray[Any]:
         return np.array(value["array"], dtype=value["dtype"]).reshape(value["shape"])
@@ -330,7 +330,7 @@ def opened(storage: str | BaseStorage) -> Iterator[BaseStorage]:
 
 
 def _connect(storage: str) -> Any:
-    """Return the storage at a URL or the path of a SQLite file."""
+    """Storage at a URL or the path of a SQLite file."""
     from optuna.storages import RDBStorage
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
@@ -359,5 +359,5 @@ def _connect(storage: str) -> Any:
 
 
 def _shown(url: str) -> str:
-    """Return a URL without its password."""
+    """A URL without its password."""
     return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", url)
