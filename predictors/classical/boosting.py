@@ -16,7 +16,7 @@ from .pipelines import PipelinePredictor
 
 
 def _optional(package: str) -> Any:
-    """Return an optional package; name the extra where it is missing."""
+    """An optional package; name the extra where it is missing."""
     try:
         return importlib.import_module(package)
     except ImportError as error:
@@ -26,7 +26,7 @@ def _optional(package: str) -> Any:
 
 
 def _quick_normal() -> type[Any]:
-    """Return NGBoost's normal distribution without SciPy's object, most of the cost of a fit."""
+    """NGBoost's normal distribution without SciPy's object, most of the cost of a fit."""
     normal: Any = importlib.import_module("ngboost.distns").Normal
 
     class QuickNormal(normal):
@@ -38,7 +38,7 @@ def _quick_normal() -> type[Any]:
             self.dist = self
 
         def logpdf(self, y: Scores) -> Scores:
-            """Return the log density at ``y``."""
+            """Log density at ``y``."""
             away = (y - self.loc) / self.scale
             return np.asarray(-(away**2) / 2 - np.log(self.scale) - np.log(2 * np.pi) / 2)
 

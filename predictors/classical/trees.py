@@ -134,7 +134,7 @@ class RandomForest(PipelinePredictor):
 
     @staticmethod
     def _forest() -> type[Any]:
-        """Return scikit-learn's class."""
+        """Class of scikit-learn."""
         from sklearn.ensemble import RandomForestRegressor
 
         forest: type[Any] = RandomForestRegressor

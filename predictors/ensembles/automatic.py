@@ -97,7 +97,7 @@ class Auto(Predictor):
         return feature_groups(self.space, codes, untrained=self._untrained)
 
     def _processes(self, groups: Groups) -> dict[str, GroupedGP]:
-        """Return the unfitted Gaussian processes that were asked for and that the space allows."""
+        """Unfitted Gaussian processes, by name, of the members that the space allows."""
         everything = tuple(name for name in groups if name != "untrained")
         base = tuple(name for name in everything if name not in FAMILIES)
         kernels = {
@@ -141,7 +141,7 @@ class Auto(Predictor):
             self.graphs_, self.votes_ = graphs.fit(codes, z), {"graphs": count}
 
     def _inner(self, groups: Groups, z: Labels) -> NormalScores | None:
-        """Return the transform to normal scores if they rank left-out labels better."""
+        """Transform to normal scores if they rank left-out labels better."""
         from scipy.stats import kendalltau
 
         taus, normal = [], NormalScores().fit(z)
@@ -164,7 +164,7 @@ class Auto(Predictor):
         )
 
     def _members(self, codes: Codes) -> tuple[dict[str, Scores], Scores]:
-        """Return the transformed scores of every member, and the processes' mean deviation."""
+        """Transformed scores of every member, and the processes' mean deviation."""
         groups = self._features(codes)
         found = {name: process.predict(groups) for name, process in self.processes_.items()}
         means = {name: mean for name, (mean, _) in found.items()}
@@ -175,7 +175,7 @@ class Auto(Predictor):
         return means, np.sqrt(np.mean([std**2 for _, std in found.values()], axis=0))
 
     def member_scores(self, codes: ArrayLike) -> dict[str, Scores]:
-        """Return what every member predicts, in transformed labels, each shape (n,).
+        """Prediction of every member, in transformed labels, each shape (n,).
 
         The score is their mean, with ``votes_`` as weights of those that have more than one.
 
@@ -238,7 +238,7 @@ class AutoZeroCost(Auto):
 
 
 def _side_by_side(groups: Groups) -> NDArray[np.float32]:
-    """Return all features in one matrix, of about unit variance each."""
+    """All features in one matrix, of about unit variance each."""
     wide = np.concatenate(list(groups.values()), axis=1)
     wide *= np.sqrt(2 * groups["structure"].shape[1])
     return np.asarray(wide, dtype=np.float32)

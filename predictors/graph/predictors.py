@@ -12,16 +12,15 @@ from torch import Tensor, nn
 from ...data.devices import one_thread
 from ...data.seeds import Seed, torch_seed
 from ...data.spaces import Codes, Space
-from ...errors import NotFittedError
 from ..labels import Labels
 from ..neural import NeuralPredictor
 from .layers import (
     Attention,
+    DenseLayer,
     DualFlow,
     FlowTransformer,
     Gated,
     OperationGate,
-    Plain,
     TwoWay,
     isomorphism_layer,
 )
@@ -116,7 +115,7 @@ class GraphPredictor(NeuralPredictor):
 
     @abstractmethod
     def _layer(self) -> nn.Module:
-        """Return one layer: (node states, embedded operations, graphs) to node states."""
+        """One layer: from (node states, embedded operations, graphs) to node states."""
 
     def _prepare(self, codes: Codes) -> None:  # noqa: ARG002
         self.reader_ = GraphReader(self.space, path_sums=self.path_sums).to(self.device_)
@@ -148,7 +147,7 @@ class GraphPredictor(NeuralPredictor):
         return votes.mean(dim=0), self.module_.sampled(*inputs)  # type: ignore[operator]
 
     def score_graphs(self, nodes: Tensor, adjacency: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Return the scores of relaxed architectures; gradients flow to their node types.
+        """Scores of relaxed architectures; gradients flow to their node types.
 
         Parameters
         ----------
@@ -174,8 +173,7 @@ class GraphPredictor(NeuralPredictor):
         ParameterError
             If the shapes do not belong together or to the space.
         """
-        if not hasattr(self, "module_"):
-            raise NotFittedError(f"{type(self).__name__} is not fitted: call fit(codes, y) first")
+        self._check_fitted()
         if mask is None:
             mask = torch.ones(nodes.shape[:2], device=nodes.device)
         graphs = self.reader_.scaled(soft_graphs(nodes, adjacency, mask, self.reader_.kinds))
@@ -184,7 +182,7 @@ class GraphPredictor(NeuralPredictor):
         return scores
 
     def score_relaxed(self, shares: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the scores of relaxed architectures, with gradients, and their uncertainty.
+        """Scores of relaxed architectures, with gradients, and their uncertainty.
 
         Parameters
         ----------
@@ -206,8 +204,7 @@ class GraphPredictor(NeuralPredictor):
         ParameterError
             If the shape does not belong to the space, or the space has no relaxation.
         """
-        if not hasattr(self, "module_"):
-            raise NotFittedError(f"{type(self).__name__} is not fitted: call fit(codes, y) first")
+        self._check_fitted()
         offset, slope = self.line_
         mean, votes = self._votes(list(self.reader_.relaxed(shares)))
         return offset + slope * mean, slope * votes.std(dim=0, correction=0)
@@ -264,7 +261,7 @@ class GCN(GraphPredictor):
         from torch_geometric.nn import DenseGCNConv
 
         def one_way() -> nn.Module:
-            return Plain(DenseGCNConv(self.width, self.width))
+            return DenseLayer(DenseGCNConv(self.width, self.width))
 
         return TwoWay(one_way(), one_way(), self.width)
 

@@ -30,7 +30,7 @@ class _Members(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the score of each member, shape (members, n), of features (n, f)."""
+        """Score of each member, shape (members, n), of features (n, f)."""
         hidden = x.expand(len(self.weights[0]), -1, -1)
         last = len(self.weights) - 1
         for k, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):

@@ -162,7 +162,7 @@ def train(
 
 
 def ranking_loss(module: torch.nn.Module, inputs: Sequence[Tensor], targets: Tensor) -> float:
-    """Return the mean hinge over all pairs, without dropout; the module is left training."""
+    """Mean hinge over all pairs, without dropout; the module is left training."""
     module.eval()
     with torch.no_grad():
         found = float(hinge(module(*inputs), targets))
@@ -173,7 +173,7 @@ def ranking_loss(module: torch.nn.Module, inputs: Sequence[Tensor], targets: Ten
 def _batches(
     n: int, size: int, steps: int, rng: np.random.Generator
 ) -> list[np.ndarray[tuple[int], np.dtype[np.int64]]]:
-    """Return ``steps`` batches of indices, going through fresh permutations."""
+    """Indices of ``steps`` batches, from fresh permutations."""
     if n <= size:
         return [np.arange(n)] * steps
     rounds = -(-steps * size // n)

@@ -16,8 +16,8 @@ class GraphEnsemble(Predictor):
 
     The networks are ``SemiNAS`` without guessed labels, the process is ``Arch2Vec``; all start from
     the same auto-encoder, trained on unlabelled architectures once per process and setting (see
-    ``auto_encoder.pretrained``). Each has one vote. Networks change the encoder to suit the labels,
-    the process keeps it: their mistakes differ more than those of two networks.
+    ``auto_encoder.pretrained_encoder``). Each has one vote. Networks change the encoder to suit the
+    labels, the process keeps it: their mistakes differ more than those of two networks.
 
     Parameters
     ----------

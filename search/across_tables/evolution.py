@@ -12,7 +12,7 @@ from ...data.spaces import Codes
 from ...predictors.labels import Blended, check_labels
 from ...predictors.processes import GroupedGP, Groups, feature_groups
 from ..base import Values
-from ..guided import best_told
+from ..guided import best_observed
 from ..searchers import GuidedEvolution
 from .bayes import learnt_prior, warm_terms
 from .experience import Experience
@@ -117,7 +117,7 @@ class MetaEvolution(GuidedEvolution):
     def _breed(self, n: int) -> Codes:
         weights = self.experience.weights(self.codes_, self.values_)
         distribution = self.experience.distribution(weights)
-        best = best_told(self, self.parents)
+        best = best_observed(self, self.parents)
         found = best[:0]
         for _ in range(4):
             pairs = self._rng.integers(len(best), size=(2, n // 4 + 1))

@@ -92,8 +92,8 @@ class SimulatedAnnealing(Searcher):
     """A walk to neighbours that goes uphill always, and downhill the less often the longer it runs.
 
     A step down is taken with probability exp(difference / (temperature x spread)). The spread is
-    a robust standard deviation of all values told, so that temperatures mean the same whatever
-    the unit; the temperature shrinks by the factor ``cooling`` with every value told.
+    a robust standard deviation of all observed values, so that temperatures mean the same whatever
+    the unit; the temperature shrinks by the factor ``cooling`` with every observed value.
 
     Parameters
     ----------

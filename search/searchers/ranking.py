@@ -7,14 +7,15 @@ from numpy.typing import ArrayLike
 
 from ...data.seeds import Seed
 from ...data.spaces import Codes, Space
-from ..guided import GuidedSearcher, Regressor, above_zero, at_least_one, best_told, ranked
+from ..guided import GuidedSearcher, Regressor, above_zero, at_least_one, best_observed, rank_codes
 
 
 class NPENAS(GuidedSearcher):
     """NPENAS-NP: each of the best architectures has many mutants, and a predictor picks of them.
 
     After ``initial`` uniform draws every round breeds ``candidates`` unseen mutants, evenly from
-    the ``parents`` best architectures told, and proposes those with the highest predicted values.
+    the ``parents`` best architectures observed, and proposes those with the highest predicted
+    values.
 
     Parameters
     ----------
@@ -25,7 +26,7 @@ class NPENAS(GuidedSearcher):
     initial : int
         How many are drawn uniformly before the predictor takes over; at least 1.
     parents : int
-        How many of the best told architectures breed; at least 1.
+        How many of the best observed architectures breed; at least 1.
     candidates : int
         How many mutants are scored in a round; at least 1.
     pool : array_like of int, shape (m, d), optional
@@ -71,7 +72,7 @@ class NPENAS(GuidedSearcher):
 
     def _propose(self, fitted: Regressor, n: int) -> Codes:
         wanted = max(self.candidates, 2 * n)
-        best = best_told(self, self.parents)
+        best = best_observed(self, self.parents)
         found = best[:0]
         mutants = np.repeat(best, -(-wanted // len(best)), axis=0)
         for _ in range(4):  # where most mutants are known, mutants of mutants
@@ -80,7 +81,7 @@ class NPENAS(GuidedSearcher):
             found = np.concatenate([found, self._rng.permutation(new[len(found) :])])[:wanted]
             if len(found) == wanted:
                 break
-        return ranked(fitted, found)
+        return rank_codes(fitted, found)
 
 
 class RankingSearcher(GuidedSearcher):
@@ -109,8 +110,8 @@ class RankingSearcher(GuidedSearcher):
         self.candidates = at_least_one("candidates", candidates)
 
     def _ranking(self, fitted: Regressor, n: int) -> Codes:
-        """Return unseen architectures, the best predicted first; twins tie, in random order."""
-        return ranked(fitted, self._draw(max(n, self.candidates)))
+        """Unseen architectures, the best predicted first; twins tie, in random order."""
+        return rank_codes(fitted, self._draw(max(n, self.candidates)))
 
 
 class BRPNASLoop(RankingSearcher):
