@@ -194,10 +194,10 @@ class FewShotLearner:
             name: weight.detach().expand(tasks, *weight.shape)
             for name, weight in self.network.named_parameters()
         }
-        slope = torch.vmap(grad(self._loss), in_dims=(0, 0, None))
+        gradient = torch.vmap(grad(self._loss), in_dims=(0, 0, None))
         for _ in range(self.steps):
-            slopes = slope(weights, support, labels)
-            weights = {k: weight - self._step(k) * slopes[k] for k, weight in weights.items()}
+            down = gradient(weights, support, labels)
+            weights = {k: weight - self._step(k) * down[k] for k, weight in weights.items()}
         return weights
 
     def _step(self, name: str) -> float:  # noqa: ARG002 - rules with an architecture have two
@@ -226,14 +226,14 @@ class FewShotLearner:
         found: Tensor = torch.vmap(self._body)(images)
         return found.flatten(2) / math.sqrt(found[0, 0].numel())
 
-    def slopes(self, episodes: Episodes) -> tuple[float, Sequence[Tensor | None]]:
-        """Return the query loss after adaptation, and by what each learnt weight should move."""
+    def gradients(self, episodes: Episodes) -> tuple[float, Sequence[Tensor | None]]:
+        """Query loss after adaptation, and the gradient of each of ``meta_weights``."""
         support, labels, query, answers = self._tensors(episodes)
         tasks = len(support)
         if self.rule in LAST_LAYER:
             found = self._by_last_layer(support, labels, query)
             loss = functional.cross_entropy(found.flatten(0, 1), answers.repeat(tasks))
-            return loss.item(), list(torch.autograd.grad(loss, self.learnt()))
+            return loss.item(), list(torch.autograd.grad(loss, self.meta_weights()))
         adapted = self._adapted(support, labels)
         if self.rule == "reptile":
             with torch.no_grad():
@@ -247,14 +247,14 @@ class FewShotLearner:
         directions, losses = torch.vmap(both, in_dims=(0, 0, None))(adapted, query, answers)
         return float(losses.mean()), [direction.mean(dim=0) for direction in directions.values()]
 
-    def learnt(self) -> list[nn.Parameter]:
-        """Return what meta-training changes."""
+    def meta_weights(self) -> list[nn.Parameter]:
+        """Weights that meta-training changes."""
         if self.rule in LAST_LAYER:  # the last layer is not used
             return [*self._body.parameters(), self.rate]
         return list(self.network.parameters())
 
-    def begin(self, done: float) -> None:
-        """Be told before a meta-step which share of the meta-training is done."""
+    def prepare_step(self, done: float) -> None:
+        """Do nothing before a meta-step; learners that change on the way override it."""
 
     def state(self) -> tuple[Weights, dict[str, Any]]:
         """Return what a checkpoint keeps: tensors, and JSON values."""

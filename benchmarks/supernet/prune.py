@@ -1,18 +1,26 @@
-"""Data-adapted pruning: a supernet on growing data that gives up its weakest operations."""
+"""Data-adapted pruning: a supernet on growing data that gives up its weakest operations.
+
+Used from Python: no command trains a supernet so.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn import functional
 
+from ...data.devices import resolve_device
 from ...data.images import Images
 from ...data.seeds import Seed, as_generator
 from ...errors import ParameterError
+from ..training import State, run_training, with_prefix, without_prefix
 from .layers import uniform_codes
 from .network import Supernet
 from .train import SupernetHistory, train_supernet
@@ -20,7 +28,7 @@ from .train import SupernetHistory, train_supernet
 
 @dataclass(frozen=True)
 class PruneResult:
-    """What is left of a space, and how it came to that.
+    """Operations that are left of a space, and the rounds that chose them.
 
     Attributes
     ----------
@@ -28,7 +36,7 @@ class PruneResult:
         The values that every variable may still take.
     scores : float array, shape (rounds, d, k)
         Mean validation accuracy, in percent, of the drawn paths through each operation when it was
-        judged; NaN for what had been given up or was not drawn.
+        judged; NaN for operations that had been given up or were not drawn.
     images : tuple of int
         Training images of each round.
     histories : tuple of SupernetHistory
@@ -51,9 +59,11 @@ def train_pruned(
     epochs: int = 10,
     device: str = "auto",
     seed: Seed = None,
+    checkpoint: Path | None = None,
+    checkpoint_seconds: float = 30.0,
     **training: Any,
 ) -> PruneResult:
-    """Train on few easy images first and on all at last, giving up operations on the way.
+    """Operations left after training on few easy images first, then on more with fewer operations.
 
     After every round but the last, paths are drawn and evaluated with inherited weights; each
     variable gives up the operation whose paths are worst on average. The next round gets more
@@ -73,13 +83,19 @@ def train_pruned(
         Paths evaluated after a round.
     limit : int, optional
         Validation images they are evaluated on.
-    epochs, device, seed, **training
+    epochs, device, seed, checkpoint_seconds, **training
         As for ``train_supernet``.
+    checkpoint : Path, optional
+        File in which the state is kept after every round; beside it, in ``NAME.round``, that of the
+        round. A training that was killed goes on from them.
 
     Raises
     ------
     ParameterError
-        If a number is outside its range, or there are as many rounds as operations and more.
+        If a number is outside its range, there are as many rounds as operations and more, or the
+        checkpoint is of another run.
+    NasurgeError
+        As ``train_supernet``.
 
     References
     ----------
@@ -102,39 +118,112 @@ def train_pruned(
             f"rounds must be 1 to {min(space.cardinalities)}, first above 0 and at most 1, paths "
             f"at least 1, not {rounds}, {first} and {paths}"
         )
-    rng = as_generator(seed)
-    allowed = np.arange(max(space.cardinalities)) < np.asarray(space.cardinalities)[:, None]
-    hardness = rng.random(len(images.train_y))  # nothing is known yet
-    scores, histories, sizes = [], [], []
-    for part, share in enumerate(np.linspace(first if rounds > 1 else 1.0, 1.0, rounds)):
-        chosen = _easiest(hardness, images.train_y, float(share))
+    rng, device = as_generator(seed), resolve_device(device)
+    first_weights = {name: tensor.clone() for name, tensor in supernet.state_dict().items()}
+    shares = np.linspace(first if rounds > 1 else 1.0, 1.0, rounds)
+    drawn_before = rng.bit_generator.state
+    kept = {"checkpoint": checkpoint and checkpoint.with_name(f"{checkpoint.name}.round")}
+    training |= {"epochs": epochs, "device": device, "checkpoint_seconds": checkpoint_seconds}
+    told = {name: value for name, value in training.items() if not callable(value)}
+
+    def make(_: int) -> Pruning:
+        supernet.load_state_dict(first_weights)
+        rng.bit_generator.state = drawn_before
+        return Pruning(supernet, images, shares, paths, limit, rng, training | kept)
+
+    pruning = run_training(
+        make,
+        identity={
+            "training": "pruning",
+            "rounds": [*shares.tolist(), paths, limit],
+            "options": str(sorted(told.items())),
+            "seed": str(drawn_before),
+            "images": images.digest,
+            "network": {"space": space.name, **supernet.sizes},
+        },
+        checkpoint=checkpoint,
+        checkpoint_seconds=0.0,
+    )
+    scores = np.array(pruning.scores).reshape(len(pruning.scores), *pruning.allowed.shape)
+    return PruneResult(pruning.allowed, scores, tuple(pruning.sizes), tuple(pruning.histories))
+
+
+class Pruning:
+    """Training of a supernet in rounds, after each of which operations are given up."""
+
+    diverged = False
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        images: Images,
+        shares: NDArray[np.float64],
+        paths: int,
+        limit: int | None,
+        rng: np.random.Generator,
+        training: Mapping[str, Any],
+    ) -> None:
+        self.supernet, self.images, self.shares = supernet, images, shares
+        self.paths, self.limit, self.rng, self.training = paths, limit, rng, training
+        counts = np.asarray(supernet.space.cardinalities)
+        self.allowed = np.arange(counts.max()) < counts[:, None]
+        self.hardness = rng.random(len(images.train_y))  # nothing is known yet
+        self.scores: list[NDArray[np.float64]] = []
+        self.histories: list[SupernetHistory] = []
+        self.sizes: list[int] = []
+
+    @property
+    def over(self) -> bool:
+        """Whether no round is left."""
+        return len(self.sizes) == len(self.shares)
+
+    def step(self) -> None:
+        """Train for one round; then judge the operations, if another one follows."""
+        images, share = self.images, float(self.shares[len(self.sizes)])
+        chosen = _easiest(self.hardness, images.train_y, share)
         few = replace(images, train_x=images.train_x[chosen], train_y=images.train_y[chosen])
-        histories.append(
-            train_supernet(
-                supernet,
-                few,
-                allowed=allowed,
-                epochs=epochs,
-                device=device,
-                seed=rng,
-                **training,
-            )
+        history = train_supernet(
+            self.supernet, few, allowed=self.allowed, seed=self.rng, **self.training
         )
-        sizes.append(len(chosen))
-        if part < rounds - 1:
-            codes = uniform_codes(space, paths, rng, allowed)
-            reached = supernet.evaluate(codes, images, limit=limit).accuracy
-            scores.append(_operation_scores(codes, reached, allowed))
-            allowed = _without_worst(scores[-1], allowed)
-            hardness = _hardness(supernet, codes[np.argsort(-reached)[:3]], images)
-    shape = (len(scores), *allowed.shape)
-    return PruneResult(allowed, np.array(scores).reshape(shape), tuple(sizes), tuple(histories))
+        if file := self.training["checkpoint"]:
+            file.unlink(missing_ok=True)
+        self.histories.append(history)
+        self.sizes.append(len(chosen))
+        if not self.over:
+            codes = uniform_codes(self.supernet.space, self.paths, self.rng, self.allowed)
+            reached = self.supernet.evaluate(codes, images, limit=self.limit).accuracy
+            self.scores.append(_operation_scores(codes, reached, self.allowed))
+            self.allowed = _without_worst(self.scores[-1], self.allowed)
+            self.hardness = _hardness(self.supernet, codes[np.argsort(-reached)[:3]], images)
+
+    def state(self) -> State:
+        """All that the rounds left depend on, and the results of those before."""
+        arrays = {"allowed": self.allowed, "hardness": self.hardness}
+        arrays |= {f"scores.{k}": scores for k, scores in enumerate(self.scores)}
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        tensors |= with_prefix("network.", self.supernet.state_dict())
+        histories = [vars(history) for history in self.histories]
+        random = self.rng.bit_generator.state
+        return tensors, {"histories": histories, "sizes": self.sizes, "random": random}
+
+    def load(self, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+        """Go to where ``state`` was taken."""
+        self.supernet.to(self.training["device"])
+        self.supernet.load_state_dict(without_prefix("network.", tensors))
+        self.allowed, self.hardness = tensors["allowed"].numpy(), tensors["hardness"].numpy()
+        scores = without_prefix("scores.", tensors)
+        self.scores = [scores[str(k)].numpy() for k in range(len(scores))]
+        self.sizes, self.rng.bit_generator.state = list(about["sizes"]), about["random"]
+        self.histories = [
+            SupernetHistory(**{**known, "losses": tuple(known["losses"])})
+            for known in about["histories"]
+        ]
 
 
 def _easiest(
     hardness: NDArray[np.float64], labels: NDArray[np.int64], share: float
 ) -> NDArray[np.int64]:
-    """Return the easiest images of every class, in stored order."""
+    """Rows of the easiest images of every class, in stored order."""
     kept = []
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
@@ -146,7 +235,7 @@ def _easiest(
 def _operation_scores(
     codes: NDArray[np.int8], reached: NDArray[np.float64], allowed: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Return the mean accuracy of the paths through each operation; NaN where there is none."""
+    """Mean accuracy of the paths through each operation; NaN where there is none."""
     through = codes[:, :, None] == np.arange(allowed.shape[1])
     counts = through.sum(axis=0)
     sums = np.tensordot(reached, through, axes=1)
@@ -154,7 +243,7 @@ def _operation_scores(
 
 
 def _without_worst(scores: NDArray[np.float64], allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return what is allowed once every variable has lost its worst judged operation."""
+    """Allowed values once every variable has lost its worst judged operation, shape (d, k)."""
     left = allowed.copy()
     judged = np.where(allowed & ~np.isnan(scores), scores, np.inf)
     rows = np.flatnonzero(allowed.sum(axis=1) > 1)
@@ -164,19 +253,19 @@ def _without_worst(scores: NDArray[np.float64], allowed: NDArray[np.bool_]) -> N
 
 @torch.no_grad()
 def _hardness(supernet: Supernet, codes: NDArray[np.int8], images: Images) -> NDArray[np.float64]:
-    """Return the mean loss of each training image over some paths, by batch statistics."""
+    """Mean loss of each training image over some paths, by batch statistics."""
     kept = [buffer.clone() for buffer in supernet.buffers()]
     supernet.train()
-    where = supernet.device
+    device = supernet.device
     x, y = torch.tensor(images.train_x), torch.tensor(images.train_y)
     total = torch.zeros(len(y))
     order = torch.from_numpy(np.random.default_rng(0).permutation(len(y)))  # classes mixed
     for rows in order.tensor_split(-(-len(y) // 256)):
         for code in codes:
-            logits = supernet(x[rows].to(where), code)
-            losses = functional.cross_entropy(logits, y[rows].to(where), reduction="none")
+            logits = supernet(x[rows].to(device), code)
+            losses = functional.cross_entropy(logits, y[rows].to(device), reduction="none")
             total[rows] += losses.float().cpu()
     for buffer, value in zip(supernet.buffers(), kept, strict=True):
         buffer.copy_(value)
-    found: NDArray[np.float64] = total.double().numpy() / len(codes)
-    return found
+    mean: NDArray[np.float64] = total.double().numpy() / len(codes)
+    return mean

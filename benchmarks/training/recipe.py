@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ...errors import DataFileError, ParameterError, StorageError
 
@@ -14,6 +14,8 @@ OPTIMISERS = ("sgd", "adamw")
 SCHEDULES = ("one-cycle", "cosine", "constant")
 PRECISIONS = ("float32", "bfloat16")
 REDUCTIONS = ("residual", "plain")
+
+AnyRecipe = TypeVar("AnyRecipe")
 
 
 @dataclass(frozen=True)
@@ -101,16 +103,16 @@ class Recipe:
         return {"width": self.width, "cells": self.cells, "reduction": self.reduction}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the recipe as JSON values."""
+        """Recipe as JSON values."""
         return asdict(self)
 
 
-def make_recipe(found: Mapping[str, Any] | Recipe | None = None, **changes: Any) -> Recipe:
-    """Return a recipe from what ``Recipe.to_dict`` gave, another recipe, or the default one.
+def make_recipe(base: Mapping[str, Any] | Recipe | None = None, **changes: Any) -> Recipe:
+    """Recipe like the result of ``Recipe.to_dict``, another recipe, or the default one.
 
     Parameters
     ----------
-    found : mapping or Recipe, optional
+    base : mapping or Recipe, optional
     **changes
         Fields to have other values.
 
@@ -124,10 +126,27 @@ def make_recipe(found: Mapping[str, Any] | Recipe | None = None, **changes: Any)
     >>> make_recipe(epochs=2).epochs
     2
     """
-    base = found.to_dict() if isinstance(found, Recipe) else dict(found or {})
-    values = {**base, **changes}
-    check_fields(Recipe, values, "a recipe")
-    return replace(Recipe(), **values)
+    values = base.to_dict() if isinstance(base, Recipe) else dict(base or {})
+    return with_changes(Recipe(), {**values, **changes}, "a recipe")
+
+
+def with_changes(recipe: AnyRecipe, changes: Mapping[str, Any], what: str) -> AnyRecipe:
+    """Copy of a frozen dataclass with other values of some fields.
+
+    Parameters
+    ----------
+    recipe : dataclass
+    changes : mapping
+    what : str
+        The recipe, for the message.
+
+    Raises
+    ------
+    ParameterError
+        If a field is unknown or a value outside its range.
+    """
+    check_fields(type(recipe), changes, what)
+    return replace(recipe, **changes)  # type: ignore[type-var]
 
 
 def check_least(recipe: Any, least: Mapping[str, float]) -> None:
@@ -172,7 +191,7 @@ def check_fields(cls: type[Any], values: Mapping[str, Any], what: str) -> None:
 
 
 def read_recipe(text: str | Recipe | None, **changes: Any) -> Recipe:
-    """Return the recipe in a JSON object, or in a file that holds one.
+    """Recipe in a JSON object, or in a file that holds one.
 
     Parameters
     ----------
@@ -195,18 +214,19 @@ def read_recipe(text: str | Recipe | None, **changes: Any) -> Recipe:
     >>> read_recipe('{"epochs": 3}', width=4, cells=None).epochs
     3
     """
-    found = text if isinstance(text, Recipe) else read_json(text or "{}", "recipe")
-    return make_recipe(found, **{k: v for k, v in changes.items() if v is not None})
+    base = text if isinstance(text, Recipe) else read_json(text or "{}", "recipe")
+    return make_recipe(base, **{k: v for k, v in changes.items() if v is not None})
 
 
 def read_json(text: str, what: str) -> dict[str, Any]:
-    """Return a JSON object, given as text that begins with a brace, or as the path of a file.
+    """JSON object that a text holds, or the file of which the text is the path.
 
     Parameters
     ----------
     text : str
+        Begins with a brace, or is a path.
     what : str
-        What it is, for the message.
+        The kind of object, for the message.
 
     Raises
     ------
@@ -229,9 +249,9 @@ def read_json(text: str, what: str) -> dict[str, Any]:
                 f"cannot read the {what} {text}: {error.strerror or error}"
             ) from error
     try:
-        found = json.loads(content)
+        read = json.loads(content)
     except ValueError as error:
         raise DataFileError(f"the {what} {text} is no JSON ({error})") from error
-    if not isinstance(found, dict):
+    if not isinstance(read, dict):
         raise DataFileError(f'the {what} {text} is no JSON object, such as {{"epochs": 3}}')
-    return found
+    return read

@@ -10,12 +10,17 @@ from nasurge.benchmarks.supernet import Supernet
 from nasurge.data.images import Images, load_images
 from nasurge.data.spaces import make_space
 from nasurge.errors import ParameterError, UnknownNameError
-from nasurge.search.differentiable import best_code, search_supernet
-from nasurge.search.differentiable.relaxations import METHODS, no_logits
+from nasurge.search.differentiable import (
+    RULES,
+    DifferentiableOptions,
+    best_code,
+    search_supernet,
+)
+from nasurge.search.differentiable.relaxations import MIXTURES, no_logits
 
 SPACES = {name: make_space(name) for name in ("nb201", "mobile")}
 NB201 = SPACES["nb201"]
-every_method = pytest.mark.parametrize("method", METHODS)
+every_method = pytest.mark.parametrize("method", RULES)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +107,7 @@ def test_every_relaxation_finds_the_least_loss_of_a_known_function(method):
     torch.manual_seed(0)
     target = torch.eye(4)[torch.tensor([2, 0, 3])]
     rate = 0.3 if method == "ddpnas" else 0.1
-    relaxation = METHODS[method](
+    relaxation = MIXTURES[method](
         torch.from_numpy(no_logits((4, 4, 4))), steps=300, learning_rate=rate
     )
     for _ in range(300):
@@ -112,7 +117,7 @@ def test_every_relaxation_finds_the_least_loss_of_a_known_function(method):
 
 
 def test_values_that_do_not_exist_are_never_drawn():
-    for method in METHODS.values():
+    for method in MIXTURES.values():
         relaxation = method(torch.from_numpy(no_logits((3, 1))), steps=10, learning_rate=0.1)
         mixture, _ = relaxation.draw()
         assert mixture[1].detach()[1:].abs().max() < 1e-6
@@ -134,16 +139,17 @@ def test_second_order_is_the_gradient_after_a_step_of_the_weights(few):
             return x @ (self.w * mixture)
 
     net = Linear().double()
-    relaxation = METHODS["darts-2"](
+    relaxation = MIXTURES["darts-2"](
         torch.tensor([[0.1, -0.2], [0.3, 0.0]], dtype=torch.float64), steps=5, learning_rate=0.1
     )
     batch = torch.randn(5, 2, dtype=torch.float64), torch.tensor([0, 1, 1, 0, 1])
     held = torch.randn(5, 2, dtype=torch.float64), torch.tensor([1, 1, 0, 0, 1])
     batches = type("B", (), {"steps": 5, "y": batch[1]})()
-    loop = darts._Loop(net, relaxation, batches, held, 0.5, 0.0, 0.0, 1)
+    options = DifferentiableOptions(epochs=1, learning_rate=0.5)
+    training = darts.DifferentiableTraining(net, batches, relaxation, held, options)
     seen = []
     relaxation.apply = seen.append
-    loop._look_ahead(batch, held)
+    training._look_ahead(batch, held)
 
     def loss(w, mixture, at):
         return torch.nn.functional.cross_entropy(at[0] @ (w * mixture), at[1])
@@ -152,6 +158,10 @@ def test_second_order_is_the_gradient_after_a_step_of_the_weights(few):
     (step,) = torch.autograd.grad(loss(net.w, mixture, batch), net.w, create_graph=True)
     (true,) = torch.autograd.grad(loss(net.w - 0.5 * step, mixture, held), relaxation.logits)
     torch.testing.assert_close(seen[0], true, rtol=1e-3, atol=1e-6)
+
+
+def test_every_rule_is_described_and_there():
+    assert list(RULES) == list(MIXTURES)
 
 
 def test_cuts_are_left_out_when_they_cut_everything():
