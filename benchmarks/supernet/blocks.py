@@ -19,19 +19,17 @@ from ...data.images import Images
 from ...data.seeds import Seed, as_generator
 from ...errors import ParameterError
 from ..training import (
-    Batches,
     EpochTraining,
-    Optimiser,
     Progress,
     State,
-    cosine_sgd,
     epochs_shown,
-    image_batches,
     run_training,
     weights_digest,
+    with_changes,
 )
 from .layers import uniform_codes
 from .network import Supernet
+from .options import SharedWeightOptions
 from .train import SupernetHistory, history_of
 
 
@@ -39,17 +37,14 @@ def train_blockwise(
     supernet: Supernet,
     teacher: nn.Sequential,
     images: Images,
+    options: SharedWeightOptions | None = None,
     *,
-    epochs: int = 20,
-    batch_size: int = 64,
-    learning_rate: float = 0.05,
-    weight_decay: float = 5e-4,
-    clip: float = 5.0,
     device: str = "auto",
     seed: Seed = None,
     checkpoint: Path | None = None,
     checkpoint_seconds: float = 30.0,
     progress: Progress | None = None,
+    **changes: Any,
 ) -> SupernetHistory:
     """Losses and costs of training each stage of a supernet to give what a teacher's stage gives.
 
@@ -66,20 +61,17 @@ def train_blockwise(
         A trained network of ``build_network``, of the supernet's space and sizes, any
         architecture. Ends on ``device`` in evaluation mode.
     images : Images
-    epochs, batch_size, learning_rate, weight_decay, clip
-        As of ``SupernetOptions``.
-    device, seed, checkpoint, checkpoint_seconds, progress
+    options : SharedWeightOptions, optional
+        By default with a learning rate of 0.05.
+    device, seed, checkpoint, checkpoint_seconds, progress, **changes
         As for ``train_supernet``.
 
     Raises
     ------
     ParameterError
-        If the teacher has another skeleton or other widths than the supernet, or the checkpoint is
-        of another run.
-    DeviceError
-        If ``device`` is not there, or has no memory for a batch of two images.
-    DataFileError, StorageError
-        If the checkpoint is damaged, or cannot be written.
+        If the teacher has another skeleton or other widths than the supernet.
+    NasurgeError
+        As ``train_supernet``.
 
     References
     ----------
@@ -100,45 +92,35 @@ def train_blockwise(
     >>> rate_blockwise(supernet, teacher, space.sample(3, seed=0), images).shape
     (3, 3)
     """
-    if epochs < 1 or batch_size < 2 or learning_rate <= 0:
-        raise ParameterError(
-            "epochs must be at least 1, batch_size at least 2 and learning_rate above 0, not "
-            f"{epochs}, {batch_size} and {learning_rate}"
-        )
+    options = options or SharedWeightOptions(learning_rate=0.05)
+    options = with_changes(options, changes, "block-wise training")
     rng, device = as_generator(seed), resolve_device(device)
-    drawn = int(rng.integers(2**63))
+    drawn, start = int(rng.integers(2**63)), rng.bit_generator.state
     supernet.to(device)
     teacher.to(device).eval()
     _check_teacher(supernet, teacher, torch.tensor(images.train_x[:1], device=device))
     first = {name: tensor.clone() for name, tensor in supernet.state_dict().items()}
-    drawn_before = rng.bit_generator.state
 
     def make(size: int) -> BlockTraining:
         supernet.load_state_dict(first)
-        rng.bit_generator.state = drawn_before
-        batches = image_batches(supernet, images, size, seed=drawn, device=device)
-        optimiser = cosine_sgd(
-            supernet,
-            epochs * batches.steps,
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            nesterov=False,
+        rng.bit_generator.state = start
+        training = BlockTraining(
+            supernet, images, options, size, clip=options.clip, seed=drawn, device=device
         )
-        return BlockTraining(supernet, batches, optimiser, teacher, rng, epochs=epochs, clip=clip)
+        training.teacher, training.rng = teacher, rng
+        return training
 
     training = run_training(
         make,
         identity={
             "training": "blocks",
-            "epochs": epochs,
-            "batch_size": batch_size,
-            "rates": [learning_rate, weight_decay, clip],
+            "options": options.to_dict(),
             "seed": drawn,
             "images": images.digest,
             "network": {"space": supernet.space.name, **supernet.sizes},
             "teacher": weights_digest(teacher.state_dict()),
         },
-        batch_size=batch_size,
+        batch_size=options.batch_size,
         device=device,
         checkpoint=checkpoint,
         checkpoint_seconds=checkpoint_seconds,
@@ -150,21 +132,10 @@ def train_blockwise(
 class BlockTraining(EpochTraining):
     """Training of every stage of a supernet by the same stage of a teacher, at some epoch."""
 
+    nesterov = False
     network: Supernet
-
-    def __init__(
-        self,
-        supernet: Supernet,
-        batches: Batches,
-        optimiser: Optimiser,
-        teacher: nn.Sequential,
-        rng: np.random.Generator,
-        *,
-        epochs: int,
-        clip: float,
-    ) -> None:
-        super().__init__(supernet, batches, optimiser, epochs=epochs, clip=clip)
-        self.teacher, self.rng = teacher, rng
+    teacher: nn.Sequential
+    rng: np.random.Generator
 
     def begin_epoch(self) -> None:
         """Draw a path for every step."""

@@ -5,7 +5,6 @@ Used from Python: no command trains a supernet so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.nn import functional
 
-from ...data.devices import resolve_device
 from ...data.images import Images
 from ...data.seeds import Seed, as_generator
 from ...errors import ParameterError
-from ..training import State, run_training, with_prefix, without_prefix
 from .layers import uniform_codes
 from .network import Supernet
 from .train import SupernetHistory, train_supernet
@@ -60,7 +56,6 @@ def train_pruned(
     device: str = "auto",
     seed: Seed = None,
     checkpoint: Path | None = None,
-    checkpoint_seconds: float = 30.0,
     **training: Any,
 ) -> PruneResult:
     """Operations left after training on few easy images first, then on more with fewer operations.
@@ -83,17 +78,16 @@ def train_pruned(
         Paths evaluated after a round.
     limit : int, optional
         Validation images they are evaluated on.
-    epochs, device, seed, checkpoint_seconds, **training
+    epochs, device, seed, **training
         As for ``train_supernet``.
     checkpoint : Path, optional
-        File in which the state is kept after every round; beside it, in ``NAME.round``, that of the
-        round. A training that was killed goes on from them.
+        Round k keeps its state beside it, in ``NAME.k``. A training that was killed goes on from
+        these: rounds that are done are only read, and judged again.
 
     Raises
     ------
     ParameterError
-        If a number is outside its range, there are as many rounds as operations and more, or the
-        checkpoint is of another run.
+        If a number is outside its range, or there are as many rounds as operations and more.
     NasurgeError
         As ``train_supernet``.
 
@@ -118,106 +112,34 @@ def train_pruned(
             f"rounds must be 1 to {min(space.cardinalities)}, first above 0 and at most 1, paths "
             f"at least 1, not {rounds}, {first} and {paths}"
         )
-    rng, device = as_generator(seed), resolve_device(device)
-    first_weights = {name: tensor.clone() for name, tensor in supernet.state_dict().items()}
-    shares = np.linspace(first if rounds > 1 else 1.0, 1.0, rounds)
-    drawn_before = rng.bit_generator.state
-    kept = {"checkpoint": checkpoint and checkpoint.with_name(f"{checkpoint.name}.round")}
-    training |= {"epochs": epochs, "device": device, "checkpoint_seconds": checkpoint_seconds}
-    told = {name: value for name, value in training.items() if not callable(value)}
-
-    def make(_: int) -> Pruning:
-        supernet.load_state_dict(first_weights)
-        rng.bit_generator.state = drawn_before
-        return Pruning(supernet, images, shares, paths, limit, rng, training | kept)
-
-    pruning = run_training(
-        make,
-        identity={
-            "training": "pruning",
-            "rounds": [*shares.tolist(), paths, limit],
-            "options": str(sorted(told.items())),
-            "seed": str(drawn_before),
-            "images": images.digest,
-            "network": {"space": space.name, **supernet.sizes},
-        },
-        checkpoint=checkpoint,
-        checkpoint_seconds=0.0,
-    )
-    scores = np.array(pruning.scores).reshape(len(pruning.scores), *pruning.allowed.shape)
-    return PruneResult(pruning.allowed, scores, tuple(pruning.sizes), tuple(pruning.histories))
-
-
-class Pruning:
-    """Training of a supernet in rounds, after each of which operations are given up."""
-
-    diverged = False
-
-    def __init__(
-        self,
-        supernet: Supernet,
-        images: Images,
-        shares: NDArray[np.float64],
-        paths: int,
-        limit: int | None,
-        rng: np.random.Generator,
-        training: Mapping[str, Any],
-    ) -> None:
-        self.supernet, self.images, self.shares = supernet, images, shares
-        self.paths, self.limit, self.rng, self.training = paths, limit, rng, training
-        counts = np.asarray(supernet.space.cardinalities)
-        self.allowed = np.arange(counts.max()) < counts[:, None]
-        self.hardness = rng.random(len(images.train_y))  # nothing is known yet
-        self.scores: list[NDArray[np.float64]] = []
-        self.histories: list[SupernetHistory] = []
-        self.sizes: list[int] = []
-
-    @property
-    def over(self) -> bool:
-        """Whether no round is left."""
-        return len(self.sizes) == len(self.shares)
-
-    def step(self) -> None:
-        """Train for one round; then judge the operations, if another one follows."""
-        images, share = self.images, float(self.shares[len(self.sizes)])
-        chosen = _easiest(self.hardness, images.train_y, share)
+    rng = as_generator(seed)
+    allowed = np.arange(max(space.cardinalities)) < np.asarray(space.cardinalities)[:, None]
+    hardness = rng.random(len(images.train_y))  # nothing is known yet
+    scores, histories, sizes = [], [], []
+    for part, share in enumerate(np.linspace(first if rounds > 1 else 1.0, 1.0, rounds)):
+        chosen = _easiest(hardness, images.train_y, float(share))
         few = replace(images, train_x=images.train_x[chosen], train_y=images.train_y[chosen])
-        history = train_supernet(
-            self.supernet, few, allowed=self.allowed, seed=self.rng, **self.training
+        histories.append(
+            train_supernet(
+                supernet,
+                few,
+                allowed=allowed,
+                epochs=epochs,
+                device=device,
+                seed=rng,
+                checkpoint=checkpoint and checkpoint.with_name(f"{checkpoint.name}.{part + 1}"),
+                **training,
+            )
         )
-        if file := self.training["checkpoint"]:
-            file.unlink(missing_ok=True)
-        self.histories.append(history)
-        self.sizes.append(len(chosen))
-        if not self.over:
-            codes = uniform_codes(self.supernet.space, self.paths, self.rng, self.allowed)
-            reached = self.supernet.evaluate(codes, images, limit=self.limit).accuracy
-            self.scores.append(_operation_scores(codes, reached, self.allowed))
-            self.allowed = _without_worst(self.scores[-1], self.allowed)
-            self.hardness = _hardness(self.supernet, codes[np.argsort(-reached)[:3]], images)
-
-    def state(self) -> State:
-        """All that the rounds left depend on, and the results of those before."""
-        arrays = {"allowed": self.allowed, "hardness": self.hardness}
-        arrays |= {f"scores.{k}": scores for k, scores in enumerate(self.scores)}
-        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        tensors |= with_prefix("network.", self.supernet.state_dict())
-        histories = [vars(history) for history in self.histories]
-        random = self.rng.bit_generator.state
-        return tensors, {"histories": histories, "sizes": self.sizes, "random": random}
-
-    def load(self, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
-        """Go to where ``state`` was taken."""
-        self.supernet.to(self.training["device"])
-        self.supernet.load_state_dict(without_prefix("network.", tensors))
-        self.allowed, self.hardness = tensors["allowed"].numpy(), tensors["hardness"].numpy()
-        scores = without_prefix("scores.", tensors)
-        self.scores = [scores[str(k)].numpy() for k in range(len(scores))]
-        self.sizes, self.rng.bit_generator.state = list(about["sizes"]), about["random"]
-        self.histories = [
-            SupernetHistory(**{**known, "losses": tuple(known["losses"])})
-            for known in about["histories"]
-        ]
+        sizes.append(len(chosen))
+        if part < rounds - 1:
+            codes = uniform_codes(space, paths, rng, allowed)
+            reached = supernet.evaluate(codes, images, limit=limit).accuracy
+            scores.append(_operation_scores(codes, reached, allowed))
+            allowed = _without_worst(scores[-1], allowed)
+            hardness = _hardness(supernet, codes[np.argsort(-reached)[:3]], images)
+    shape = (len(scores), *allowed.shape)
+    return PruneResult(allowed, np.array(scores).reshape(shape), tuple(sizes), tuple(histories))
 
 
 def _easiest(

@@ -19,9 +19,7 @@ from ...errors import MissingExtraError, ParameterError
 from ..training import (
     EpochTraining,
     Progress,
-    cosine_sgd,
     epochs_shown,
-    image_batches,
     run_training,
     with_changes,
 )
@@ -159,7 +157,16 @@ def train_supernet(
     def make(size: int) -> SupernetTraining:
         supernet.load_state_dict(first)
         return SupernetTraining(
-            supernet, images, options, size, device, (drawn, root), allowed, distil, shares
+            supernet,
+            images,
+            options,
+            size,
+            allowed=allowed,
+            distil=distil,
+            root=root,
+            accelerator=shares,
+            seed=drawn,
+            device=device,
         )
 
     training = run_training(
@@ -215,31 +222,15 @@ class SupernetTraining(EpochTraining):
         images: Images,
         options: SupernetOptions,
         batch_size: int,
-        device: str,
-        seeds: tuple[int, int],
-        allowed: Allowed | None = None,
-        distil: bool = True,
-        accelerator: Any = None,
+        *,
+        allowed: Allowed | None,
+        distil: bool,
+        root: int,
+        accelerator: Any,
+        **place: Any,
     ) -> None:
-        drawn, self.root = seeds
-        batches = image_batches(
-            supernet,
-            images,
-            batch_size,
-            seed=drawn,
-            device=device,
-            flip=options.flip,
-            shift=options.shift,
-            channels_last=options.channels_last,
-        )
-        optimiser = cosine_sgd(
-            supernet,
-            options.epochs * batches.steps,
-            learning_rate=options.learning_rate,
-            weight_decay=options.weight_decay,
-        )
-        super().__init__(supernet, batches, optimiser, epochs=options.epochs, clip=options.clip)
-        self.space, self.options, self.allowed = supernet.space, options, allowed
+        super().__init__(supernet, images, options, batch_size, clip=options.clip, **place)
+        self.space, self.options, self.allowed, self.root = supernet.space, options, allowed, root
         self.distil = distil and options.rule == "sandwich"
         self.accelerator = accelerator
         self.computed = accelerator.prepare_model(supernet) if accelerator else supernet

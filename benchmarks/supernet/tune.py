@@ -16,7 +16,16 @@ from ...data.devices import resolve_device
 from ...data.images import Images
 from ...data.spaces import Codes
 from ...errors import ParameterError
-from ..training import Batches, State, image_batches, momentum_sgd, run_training, weights_digest
+from ..training import (
+    Batches,
+    EpochOptions,
+    State,
+    image_batches,
+    momentum_sgd,
+    run_training,
+    weights_digest,
+    with_changes,
+)
 from .network import Supernet
 
 _WARM = 5  # steps in which the learning rate rises
@@ -26,19 +35,15 @@ def tuned_losses(
     supernet: Supernet,
     codes: ArrayLike,
     images: Images,
+    options: EpochOptions | None = None,
     *,
     steps: int = 120,
-    batch_size: int = 32,
-    learning_rate: float = 0.05,
-    weight_decay: float = 5e-4,
-    flip: bool | None = None,
-    shift: int | None = None,
-    channels_last: bool = False,
     device: str = "auto",
     seed: int = 0,
     checkpoint: Path | None = None,
     checkpoint_seconds: float = 30.0,
     progress: Callable[[int, int], None] | None = None,
+    **changes: Any,
 ) -> NDArray[np.float64]:
     """Mean training loss of sub-networks over a few steps from inherited weights, shape (n,).
 
@@ -54,10 +59,9 @@ def tuned_losses(
         Ends on ``device``.
     codes : array_like of int, shape (n, d)
     images : Images
-    steps, batch_size : int
-    learning_rate, weight_decay : float
-    flip, shift, channels_last
-        As for ``Recipe``.
+    options : EpochOptions, optional
+        By default batches of 32 images and a learning rate of 0.05; epochs have no meaning here.
+    steps : int
     device : str
         As for ``nasurge.data.devices.resolve_device``.
     seed : int
@@ -65,6 +69,8 @@ def tuned_losses(
         As for ``train_supernet``; the state is written after sub-networks.
     progress : callable, optional
         Called with (sub-networks done, n) after every one.
+    **changes
+        Fields of the options to have other values.
 
     Returns
     -------
@@ -75,12 +81,8 @@ def tuned_losses(
     ------
     ArchitectureError
         If a row of ``codes`` is not in the space.
-    ParameterError
-        If a number is outside its range, or the checkpoint is of another run.
-    DeviceError
-        If ``device`` is not there, or has no memory for a batch of two images.
-    DataFileError, StorageError
-        If the checkpoint is damaged, or cannot be written.
+    NasurgeError
+        As ``train_supernet``.
 
     References
     ----------
@@ -97,37 +99,26 @@ def tuned_losses(
     (3,)
     """
     rows = supernet.space.check(codes)
-    if steps < 1 or batch_size < 2 or learning_rate <= 0 or weight_decay < 0:
-        raise ParameterError(
-            "steps must be at least 1, batch_size at least 2, learning_rate above 0 and "
-            f"weight_decay at least 0, not {steps}, {batch_size}, {learning_rate} and "
-            f"{weight_decay}"
-        )
+    if steps < 1:
+        raise ParameterError(f"steps must be at least 1, not {steps}")
+    options = options or EpochOptions(batch_size=32, learning_rate=0.05)
+    options = with_changes(options, changes, "tuning")
     device = resolve_device(device)
 
     def make(size: int) -> Tuning:
-        batches = image_batches(
-            supernet,
-            images,
-            size,
-            seed=seed,
-            device=device,
-            flip=flip,
-            shift=shift,
-            channels_last=channels_last,
-        )
-        return Tuning(supernet, rows, batches, seed, steps, learning_rate, weight_decay)
+        batches = image_batches(supernet, images, options, size, seed=seed, device=device)
+        return Tuning(supernet, rows, batches, options, steps, seed)
 
     tuning = run_training(
         make,
         identity={
             "training": "tuning",
-            "numbers": [steps, batch_size, learning_rate, weight_decay, flip, shift, seed],
+            "options": {**options.to_dict(), "steps": steps, "seed": seed},
             "codes": rows.tolist(),
             "images": images.digest,
             "weights": weights_digest(supernet.state_dict()),
         },
-        batch_size=batch_size,
+        batch_size=options.batch_size,
         device=device,
         checkpoint=checkpoint,
         checkpoint_seconds=checkpoint_seconds,
@@ -147,13 +138,12 @@ class Tuning:
         supernet: Supernet,
         codes: Codes,
         batches: Batches,
-        seed: int,
+        options: EpochOptions,
         steps: int,
-        learning_rate: float,
-        weight_decay: float,
+        seed: int,
     ) -> None:
-        self.supernet, self.codes, self.batches, self.seed = supernet, codes, batches, seed
-        self.steps, self.learning_rate, self.weight_decay = steps, learning_rate, weight_decay
+        self.supernet, self.codes, self.batches = supernet, codes, batches
+        self.options, self.steps, self.seed = options, steps, seed
         self.losses: list[float] = []
 
     @property
@@ -166,15 +156,13 @@ class Tuning:
         self.batches.generator.manual_seed(self.seed)
         network = self.supernet.extract(self.codes[len(self.losses)])
         network.to(memory_format=self.batches.layout).train()  # type: ignore[call-overload]
-        optimiser = momentum_sgd(
-            network.parameters(), self.learning_rate, weight_decay=self.weight_decay
-        )
+        optimiser = momentum_sgd(network.parameters(), self.options)
         total = torch.zeros((), device=self.batches.y.device)
         taken = 0
         while taken < self.steps:
             for x, y in self.batches.epoch():
                 rising, falling = min(1.0, (taken + 1) / _WARM), 1 - taken / self.steps
-                optimiser.param_groups[0]["lr"] = self.learning_rate * rising * falling
+                optimiser.param_groups[0]["lr"] = self.options.learning_rate * rising * falling
                 loss = functional.cross_entropy(network(x), y)
                 optimiser.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]

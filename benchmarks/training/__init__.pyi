@@ -10,9 +10,7 @@ from .checkpoints import write_checkpoint as write_checkpoint
 from .distillation import embed_teacher as embed_teacher
 from .epochs import Batches as Batches
 from .epochs import EpochTraining as EpochTraining
-from .epochs import Optimiser as Optimiser
 from .epochs import Progress as Progress
-from .epochs import cosine_sgd as cosine_sgd
 from .epochs import epochs_shown as epochs_shown
 from .epochs import image_batches as image_batches
 from .epochs import momentum_sgd as momentum_sgd
@@ -23,6 +21,7 @@ from .networks import train_network as train_network
 from .objective import TrainedObjective as TrainedObjective
 from .recipe import PRECISIONS as PRECISIONS
 from .recipe import REDUCTIONS as REDUCTIONS
+from .recipe import EpochOptions as EpochOptions
 from .recipe import Recipe as Recipe
 from .recipe import check_fields as check_fields
 from .recipe import check_known as check_known

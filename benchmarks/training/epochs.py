@@ -13,15 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...data.devices import resolve_device
 from ...data.images import Images
-from .checkpoints import (
-    State,
-    load_optimiser_state,
-    optimiser_state,
-    with_prefix,
-    without_prefix,
-)
+from .checkpoints import State, load_optimiser_state, optimiser_state, with_prefix, without_prefix
+from .recipe import EpochOptions
 
 Progress = Callable[[int, int], None]
 """Called with the epochs done and all of them."""
@@ -33,14 +27,19 @@ Optimiser = tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]
 class EpochTraining(ABC):
     """Training of a network in epochs of gradient steps, one a batch, at some epoch.
 
+    Its optimiser is stochastic gradient descent with momentum 0.9 and a cosine learning rate.
+
     Parameters
     ----------
     network : torch.nn.Module
-        Whose weights are learnt.
-    batches : Batches
-    optimiser : pair of optimiser and schedule
-    epochs : int
-        After which it is over.
+        Whose weights are learnt. Ends on the device.
+    images : Images
+    options : EpochOptions
+    batch_size : int
+        Instead of that of the options, where memory is short.
+    seed : int
+        Of the batches.
+    device : str
     clip : float
         The norm to which longer gradients are cut; 0 cuts none.
 
@@ -53,23 +52,31 @@ class EpochTraining(ABC):
     diverged : bool
     """
 
+    nesterov = True
     losses_per_batch = 1
 
     def __init__(
         self,
         network: nn.Module,
-        batches: Batches,
-        optimiser: Optimiser,
+        images: Images,
+        options: EpochOptions,
+        batch_size: int,
         *,
-        epochs: int,
+        seed: int,
+        device: str,
         clip: float = 0.0,
     ) -> None:
-        self.network, self.batches, self.epochs, self.clip = network, batches, epochs, clip
-        self.optimiser, self.schedule = optimiser
+        self.network, self.device, self.epochs, self.clip = network, device, options.epochs, clip
+        self.batches = image_batches(network, images, options, batch_size, seed=seed, device=device)
         self.weights = list(network.parameters())
-        self.device = str(batches.y.device)
+        self.optimiser, self.schedule = self.make_optimiser(options)
         self.losses: list[float] = []
         self.seconds, self.diverged = 0.0, False
+
+    def make_optimiser(self, options: EpochOptions) -> Optimiser:
+        """Optimiser of the weights, and the schedule of its learning rate."""
+        optimiser = momentum_sgd(self.weights, options, nesterov=self.nesterov)
+        return optimiser, cosine_schedule(optimiser, options.epochs * self.batches.steps)
 
     @abstractmethod
     def batch_losses(self, x: Tensor, y: Tensor) -> Iterable[Tensor]:
@@ -151,16 +158,11 @@ def epochs_shown(progress: Progress | None) -> Callable[[EpochTraining], None] |
 
 
 def momentum_sgd(
-    weights: Iterable[nn.Parameter],
-    learning_rate: float,
-    *,
-    weight_decay: float,
-    nesterov: bool = True,
+    weights: Iterable[nn.Parameter], options: EpochOptions, *, nesterov: bool = True
 ) -> torch.optim.SGD:
     """Stochastic gradient descent with momentum 0.9."""
-    return torch.optim.SGD(
-        weights, learning_rate, momentum=0.9, weight_decay=weight_decay, nesterov=nesterov
-    )
+    rate, decay = options.learning_rate, options.weight_decay
+    return torch.optim.SGD(weights, rate, momentum=0.9, weight_decay=decay, nesterov=nesterov)
 
 
 def cosine_schedule(
@@ -168,21 +170,6 @@ def cosine_schedule(
 ) -> torch.optim.lr_scheduler.LRScheduler:
     """Learning rate that falls to nothing along half a cosine."""
     return torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-
-
-def cosine_sgd(
-    network: nn.Module,
-    steps: int,
-    *,
-    learning_rate: float,
-    weight_decay: float,
-    nesterov: bool = True,
-) -> Optimiser:
-    """``momentum_sgd`` of a network's weights, and its ``cosine_schedule``."""
-    optimiser = momentum_sgd(
-        network.parameters(), learning_rate, weight_decay=weight_decay, nesterov=nesterov
-    )
-    return optimiser, cosine_schedule(optimiser, steps)
 
 
 def on_device(
@@ -196,36 +183,25 @@ def on_device(
 def image_batches(
     network: nn.Module,
     images: Images,
+    options: EpochOptions,
     batch_size: int,
     *,
     seed: int,
     device: str,
-    flip: bool | None = None,
-    shift: int | None = None,
-    channels_last: bool = False,
 ) -> Batches:
     """Augmented batches of the training images on a device, where the network is put too.
 
     Parameters
     ----------
-    network : torch.nn.Module
-        Changed in place.
-    images : Images
-    batch_size : int
-    seed : int
-        Of their random numbers.
-    device : str
-        As for ``nasurge.data.devices.resolve_device``.
-    flip, shift, channels_last
-        As for ``Recipe``.
+    network, images, options, batch_size, seed, device
+        As of ``EpochTraining``.
     """
     channels, height, _ = images.train_x.shape[1:]
-    device = resolve_device(device)
-    layout = torch.channels_last if channels_last else torch.contiguous_format
+    layout = torch.channels_last if options.channels_last else torch.contiguous_format
     network.to(device=device).to(memory_format=layout)  # type: ignore[call-overload]
     train = on_device(images.train_x, images.train_y, device, layout)
-    mirrored = channels > 1 if flip is None else flip
-    moved = height // 8 if shift is None else shift
+    mirrored = channels > 1 if options.flip is None else options.flip
+    moved = height // 8 if options.shift is None else options.shift
     return Batches(*train, batch_size, mirrored, moved, layout, seed)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,18 +20,16 @@ from ...data.seeds import Seed, as_generator
 from .checkpoints import State
 from .distillation import check_teacher, distillation_loss
 from .epochs import (
-    Batches,
     EpochTraining,
     Optimiser,
     Progress,
     cosine_schedule,
     epochs_shown,
-    image_batches,
     momentum_sgd,
     on_device,
 )
 from .loop import run_training, weights_digest
-from .recipe import Recipe, make_recipe
+from .recipe import EpochOptions, Recipe, make_recipe
 
 EVALUATION_BATCH = 1024
 
@@ -167,17 +165,7 @@ def train_network(
 
     def make(size: int) -> NetworkTraining:
         network.load_state_dict(first)
-        batches = image_batches(
-            network,
-            images,
-            size,
-            seed=drawn,
-            device=device,
-            flip=recipe.flip,
-            shift=recipe.shift,
-            channels_last=recipe.channels_last,
-        )
-        return NetworkTraining(network, batches, images, recipe, teacher)
+        return NetworkTraining(network, images, recipe, size, teacher, seed=drawn, device=device)
 
     training = run_training(
         make,
@@ -188,7 +176,7 @@ def train_network(
         checkpoint_seconds=checkpoint_seconds,
         progress=epochs_shown(progress),
     )
-    return training.result(device)
+    return training.result()
 
 
 class NetworkTraining(EpochTraining):
@@ -197,22 +185,36 @@ class NetworkTraining(EpochTraining):
     def __init__(
         self,
         network: nn.Module,
-        batches: Batches,
         images: Images,
         recipe: Recipe,
+        batch_size: int,
         teacher: nn.Module | None = None,
+        **place: Any,
     ) -> None:
-        optimiser = _optimiser(network, recipe, recipe.epochs * batches.steps)
-        super().__init__(network, batches, optimiser, epochs=recipe.epochs)
+        super().__init__(network, images, recipe, batch_size, **place)
         self.recipe, self.teacher = recipe, teacher
         # Evaluation remembers nothing for gradients: as a rule it fits where training does.
-        share = EVALUATION_BATCH * batches.batch_size // recipe.batch_size
-        self.evaluation_batch = max(1, share)
+        self.evaluation_batch = max(1, EVALUATION_BATCH * batch_size // recipe.batch_size)
         self.compiled = torch.compile(network) if recipe.compile else network
-        self.valid = on_device(images.valid_x, images.valid_y, self.device, batches.layout)
-        self.test = on_device(images.test_x, images.test_y, self.device, batches.layout)
+        layout = self.batches.layout
+        self.valid = on_device(images.valid_x, images.valid_y, self.device, layout)
+        self.test = on_device(images.test_x, images.test_y, self.device, layout)
         self.curve: list[float] = []
         self.valid_loss = float("nan")
+
+    def make_optimiser(self, options: EpochOptions) -> Optimiser:
+        """Optimiser and schedule of the recipe."""
+        recipe, steps = cast(Recipe, options), options.epochs * self.batches.steps
+        rate, schedules = recipe.learning_rate, torch.optim.lr_scheduler
+        optimiser: torch.optim.Optimizer = momentum_sgd(self.weights, recipe)
+        if recipe.optimiser == "adamw":
+            optimiser = torch.optim.AdamW(self.weights, rate, weight_decay=recipe.weight_decay)
+        if recipe.schedule == "cosine":
+            return optimiser, cosine_schedule(optimiser, steps)
+        if recipe.schedule == "constant":
+            return optimiser, schedules.ConstantLR(optimiser, factor=1.0)
+        one_cycle = schedules.OneCycleLR(optimiser, rate, total_steps=steps, cycle_momentum=False)
+        return optimiser, one_cycle
 
     def batch_losses(self, x: Tensor, y: Tensor) -> Iterator[Tensor]:
         """Loss of a batch by the labels, and by the teacher if there is one."""
@@ -263,7 +265,7 @@ class NetworkTraining(EpochTraining):
         self.curve, self.valid_loss = list(about["curve"]), about["valid_loss"]
         self.diverged = about.get("diverged", False)
 
-    def result(self, device: str) -> TrainResult:
+    def result(self) -> TrainResult:
         """Accuracies and costs of the training."""
         test_accuracy, test_loss = self.evaluate(*self.test)
         return TrainResult(
@@ -273,28 +275,10 @@ class NetworkTraining(EpochTraining):
             test_loss=test_loss,
             train_seconds=self.seconds,
             epochs=len(self.curve),
-            device=device,
+            device=self.device,
             curve=tuple(self.curve),
             losses=tuple(self.losses),
             diverged=self.diverged,
             batch_size=self.batches.batch_size,
             parameters=count_parameters(self.network),
         )
-
-
-def _optimiser(network: nn.Module, recipe: Recipe, steps: int) -> Optimiser:
-    """Optimiser and schedule of a recipe."""
-    rate, decay = recipe.learning_rate, recipe.weight_decay
-    optimiser: torch.optim.Optimizer
-    if recipe.optimiser == "adamw":
-        optimiser = torch.optim.AdamW(network.parameters(), rate, weight_decay=decay)
-    else:
-        optimiser = momentum_sgd(network.parameters(), rate, weight_decay=decay)
-    schedules = torch.optim.lr_scheduler
-    if recipe.schedule == "one-cycle":
-        return optimiser, schedules.OneCycleLR(
-            optimiser, rate, total_steps=steps, cycle_momentum=False
-        )
-    if recipe.schedule == "cosine":
-        return optimiser, cosine_schedule(optimiser, steps)
-    return optimiser, schedules.ConstantLR(optimiser, factor=1.0)

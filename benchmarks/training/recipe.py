@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from ...errors import DataFileError, ParameterError, StorageError
+from ..studies.flags import Flag
 
 OPTIMISERS = ("sgd", "adamw")
 SCHEDULES = ("one-cycle", "cosine", "constant")
@@ -16,41 +17,75 @@ PRECISIONS = ("float32", "bfloat16")
 REDUCTIONS = ("residual", "plain")
 
 AnyRecipe = TypeVar("AnyRecipe")
+Epochs = Annotated[int, Flag(least=1, help="Times that every image is learnt from.")]
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is made and trained; the seed is not in it.
+@dataclass(frozen=True, kw_only=True)
+class EpochOptions:
+    """How a network learns images in epochs; every kind of training adds its own to these.
 
     Attributes
     ----------
     epochs : int
     batch_size : int
         The images of an epoch are cut into equal batches of at most this size.
-    optimiser : {"sgd", "adamw"}
-        ``sgd`` has Nesterov momentum 0.9.
     learning_rate : float
         The highest of the schedule.
-    schedule : {"one-cycle", "cosine", "constant"}
-        ``one-cycle`` rises over the first 30 % of the steps and falls to nothing, ``cosine`` falls
-        from the start; both change after every step.
     weight_decay : float
-    label_smoothing : float
-        Share of the target that is spread over all classes.
     flip : bool or None
         Mirror half of the training images left to right. None: only images of several channels;
         grey ones are mostly signs, which a mirror turns into others.
     shift : int or None
         Move training images by up to so many pixels, zeros coming in. None: an eighth of the
         height.
+    channels_last : bool
+        Keep images and weights in channels-last memory order, which some GPUs prefer.
+
+    Raises
+    ------
+    ParameterError
+        If a value is outside its range.
+    """
+
+    epochs: Epochs = 20
+    batch_size: Annotated[int, Flag(least=2, help="Images of a step, at most.")] = 64
+    learning_rate: float = 0.1
+    weight_decay: float = 5e-4
+    flip: bool | None = None
+    shift: int | None = None
+    channels_last: bool = False
+
+    def __post_init__(self) -> None:
+        check_least(self, {"epochs": 1, "batch_size": 2, "weight_decay": 0, "shift": 0})
+        if self.learning_rate <= 0:
+            raise ParameterError(f"learning_rate must be above 0, not {self.learning_rate}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values of the fields."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(EpochOptions):
+    """How a network is made and trained; the seed is not in it.
+
+    Attributes
+    ----------
+    epochs, batch_size, learning_rate, weight_decay, flip, shift, channels_last
+        As of ``EpochOptions``.
+    optimiser : {"sgd", "adamw"}
+        ``sgd`` has Nesterov momentum 0.9.
+    schedule : {"one-cycle", "cosine", "constant"}
+        ``one-cycle`` rises over the first 30 % of the steps and falls to nothing, ``cosine`` falls
+        from the start; both change after every step.
+    label_smoothing : float
+        Share of the target that is spread over all classes.
     width, cells : int
         Size of the network, as for ``build_network``.
     reduction : {"residual", "plain"}
         Between its stages, as for ``build_network``.
     precision : {"float32", "bfloat16"}
         ``bfloat16`` computes the layers that bear it in mixed precision; weights stay float32.
-    channels_last : bool
-        Keep images and weights in channels-last memory order, which some GPUs prefer.
     compile : bool
         Compile the network with ``torch.compile``: pays for long trainings only.
 
@@ -67,44 +102,29 @@ class Recipe:
     """
 
     epochs: int = 8
-    batch_size: int = 64
     optimiser: str = "sgd"
-    learning_rate: float = 0.1
     schedule: str = "one-cycle"
-    weight_decay: float = 5e-4
     label_smoothing: float = 0.0
-    flip: bool | None = None
-    shift: int | None = None
     width: int = 8
     cells: int = 1
     reduction: str = "residual"
     precision: str = "float32"
-    channels_last: bool = False
     compile: bool = False
 
     def __post_init__(self) -> None:
-        check_least(self, {"epochs": 1, "batch_size": 2, "width": 1, "cells": 1, "shift": 0})
-        if self.learning_rate <= 0 or self.weight_decay < 0:
-            raise ParameterError(
-                "learning_rate must be above 0 and weight_decay at least 0, "
-                f"not {self.learning_rate} and {self.weight_decay}"
-            )
+        super().__post_init__()
+        check_least(self, {"width": 1, "cells": 1})
         if not 0 <= self.label_smoothing < 1:
             raise ParameterError(
                 f"label_smoothing must be at least 0 and below 1, not {self.label_smoothing}"
             )
         known = {"optimiser": OPTIMISERS, "schedule": SCHEDULES, "precision": PRECISIONS}
-        known |= {"reduction": REDUCTIONS}
-        check_known(self, known)
+        check_known(self, known | {"reduction": REDUCTIONS})
 
     @property
     def skeleton(self) -> dict[str, Any]:
         """The network's size and reductions, as ``build_network`` takes them."""
         return {"width": self.width, "cells": self.cells, "reduction": self.reduction}
-
-    def to_dict(self) -> dict[str, Any]:
-        """Recipe as JSON values."""
-        return asdict(self)
 
 
 def make_recipe(base: Mapping[str, Any] | Recipe | None = None, **changes: Any) -> Recipe:

@@ -10,8 +10,9 @@ import typer
 
 from ..benchmarks.studies.flags import Flag
 from ..benchmarks.studies.options import Seed
-from ..benchmarks.supernet.options import Epochs, SupernetOptions
-from ..search.differentiable.options import DifferentiableOptions
+from ..benchmarks.supernet import SupernetOptions
+from ..benchmarks.training.recipe import Epochs
+from ..search.differentiable import DifferentiableOptions
 from .common import IMAGES_HELP, emit, print_table, progress_bar
 from .options import command_of
 

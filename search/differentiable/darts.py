@@ -11,17 +11,14 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from ...benchmarks.supernet import Supernet
 from ...benchmarks.training import (
-    Batches,
     EpochTraining,
     State,
-    cosine_sgd,
     epochs_shown,
-    image_batches,
     run_training,
     with_changes,
     with_prefix,
@@ -33,7 +30,7 @@ from ...data.seeds import Seed, as_generator, torch_seed
 from ...data.spaces import Codes, Space
 from ...errors import ParameterError, UnknownNameError
 from .options import RULES, DifferentiableOptions
-from .relaxations import MIXTURES, Mixture, no_logits
+from .relaxations import MIXTURES, Loss, Mixture, no_logits
 
 COLLAPSED = 0.5
 
@@ -191,22 +188,15 @@ def search_supernet(
         def make(size: int) -> DifferentiableTraining:
             supernet.load_state_dict(first)
             torch.set_rng_state(random)
-            batches = image_batches(
-                supernet,
-                images,
-                size,
-                seed=order,
-                device=device,
-                flip=options.flip,
-                shift=options.shift,
+            training = DifferentiableTraining(
+                supernet, images, options, size, clip=options.clip, seed=order, device=device
             )
             rate = options.logit_rate * (30 if method == "ddpnas" else 1)
-            mixture = MIXTURES[method](
-                start.to(device), steps=options.epochs * batches.steps, learning_rate=rate
-            )
-            return DifferentiableTraining(
-                supernet, batches, mixture, valid, options, until=until, watch=watch
-            )
+            steps = options.epochs * training.batches.steps
+            training.mixture = MIXTURES[method](start.to(device), steps=steps, learning_rate=rate)
+            training.valid, training.watch = valid, watch
+            training.until = until or options.epochs
+            return training
 
         training = run_training(
             make,
@@ -237,29 +227,15 @@ def _start_logits(space: Space, logits: ArrayLike | None) -> Tensor:
 class DifferentiableTraining(EpochTraining):
     """One search at some epoch: supernet, mixture, optimisers and losses so far."""
 
+    nesterov = False
     network: Supernet
+    mixture: Mixture
+    valid: tuple[Tensor, Tensor]
+    until: int
+    watch: Watch | None
 
-    def __init__(
-        self,
-        supernet: Supernet,
-        batches: Batches,
-        mixture: Mixture,
-        valid: tuple[Tensor, Tensor],
-        options: DifferentiableOptions,
-        *,
-        until: int | None = None,
-        watch: Watch | None = None,
-    ) -> None:
-        optimiser = cosine_sgd(
-            supernet,
-            options.epochs * batches.steps,
-            learning_rate=options.learning_rate,
-            weight_decay=options.weight_decay,
-            nesterov=False,
-        )
-        super().__init__(supernet, batches, optimiser, epochs=options.epochs, clip=options.clip)
-        self.mixture, self.valid = mixture, valid
-        self.until, self.watch = until or options.epochs, watch
+    def __init__(self, *network: Any, **options: Any) -> None:
+        super().__init__(*network, **options)
         self.codes: list[list[int]] = []
 
     @property
@@ -278,7 +254,9 @@ class DifferentiableTraining(EpochTraining):
         rows = torch.randint(len(self.valid[1]), (len(y),)).to(y.device)
         held = self.valid[0][rows], self.valid[1][rows]
         if self.mixture.second_order:
-            self._look_ahead((x, y), held)
+            rate = float(self.optimiser.param_groups[0]["lr"])
+            losses = partial(self.loss, (x, y)), partial(self.loss, held)
+            self.mixture.apply(gradient_ahead(self.network, self.mixture, *losses, rate=rate))
         else:
             self.mixture.learn(partial(self.loss, held))
         with torch.no_grad():
@@ -297,31 +275,6 @@ class DifferentiableTraining(EpochTraining):
         """Probabilities of the operations, shape (d, k)."""
         shares: NDArray[np.float64] = self.mixture.shares().detach().double().cpu().numpy()
         return shares
-
-    def _look_ahead(self, batch: tuple[Tensor, Tensor], held: tuple[Tensor, Tensor]) -> None:
-        """Learn the logits by the loss after one step of the weights (DARTS, equations 6 to 8)."""
-        mixture, rate = self.mixture, float(self.optimiser.param_groups[0]["lr"])
-        logits, weights = mixture.logits, self.weights
-        statistics = [buffer.clone() for buffer in self.network.buffers()]
-        before = [weight.detach().clone() for weight in weights]
-        ahead = self._gradients(batch, weights)
-        _move(weights, ahead, -rate)
-        direct, *pull = _dense_gradients(self.loss(held, *mixture.draw()), [logits, *weights])
-        # The Hessian product is a difference of gradients at weights moved both ways by epsilon.
-        norm = float(torch.stack([g.square().sum() for g in pull]).sum().sqrt())
-        small = 0.01 / max(norm, 1e-12)
-        sides = []
-        for sign in (1.0, -1.0):
-            _restore(weights, before)
-            _move(weights, pull, sign * small)
-            sides.append(self._gradients(batch, [logits])[0])
-        _restore(weights, before)
-        _restore(list(self.network.buffers()), statistics)
-        mixture.apply(direct - rate * (sides[0] - sides[1]) / (2 * small))
-
-    def _gradients(self, batch: tuple[Tensor, Tensor], by: Sequence[Tensor]) -> list[Tensor]:
-        """Gradients of the training loss."""
-        return _dense_gradients(self.loss(batch, *self.mixture.draw()), by)
 
     def state(self) -> State:
         """All that the epochs left depend on, and the results of the watch."""
@@ -365,7 +318,46 @@ class DifferentiableTraining(EpochTraining):
         )
 
 
-def _dense_gradients(loss: Tensor, by: Sequence[Tensor]) -> list[Tensor]:
+def gradient_ahead(
+    network: nn.Module, mixture: Mixture, loss: Loss, valid_loss: Loss, *, rate: float
+) -> Tensor:
+    """Gradient of the validation loss after a step of the weights by the logits, shape (d, k).
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Left as it was.
+    mixture : Mixture
+    loss, valid_loss : callable
+        Of a training and a validation batch, from a mixture and a path.
+    rate : float
+        Learning rate of the step.
+
+    References
+    ----------
+    H. Liu, K. Simonyan, Y. Yang. DARTS: Differentiable architecture search. ICLR 2019, equations
+    6 to 8.
+    """
+    logits, weights = mixture.logits, list(network.parameters())
+    statistics = [buffer.clone() for buffer in network.buffers()]
+    before = [weight.detach().clone() for weight in weights]
+    _move(weights, _gradients(loss(*mixture.draw()), weights), -rate)
+    direct, *pull = _gradients(valid_loss(*mixture.draw()), [logits, *weights])
+    # The product with the Hessian is the difference between gradients at weights a little to
+    # either side; the distance is that of the paper.
+    norm = float(torch.stack([g.square().sum() for g in pull]).sum().sqrt())
+    small = 0.01 / max(norm, 1e-12)
+    sides = []
+    for sign in (1.0, -1.0):
+        _restore(weights, before)
+        _move(weights, pull, sign * small)
+        sides.append(_gradients(loss(*mixture.draw()), [logits])[0])
+    _restore(weights, before)
+    _restore(list(network.buffers()), statistics)
+    return direct - rate * (sides[0] - sides[1]) / (2 * small)
+
+
+def _gradients(loss: Tensor, by: Sequence[Tensor]) -> list[Tensor]:
     """Gradients of a loss by some tensors; zeros where it does not depend on one."""
     gradients = torch.autograd.grad(loss, by, allow_unused=True)
     return [torch.zeros_like(x) if g is None else g for x, g in zip(by, gradients, strict=True)]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
 
-from ...benchmarks.studies.flags import Flag
-from ...benchmarks.training import check_least
+from ...benchmarks.supernet import SharedWeightOptions
 from ...errors import ParameterError
 
 RULES = {
@@ -19,31 +17,17 @@ RULES = {
 }
 """Rules by which a search mixes operations and learns their shares, and what each mixes."""
 
-Epochs = Annotated[int, Flag(least=1, help="Times that every image is learnt from.")]
-
 
 @dataclass(frozen=True, kw_only=True)
-class DifferentiableOptions:
+class DifferentiableOptions(SharedWeightOptions):
     """How operations and weights are learnt in turn; the rule and the seed are not in it.
 
     Attributes
     ----------
-    epochs : int
-        For which the schedules are made.
-    batch_size : int
-    learning_rate, weight_decay : float
-        Of the weights; cosine schedule, momentum 0.9.
+    epochs, batch_size, learning_rate, weight_decay, flip, shift, channels_last, clip
+        Of the weights, as of ``SharedWeightOptions``; schedules are made for all epochs.
     logit_rate : float
         Learning rate of the logits; ``ddpnas`` takes 30 times as much.
-    clip : float
-        The norm to which longer gradients of the weights are cut; 0 cuts none.
-    flip, shift
-        As for ``Recipe``.
-
-    Raises
-    ------
-    ParameterError
-        If a value is outside its range.
 
     Examples
     --------
@@ -51,17 +35,11 @@ class DifferentiableOptions:
     0.01
     """
 
-    epochs: Epochs = 10
-    batch_size: Annotated[int, Flag(least=2, help="Images of a step, at most.")] = 64
+    epochs: int = 10
     learning_rate: float = 0.05
     logit_rate: float = 0.01
-    weight_decay: float = 5e-4
-    clip: float = 5.0
-    flip: bool | None = None
-    shift: int | None = None
 
     def __post_init__(self) -> None:
-        check_least(self, {"epochs": 1, "batch_size": 2, "weight_decay": 0, "clip": 0, "shift": 0})
-        for name in ("learning_rate", "logit_rate"):
-            if getattr(self, name) <= 0:
-                raise ParameterError(f"{name} must be above 0, not {getattr(self, name)}")
+        super().__post_init__()
+        if self.logit_rate <= 0:
+            raise ParameterError(f"logit_rate must be above 0, not {self.logit_rate}")

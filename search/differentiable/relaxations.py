@@ -33,6 +33,8 @@ class Mixture(ABC):
     """
 
     second_order = False
+    kept: tuple[str, ...] = ()
+    """Names of further tensors that later steps depend on."""
 
     def __init__(self, logits: Tensor, *, steps: int, learning_rate: float) -> None:
         self.exists = torch.isfinite(logits)
@@ -82,15 +84,17 @@ class Mixture(ABC):
 
     def state(self) -> dict[str, Tensor]:
         """All that later steps depend on."""
-        kept = {"logits": self.logits.detach().clone(), "done": torch.tensor(self.done)}
+        state = {"logits": self.logits.detach().clone(), "done": torch.tensor(self.done)}
+        state |= {name: getattr(self, name) for name in self.kept}
         for name, value in self.optimiser.state.get(self.logits, {}).items():
-            kept[f"adam.{name}"] = value.clone()
-        return kept
+            state[f"adam.{name}"] = value.clone()
+        return state
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Go to where ``state`` was taken."""
         with torch.no_grad():
-            self.logits.copy_(state["logits"])
+            for name in ("logits", *self.kept):
+                getattr(self, name).copy_(state[name])
         self.done = int(state["done"])
         adam = {k.removeprefix("adam."): v for k, v in state.items() if k.startswith("adam.")}
         if adam:
@@ -183,6 +187,7 @@ class BaLeNASRule(Mixture):
     ICML 2018.
     """
 
+    kept = ("squares", "momentum")
     examples = 100.0
     prior = 1e-2
 
@@ -208,16 +213,6 @@ class BaLeNASRule(Mixture):
         precision = (self.squares / second).sqrt() + self.prior / self.examples
         self.logits.sub_(self.learning_rate * self.momentum / first / precision)
 
-    def state(self) -> dict[str, Tensor]:
-        """All that later steps depend on."""
-        return {**super().state(), "squares": self.squares, "momentum": self.momentum}
-
-    def load(self, state: dict[str, Tensor]) -> None:
-        """Go to where ``state`` was taken."""
-        super().load(state)
-        self.squares.copy_(state["squares"])
-        self.momentum.copy_(state["momentum"])
-
 
 class DDPNASRule(Mixture):
     """One operation at each place, drawn from a distribution that is learnt and pruned.
@@ -231,6 +226,8 @@ class DDPNASRule(Mixture):
     X. Zheng et al. DDPNAS: Efficient neural architecture search via dynamic distribution pruning.
     IJCV 2023.
     """
+
+    kept = ("left", "baseline")
 
     def __init__(self, logits: Tensor, *, steps: int, learning_rate: float) -> None:
         super().__init__(logits, steps=steps, learning_rate=learning_rate)
@@ -255,7 +252,7 @@ class DDPNASRule(Mixture):
         value = loss(hard, chosen).detach().cpu()
         first = bool(torch.isnan(self.baseline))
         reward = 0.0 if first else float(self.baseline - value)
-        self.baseline = value.clone() if first else 0.9 * self.baseline + 0.1 * value
+        self.baseline.copy_(value if first else 0.9 * self.baseline + 0.1 * value)
         self.logits.add_(self.learning_rate * reward * (hard - self.shares()))
         self.done += 1
         self._prune()
@@ -268,16 +265,6 @@ class DDPNASRule(Mixture):
             worst = self.logits.detach().masked_fill(~self.left, torch.inf).argmin(dim=1)
             rows = torch.nonzero(crowded)[:, 0]
             self.left[rows, worst[rows]] = False
-
-    def state(self) -> dict[str, Tensor]:
-        """All that later steps depend on."""
-        return {**super().state(), "left": self.left, "baseline": self.baseline}
-
-    def load(self, state: dict[str, Tensor]) -> None:
-        """Go to where ``state`` was taken."""
-        super().load(state)
-        self.left.copy_(state["left"])
-        self.baseline = state["baseline"].clone()
 
 
 MIXTURES: dict[str, type[Mixture]] = {
