@@ -105,22 +105,18 @@ def meta_train(
         Episodes a meta-step.
     rate : float
         Of Adam; a warm-up of 20 steps, and a half cosine over the whole.
-    checkpoint : Path, optional
-        File in which the state is kept. A meta-training that was killed goes on from it, and with
-        ``steps`` ends with the same weights as if it had not been; it must be given the same
-        arguments. One that is done is only read.
-    checkpoint_seconds : float
-        The state is written after a step when so long has passed, and at the end.
+    checkpoint, checkpoint_seconds
+        As for ``run_training``: a training that was killed goes on where it was;
+        with ``steps`` it ends with the same weights as if it had not been.
     progress : callable, optional
         Called with the share that is done after every meta-step.
 
     Raises
     ------
     ParameterError
-        If both or neither of ``steps`` and ``seconds`` are given, a number is not positive, or the
-        checkpoint is of another run.
-    DataFileError, StorageError
-        If the checkpoint is damaged, or cannot be written.
+        If both or neither of ``steps`` and ``seconds`` are given, or a number is not positive.
+    NasurgeError
+        As ``run_training``.
 
     Examples
     --------

@@ -71,7 +71,7 @@ def train_blockwise(
     ParameterError
         If the teacher has another skeleton or other widths than the supernet.
     NasurgeError
-        As ``train_supernet``.
+        As ``run_training``.
 
     References
     ----------

@@ -95,11 +95,8 @@ def train_supernet(
     seed : int, Generator or None
         Chooses paths, batches and augmentation; on one CPU with the same number of threads the
         same seed gives the same weights. Global random state is neither read nor written.
-    checkpoint : Path, optional
-        File in which the state of the training is kept. A training that was killed goes on from
-        it and ends as if it had not been; it must be given the same arguments.
-    checkpoint_seconds : float
-        The state is written after an epoch when so long has passed, and at the end.
+    checkpoint, checkpoint_seconds
+        As for ``run_training``: a training that was killed goes on where it was.
     distributed : bool
         Share every batch among the processes that ``torchrun`` started, through Hugging Face's
         ``accelerate`` (``pip install nasurge[distributed]``). All are given the same seed.
@@ -111,15 +108,13 @@ def train_supernet(
     Raises
     ------
     ParameterError
-        If a number is outside its range, or the checkpoint is of another run.
+        If a number is outside its range.
     UnknownNameError
         If there is no such rule.
-    DeviceError
-        If ``device`` is not there, or has no memory for a batch of two images.
-    DataFileError, StorageError
-        If the checkpoint is damaged, or cannot be written.
     MissingExtraError
         If ``distributed`` and ``accelerate`` is not installed.
+    NasurgeError
+        As ``run_training``.
 
     Examples
     --------

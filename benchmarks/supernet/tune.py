@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def tuned_losses(
     ArchitectureError
         If a row of ``codes`` is not in the space.
     NasurgeError
-        As ``train_supernet``.
+        As ``run_training``.
 
     References
     ----------
@@ -128,23 +129,18 @@ def tuned_losses(
     return np.where(np.isfinite(losses), losses, np.nan)
 
 
+@dataclass(eq=False)
 class Tuning:
     """Training of sub-networks, one after the other, from the same weights."""
 
-    diverged = False  # one that diverges has a loss of NaN, and the next one begins
-
-    def __init__(
-        self,
-        supernet: Supernet,
-        codes: Codes,
-        batches: Batches,
-        options: EpochOptions,
-        steps: int,
-        seed: int,
-    ) -> None:
-        self.supernet, self.codes, self.batches = supernet, codes, batches
-        self.options, self.steps, self.seed = options, steps, seed
-        self.losses: list[float] = []
+    supernet: Supernet
+    codes: Codes
+    batches: Batches
+    options: EpochOptions
+    steps: int
+    seed: int
+    losses: list[float] = field(default_factory=list)
+    diverged: bool = False  # one that diverges has a loss of NaN, and the next one begins
 
     @property
     def over(self) -> bool:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ...data.devices import resolve_device
 from ...data.images import Images
 from ...data.networks import build_network
 from ...data.seeds import Seed, as_generator, torch_seed
-from ...data.spaces import Codes, Space
+from ...data.spaces import Space
 from ...errors import ParameterError
 from .epochs import Progress
 from .networks import TrainResult, train_network
@@ -93,11 +94,15 @@ def train_architectures(
     codes, recipe = space.check(codes), make_recipe(recipe, **changes)
     if threads < 1:
         raise ParameterError(f"threads must be at least 1, not {threads}")
-    root = int(as_generator(seed).integers(2**63))
+    rng = as_generator(seed)
+    own = [deepcopy(rng) for _ in codes]  # each begins from the same state
+    rng.integers(2**63)  # and the caller's goes on from another
     device = resolve_device(device)
     jobs = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_train_one)(space, code, images, recipe, (root, int(index)), device, threads)
-        for code, index in zip(codes, space.index(codes), strict=True)
+        delayed(train_architecture)(
+            space, code, images, recipe, seed=start, device=device, threads=threads
+        )
+        for code, start in zip(codes, own, strict=True)
     )
     results = []
     for result in jobs:
@@ -113,7 +118,7 @@ def train_architecture(
     images: Images,
     recipe: Recipe,
     *,
-    seed: int,
+    seed: Seed,
     device: str = "auto",
     threads: int = 1,
     checkpoint: Path | None = None,
@@ -127,9 +132,8 @@ def train_architecture(
     code : array_like of int, shape (d,)
     images : Images
     recipe : Recipe
-    seed : int
-    device : str
-    threads : int
+    seed, device, threads
+        As for ``train_architectures``.
     checkpoint : Path, optional
         As for ``train_network``.
     keep_checkpoint : bool
@@ -141,39 +145,24 @@ def train_architecture(
         As ``train_architectures`` and ``train_network``.
     """
     (row,) = space.check(np.asarray(code)[None])
-    own = int(as_generator(seed).integers(2**63)), int(space.index(row[None])[0])
-    device = resolve_device(device)
-    result = _train_one(space, row, images, recipe, own, device, threads, checkpoint)
-    if checkpoint and not keep_checkpoint:
-        checkpoint.unlink(missing_ok=True)
-    return result
-
-
-def _train_one(
-    space: Space,
-    code: Codes,
-    images: Images,
-    recipe: Recipe,
-    seed: tuple[int, int],
-    device: str,
-    threads: int,
-    checkpoint: Path | None = None,
-) -> TrainResult:
-    """Build and train one network, with its own random numbers and number of threads."""
-    rng = np.random.default_rng(seed)
+    root, index = int(as_generator(seed).integers(2**63)), int(space.index(row[None])[0])
+    rng, device = np.random.default_rng((root, index)), resolve_device(device)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
         with torch_seed(rng, device):
             network = build_network(
                 space,
-                code,
+                row,
                 classes=len(images.classes),
                 in_channels=images.train_x.shape[1],
                 **recipe.skeleton,
             )
-        return train_network(
+        result = train_network(
             network, images, recipe, device=device, seed=rng, checkpoint=checkpoint
         )
     finally:
         torch.set_num_threads(before)
+    if checkpoint and not keep_checkpoint:
+        checkpoint.unlink(missing_ok=True)
+    return result

@@ -67,19 +67,8 @@ def read_checkpoint(path: Path) -> State | None:
         ) from error
 
 
-def write_state(path: Path, state: State, identity: Mapping[str, Any]) -> None:
-    """Write the state of a run, and what tells the run from others.
-
-    Raises
-    ------
-    StorageError
-        As ``write_checkpoint``.
-    """
-    write_checkpoint(path, state[0], {"about": identity, "state": state[1]})
-
-
 def read_state(path: Path, identity: Mapping[str, Any]) -> State | None:
-    """State of the same run that ``write_state`` kept, or None if there is no file.
+    """State of the same run that ``run_training`` kept, or None if there is no file.
 
     Parameters
     ----------
@@ -108,7 +97,7 @@ def read_state(path: Path, identity: Mapping[str, Any]) -> State | None:
 
 
 def _in_one_form(tensors: dict[str, Tensor], about: dict[str, Any]) -> State:
-    """Checkpoint as ``write_state`` writes it, of one that each training wrote in its own form."""
+    """Checkpoint as ``run_training`` writes it, of one in a training's own form, as there were."""
     if "state" in about:
         return tensors, about
     identity = about.get("about", {k: about[k] for k in _FIRST_IDENTITY if k in about})

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ...errors import DeviceError
-from .checkpoints import State, read_state, write_state
+from .checkpoints import State, read_state, write_checkpoint
 
 
 class Training(Protocol):
@@ -70,8 +70,11 @@ def run_training(
     device : str
         Whose memory it is.
     checkpoint : Path, optional
-        File of the state. It is written after a step when ``checkpoint_seconds`` have passed, and
-        after the last one; that of a training that diverged stays as it was before.
+        File in which the state is kept. A training that was killed goes on from it and ends as if
+        it had not been; it must be given the same arguments. One that is done is only read.
+    checkpoint_seconds : float
+        The state is written after a step when so long has passed, and after the last one; that of a
+        training that diverged stays as it was before.
     progress : callable, optional
         Called with the training after every step.
     rank : int, optional
@@ -100,7 +103,8 @@ def run_training(
             training.step()
             due = training.over or time.perf_counter() - written >= checkpoint_seconds
             if file and due and not training.diverged:
-                write_state(file, training.state(), identity)
+                tensors, state = training.state()
+                write_checkpoint(file, tensors, {"about": identity, "state": state})
                 written = time.perf_counter()
             if progress:
                 progress(training)

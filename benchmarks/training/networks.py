@@ -112,11 +112,8 @@ def train_network(
         CPU and with the same number of torch threads, the same seed gives the same result (a GPU
         may round differently from run to run); torch's global random state is neither read nor
         written, unless ``network`` itself draws from it, as dropout does.
-    checkpoint : Path, optional
-        File in which the state of the training is kept. A training that was killed goes on from
-        it and ends as if it had not been; one that is done is only read.
-    checkpoint_seconds : float
-        The state is written after an epoch when so long has passed, and at the end.
+    checkpoint, checkpoint_seconds
+        As for ``run_training``: a training that was killed goes on where it was.
     progress : callable, optional
         Called with (epochs done, epochs in all) after every epoch.
     **changes
@@ -125,14 +122,9 @@ def train_network(
     Raises
     ------
     ParameterError
-        If a number is outside its range, the teacher does not answer in the images' classes, or the
-        checkpoint is of another run.
-    DataFileError
-        If the checkpoint is damaged.
-    StorageError
-        If it cannot be written.
-    DeviceError
-        If ``device`` is not there, or has no memory for a batch of two images.
+        If a number is outside its range, or the teacher does not answer in the images' classes.
+    NasurgeError
+        As ``run_training``.
 
     Examples
     --------

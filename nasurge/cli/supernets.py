@@ -101,16 +101,10 @@ def _train(options: _TrainOptions, as_json: bool) -> None:
         )
     ]
     if as_json:
-        summary = options.about(images) | {
-            "rule": options.rule,
-            "device": history.device,
-            "loss": history.losses[-1],
-            "steps": history.steps,
-            "diverged": history.diverged,
-            "train_seconds": history.seconds,
-            "batch_size": history.batch_size,
-            "evaluate_seconds": inherited.seconds,
-        }
+        summary = options.about(images) | {"rule": options.rule, "loss": history.losses[-1]}
+        summary |= {name: getattr(history, name) for name in ("device", "steps", "diverged")}
+        summary |= {"train_seconds": history.seconds, "batch_size": history.batch_size}
+        summary |= {"evaluate_seconds": inherited.seconds}
         checkpoint = options.checkpoint and str(options.checkpoint)
         emit({"summary": [summary], "architectures": rows, "checkpoint": checkpoint})
         return
@@ -147,17 +141,10 @@ def _search(options: _SearchOptions, as_json: bool) -> None:
     supernet, images = options.made()
     found = options.run(search_supernet, supernet, images, options.method, title=options.method)
     if as_json:
-        summary = options.about(images) | {
-            "method": options.method,
-            "architecture": found.architecture,
-            "skip_share": found.skip_share,
-            "collapsed": found.collapsed,
-            "loss": found.losses[-1],
-            "diverged": found.diverged,
-            "steps": found.steps,
-            "search_seconds": found.seconds,
-            "shares": found.shares.tolist(),
-        }
+        summary = options.about(images) | {"method": options.method, "loss": found.losses[-1]}
+        names = ("architecture", "skip_share", "collapsed", "diverged", "steps")
+        summary |= {name: getattr(found, name) for name in names}
+        summary |= {"search_seconds": found.seconds, "shares": found.shares.tolist()}
         checkpoint = options.checkpoint and str(options.checkpoint)
         emit({"summary": [summary], "checkpoint": checkpoint})
         return

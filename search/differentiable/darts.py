@@ -131,8 +131,7 @@ def search_supernet(
     device, seed
         As for ``train_supernet``.
     checkpoint : Path, optional
-        File in which the state is kept after every epoch; a search that was killed goes on there
-        and ends as if it had not been.
+        As for ``run_training``; written after every epoch.
     progress : callable, optional
         Called with (epochs done, ``epochs``) after every epoch.
     watch : Watch, optional
@@ -146,12 +145,9 @@ def search_supernet(
     UnknownNameError
         If there is no such method.
     ParameterError
-        If a number is outside its range, logits have another shape, or the checkpoint is of
-        another run.
-    DeviceError
-        If ``device`` is not there, or has no memory for a batch of two images.
-    DataFileError, StorageError
-        If the checkpoint is damaged, or cannot be written.
+        If a number is outside its range, or logits have another shape.
+    NasurgeError
+        As ``run_training``.
 
     Examples
     --------
