@@ -104,8 +104,8 @@ def test_a_sample_has_no_twins_and_begins_a_larger_one() -> None:
 def test_a_killed_build_goes_on(few: Images, tmp_path: Path) -> None:
     code = """
         from pathlib import Path
-        from nasurge.benchmarks.build import build
-        from nasurge.benchmarks.recipe import Recipe
+        from nasurge.benchmarks.studies import build
+        from nasurge.benchmarks.training import Recipe
         from nasurge.data.images import load_images
         from nasurge.data.spaces import make_space
         images = load_images("digits", limit=100, noise=0.5)

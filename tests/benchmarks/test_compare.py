@@ -9,7 +9,7 @@ from scipy.stats import kendalltau
 
 import nasurge
 from nasurge.benchmarks.objectives import make_problem, parse_problems
-from nasurge.benchmarks.studies import compare, compare_report, read_summary, shown, split
+from nasurge.benchmarks.studies import compare, compare_report, interval_text, read_summary, split
 from nasurge.data.tables import Table
 from nasurge.errors import LabelError, ParameterError, SchemaError, StorageError, UnknownNameError
 from nasurge.predictors.classical import BayesianRidge
@@ -162,8 +162,8 @@ def test_refusals(tmp_path: Path) -> None:
 
 
 def test_shown() -> None:
-    assert shown({"mean": None, "low": None, "high": None, "n": 0}) == "undefined"
-    assert shown({"mean": 0.5, "low": None, "high": None, "n": 1}) == "0.500"
+    assert interval_text({"mean": None, "low": None, "high": None, "n": 0}) == "undefined"
+    assert interval_text({"mean": 0.5, "low": None, "high": None, "n": 1}) == "0.500"
 
 
 def test_a_predictor_that_cannot_serve_the_space_is_refused_or_left_out(

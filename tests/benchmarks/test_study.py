@@ -187,7 +187,7 @@ def test_rows_are_written_twice_alike(tmp_path: Path) -> None:
 SCRIPT = """
     import sys, time
     from pathlib import Path
-    from nasurge.benchmarks.study import Journal
+    from nasurge.benchmarks.studies.journal import Journal
 
     def slow(k):
         time.sleep(0.02)
