@@ -95,14 +95,14 @@ def train_architectures(
     if threads < 1:
         raise ParameterError(f"threads must be at least 1, not {threads}")
     rng = as_generator(seed)
-    own = [deepcopy(rng) for _ in codes]  # each begins from the same state
+    starts = [deepcopy(rng) for _ in codes]  # each begins from the same state
     rng.integers(2**63)  # and the caller's goes on from another
     device = resolve_device(device)
     jobs = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(train_architecture)(
             space, code, images, recipe, seed=start, device=device, threads=threads
         )
-        for code, start in zip(codes, own, strict=True)
+        for code, start in zip(codes, starts, strict=True)
     )
     results = []
     for result in jobs:

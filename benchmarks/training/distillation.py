@@ -42,10 +42,10 @@ def distillation_loss(
     ----------
     G. Hinton, O. Vinyals, J. Dean. Distilling the knowledge in a neural network. 2015.
     """
-    own = functional.cross_entropy(student, labels, label_smoothing=smoothing)
+    hard = functional.cross_entropy(student, labels, label_smoothing=smoothing)
     shares = (teacher / TEMPERATURE).softmax(dim=1)
     soft = functional.cross_entropy(student / TEMPERATURE, shares)
-    return (1 - SHARE) * own + SHARE * TEMPERATURE**2 * soft
+    return (1 - SHARE) * hard + SHARE * TEMPERATURE**2 * soft
 
 
 def check_teacher(teacher: nn.Module, x: Tensor, classes: int) -> None:

@@ -183,17 +183,17 @@ def check_least(recipe: Any, least: Mapping[str, float]) -> None:
             raise ParameterError(f"{name} must be at least {lowest}, not {value}")
 
 
-def check_known(recipe: Any, known: Mapping[str, Sequence[str | None]]) -> None:
-    """Refuse words in a recipe that are not among those it knows.
+def check_known(recipe: Any, allowed: Mapping[str, Sequence[str | None]]) -> None:
+    """Refuse words in a recipe that are not allowed.
 
     Raises
     ------
     ParameterError
         If there is one.
     """
-    for name, allowed in known.items():
-        if getattr(recipe, name) not in allowed:
-            words = ", ".join(map(str, allowed))
+    for name, choices in allowed.items():
+        if getattr(recipe, name) not in choices:
+            words = ", ".join(map(str, choices))
             raise ParameterError(f"{name} must be one of {words}, not {getattr(recipe, name)!r}")
 
 

@@ -231,7 +231,7 @@ class DDPNASRule(Mixture):
 
     def __init__(self, logits: Tensor, *, steps: int, learning_rate: float) -> None:
         super().__init__(logits, steps=steps, learning_rate=learning_rate)
-        self.left = self.exists.clone()
+        self.left = self.exists.clone()  # operations that are not pruned
         self.baseline = torch.full((), float("nan"))
 
     @property
@@ -247,7 +247,7 @@ class DDPNASRule(Mixture):
 
     @torch.no_grad()
     def learn(self, loss: Loss) -> None:
-        """Reinforce what a drawn architecture uses by how much it is better than the mean."""
+        """Raise the logits of a drawn architecture by how much it is better than the mean."""
         hard, chosen = self.draw()
         value = loss(hard, chosen).detach().cpu()
         first = bool(torch.isnan(self.baseline))
@@ -260,8 +260,8 @@ class DDPNASRule(Mixture):
     def _prune(self) -> None:
         """Give up the least probable operation of each variable when it is time."""
         most = self.exists.shape[1]
-        wanted = most - (self.done * (most - 1)) // self.steps
-        while (crowded := self.left.sum(dim=1) > max(1, wanted)).any():
+        count = most - (self.done * (most - 1)) // self.steps  # of one variable, by now
+        while (crowded := self.left.sum(dim=1) > max(1, count)).any():
             worst = self.logits.detach().masked_fill(~self.left, torch.inf).argmin(dim=1)
             rows = torch.nonzero(crowded)[:, 0]
             self.left[rows, worst[rows]] = False
