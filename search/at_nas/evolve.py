@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ...benchmarks.few_shot import LAST_LAYER, FewShotLearner, FewShotSupernet, Rule, inner_loop
 from ...benchmarks.supernet import uniform_codes
-from ...benchmarks.training import State, below
+from ...benchmarks.training import State, without_prefix
 from ...data.images import Episodes, EpisodeSampler
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Codes, Space
@@ -150,12 +150,12 @@ class ATNAS:
         """The chosen encoding in the notation of its space."""
         return self.supernet.space.format(self.encoding[None])[0]
 
-    def learnt(self) -> list[nn.Parameter]:
-        """Return what meta-training changes: the weights of all operations."""
+    def meta_weights(self) -> list[nn.Parameter]:
+        """Weights that meta-training changes: those of all operations."""
         rates = [self.rate] if self.rule in LAST_LAYER else []
         return [*self.supernet.parameters(), *rates]
 
-    def begin(self, done: float) -> None:
+    def prepare_step(self, done: float) -> None:
         """Choose the encoding of the next meta-step, after a generation if one is due."""
         if done < _SEARCH:
             self._code = uniform_codes(self.supernet.space, 1, self._rng)[0]
@@ -176,14 +176,14 @@ class ATNAS:
             best = self._rng.random() < _ON_THE_BEST
             self._code = self._chosen if best else self._rng.choice(members)
 
-    def slopes(self, episodes: Episodes) -> tuple[float, Sequence[Tensor | None]]:
-        """Return the query loss of the step's encoding, and by what each weight should move."""
+    def gradients(self, episodes: Episodes) -> tuple[float, Sequence[Tensor | None]]:
+        """Query loss of the step's encoding, and the gradient of each of ``meta_weights``."""
         learner = self.learner(self._code)
-        loss, directions = learner.slopes(episodes)
+        loss, gradients = learner.gradients(episodes)
         if self._contest:
             self._contest.told(loss)
-        found = dict(zip(map(id, learner.learnt()), directions, strict=True))
-        return loss, [found.get(id(weight)) for weight in self.learnt()]
+        found = dict(zip(map(id, learner.meta_weights()), gradients, strict=True))
+        return loss, [found.get(id(weight)) for weight in self.meta_weights()]
 
     def generation(self) -> None:
         """Let the population evolve once."""
@@ -238,8 +238,8 @@ class ATNAS:
 
     def load_weights(self, tensors: Mapping[str, Tensor], chosen: Sequence[int] | None) -> None:
         """Take what was learnt: weights, population, and the chosen encoding."""
-        self.supernet.load_state_dict(below(tensors, "supernet."))
-        self.population.load_state(below(tensors, "population."))
+        self.supernet.load_state_dict(without_prefix("supernet.", tensors))
+        self.population.load_state(without_prefix("population.", tensors))
         with torch.no_grad():
             self.rate.copy_(tensors["rate"])
         self._chosen = None if chosen is None else np.asarray(chosen, dtype=np.int8)
