@@ -9,14 +9,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ..errors import NasurgeError, ParameterError, StoppedError
-
-if TYPE_CHECKING:
-    from ..benchmarks.studies import Progress
+from ..progress import progress_bar as progress_bar
 
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")
@@ -126,41 +124,8 @@ def reported_stop(*, as_json: bool) -> Iterator[None]:
         raise typer.Exit(0) from None
 
 
-@contextmanager
-def progress_bar(title: str) -> Iterator[Progress]:
-    """Show a progress bar on stderr."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("[dim]{task.fields[unit]}"),
-    )
-    console = Console(stderr=True)
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task(title, total=None, unit="")
-
-        def advance(done: int, total: int, unit: str) -> None:
-            bar.update(task, completed=done, total=total, unit=unit)
-
-        yield advance
-
-
 def typed_command() -> str:
-    """Return the command line that was typed, without the password in a URL."""
+    """Command line that was typed, without the password in a URL."""
     typed = shlex.join(["nasurge", *sys.argv[1:]])
     return re.sub(r"(://[^/@:\s]*):[^/@\s]*@", r"\1:***@", typed)
 
@@ -198,7 +163,7 @@ def print_table(
 
 
 def numbers(text: str, option: str) -> list[int]:
-    """Return the whole numbers in a comma-separated list."""
+    """Whole numbers in a comma-separated list."""
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
@@ -208,7 +173,7 @@ def numbers(text: str, option: str) -> list[int]:
 
 
 def where(folder: Path) -> dict[str, str]:
-    """Return where rows and report of a run are."""
+    """Paths of rows and report of a run."""
     return {"rows": str(folder / "rows.parquet"), "report": str(folder / "report.html")}
 
 
