@@ -41,6 +41,9 @@ autosummary_context = {
 }
 numpydoc_show_class_members = False
 add_module_names = False
+# a link to something of ours that is not there is an error; other projects are not looked up
+nitpicky = True
+nitpick_ignore_regex = [("py:.*", r"(?!nasurge\.).*"), ("py:.*", r"nasurge\.(.*\.)?_.*")]
 toc_object_entries_show_parents = "hide"
 
 html_theme = "furo"
@@ -59,10 +62,21 @@ def table(columns, rows):
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
-def linked(name, cls):
-    """Name of a predictor or searcher as a link to its class, and what it is in one line."""
-    target = f"{{py:class}}`{name} <{cls.__module__}.{cls.__qualname__}>`"
-    return target, (cls.__doc__ or "").strip().split("\n")[0].replace("|", r"\|")
+def linked(name, found):
+    """Name as a link to a class or function, and what that is in one line."""
+    target = f"{{py:obj}}`{name} <{found.__module__}.{found.__qualname__}>`"
+    return target, (found.__doc__ or "").strip().split("\n")[0].replace("|", r"\|")
+
+
+def names_table():
+    """Markdown table of what stands in ``nasurge`` itself."""
+    import nasurge.api  # nasurge.search is a package that can be called; this is what it calls
+
+    found = {name: getattr(nasurge.api, name, getattr(nasurge, name)) for name in nasurge.__all__}
+    return table(
+        ["name", "what it is"],
+        [linked(f"nasurge.{name}", item) for name, item in found.items() if callable(item)],
+    )
 
 
 def predictors_table():
@@ -108,7 +122,12 @@ def generate(app):
     """Write the includes, each only when it changed, so that a second build is quick."""
     folder = Path(app.srcdir) / "reference" / "generated"
     folder.mkdir(exist_ok=True)
-    parts = {"cli": commands, "predictors": predictors_table, "searchers": searchers_table}
+    parts = {
+        "cli": commands,
+        "names": names_table,
+        "predictors": predictors_table,
+        "searchers": searchers_table,
+    }
     for name, make in parts.items():
         path, text = folder / f"{name}.md", make()
         if not path.exists() or path.read_text(encoding="utf-8") != text:
