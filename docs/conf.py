@@ -4,6 +4,7 @@
 ``reference/generated/`` from the command line and from the registry.
 """
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -118,8 +119,19 @@ def commands():
     return done.stdout
 
 
+def is_there(module):
+    """Whether a module can be imported."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # its package is gone
+        return False
+
+
 def generate(app):
-    """Write the includes, each only when it changed, so that a second build is quick."""
+    """Write the includes that changed, and drop the pages of modules that are gone."""
+    for page in (Path(app.srcdir) / "reference" / "api").glob("*.rst"):
+        if not is_there(page.stem):
+            page.unlink()
     folder = Path(app.srcdir) / "reference" / "generated"
     folder.mkdir(exist_ok=True)
     parts = {
@@ -136,4 +148,4 @@ def generate(app):
 
 def setup(app):
     app.connect("autodoc-process-bases", without_object)
-    app.connect("builder-inited", generate)
+    app.connect("builder-inited", generate, priority=100)  # before autosummary
