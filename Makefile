@@ -23,7 +23,7 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/linktree.py
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 tests/test_layout.py
+	$(BIN)/pytest -n 2 tests/package/test_layout.py
 	$(MAKE) docs
 
 docs: install

@@ -8,9 +8,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..data.catalogue import load_table
 from ..data.spaces import Codes, Space
-from ..data.tables import Column, Roles, Table
+from ..data.tables import Column, Roles, Table, load_table
 from ..errors import LabelError, ParameterError
 
 Values = NDArray[np.float64]

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..data.costs import COSTS, has_network_costs, network_costs
+from ..data.networks import COSTS, has_network_costs, network_costs
 from ..data.spaces import Codes, Space
 from ..data.tables import Column, Table
 from ..errors import ParameterError, UnknownNameError

@@ -4,66 +4,24 @@ Everything a script needs stands here and is imported when it is first used; ``i
 itself loads neither torch nor xgboost.
 """
 
-from __future__ import annotations
+from importlib.util import find_spec as _find_spec
+from pathlib import Path as _Path
 
-import importlib
-from typing import TYPE_CHECKING, Any
+import lazy_loader as _lazy
 
 __version__ = "0.1.0"
 
-if TYPE_CHECKING:
-    from .api import compare as compare
-    from .api import search as search
-    from .api import validate as validate
-    from .data.catalogue import import_table as import_table
-    from .data.catalogue import load_table as load_table
-    from .data.catalogue import table_names as table_names
-    from .data.spaces import make_space as make_space
-    from .errors import NasurgeError as NasurgeError
-    from .predictors.anchors import anchors as anchors
-    from .registry import load_predictor as load_predictor
-    from .registry import make_predictor as make_predictor
-    from .registry import make_searcher as make_searcher
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
 
-_WHERE = {
-    "NasurgeError": ".errors",
-    "anchors": ".predictors.anchors",
-    "compare": ".api",
-    "import_table": ".data.catalogue",
-    "load_predictor": ".registry",
-    "load_table": ".data.catalogue",
-    "make_predictor": ".registry",
-    "make_searcher": ".registry",
-    "make_space": ".data.spaces",
-    "search": ".api",
-    "table_names": ".data.catalogue",
-    "validate": ".api",
-}
-
-__all__ = [
-    "NasurgeError",
-    "__version__",
-    "anchors",
-    "compare",
-    "import_table",
-    "load_predictor",
-    "load_table",
-    "make_predictor",
-    "make_searcher",
-    "make_space",
-    "search",
-    "table_names",
-    "validate",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_WHERE[name], __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+# The rooms are top-level folders that setup.cfg maps into this package: python run inside a second
+# checkout would take this file from there and the rooms from the installed one.
+_own = _Path(__file__).resolve().parent
+_rooms = _find_spec(f"{__name__}.data")
+if _rooms is not None and _rooms.origin is not None:
+    _found = _Path(_rooms.origin).resolve().parent.parent
+    if _found not in (_own, _own.parent):
+        raise ImportError(
+            f"two checkouts of NASurge are mixed: nasurge is taken from {_own}, nasurge.data from "
+            f"{_found / 'data'}. Leave the folder {_own.parent}, or install that checkout "
+            f"(pip install -e {_own.parent})"
+        )

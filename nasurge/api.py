@@ -10,22 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 from .arguments import given_names, given_problems, keep_summary
 from .benchmarks.constraints import parse_constraints
-from .benchmarks.inherit import SupernetRecipe, read_supernet_recipe
 from .benchmarks.objectives import Problem
-from .benchmarks.protocol import Comparison
-from .benchmarks.protocol import compare as _compare
 from .benchmarks.quantities import constrained, many_objectives
-from .benchmarks.recipe import Recipe, read_recipe
-from .benchmarks.report import compare_report
-from .benchmarks.study import Progress
-from .benchmarks.validate import Validation
-from .benchmarks.validate import validate as _validate
-from .benchmarks.validate_choice import candidates_of, counts_of
-from .benchmarks.validate_report import validate_report
-from .benchmarks.verify import Verification, verify_report
-from .benchmarks.verify import verify as _verify
-from .data.catalogue import load_table
+from .benchmarks.studies import (
+    Comparison,
+    Progress,
+    SupernetRecipe,
+    Validation,
+    Verification,
+    candidates_of,
+    compare_report,
+    counts_of,
+    read_supernet_recipe,
+    validate_report,
+    verify_report,
+)
+from .benchmarks.studies import compare as _compare
+from .benchmarks.studies import validate as _validate
+from .benchmarks.studies import verify as _verify
+from .benchmarks.training import Recipe, read_recipe
 from .data.images import Images, load_images
+from .data.tables import load_table
 from .errors import ParameterError
 from .progress import after_every_batch, bar
 from .registry import (
@@ -38,13 +43,17 @@ from .registry import (
     searcher_names,
     takes_objectives,
 )
-from .search.front_report import front_report
-from .search.front_study import search_fronts
 from .search.loop import Objective, Trace, run
-from .search.meta_report import meta_report
-from .search.report import search_report
-from .search.storage import run_stored, storage_of
-from .search.study import Contender, SearchStudy, search_tables
+from .search.store import run_stored, storage_of
+from .search.studies import (
+    Contender,
+    SearchStudy,
+    front_report,
+    meta_report,
+    search_fronts,
+    search_report,
+    search_tables,
+)
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -88,7 +97,7 @@ def compare(
         Names of ``nasurge predictors``; ``"all"`` is every one that can serve the table's space,
         ``"all,-gennas"`` every one but that.
     n_train, trials, cheap, seed, jobs, out, command, progress
-        As ``nasurge.benchmarks.protocol.compare``.
+        As ``nasurge.benchmarks.studies.comparing.compare``.
     metric : str, optional
         A metric or column to predict instead of the task's own.
 
@@ -277,7 +286,7 @@ def search_study(
     predictors : str or sequence of str, optional
         Each guides each of the searchers that can be guided.
     budget, trials, workers, out
-        As ``nasurge.search.study.search_tables``.
+        As ``nasurge.search.studies.table.search_tables``.
     metric : str, optional
         A metric or column to search and report instead of the task's own.
     objectives : str or sequence of str, optional
@@ -285,7 +294,7 @@ def search_study(
     constraints : str or sequence of str, optional
         Such as ``"flops<=100"``, in the table's units.
     **settings
-        As ``nasurge.search.study.search_tables``: ``batch``, ``seed``, ``jobs``, ``timeout``,
+        As ``nasurge.search.studies.search_tables``: ``batch``, ``seed``, ``jobs``, ``timeout``,
         ``storage``, ``study``, ``command``, ``progress``.
 
     Raises
@@ -398,15 +407,15 @@ def validate(
     supernet_architectures : int
         Further architectures that the supernet scores and nobody trains.
     images, size, limit, noise
-        As for ``nasurge.data.images.load_images``.
+        As for ``nasurge.data.images.sets.load_images``.
     recipe : str or Recipe, optional
         By default a small network trained for 2 epochs.
     width, cells, epochs
-        As for ``nasurge.benchmarks.recipe.read_recipe``.
+        As for ``nasurge.benchmarks.training.recipe.read_recipe``.
     seed : int
     out : str or Path, optional
     **settings
-        As ``nasurge.benchmarks.validate.validate``: ``seeds``, ``score``, ``device``, ``jobs``,
+        As ``nasurge.benchmarks.studies.validate``: ``seeds``, ``score``, ``device``, ``jobs``,
         ``command``, ``progress``.
 
     Raises
@@ -464,7 +473,7 @@ def verify(
     n : int
     out : str or Path, optional
     **settings
-        As ``nasurge.benchmarks.verify.verify``.
+        As ``nasurge.benchmarks.studies.verifying.verify``.
 
     Raises
     ------

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .benchmarks.objectives import Problem, parse_problems
-from .benchmarks.report import write_summary
+from .benchmarks.studies import write_summary
 from .errors import ParameterError
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from .arguments import given_names, given_problems, keep_summary
 from .benchmarks.objectives import Problem
-from .search.meta_report import meta_report
-from .search.meta_study import COLD, WARM, MetaStudy, meta_tables
+from .search.studies import COLD, WARM, MetaStudy, meta_report, meta_tables
 
 
 def meta_study(
@@ -33,7 +32,7 @@ def meta_study(
         To learn from the labels in it, instead of the table's other tasks.
     out : str or Path, optional
     **settings
-        As ``nasurge.search.meta_study.meta_tables``: ``budget``, ``trials``, ``batch``, ``seed``,
+        As ``nasurge.search.studies.meta_tables``: ``budget``, ``trials``, ``batch``, ``seed``,
         ``jobs``, ``command``, ``progress``.
 
     Raises

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from .benchmarks.study import Progress
+from .benchmarks.studies import Progress
 from .search.base import Searcher
 
 

@@ -10,89 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import ParameterError, UnknownNameError
+from .predictors.saving.names import PREDICTORS, class_path
+from .search.searchers.names import GUIDED, SEARCHERS
 
 if TYPE_CHECKING:
+    from .benchmarks.studies import Study
     from .data.spaces import Space
     from .predictors.base import Predictor
     from .search.base import Searcher
 
-PREDICTORS = {
-    "auto": "nasurge.predictors.auto:Auto",
-    "auto-zero-cost": "nasurge.predictors.auto:AutoZeroCost",
-    "xgb": "nasurge.predictors.trees:XGBoost",
-    "rf": "nasurge.predictors.trees:RandomForest",
-    "et": "nasurge.predictors.trees:ExtraTrees",
-    "lightgbm": "nasurge.predictors.boosting:LightGBM",
-    "ngboost": "nasurge.predictors.boosting:NGBoost",
-    "ridge": "nasurge.predictors.linear:BayesianRidge",
-    "gp": "nasurge.predictors.kernels:GaussianProcess",
-    "gp-rbf": "nasurge.predictors.kernels:RBFGaussianProcess",
-    "gp-ard": "nasurge.predictors.kernels:ARDGaussianProcess",
-    "gp-soft": "nasurge.predictors.soft_kernels:SoftGaussianProcess",
-    "gp-wl": "nasurge.predictors.wl:WLGaussianProcess",
-    "gpnas-ensemble": "nasurge.predictors.ensembles:GPNASEnsemble",
-    "stacking": "nasurge.predictors.ensembles:Stacking",
-    "bananas": "nasurge.predictors.ensembles:BANANAS",
-    "low-fidelity": "nasurge.predictors.low_fidelity:LowFidelity",
-    "transfer": "nasurge.predictors.transfer:Transfer",
-    "transfer-graph": "nasurge.predictors.shared_graph:TransferGraph",
-    "mlp": "nasurge.predictors.neural:MLPEnsemble",
-    "gin": "nasurge.predictors.graph:GIN",
-    "gcn": "nasurge.predictors.graph:GCN",
-    "gat": "nasurge.predictors.graph:GAT",
-    "gated-gcn": "nasurge.predictors.graph:GatedGCN",
-    "gates": "nasurge.predictors.graph:GATES",
-    "flan": "nasurge.predictors.graph:FLAN",
-    "transformer": "nasurge.predictors.graph:GraphTransformer",
-    "synflow": "nasurge.predictors.zero_cost:SynFlow",
-    "nwot": "nasurge.predictors.zero_cost:NWOT",
-    "jacov": "nasurge.predictors.zero_cost:JaCov",
-    "snip": "nasurge.predictors.zero_cost:SNIP",
-    "grasp": "nasurge.predictors.zero_cost:GraSP",
-    "fisher": "nasurge.predictors.zero_cost:Fisher",
-    "grad-norm": "nasurge.predictors.zero_cost:GradNorm",
-    "l2-norm": "nasurge.predictors.zero_cost:L2Norm",
-    "plain": "nasurge.predictors.zero_cost:Plain",
-    "zen": "nasurge.predictors.zero_cost:Zen",
-    "epe-nas": "nasurge.predictors.zero_cost:EPENAS",
-    "params": "nasurge.predictors.zero_cost:Parameters",
-    "flops": "nasurge.predictors.zero_cost:FLOPs",
-    "fourier": "nasurge.predictors.zero_cost:Fourier",
-    "genas": "nasurge.predictors.zero_cost:GeNAS",
-    "gennas": "nasurge.predictors.zero_cost:GenNAS",
-    "brp-nas": "nasurge.predictors.pairwise:BRPNAS",
-    "smem-nas": "nasurge.predictors.pairwise:SMEMNAS",
-    "arch2vec": "nasurge.predictors.semi_supervised:Arch2Vec",
-    "seminas": "nasurge.predictors.semi_supervised:SemiNAS",
-    "graph-ensemble": "nasurge.predictors.graph_ensemble:GraphEnsemble",
-    "assessor": "nasurge.predictors.semi_supervised:Assessor",
-    "weaknas": "nasurge.predictors.weak:WeakNAS",
-}
 DEFAULT_PREDICTOR = "auto"
-SEARCHERS = {
-    "random": "nasurge.search.random:RandomSearch",
-    "evolution": "nasurge.search.evolution:RegularisedEvolution",
-    "local": "nasurge.search.local:LocalSearch",
-    "annealing": "nasurge.search.local:SimulatedAnnealing",
-    "reinforce": "nasurge.search.distributions:Reinforce",
-    "ddpnas": "nasurge.search.distributions:DDPNAS",
-    "drnas": "nasurge.search.distributions:DrNAS",
-    "balenas": "nasurge.search.distributions:BaLeNAS",
-    "npenas": "nasurge.search.ranking:NPENAS",
-    "brp-nas": "nasurge.search.ranking:BRPNASLoop",
-    "weaknas": "nasurge.search.ranking:WeakNASLoop",
-    "diffusion": "nasurge.search.diffusion:Diffusion",
-    "optuna-tpe": "nasurge.search.optuna_samplers:OptunaTPE",
-    "optuna-gp": "nasurge.search.optuna_samplers:OptunaGP",
-    "prednas": "nasurge.search.gradient:PredNAS",
-    "bo": "nasurge.search.bayes:BayesianOptimisation",
-    "bananas": "nasurge.search.bayes:BANANASSearch",
-    "nsga2": "nasurge.search.multi_objective:NSGA2",
-    "smem-nas": "nasurge.search.assisted:SMEMNAS",
-    "nat": "nasurge.search.assisted:NAT",
+STUDIES = {
+    "latency": "nasurge.search.studies.latency:LatencyStudy",
 }
-# What a searcher's name means when a predictor is given with it.
-GUIDED = {"evolution": "nasurge.search.evolution:GuidedEvolution"}
+"""Kinds of studies, as ``study.json`` names them."""
 
 
 @cache
@@ -143,6 +74,17 @@ def searcher_class(name: str, *, guided: bool = False) -> type[Searcher]:
     if guided and name in GUIDED:
         return _load("searcher", name, GUIDED, "nasurge.searchers")
     return _load("searcher", name, SEARCHERS, "nasurge.searchers")
+
+
+def study_class(kind: str) -> type[Study[Any]]:
+    """Record of a kind of study.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such kind.
+    """
+    return _load("kind of study", kind, STUDIES, "nasurge.studies")
 
 
 def can_be_guided(name: str) -> bool:
@@ -234,23 +176,22 @@ def load_predictor(path: str | Path) -> Predictor:
     >>> bool((again.predict(table.codes) == gp.predict(table.codes)).all())
     True
     """
-    from .predictors.saving import read_predictor
+    from .predictors.saving.objects import read_predictor
 
     return read_predictor(Path(path), _saved_class)
 
 
-def _saved_class(where: str) -> type[Predictor]:
-    """Return the registered class at ``"module:Class"``; raise ``LookupError`` if there is none."""
-    for name, place in PREDICTORS.items():
-        if place == where:
-            return predictor_class(name)
-    package = where.partition(":")[0].partition(".")[0]
-    for name, entry in _plugins("nasurge.predictors").items():
-        if entry.module.partition(".")[0] == package and name not in PREDICTORS:
-            found = predictor_class(name)
-            if f"{found.__module__}:{found.__qualname__}" == where:
+def _saved_class(name: str) -> type[Predictor]:
+    """Class of a registered predictor by its name in files; ``LookupError`` without one."""
+    if name in PREDICTORS:
+        return predictor_class(name)
+    package = name.partition(":")[0].partition(".")[0]
+    for plugin, entry in _plugins("nasurge.predictors").items():
+        if entry.module.partition(".")[0] == package and plugin not in PREDICTORS:
+            found = predictor_class(plugin)
+            if class_path(found) == name:
                 return found
-    raise LookupError(where)
+    raise LookupError(name)
 
 
 def make_searcher(

@@ -184,7 +184,7 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
         StorageError
             If the file cannot be written; an earlier one is then untouched.
         """
-        from .saving import write_predictor
+        from .saving.objects import write_predictor
 
         if not hasattr(self, "label_transform_"):
             raise NotFittedError(f"{type(self).__name__} is not fitted: call fit(codes, y) first")

@@ -16,13 +16,10 @@ from ..data.seeds import Seed
 from ..data.spaces import Codes, Space
 from ..errors import ArchitectureError, NotFittedError
 from .base import Predictor, Scores
-from .graph import GCN
-from .graph_network import networks
+from .classical import make_features
+from .graph import GCN, SoftGraphs, networks
 from .labels import Labels
-from .losses import Loss
-from .neural_base import fitted_line
-from .pipelines import make_features
-from .soft_graphs import SoftGraphs
+from .neural import Loss, fitted_line
 
 # Labelled architectures that every other one is compared with.
 _MOST_ANCHORS = 128

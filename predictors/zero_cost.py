@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..data.networks import ZeroCost
 from ..data.seeds import Seed
 from ..data.spaces import Codes, Space
-from ..data.zero_cost import ZeroCost
 from .base import Predictor, Scores
 from .labels import Labels
 
@@ -18,7 +18,7 @@ class ZeroCostProxy(Predictor):
 
     Labels give the scores their unit and nothing else: bigger proxies promise better networks, as
     published, whatever the labels say. Networks are computed when they are first asked for and
-    kept, see ``nasurge.data.zero_cost.ZeroCost``, which also describes the parameters.
+    kept, see ``nasurge.data.networks.ZeroCost``, which also describes the parameters.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class ZeroCostProxy(Predictor):
     learns = False
     heavy_imports = ("torch",)
     proxy: ClassVar[str]
-    """Name of the proxy, one of ``nasurge.data.zero_cost.PROXIES``."""
+    """Name of the proxy, one of ``nasurge.data.networks.zero_cost_scores.PROXIES``."""
 
     def __init__(
         self,

@@ -6,6 +6,10 @@ import sys
 from types import ModuleType
 from typing import Any
 
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
 
 class _CallableModule(ModuleType):
     """``nasurge.search`` is this package and also the function that users call.

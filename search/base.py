@@ -15,6 +15,7 @@ from ..data.spaces import Codes, Space
 from ..errors import ArchitectureError, LabelError, NasurgeError, ParameterError
 from .pools import Index as Index
 from .pools import Listed, Remaining, Unlisted, twins_in
+from .searchers.names import searcher_name, with_names
 
 Values = NDArray[np.float64]
 
@@ -388,7 +389,7 @@ class Searcher(ABC):
         """
         return {
             "version": STATE_VERSION,
-            "searcher": type(self).__name__,
+            "searcher": searcher_name(type(self)),
             "space": self.space.spec(),
             "n_objectives": self.n_objectives,
             "rng": _plain(self._rng.bit_generator.state),
@@ -408,12 +409,13 @@ class Searcher(ABC):
         """
         expected = {
             "version": STATE_VERSION,
-            "searcher": type(self).__name__,
+            "searcher": searcher_name(type(self)),
             "space": self.space.spec(),
             "n_objectives": self.n_objectives,
         }
-        for key, value in expected.items():
-            if state.get(key) != value:
+        known = with_names(state)
+        for key, value in with_names(expected).items():
+            if known.get(key) != value:
                 raise ParameterError(
                     f"this state has {key} {state.get(key)!r}, the searcher has {value!r}; load "
                     "it into a searcher made with the arguments of the saved one"

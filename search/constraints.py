@@ -169,7 +169,7 @@ class _CostModel:
         exact = np.abs(shares @ self._weights - cost).max() <= _EXACT * self.deviation
         self._process: Any = None
         if not exact:
-            from ..predictors.soft_kernels import SoftGaussianProcess
+            from ..predictors.processes import SoftGaussianProcess
 
             self._process = SoftGaussianProcess(space, labels="standardised").fit(codes, cost)
 

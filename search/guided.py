@@ -176,7 +176,7 @@ class GuidedSearcher(Searcher):
 
     def _default_predictor(self) -> Regressor:
         """Return what guides the search when nothing is given: a fit of a tenth of a second."""
-        from ..predictors.trees import XGBoost
+        from ..predictors.classical import XGBoost
 
         return XGBoost(self.space)
 

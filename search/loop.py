@@ -152,7 +152,7 @@ def run(
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
-    >>> from nasurge.search.random import RandomSearch
+    >>> from nasurge.search.searchers import RandomSearch
     >>> searcher = RandomSearch(make_space("nb201"), seed=0)
     >>> trace = run(searcher, lambda codes: codes.sum(axis=1), budget=25, batch=10)
     >>> trace.codes.shape, trace.failures

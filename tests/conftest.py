@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nasurge.data.catalogue import import_table, load_table
-from nasurge.data.tables import Table
+from nasurge.data.tables import Table, import_table, load_table
 
 
 @pytest.fixture(scope="session", autouse=True)

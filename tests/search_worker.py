@@ -15,7 +15,7 @@ import nasurge
 from nasurge.data.spaces import Codes
 from nasurge.search.base import Searcher
 from nasurge.search.loop import Trace
-from nasurge.search.storage import run_stored
+from nasurge.search.store import run_stored
 
 SPACE = nasurge.make_space("nb201")
 BUDGET, BATCH = 40, 4

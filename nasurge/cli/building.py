@@ -64,12 +64,12 @@ def build(
         nasurge table build mine --images digits -n 10 --epochs 2
     """
     with reported_errors():
-        from ..benchmarks.build import build as run
-        from ..benchmarks.recipe import read_recipe
-        from ..benchmarks.report import shown
+        from ..benchmarks.studies import build as run
+        from ..benchmarks.studies import interval_text
+        from ..benchmarks.training import read_recipe
         from ..data.images import load_images
+        from ..data.networks import PROXIES
         from ..data.spaces import make_space
-        from ..data.zero_cost import PROXIES
 
         wanted = PROXIES if proxies == "all" else proxies.split(",") if proxies else ()
         with progress_bar("table") as progress:
@@ -109,7 +109,7 @@ def build(
         if found.agreement:
             typer.echo(
                 "Kendall tau between two seeds, the ceiling of a predictor of one: "
-                f"{shown(found.agreement)}"
+                f"{interval_text(found.agreement)}"
             )
         for what in ("diverged", "smaller_batches"):
             if found.about[what]:

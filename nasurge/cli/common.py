@@ -16,7 +16,7 @@ import typer
 from ..errors import NasurgeError, ParameterError, StoppedError
 
 if TYPE_CHECKING:
-    from ..benchmarks.study import Progress
+    from ..benchmarks.studies import Progress
 
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")
@@ -167,7 +167,7 @@ def typed_command() -> str:
 
 def emit(found: Any) -> None:
     """Print a result as JSON."""
-    from ..benchmarks.study import jsonable
+    from ..benchmarks.studies import jsonable
 
     typer.echo(json.dumps(jsonable(found), indent=1))
 

@@ -14,7 +14,7 @@ from .common import AsJson, emit, print_table, reported_errors
 def tables(as_json: AsJson = False) -> None:
     """List the tables there are: architectures, tasks, metrics, and where they came from."""
     with reported_errors():
-        from ..data.catalogue import load_table, table_names
+        from ..data.tables import load_table, table_names
 
         found = []
         for name in table_names():
@@ -75,7 +75,7 @@ def import_(
         nasurge import PATH/nb201.csv.gz --as nb201
     """
     with reported_errors():
-        from ..data.catalogue import import_table
+        from ..data.tables import import_table
 
         made = import_table(file, name=name, schema=schema, replace_existing=force)
         if as_json:

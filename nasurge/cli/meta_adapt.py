@@ -41,9 +41,9 @@ def adapt(
     gradient steps. The other images of the classes tell what it is worth.
     """
     with reported_errors():
-        from ..data.episodes import load_classes
-        from ..search.adaptation import adapt as adapt_search
-        from ..search.at_nas_files import (
+        from ..data.images import load_classes
+        from ..search.at_nas import adapt as adapt_search
+        from ..search.at_nas import (
             class_keys,
             fitting,
             load_search,

@@ -39,10 +39,9 @@ def show_search(
 ) -> None:
     """Test a search, and print what it reaches."""
     with reported_errors():
-        from ..benchmarks.report import shown as spread
-        from ..data.episodes import load_classes
-        from ..search.at_nas_files import load_search
-        from ..search.at_nas_training import evaluate_search
+        from ..benchmarks.studies import interval_text
+        from ..data.images import load_classes
+        from ..search.at_nas import evaluate_search, load_search
 
         search, about = load_search(file)
         found = evaluate_search(
@@ -63,7 +62,7 @@ def show_search(
                 row["method"],
                 str(row["way"]),
                 str(row["shot"]),
-                spread(row["accuracy"]),
+                interval_text(row["accuracy"]),
                 str(row["episodes"]),
             ]
             for row in found

@@ -92,9 +92,9 @@ def few_shot(
         )
         return
     with reported_errors():
-        from ..benchmarks.report import shown as spread
+        from ..benchmarks.studies import interval_text
         from ..data.devices import resolve_device
-        from ..search.few_shot_study import few_shot_study
+        from ..search.studies import few_shot_study
 
         task = few_shot_task(images, size, train_classes, split, rotations=rotations, way=way)
         with progress_bar("few-shot") as progress:
@@ -123,7 +123,7 @@ def few_shot(
                 row["method"],
                 str(row["way"]),
                 str(row["shot"]),
-                spread(row["accuracy"]),
+                interval_text(row["accuracy"]),
                 f"{row['meta_steps']['mean']:.0f}",
                 str(row["diverged"]),
             ]

@@ -11,7 +11,7 @@ import typer
 from .common import IMAGES_HELP
 
 if TYPE_CHECKING:
-    from ..search.few_shot_study import FewShotTask
+    from ..search.studies import FewShotTask
 
 Images = Annotated[
     str,
@@ -78,7 +78,7 @@ def few_shot_task(
         If there is no such split.
     """
     from ..errors import ParameterError, UnknownNameError
-    from ..search.few_shot_study import FewShotTask
+    from ..search.studies import FewShotTask
 
     try:
         share = int(train_classes) if train_classes.isdigit() else float(train_classes)

@@ -62,7 +62,7 @@ def tables(
     """
     with reported_errors():
         from ..meta import meta_study
-        from ..search.meta_report import meta_columns, meta_rows
+        from ..search.studies import meta_columns, meta_rows
 
         with progress_bar("meta tables") as progress:
             found = meta_study(

@@ -68,7 +68,7 @@ def train(
     """
     with reported_errors():
         from ..data.devices import resolve_device
-        from ..search.at_nas_training import train_search
+        from ..search.at_nas import train_search
 
         task = few_shot_task(images, size, train_classes, split, rotations=rotations, way=way)
         with progress_bar("meta-training") as progress:

@@ -68,8 +68,8 @@ def transfer(
     """
     with reported_errors():
         from ..arguments import given_names
-        from ..benchmarks.report import shown as spread
-        from ..search.transfer_study import METHODS, parse_sources, transfer_study
+        from ..benchmarks.studies import interval_text
+        from ..search.studies.transfer import METHODS, parse_sources, transfer_study
 
         with progress_bar("transfer") as progress:
             known, problem = parse_sources(sources, target, metric=metric)
@@ -91,7 +91,8 @@ def transfer(
             emit({"summary": found.summary, "rows": rows, "made": found.about})
             return
         shown = [
-            [row["method"], str(row["labels"]), spread(row["kendall_tau"])] for row in found.summary
+            [row["method"], str(row["labels"]), interval_text(row["kendall_tau"])]
+            for row in found.summary
         ]
         typer.echo(f"{', '.join(found.about['sources'])} to {found.about['target']}")
         print_table(["method", "labels", "Kendall tau"], shown)

@@ -45,9 +45,8 @@ def warm_start(
 ) -> None:
     """Search each task from what was learnt on the others, and tell what that saves."""
     with reported_errors():
-        from ..data.image_tasks import default_tasks
-        from ..search.warm_report import warm_start_study
-        from ..search.warm_study import WarmStudy
+        from ..data.images import default_tasks
+        from ..search.studies import WarmStudy, warm_start_study
 
         offline = tasks == "offline"
         chosen = tuple(t.strip() for t in tasks.split(",")) if tasks and not offline else None

@@ -32,7 +32,7 @@ from .common import (
 from .validating import print_validation
 
 if TYPE_CHECKING:
-    from ..search.study import SearchStudy
+    from ..search.studies import SearchStudy
 
 
 def compare(
@@ -76,8 +76,7 @@ def compare(
     """
     with reported_errors():
         from ..api import compare as run
-        from ..benchmarks.backends import backend
-        from ..benchmarks.report import COMPARE_COLUMNS, compare_rows
+        from ..benchmarks.studies import COMPARE_COLUMNS, backend, compare_rows
 
         with progress_bar("compare") as progress, backend(on):
             found = run(
@@ -184,7 +183,7 @@ def search(
     """
     with reported_errors():
         from ..api import search_study
-        from ..benchmarks.backends import backend
+        from ..benchmarks.studies import backend
 
         with (
             progress_bar("search") as progress,
@@ -219,7 +218,7 @@ def search(
 
 def _print_search(found: SearchStudy) -> None:
     """Print a study of searches for one objective."""
-    from ..search.report import COLUMNS, failures, search_rows, simulated
+    from ..search.studies.table_page import COLUMNS, failures, search_rows, simulated
 
     about = found.about
     rows, best = search_rows(found.summary)
@@ -236,7 +235,7 @@ def _print_search(found: SearchStudy) -> None:
 
 def _print_fronts(found: SearchStudy) -> None:
     """Print a study of searches for several objectives."""
-    from ..search.front_report import COLUMNS, front_rows, references
+    from ..search.studies.fronts_page import COLUMNS, front_rows, references
 
     rows, best = front_rows(found.summary)
     print_table(COLUMNS, rows, best=best)
@@ -271,9 +270,11 @@ def report(
     """Write the report of a finished run again, and print where it is."""
     with reported_errors():
         from ..api import REPORTS
-        from ..benchmarks.study import read_about
+        from ..benchmarks.studies import read_about
+        from ..registry import study_class
 
-        path = REPORTS[read_about(folder)["kind"]](folder)
+        kind = read_about(folder).get("kind", "without a kind")
+        path = REPORTS[kind](folder) if kind in REPORTS else study_class(kind).report(folder)
         if as_json:
             emit({"report": str(path)})
         else:
@@ -291,10 +292,10 @@ def demo(
         from ..api import compare as run_compare
         from ..api import search_study
         from ..api import validate as run_validate
-        from ..benchmarks.recipe import make_recipe
-        from ..benchmarks.report import COMPARE_COLUMNS, compare_rows
-        from ..data.catalogue import load_table
-        from ..search.report import COLUMNS, search_rows
+        from ..benchmarks.studies import COMPARE_COLUMNS, compare_rows
+        from ..benchmarks.training import make_recipe
+        from ..data.tables import load_table
+        from ..search.studies.table_page import COLUMNS, search_rows
 
         table = "nb201-analog/cifar10"
         command = typed_command()

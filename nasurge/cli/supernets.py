@@ -80,7 +80,7 @@ def train(
 ) -> None:
     """Train a supernet and evaluate some sub-networks with inherited weights."""
     with reported_errors():
-        from ..benchmarks.supernet_train import train_supernet
+        from ..benchmarks.supernet import train_supernet
 
         supernet, loaded = _made(space, images, size, width, cells, seed)
         with progress_bar("supernet") as progress:
@@ -160,7 +160,7 @@ def search(
 ) -> None:
     """Search a space by gradient on real images."""
     with reported_errors():
-        from ..search.darts import search_supernet
+        from ..search.differentiable import search_supernet
 
         supernet, loaded = _made(space, images, size, width, cells, seed)
         with progress_bar(method) as progress:

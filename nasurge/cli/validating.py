@@ -26,7 +26,7 @@ from .common import (
 )
 
 if TYPE_CHECKING:
-    from ..benchmarks.validate import Validation
+    from ..benchmarks.studies import Validation
 
 _SHOWN = 20  # architectures that are printed; the report has all
 
@@ -309,7 +309,7 @@ def validate(
 
 def print_validation(found: Validation) -> None:
     """Print the trained architectures, correlations and costs."""
-    from ..benchmarks.validate_report import (
+    from ..benchmarks.studies import (
         CORRELATION_COLUMNS,
         COST_COLUMNS,
         architecture_rows,
@@ -339,7 +339,7 @@ def print_validation(found: Validation) -> None:
 def _verify(table: str, n: int, *, out: Path | None, as_json: bool, **settings: Any) -> None:
     """Train architectures of a table again and print how they compare."""
     from ..api import verify
-    from ..benchmarks.verify import verify_lines
+    from ..benchmarks.studies import verify_lines
 
     with progress_bar("verify") as progress:
         found = verify(table, n, out=out, command=typed_command(), progress=progress, **settings)

@@ -161,7 +161,7 @@ def multi_objective_contract(make: MakeSearcher, space: Space) -> None:
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
-    >>> from nasurge.search.multi_objective import NSGA2
+    >>> from nasurge.search.searchers import NSGA2
     >>> multi_objective_contract(NSGA2, make_space("nb201"))
     """
     for check in MULTI_OBJECTIVE_CHECKS:

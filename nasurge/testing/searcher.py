@@ -281,7 +281,7 @@ def searcher_contract(make: MakeSearcher, space: Space) -> None:
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
-    >>> from nasurge.search.random import RandomSearch
+    >>> from nasurge.search.searchers import RandomSearch
     >>> searcher_contract(RandomSearch, make_space("nb201"))
     """
     for check in SEARCHER_CHECKS:

@@ -1,0 +1,14 @@
+from .intervals import bootstrap_interval as bootstrap_interval
+from .intervals import interval as interval
+from .intervals import kendall_tau_interval as kendall_tau_interval
+from .intervals import noise_ceiling as noise_ceiling
+from .objectives import Problem as Problem
+from .objectives import make_problem as make_problem
+from .supernet import Supernet as Supernet
+from .supernet import train_supernet as train_supernet
+from .training import Recipe as Recipe
+from .training import TrainedObjective as TrainedObjective
+from .training import embed_task as embed_task
+from .training import make_recipe as make_recipe
+from .training import train_architecture as train_architecture
+from .training import train_network as train_network

@@ -1,0 +1,5 @@
+"""Few-shot learners, their supernet and meta-training by inner loops."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,9 @@
+from .learner import LAST_LAYER as LAST_LAYER
+from .learner import RULES as RULES
+from .learner import STEPS as STEPS
+from .learner import FewShotLearner as FewShotLearner
+from .learner import Rule as Rule
+from .learner import four_convolutions as four_convolutions
+from .learner import inner_loop as inner_loop
+from .supernet import FewShotSupernet as FewShotSupernet
+from .training import meta_train as meta_train

@@ -1,0 +1,200 @@
+"""Scores by inheritance: architectures are evaluated with the weights of a trained supernet."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from ...data.devices import one_thread
+from ...data.images import Images
+from ...data.spaces import Codes, Space
+from ...errors import ParameterError, UnknownNameError
+from ..training import PRECISIONS, REDUCTIONS, check_fields, check_known, check_least, read_json
+from .journal import Row
+
+SCORES = ("accuracy", "loss")
+
+_TRAINING = (
+    "rule",
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "weight_decay",
+    "clip",
+    "flip",
+    "shift",
+    "precision",
+    "channels_last",
+    "compile",
+)
+_TUNING = ("batch_size", "weight_decay", "flip", "shift", "channels_last")
+
+
+@dataclass(frozen=True)
+class SupernetRecipe:
+    """How a supernet is trained and its sub-networks are scored; the seed is not in it.
+
+    Attributes
+    ----------
+    rule : {"spos", "fairnas", "sandwich"}
+        How paths are drawn, as for ``train_supernet``.
+    epochs, batch_size, learning_rate, weight_decay, clip, flip, shift, precision, channels_last,
+    compile
+        As for ``train_supernet``.
+    width, cells, reduction : int or str or None
+        Of the network; None is that of the networks that are trained alone.
+    part : {"valid", "train", "test"}
+        The images that sub-networks classify.
+    limit : int or None
+        Only so many of them.
+    calibration : int
+        As for ``Supernet.evaluate``.
+    score : {"accuracy", "loss"}
+        What ranks the sub-networks. A loss has no ties, and smaller is better.
+    tune : int
+        Steps that every sub-network is then trained by itself from what it inherited; their mean
+        training loss is a column more (``tuned_losses``). 0 for none.
+
+    Raises
+    ------
+    ParameterError
+        If a value is outside its range.
+    UnknownNameError
+        If there is no such rule.
+
+    Examples
+    --------
+    >>> read_supernet_recipe("fairnas") == SupernetRecipe(rule="fairnas")
+    True
+    """
+
+    rule: str = "spos"
+    epochs: int = 30
+    batch_size: int = 64
+    learning_rate: float = 0.1
+    weight_decay: float = 5e-4
+    clip: float = 5.0
+    flip: bool | None = None
+    shift: int | None = None
+    width: int | None = None
+    cells: int | None = None
+    reduction: str | None = None
+    precision: str = "float32"
+    channels_last: bool = False
+    compile: bool = False
+    part: Literal["train", "valid", "test"] = "valid"
+    limit: int | None = None
+    calibration: int = 8
+    score: str = "accuracy"
+    tune: int = 0
+
+    def __post_init__(self) -> None:
+        from ..supernet import RULES
+
+        if self.rule not in RULES:
+            raise UnknownNameError("rule", self.rule, RULES)
+        least = {"epochs": 1, "batch_size": 2, "clip": 0, "shift": 0, "width": 1, "cells": 1}
+        least |= {"limit": 1, "calibration": 0, "weight_decay": 0, "tune": 0}
+        check_least(self, least)
+        if self.learning_rate <= 0:
+            raise ParameterError(f"learning_rate must be above 0, not {self.learning_rate}")
+        known: dict[str, tuple[str | None, ...]] = {
+            "precision": PRECISIONS,
+            "part": ("train", "valid", "test"),
+            "score": SCORES,
+        }
+        known |= {"reduction": (*REDUCTIONS, None)}
+        check_known(self, known)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as JSON values."""
+        return asdict(self)
+
+
+def read_supernet_recipe(text: str) -> SupernetRecipe:
+    """Return the recipe of a rule's name, of a JSON object, or of a file that holds one.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``spos``, or ``{"rule": "fairnas", "epochs": 60}``.
+
+    Raises
+    ------
+    StorageError, DataFileError
+        If it is a file that cannot be read, or no JSON object.
+    ParameterError, UnknownNameError
+        As ``SupernetRecipe``, or if a field is unknown.
+    """
+    if text.isidentifier():
+        return SupernetRecipe(rule=text)
+    found: Mapping[str, Any] = read_json(text, "supernet recipe")
+    check_fields(SupernetRecipe, found, "a supernet recipe")
+    return replace(SupernetRecipe(), **found)
+
+
+def inherit_unit(
+    space: Space,
+    codes: Codes,
+    images: Images,
+    recipe: SupernetRecipe,
+    seed: int,
+    device: str,
+    folder: Path,
+) -> list[Row]:
+    """Train a supernet and evaluate architectures with its weights; the work of one unit.
+
+    The weights stay in the folder; a training that was killed goes on from them.
+    """
+    from ..supernet import Supernet, train_supernet, tuned_losses
+
+    with one_thread():
+        supernet = Supernet(
+            space,
+            classes=len(images.classes),
+            in_channels=images.train_x.shape[1],
+            width=recipe.width or 1,
+            cells=recipe.cells or 1,
+            reduction=recipe.reduction or "residual",
+            seed=seed,
+        )
+        history = train_supernet(
+            supernet,
+            images,
+            **{name: getattr(recipe, name) for name in _TRAINING},
+            device=device,
+            seed=seed,
+            checkpoint=folder / "supernet.safetensors",
+        )
+        row: Row = {**vars(history), "losses": list(history.losses)}
+        if history.diverged:
+            none = dict.fromkeys(("evaluate_seconds", "tune_seconds", *SCORES, "tuned"))
+            return [{**row, **none}]
+        found = supernet.evaluate(
+            codes,
+            images,
+            part=recipe.part,
+            limit=recipe.limit,
+            calibration=recipe.calibration,
+            seed=seed,
+        )
+        start = time.perf_counter()
+        tuned = None
+        if recipe.tune:
+            same = {name: getattr(recipe, name) for name in _TUNING}
+            tuned = tuned_losses(
+                supernet, codes, images, steps=recipe.tune, device=device, seed=seed, **same
+            ).tolist()
+    return [
+        {
+            **row,
+            "evaluate_seconds": found.seconds,
+            "tune_seconds": time.perf_counter() - start,
+            "accuracy": found.accuracy.tolist(),
+            "loss": found.loss.tolist(),
+            "tuned": tuned,
+        }
+    ]

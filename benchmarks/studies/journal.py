@@ -1,0 +1,387 @@
+"""Many units of work, in parallel, each kept the moment it is done: the frame of every command.
+
+A study is a folder: ``study.json`` says what it is, ``rows.jsonl`` has one line per finished unit.
+A study that was stopped goes on where it was; one that is complete is only read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...data.files import atomic_write, make_folder
+from ...errors import DataFileError, ParameterError, StoppedError, StorageError, WorkerError
+
+Row = dict[str, Any]
+Progress = Callable[[int, int, str], None]
+"""Called with units done, units in all, and the last one's name."""
+Unit = Callable[[], list[Row] | None]
+"""One part of the work: picklable; returns its rows, or None if its time was up."""
+
+
+def jsonable(value: Any) -> Any:
+    """Return ``value`` with NumPy numbers as Python's and NaN as None, as JSON needs it."""
+    if isinstance(value, Mapping):
+        return {str(k): jsonable(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return jsonable(value.tolist())
+    if isinstance(value, np.generic):
+        return jsonable(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _together(before: Any, now: Any) -> Any:
+    """Return the larger of two numbers, or all elements of two lists."""
+    return list(dict.fromkeys([*before, *now])) if isinstance(now, list) else max(before, now)
+
+
+def fingerprint(about: Mapping[str, Any]) -> str:
+    """Return eight characters that tell one study from another."""
+    text = json.dumps(jsonable(about), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+class Journal:
+    """The folder of one study, its finished units, and how to add to them.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is missing.
+    about : mapping
+        What the study is: JSON values. A folder that holds another study is refused.
+    grows : sequence of str
+        Keys of ``about`` in which a study may differ: numbers and lists that say how much is asked
+        for. What is in the folder is used again, and the folder's own ``study.json`` says all that
+        was ever asked for.
+
+    Raises
+    ------
+    ParameterError
+        If the folder holds another study.
+    StorageError
+        If it cannot be written or read.
+    DataFileError
+        If its files are damaged beyond the last, half-written line.
+    """
+
+    def __init__(
+        self, folder: Path, about: Mapping[str, Any], *, grows: Sequence[str] = ()
+    ) -> None:
+        self.folder = make_folder(folder)
+        self.about = jsonable(about)
+        self._grows = grows
+        path = folder / "study.json"
+        self._journal = folder / "rows.jsonl"
+        if self._journal.exists() and not path.exists():
+            raise DataFileError(
+                f"{folder} has results but not what they are of (study.json is missing): give "
+                "another folder with --out, or delete this one"
+            )
+        if path.exists():
+            found = read_about(folder)
+            changed = [
+                k
+                for k in sorted({*found, *self.about} - set(grows))
+                if found.get(k) != self.about.get(k)
+            ]
+            if changed:
+                raise ParameterError(
+                    f"{folder} holds another study (different: {', '.join(changed)}): give "
+                    "another folder with --out, or delete this one"
+                )
+        else:
+            self._write(self.about)
+        self.done = read_units(folder)
+
+    def _write(self, about: Row) -> None:
+        with atomic_write(self.folder / "study.json") as file:
+            file.write(json.dumps(about, indent=1).encode())
+
+    def _grow(self) -> None:
+        """Let the folder say what was asked for before and what is asked for now."""
+        found = read_about(self.folder)
+        grown = {key: _together(found[key], self.about[key]) for key in self._grows}
+        if found != {**found, **grown}:
+            self._write({**found, **grown})
+
+    @property
+    def rows(self) -> list[Row]:
+        """All rows of all finished units."""
+        return [row for unit in self.done.values() for row in unit]
+
+    def add(self, unit: str, rows: Sequence[Row]) -> None:
+        """Keep the rows of a finished unit.
+
+        Raises
+        ------
+        StorageError
+            If the disk is full or the folder read-only; what was kept before stays whole.
+        """
+        line = json.dumps({"unit": unit, "rows": jsonable(rows)}) + "\n"
+        try:
+            with self._journal.open("a", encoding="utf-8") as file:
+                file.write(line)
+        except OSError as error:
+            raise StorageError(
+                f"cannot write {self._journal}: {error.strerror or error}; {len(self.done)} "
+                "finished units are kept: free some space and run the same command again"
+            ) from error
+        self.done[unit] = list(rows)
+
+    def run(
+        self,
+        units: Mapping[str, Unit],
+        *,
+        jobs: int = -1,
+        prepare: Callable[[], None] | None = None,
+        progress: Progress | None = None,
+    ) -> list[Row]:
+        """Rows of all units, after those that were not done have been called.
+
+        Parameters
+        ----------
+        units : mapping from a unit's name to its call
+        jobs : int
+            Processes, as in joblib; -1 is one per core. The joblib backend in force is used, so a
+            Ray or Dask cluster serves without other code.
+        prepare : callable, optional
+            Called in each process before a unit: imports that all units share.
+        progress : callable, optional
+
+        Raises
+        ------
+        ParameterError
+            If ``jobs`` is 0.
+        WorkerError
+            If a process died: out of memory, or killed.
+        StoppedError
+            If the time was up for a unit.
+        Exception
+            Whatever a unit raises. Finished units are always kept.
+        """
+        with self._alone():
+            if jobs == 0:
+                raise ParameterError("jobs is a number of processes, or -1 for one per core; not 0")
+            return self._run(units, jobs=jobs, prepare=prepare, progress=progress)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other processes from adding to the same study meanwhile."""
+        import filelock
+
+        path = self.folder / ".lock"
+        lock = filelock.FileLock(path, timeout=0)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            raise ParameterError(
+                f"another run is working in {self.folder}: wait for it, or give another folder "
+                "with --out"
+            ) from None
+        except OSError as error:
+            raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+        try:
+            self._grow()
+            self.done = read_units(self.folder)  # what another run has added since
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+            lock.release()
+            self._forget_if_empty()
+
+    def _run(
+        self,
+        units: Mapping[str, Unit],
+        *,
+        jobs: int,
+        prepare: Callable[[], None] | None,
+        progress: Progress | None,
+    ) -> list[Row]:
+        todo = {name: unit for name, unit in units.items() if name not in self.done}
+        finished = len(units) - len(todo)
+        if progress:
+            progress(finished, len(units), "")
+        if todo:
+            self._end_line()
+            try:
+                for name, rows in in_parallel(todo, jobs=jobs, prepare=prepare):
+                    if rows is None:
+                        continue
+                    self.add(name, rows)
+                    finished += 1
+                    if progress:
+                        progress(finished, len(units), name)
+            except WorkerError as error:
+                raise WorkerError(
+                    f"{error}; {len(self.done)} finished units are kept: run the same command "
+                    "again, with fewer --jobs if memory is short"
+                ) from error
+        if missing := sum(name not in self.done for name in units):
+            raise StoppedError(
+                f"stopped at the time limit, {len(units) - missing} of {len(units)} parts are done "
+                "and kept: the same command again goes on from there"
+            )
+        return [row for name in units for row in self.done[name]]
+
+    def _forget_if_empty(self) -> None:
+        """Leave no trace of a study of which nothing could be done."""
+        if not self._journal.exists():
+            (self.folder / "study.json").unlink(missing_ok=True)
+            with suppress(OSError):  # the folder holds something else
+                self.folder.rmdir()
+
+    def _end_line(self) -> None:
+        """Cut off what a killed run left half-written at the end of the journal."""
+        if not self._journal.exists():
+            return
+        content = self._journal.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        if len(whole) < len(content):
+            with atomic_write(self._journal) as file:
+                file.write(whole)
+
+
+def in_parallel(
+    todo: Mapping[str, Unit],
+    *,
+    jobs: int = -1,
+    prepare: Callable[[], None] | None = None,
+) -> Iterator[tuple[str, list[Row] | None]]:
+    """Yield the name and the rows of each unit as it is finished, as ``Journal.run`` does them.
+
+    Raises
+    ------
+    WorkerError
+        If a process died: out of memory, or killed.
+    """
+    from concurrent.futures.process import BrokenProcessPool
+
+    from joblib import Parallel, delayed, effective_n_jobs
+    from joblib.parallel import get_active_backend
+
+    calls = [delayed(_named)(name, unit, prepare) for name, unit in todo.items()]
+    count = min(jobs, len(todo)) if jobs > 0 else jobs
+    try:
+        with _quiet_joblib():
+            if get_active_backend()[0].supports_return_generator:
+                yield from Parallel(n_jobs=count, return_as="generator_unordered")(calls)
+            else:  # Ray's backend: a few rounds of units, so that what is done is kept
+                size = 2 * effective_n_jobs(count)
+                for start in range(0, len(calls), size):
+                    yield from Parallel(n_jobs=count)(calls[start : start + size])
+    except BrokenProcessPool as error:
+        raise WorkerError("a worker process died (out of memory, or killed)") from error
+
+
+@contextmanager
+def _quiet_joblib() -> Iterator[None]:
+    """Silence what joblib says of its workers: nothing a user can act on.
+
+    It takes a worker that grew by importing torch for one that leaks memory and replaces it, and it
+    counts the tasks it cancels when a run is stopped.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs")
+        warnings.filterwarnings("ignore", "(?s).*have been (successfully executed|cancelled)")
+        yield
+
+
+def _named(
+    name: str, unit: Unit, prepare: Callable[[], None] | None
+) -> tuple[str, list[Row] | None]:
+    if prepare:
+        prepare()
+    return name, unit()
+
+
+def bound(
+    units: Mapping[str, tuple[Any, ...]], work: Callable[..., list[Row] | None]
+) -> dict[str, Unit]:
+    """Calls of a module-level function with the arguments of each unit."""
+    return {name: partial(work, *arguments) for name, arguments in units.items()}
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """Return what a study's folder says it is.
+
+    Raises
+    ------
+    StorageError
+        If there is no study.
+    DataFileError
+        If the file is damaged.
+    """
+    path = folder / "study.json"
+    try:
+        about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StorageError(
+            f"{folder} holds no results of NASurge (no readable study.json): give the folder that "
+            "a compare, search or validate printed"
+        ) from error
+    except ValueError as error:
+        raise DataFileError(
+            f"{path} is damaged ({error}): delete the folder and run again"
+        ) from error
+    return about
+
+
+def read_units(folder: Path) -> dict[str, list[Row]]:
+    """Return the rows of every finished unit of a study; a half-written last line is left out.
+
+    Raises
+    ------
+    DataFileError
+        If another line is damaged.
+    """
+    path = folder / "rows.jsonl"
+    if not path.exists():
+        return {}
+    lines = path.read_text(encoding="utf-8").split("\n")
+    done = {}
+    for number, line in enumerate(lines[:-1]):  # the last is empty, or was cut by a kill
+        try:
+            entry = json.loads(line)
+            done[entry["unit"]] = entry["rows"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataFileError(
+                f"{path}: line {number + 1} is damaged ({error}); delete that line, its unit is "
+                "then done again"
+            ) from error
+    return done
+
+
+def write_rows(folder: Path, rows: Sequence[Row]) -> Path:
+    """Write tidy rows as ``rows.parquet`` and ``rows.csv``; return the Parquet file's path."""
+    import pandas as pd
+
+    frame = pd.DataFrame(rows)
+    path = folder / "rows.parquet"
+    with atomic_write(path) as file:
+        frame.to_parquet(file, index=False)
+    with atomic_write(folder / "rows.csv") as file:
+        frame.to_csv(file, index=False)
+    return path
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that results depend on."""
+    import platform
+    from importlib.metadata import version
+
+    names = ("nasurge", "numpy", "scikit-learn", "torch", "torch-geometric", "xgboost")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}

@@ -1,0 +1,200 @@
+"""A kind of study as one record: its units, its work, its summary, and how all of it is shown.
+
+A command that measures is a subclass of ``Study``. What the terminal, ``--json``, ``summary.json``,
+``report.html`` and ``nasurge report`` show is made here from that record, so that no kind lacks one
+of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar, get_args, get_type_hints
+
+from .journal import Journal, Row, Unit, fingerprint, write_rows
+from .options import RunOptions
+from .page import Page, TextTable, read_summary, render, write_summary
+
+Parts = dict[str, Any]
+"""Contents of ``summary.json``: ``summary``, what else a kind keeps, ``about`` and ``command``."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Findings:
+    """Outcome of a study.
+
+    Attributes
+    ----------
+    summary : list of dict
+        One entry per case; a measured quantity is ``{"mean", "low", "high", "n"}``.
+    rows : list of dict
+        One entry per trial or query, as in ``rows.parquet``.
+    folder : Path
+        Where everything lies.
+    about : dict
+        How it was made.
+    """
+
+    summary: list[Row]
+    rows: list[Row]
+    folder: Path
+    about: dict[str, Any]
+
+    @property
+    def parts(self) -> Parts:
+        """Everything that ``summary.json`` keeps."""
+        kept = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        command = self.about.get("command", "")
+        return {k: v for k, v in kept.items() if k not in ("rows", "folder")} | {"command": command}
+
+
+Found = TypeVar("Found", bound=Findings)
+
+
+class Study(ABC, Generic[Found]):
+    """One study that can be run, and the record of its kind.
+
+    An instance is what shall be measured; the class methods show what was found, also from the
+    folder of a study that somebody else ran.
+    """
+
+    kind: ClassVar[str]
+    """Name of the kind, as in ``study.json``."""
+    title: ClassVar[str]
+    """Heading of the report."""
+    findings: ClassVar[type[Findings]] = Findings
+    grows: ClassVar[tuple[str, ...]] = ()
+    """Keys of ``about`` of which a folder may be asked for more."""
+    row: ClassVar[type[Any]]
+    """TypedDict of a row; what a column means is the second argument of its ``Annotated``."""
+
+    options: RunOptions
+
+    @abstractmethod
+    def about(self) -> dict[str, Any]:
+        """JSON description by which the study is told from others; ``kind`` is added."""
+
+    @abstractmethod
+    def units(self, folder: Path) -> Mapping[str, Unit]:
+        """Parts of the work by name, each a picklable callable that returns its rows."""
+
+    @abstractmethod
+    def summarise(self, rows: Sequence[Row]) -> Parts:
+        """Fields of the findings beside ``rows``, ``folder`` and ``about``: ``summary``, others."""
+
+    @property
+    def prepare(self) -> Callable[[], None] | None:
+        """Called in each process before a unit: imports that all units share."""
+        return None
+
+    def execute(self, journal: Journal) -> list[Row]:
+        """Rows of all units; those that the journal has are not run again."""
+        return journal.run(
+            self.units(journal.folder),
+            jobs=self.options.jobs,
+            prepare=self.prepare,
+            progress=self.options.progress,
+        )
+
+    def run(self) -> Found:
+        """Findings of the study, after its rows, summary and report were written.
+
+        Raises
+        ------
+        ParameterError
+            If ``out`` holds another study.
+        StoppedError
+            If the time was up before all units were done.
+        StorageError
+            If the folder cannot be written.
+        """
+        about = {"kind": self.kind, **self.about()}
+        folder = self.options.out or Path("runs") / f"{self.kind}-{fingerprint(about)}"
+        rows = self.execute(Journal(folder, about, grows=self.grows))
+        write_rows(folder, rows)
+        found: Any = self.findings(
+            rows=rows,
+            folder=folder,
+            about={**about, "command": self.options.command},
+            **self.summarise(rows),
+        )
+        write_summary(folder, found.parts)
+        self.report(folder)
+        return found  # type: ignore[no-any-return]
+
+    @classmethod
+    @abstractmethod
+    def table_of(cls, found: Parts) -> TextTable:
+        """Table of the terminal and of the report."""
+
+    @classmethod
+    def notes(cls, found: Parts) -> list[str]:  # noqa: ARG003 -- for subclasses
+        """Lines that the terminal prints below the table."""
+        return []
+
+    @classmethod
+    @abstractmethod
+    def page(cls, found: Parts, folder: Path) -> Page:
+        """Contents of the report."""
+
+    @classmethod
+    def columns(cls) -> dict[str, str]:
+        """Columns of ``rows.parquet`` and what each means, for the reference page."""
+        hints = get_type_hints(cls.row, include_extras=True)
+        return {name: next(iter(get_args(hint)[1:]), "") for name, hint in hints.items()}
+
+    @classmethod
+    def restored(cls, rows: Sequence[Row], about: Mapping[str, Any]) -> Parts | None:  # noqa: ARG003
+        """Summary of a folder that has none, made of its rows alone; None if that cannot be."""
+        return None
+
+    @classmethod
+    def read(cls, folder: Path) -> Parts:
+        """Summary that a study's folder holds, or that its rows give.
+
+        Raises
+        ------
+        StorageError
+            If the folder holds no finished study.
+        DataFileError
+            If a file is damaged.
+        """
+        from .journal import read_about, read_units
+
+        if not (folder / "summary.json").exists():
+            about = read_about(folder)
+            rows = [row for unit in read_units(folder).values() for row in unit]
+            if rows and (parts := cls.restored(rows, about)):
+                return {"command": "", **parts, "about": about}
+        return read_summary(folder)
+
+    @classmethod
+    def report(cls, folder: Path) -> Path:
+        """Path of the report of a finished study, written anew.
+
+        Raises
+        ------
+        StorageError, DataFileError
+            If the folder holds no finished study of this kind.
+        """
+        found = cls.read(folder)
+        return render(
+            folder / "report.html",
+            cls.page(found, folder),
+            title=cls.title,
+            command=found["command"],
+        )
+
+    @classmethod
+    def as_json(cls, found: Parts, folder: Path) -> dict[str, Any]:
+        """Object that ``--json`` prints."""
+        parts = {k: v for k, v in found.items() if k not in ("about", "command")}
+        return {
+            "kind": cls.kind,
+            **parts,
+            "rows": str(folder / "rows.parquet"),
+            "report": str(folder / "report.html"),
+            "made": found["about"],
+        }

@@ -1,0 +1,150 @@
+"""Pages and tables of studies: the self-contained HTML report, and text for the terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ...data.files import atomic_write
+from ...errors import DataFileError, StorageError
+from .journal import jsonable
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table as text; the rows numbered in ``best`` lead their group."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    best: Sequence[int] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of a report: a title, a sentence, pictures, a table."""
+
+    title: str
+    text: str = ""
+    pictures: Sequence[str] = ()
+    columns: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    best: Sequence[int] = field(default=())
+    """Numbers of the rows to set off."""
+
+    @classmethod
+    def of(cls, title: str, table: TextTable, text: str = "") -> Section:
+        """Section that shows a text table."""
+        return cls(title, text, (), table.columns, table.rows, table.best)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Contents of a report: its first sentence, its sections, and how the numbers were made."""
+
+    lead: str
+    sections: Sequence[Section]
+    made: Mapping[str, Any]
+    title: str | None = None
+    """In the place of the kind's own."""
+
+
+def render(path: Path, page: Page, *, title: str, command: str) -> Path:
+    """Path of a report, after it was written.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    template = files("nasurge.benchmarks").joinpath("templates/report.html")
+    environment = Environment(autoescape=True, undefined=StrictUndefined)
+    text = environment.from_string(template.read_text(encoding="utf-8")).render(
+        title=page.title or title,
+        lead=page.lead,
+        command=command,
+        sections=page.sections,
+        made={key: _plain(value) for key, value in page.made.items()},
+    )
+    with atomic_write(path) as file:
+        file.write(text.encode())
+    return path
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{k}: {v}" for k, v in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def interval_text(measured: Mapping[str, Any], *, digits: int = 3) -> str:
+    """Measured quantity as ``mean [low, high]``; the bare mean of a single trial.
+
+    Examples
+    --------
+    >>> interval_text({"mean": 0.8123, "low": 0.8, "high": 0.8246, "n": 10})
+    '0.812 [0.800, 0.825]'
+    """
+    if measured["mean"] is None:
+        return "undefined"
+    text = f"{measured['mean']:.{digits}f}"
+    if measured["low"] is None:
+        return text
+    return f"{text} [{measured['low']:.{digits}f}, {measured['high']:.{digits}f}]"
+
+
+def mean_text(measured: Mapping[str, Any], *, digits: int = 3) -> str:
+    """Mean of a measured quantity as text."""
+    return interval_text({**measured, "low": None}, digits=digits)
+
+
+def number_of(n: int, noun: str) -> str:
+    """Number of things in words.
+
+    Examples
+    --------
+    >>> number_of(1, "trial"), number_of(20, "trial")
+    ('1 trial', '20 trials')
+    """
+    return f"{n} {noun}" + ("" if n == 1 else "s")
+
+
+def descending(measured: Mapping[str, Any]) -> float:
+    """Sort key: the highest mean first, an undefined one last."""
+    return float("inf") if measured["mean"] is None else -measured["mean"]
+
+
+def write_summary(folder: Path, found: Mapping[str, Any]) -> None:
+    """Keep what a report is made from as ``summary.json``."""
+    with atomic_write(folder / "summary.json") as file:
+        file.write(json.dumps(jsonable(found), indent=1).encode())
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """Contents of ``summary.json``.
+
+    Raises
+    ------
+    StorageError
+        If the folder holds no finished study.
+    DataFileError
+        If the file is damaged.
+    """
+    path = folder / "summary.json"
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StorageError(
+            f"{folder} holds no finished study: give the folder that one printed, or run the "
+            "command that was stopped again"
+        ) from error
+    except ValueError as error:
+        raise DataFileError(f"{path} is damaged ({error}): run the command again") from error
+    return found

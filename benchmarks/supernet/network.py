@@ -1,0 +1,384 @@
+"""Supernets: one set of weights for all architectures of a space, and what they inherit of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ...data.images import Images
+from ...data.networks import (
+    Reduction,
+    build_network,
+    cell_layers,
+    check_reduction,
+    check_sizes,
+    mobile_layers,
+    why_no_network,
+)
+from ...data.seeds import Seed, as_generator, torch_seed
+from ...data.spaces import CellSpace, Mobile, Space
+from ...errors import ParameterError
+from .layers import Path, SharedBlock, SharedCell, SharedLayer, make_path
+
+Part = Literal["train", "valid", "test"]
+HEAD_LAYERS = 3
+_MOST_PATHS = 20_000
+
+
+@dataclass(frozen=True)
+class Inherited:
+    """What architectures reach with the weights of a supernet.
+
+    Attributes
+    ----------
+    accuracy : float array, shape (n,)
+        In percent.
+    loss : float array, shape (n,)
+        Mean cross-entropy.
+    seconds : float
+        Wall-clock time of all.
+    """
+
+    accuracy: NDArray[np.float64]
+    loss: NDArray[np.float64]
+    seconds: float
+
+
+class Supernet(nn.Module):
+    """Every operation of a space at every place of its network, with shared weights.
+
+    The layers are those of ``build_network``. A path, the sub-network of one architecture, uses
+    one operation at each place, and a step through it costs what a step of the network itself
+    costs. In training, batch normalisation uses the statistics of the batch; the running
+    statistics mix all paths, so that a sub-network is given its own before it is evaluated.
+
+    Parameters
+    ----------
+    space : CellSpace or Mobile
+        One whose networks ``build_network`` builds.
+    classes, in_channels, width, cells, affine, reduction
+        As for ``build_network``.
+    seed : int, Generator or None
+        Draws the weights.
+
+    Raises
+    ------
+    ParameterError
+        If the space has no networks or a size is not positive.
+
+    References
+    ----------
+    Z. Guo et al. Single path one-shot neural architecture search with uniform sampling. ECCV 2020.
+
+    Examples
+    --------
+    >>> from nasurge.data.spaces import make_space
+    >>> supernet = Supernet(make_space("nb201"), classes=10, width=4, cells=1, seed=0).eval()
+    >>> images, code = torch.ones(2, 3, 8, 8), [3, 1, 3, 1, 4, 2]
+    >>> logits = supernet(images, code)
+    >>> bool((logits == supernet.extract(code).eval()(images)).all())
+    True
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        classes: int,
+        in_channels: int = 3,
+        width: int = 16,
+        cells: int = 5,
+        affine: bool = True,
+        reduction: str = "residual",
+        seed: Seed = None,
+    ) -> None:
+        super().__init__()
+        if reason := why_no_network(space):
+            raise ParameterError(reason)
+        sizes = {"classes": classes, "in_channels": in_channels, "width": width}
+        check_sizes(**sizes, cells=cells)
+        self.space = space
+        check_reduction(reduction)
+        self.sizes: dict[str, Any] = {
+            **sizes,
+            "cells": cells,
+            "affine": affine,
+            "reduction": reduction,
+        }
+        with torch_seed(as_generator(seed)):
+            if isinstance(space, Mobile):
+                layers = mobile_layers(
+                    space,
+                    lambda i, place: SharedBlock(space, i, place),
+                    **sizes,
+                    affine=affine,
+                )
+            else:
+                layers = cell_layers(
+                    lambda width: SharedCell(cast(CellSpace, space), width, affine=affine),
+                    **sizes,
+                    cells=cells,
+                    affine=affine,
+                    reduction=reduction,
+                )
+        self.layers = nn.ModuleList(layers)
+        self._paths: dict[bytes, Path] = {}
+
+    def path(self, code: ArrayLike) -> Path:
+        """Return an architecture as the layers need it.
+
+        Raises
+        ------
+        ArchitectureError
+            If ``code`` is not in the space.
+        """
+        key = np.asarray(code, dtype=np.int8).tobytes()
+        if key not in self._paths:
+            if len(self._paths) >= _MOST_PATHS:
+                self._paths.clear()
+            self._paths[key] = make_path(self.space, self.space.check(np.asarray(code)[None])[0])
+        return self._paths[key]
+
+    def forward(
+        self,
+        x: Tensor,
+        code: ArrayLike | None = None,
+        *,
+        mixture: Tensor | None = None,
+        layers: slice | None = None,
+    ) -> Tensor:
+        """Return the logits of one sub-network, or of a mixture of all.
+
+        Parameters
+        ----------
+        x : Tensor, shape (n, channels, height, width)
+        code : array_like of int, shape (d,), optional
+            The path to compute. With a mixture: the one operation of every variable that is
+            computed and multiplied by its weight, the others being left out.
+        mixture : Tensor, shape (d, k), optional
+            Weights of the operations of every variable; every operation is computed unless
+            ``code`` chooses.
+        layers : slice, optional
+            Compute only these layers, on what the layers before them gave.
+
+        Raises
+        ------
+        ParameterError
+            If neither is given.
+        ArchitectureError
+            If ``code`` is not in the space.
+        """
+        if code is None and mixture is None:
+            raise ParameterError("a supernet computes a path or a mixture: give code= or mixture=")
+        path = None if code is None else self.path(code)
+        for layer in self.layers[layers] if layers else self.layers:
+            if not isinstance(layer, SharedLayer):
+                x = layer(x)
+            elif mixture is None:
+                x = layer(x, path)
+            else:
+                x = layer.mix(x, mixture, None if path is None else path.code)
+        return x
+
+    @property
+    def blocks(self) -> list[slice]:
+        """The layers of each stage, the stem with the first, without the head."""
+        starts = [i for i, layer in enumerate(self.layers) if _begins_stage(layer, self.space)]
+        ends = [*starts, len(self.layers) - HEAD_LAYERS]
+        return [slice(a, b) for a, b in zip([0, *starts], ends, strict=True)]
+
+    def share(self, code: ArrayLike) -> nn.Sequential:
+        """Return the sub-network of one architecture as the supernet's own layers, no copies.
+
+        It has the weights that the path computes with and no others, so that a step on them is a
+        step of the supernet.
+
+        Raises
+        ------
+        ArchitectureError
+            If ``code`` is not in the space.
+        """
+        path = self.path(code)
+        return nn.Sequential(
+            *(layer.own(path) if isinstance(layer, SharedLayer) else layer for layer in self.layers)
+        )
+
+    def extract(self, code: ArrayLike) -> nn.Sequential:
+        """Return the stand-alone network of one architecture, with copies of the weights.
+
+        It computes what the path computes. Its running statistics are those of the supernet: give
+        it its own with ``recalibrate`` or by training it (``train_network``).
+
+        Raises
+        ------
+        ArchitectureError
+            If ``code`` is not in the space.
+        """
+        path = self.path(code)
+        with torch_seed(as_generator(0)):  # every weight is replaced
+            network = build_network(self.space, path.code, **self.sizes)
+        state: dict[str, Tensor] = {}
+        for i, layer in enumerate(self.layers):
+            own = layer.path_state(path) if isinstance(layer, SharedLayer) else layer.state_dict()
+            state |= {f"{i}.{key}": value for key, value in own.items()}
+        network.load_state_dict(state)
+        return network.to(self.device)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    def evaluate(
+        self,
+        codes: ArrayLike,
+        images: Images,
+        *,
+        part: Part = "valid",
+        limit: int | None = None,
+        calibration: int = 8,
+        batch_size: int = 128,
+        seed: Seed = 0,
+    ) -> Inherited:
+        """Return what sub-networks reach with inherited weights and statistics of their own.
+
+        Parameters
+        ----------
+        codes : array_like of int, shape (n, d)
+        images : Images
+        part : {"train", "valid", "test"}
+            The images that are classified.
+        limit : int, optional
+            Only so many of them, drawn by ``seed``, the same ones for all sub-networks.
+        calibration : int
+            Batches of training images for the statistics of batch normalisation; 0 normalises
+            every batch that is classified by itself.
+        batch_size : int
+        seed : int, Generator or None
+            Chooses those, and the training images of the calibration.
+
+        Raises
+        ------
+        ArchitectureError
+            If a row of ``codes`` is not in the space.
+        ParameterError
+            If a number is outside its range.
+        """
+        rows = self.space.check(codes)
+        if calibration < 0 or batch_size < 2:
+            raise ParameterError(
+                "calibration must be at least 0 and batch_size at least 2, not "
+                f"{calibration} and {batch_size}"
+            )
+        start = time.perf_counter()
+        x, y = self._some(*_part(images, part), limit, seed)
+        wanted = max(2, calibration * batch_size)
+        known = self._some(images.train_x, images.train_y, wanted, seed)[0] if calibration else None
+        found = np.empty((len(rows), 2))
+        for row, code in enumerate(rows):
+            network = self.extract(code)
+            if known is not None:
+                recalibrate(network, known, batch_size=batch_size)
+            found[row] = _measure(network.train(known is None), x, y, batch_size)
+        return Inherited(found[:, 0], found[:, 1], time.perf_counter() - start)
+
+    def _some(
+        self, x: NDArray[Any], y: NDArray[Any], limit: int | None, seed: Seed
+    ) -> tuple[Tensor, Tensor]:
+        """Return at most ``limit`` images and labels, drawn, on the device of the weights.
+
+        They are mixed: files come class by class, and what a batch is normalised by is then not
+        what it is in training.
+        """
+        rows = as_generator(seed).permutation(len(y))[:limit]
+        x, y = x[rows], y[rows]
+        return torch.tensor(x, device=self.device), torch.tensor(y, device=self.device)
+
+
+def _begins_stage(layer: nn.Module, space: Space) -> bool:
+    if isinstance(layer, SharedBlock):
+        return cast(Mobile, space).layers[layer.variable].stride == 2
+    return isinstance(layer, Reduction)
+
+
+def _part(images: Images, part: Part) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the images and labels of one part."""
+    parts = {
+        "train": (images.train_x, images.train_y),
+        "valid": (images.valid_x, images.valid_y),
+        "test": (images.test_x, images.test_y),
+    }
+    if part not in parts:
+        raise ParameterError(f"part must be one of {', '.join(parts)}, not {part!r}")
+    return parts[part]
+
+
+@torch.no_grad()
+def recalibrate(network: nn.Module, x: Tensor, *, batch_size: int = 128) -> None:
+    """Give the network's batch normalisation the mean statistics of some images.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        From images to logits; left in evaluation mode, its weights as they were.
+    x : Tensor, shape (n, channels, height, width)
+        Training images, on the device of the network.
+    batch_size : int
+        The images are cut into equal batches of at most this size.
+
+    References
+    ----------
+    J. Yu et al. Universally slimmable networks and improved training techniques. ICCV 2019.
+
+    Examples
+    --------
+    >>> layer = nn.BatchNorm2d(1)
+    >>> recalibrate(layer, torch.arange(4.0).reshape(4, 1, 1, 1))
+    >>> layer.running_mean
+    tensor([1.5000])
+    """
+    norms = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the mean of all batches
+    network.train()
+    for batch in x.tensor_split(-(-len(x) // batch_size)):
+        network(batch)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    network.eval()
+
+
+@torch.no_grad()
+def _measure(network: nn.Module, x: Tensor, y: Tensor, batch_size: int) -> tuple[float, float]:
+    """Return accuracy in percent and mean loss, in the mode the network is in."""
+    right = torch.zeros((), device=x.device)
+    loss = torch.zeros((), device=x.device)
+    batches = -(-len(y) // batch_size)
+    for images, labels in zip(x.tensor_split(batches), y.tensor_split(batches), strict=True):
+        logits = network(images)
+        right += (logits.argmax(dim=1) == labels).sum()
+        loss += functional.cross_entropy(logits, labels, reduction="sum")
+    return 100 * float(right) / len(y), float(loss) / len(y)
+
+
+def operations_of(supernet: Supernet) -> Sequence[nn.Module]:
+    """Return the modules that a path is made of: operations, stem, reductions and head."""
+    found: list[nn.Module] = []
+    for layer in supernet.layers:
+        if isinstance(layer, SharedCell):
+            found += [op for edge in layer.edges.values() for op in cast(nn.ModuleList, edge)]
+        elif isinstance(layer, SharedBlock):
+            found += list(layer.choices)
+        else:
+            found.append(layer)
+    return [module for module in found if any(True for _ in module.parameters())]

@@ -1,0 +1,182 @@
+"""Data-adapted pruning: a supernet on growing data that gives up its weakest operations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from ...data.images import Images
+from ...data.seeds import Seed, as_generator
+from ...errors import ParameterError
+from .layers import uniform_codes
+from .network import Supernet
+from .train import SupernetHistory, train_supernet
+
+
+@dataclass(frozen=True)
+class PruneResult:
+    """What is left of a space, and how it came to that.
+
+    Attributes
+    ----------
+    allowed : bool array, shape (d, k)
+        The values that every variable may still take.
+    scores : float array, shape (rounds, d, k)
+        Mean validation accuracy, in percent, of the drawn paths through each operation when it was
+        judged; NaN for what had been given up or was not drawn.
+    images : tuple of int
+        Training images of each round.
+    histories : tuple of SupernetHistory
+    """
+
+    allowed: NDArray[np.bool_]
+    scores: NDArray[np.float64]
+    images: tuple[int, ...]
+    histories: tuple[SupernetHistory, ...]
+
+
+def train_pruned(
+    supernet: Supernet,
+    images: Images,
+    *,
+    rounds: int = 3,
+    first: float = 0.3,
+    paths: int = 40,
+    limit: int | None = 256,
+    epochs: int = 10,
+    device: str = "auto",
+    seed: Seed = None,
+    **training: Any,
+) -> PruneResult:
+    """Train on few easy images first and on all at last, giving up operations on the way.
+
+    After every round but the last, paths are drawn and evaluated with inherited weights; each
+    variable gives up the operation whose paths are worst on average. The next round gets more
+    images, those first that the paths found easiest (least mean loss); the classes keep their
+    proportions.
+
+    Parameters
+    ----------
+    supernet : Supernet
+        Trained in place.
+    images : Images
+    rounds : int
+        Rounds of ``epochs`` each; one operation less per variable after each but the last.
+    first : float
+        Share of the training images in the first round; it grows evenly to all.
+    paths : int
+        Paths evaluated after a round.
+    limit : int, optional
+        Validation images they are evaluated on.
+    epochs, device, seed, **training
+        As for ``train_supernet``.
+
+    Raises
+    ------
+    ParameterError
+        If a number is outside its range, or there are as many rounds as operations and more.
+
+    References
+    ----------
+    X. Dai et al. DA-NAS: Data adapted pruning for efficient neural architecture search. ECCV 2020,
+    arXiv 2003.12563.
+
+    Examples
+    --------
+    >>> from nasurge.data.images import load_images
+    >>> from nasurge.data.spaces import make_space
+    >>> images, space = load_images("digits", limit=100), make_space("nb201")
+    >>> supernet = Supernet(space, classes=10, in_channels=1, width=2, cells=1, seed=0)
+    >>> found = train_pruned(supernet, images, rounds=2, epochs=1, paths=8, device="cpu", seed=0)
+    >>> found.allowed.sum(axis=1).tolist(), found.images
+    ([4, 4, 4, 4, 4, 4], (30, 100))
+    """
+    space = supernet.space
+    if not 1 <= rounds <= min(space.cardinalities) or not 0 < first <= 1 or paths < 1:
+        raise ParameterError(
+            f"rounds must be 1 to {min(space.cardinalities)}, first above 0 and at most 1, paths "
+            f"at least 1, not {rounds}, {first} and {paths}"
+        )
+    rng = as_generator(seed)
+    allowed = np.arange(max(space.cardinalities)) < np.asarray(space.cardinalities)[:, None]
+    hardness = rng.random(len(images.train_y))  # nothing is known yet
+    scores, histories, sizes = [], [], []
+    for part, share in enumerate(np.linspace(first if rounds > 1 else 1.0, 1.0, rounds)):
+        chosen = _easiest(hardness, images.train_y, float(share))
+        few = replace(images, train_x=images.train_x[chosen], train_y=images.train_y[chosen])
+        histories.append(
+            train_supernet(
+                supernet,
+                few,
+                allowed=allowed,
+                epochs=epochs,
+                device=device,
+                seed=rng,
+                **training,
+            )
+        )
+        sizes.append(len(chosen))
+        if part < rounds - 1:
+            codes = uniform_codes(space, paths, rng, allowed)
+            reached = supernet.evaluate(codes, images, limit=limit).accuracy
+            scores.append(_operation_scores(codes, reached, allowed))
+            allowed = _without_worst(scores[-1], allowed)
+            hardness = _hardness(supernet, codes[np.argsort(-reached)[:3]], images)
+    shape = (len(scores), *allowed.shape)
+    return PruneResult(allowed, np.array(scores).reshape(shape), tuple(sizes), tuple(histories))
+
+
+def _easiest(
+    hardness: NDArray[np.float64], labels: NDArray[np.int64], share: float
+) -> NDArray[np.int64]:
+    """Return the easiest images of every class, in stored order."""
+    kept = []
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        n = max(1, round(share * len(members)))
+        kept.append(members[np.argsort(hardness[members], kind="stable")[:n]])
+    return np.sort(np.concatenate(kept))
+
+
+def _operation_scores(
+    codes: NDArray[np.int8], reached: NDArray[np.float64], allowed: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the mean accuracy of the paths through each operation; NaN where there is none."""
+    through = codes[:, :, None] == np.arange(allowed.shape[1])
+    counts = through.sum(axis=0)
+    sums = np.tensordot(reached, through, axes=1)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def _without_worst(scores: NDArray[np.float64], allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return what is allowed once every variable has lost its worst judged operation."""
+    left = allowed.copy()
+    judged = np.where(allowed & ~np.isnan(scores), scores, np.inf)
+    rows = np.flatnonzero(allowed.sum(axis=1) > 1)
+    left[rows, judged.argmin(axis=1)[rows]] = False
+    return left
+
+
+@torch.no_grad()
+def _hardness(supernet: Supernet, codes: NDArray[np.int8], images: Images) -> NDArray[np.float64]:
+    """Return the mean loss of each training image over some paths, by batch statistics."""
+    kept = [buffer.clone() for buffer in supernet.buffers()]
+    supernet.train()
+    where = supernet.device
+    x, y = torch.tensor(images.train_x), torch.tensor(images.train_y)
+    total = torch.zeros(len(y))
+    order = torch.from_numpy(np.random.default_rng(0).permutation(len(y)))  # classes mixed
+    for rows in order.tensor_split(-(-len(y) // 256)):
+        for code in codes:
+            logits = supernet(x[rows].to(where), code)
+            losses = functional.cross_entropy(logits, y[rows].to(where), reduction="none")
+            total[rows] += losses.float().cpu()
+    for buffer, value in zip(supernet.buffers(), kept, strict=True):
+        buffer.copy_(value)
+    found: NDArray[np.float64] = total.double().numpy() / len(codes)
+    return found

@@ -1,0 +1,158 @@
+"""Training as an objective: what a search asks for is trained, kept, and becomes a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ...data.devices import resolve_device
+from ...data.images import Images
+from ...data.spaces import Space
+from ...data.tables import Table, check_table_name, keep_table
+from ...errors import LabelError, ParameterError
+from ..studies import Journal, bound, fingerprint, table_of, train_unit, units_of, versions
+from .recipe import Recipe
+
+
+class TrainedObjective:
+    """Validation accuracy after training, in percent: an objective for any search.
+
+    Every training is kept in a folder the moment it is done. An architecture that is asked for
+    again, by this search or a later one with the same folder, is not trained again.
+
+    Parameters
+    ----------
+    space : Space
+        One whose networks ``build_network`` builds.
+    images : Images
+    recipe : Recipe, optional
+    seeds : int
+        Each architecture is trained with the seeds 0, 1, ..., and its value is the mean.
+    device : str
+        As for ``nasurge.data.devices.resolve_device``.
+    threads : int
+        Torch threads of each training.
+    jobs : int
+        Processes on a CPU for the architectures of one call; a GPU trains one after the other.
+    folder : Path, optional
+        By default ``runs/trained-XXXXXXXX``.
+
+    Raises
+    ------
+    ParameterError
+        If the space has no networks, ``seeds`` is not positive, or ``folder`` holds other
+        trainings.
+    StorageError
+        If the folder cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nasurge.data.images import load_images
+    >>> from nasurge.data.spaces import make_space
+    >>> space, images = make_space("nb201"), load_images("digits", limit=100)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     objective = TrainedObjective(
+    ...         space, images, Recipe(epochs=1, width=2, cells=1), device="cpu", folder=Path(folder)
+    ...     )
+    ...     values = objective(space.parse(["|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|"
+    ...                                     "none~1|none~2|"]))
+    >>> values.shape, len(objective.rows)
+    ((1,), 1)
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        images: Images,
+        recipe: Recipe | None = None,
+        *,
+        seeds: int = 1,
+        device: str = "auto",
+        threads: int = 1,
+        jobs: int = 1,
+        folder: Path | None = None,
+    ) -> None:
+        from ...data.networks import why_no_network
+
+        if reason := why_no_network(space):
+            raise ParameterError(reason)
+        if seeds < 1:
+            raise ParameterError(f"seeds must be at least 1, not {seeds}")
+        self.space, self.images, self.recipe = space, images, recipe or Recipe()
+        self.seeds, self.threads, self.jobs = seeds, threads, jobs
+        self.device = resolve_device(device)
+        self.about = {
+            "kind": "trained",
+            "space": space.spec(),
+            "images": {**images.options, "digest": images.digest},
+            "recipe": self.recipe.to_dict(),
+            "threads": threads,
+            "device": self.device,
+            "versions": versions(),
+        }
+        self.folder = folder or Path("runs") / f"trained-{fingerprint(self.about)}"
+        self._study = Journal(self.folder, self.about)
+
+    def __call__(self, codes: ArrayLike) -> NDArray[np.float64]:
+        """Return the value of each architecture, shape (n,); NaN where every training diverged.
+
+        Raises
+        ------
+        ArchitectureError
+            If a row of ``codes`` is not in the space.
+        WorkerError
+            If a process died; what was trained before is kept.
+        """
+        rows = self.space.check(codes)
+        units = units_of(
+            self.space,
+            rows,
+            self.images,
+            self.recipe,
+            seeds=range(self.seeds),
+            device=self.device,
+            threads=self.threads,
+            folder=self.folder,
+        )
+        self._study.run(bound(units, train_unit), jobs=self.jobs if self.device == "cpu" else 1)
+        return np.array([self._value(name) for name in self.space.format(rows)], dtype=np.float64)
+
+    def _value(self, name: str) -> float:
+        """Return the mean over the seeds that did not diverge."""
+        runs = [self._study.done[f"{name} seed {seed}"][0] for seed in range(self.seeds)]
+        reached = [run["valid_accuracy"] for run in runs if not run["diverged"]]
+        return float(np.mean(reached)) if reached else float("nan")
+
+    @property
+    def rows(self) -> list[dict[str, object]]:
+        """All trainings of the folder, those of earlier searches too."""
+        return self._study.rows
+
+    def keep_table(self, name: str, *, replace_existing: bool = False) -> Table:
+        """Keep the table of all that was trained with every seed, and return it.
+
+        It is loaded by its name, and predictors learn from it, as from any other table.
+
+        Raises
+        ------
+        ParameterError
+            If the name is taken or cannot be one.
+        LabelError
+            If nothing was trained.
+        """
+        check_table_name(name)
+        trained: dict[str, set[object]] = {}
+        for row in self.rows:
+            trained.setdefault(str(row["architecture"]), set()).add(row["seed"])
+        whole = [text for text, seeds in trained.items() if set(range(self.seeds)) <= seeds]
+        if not whole:
+            raise LabelError(f"{self.folder} has no trainings yet: call the objective first")
+        kept = [
+            r for r in self.rows if r["architecture"] in whole and r["seed"] in range(self.seeds)
+        ]
+        codes = self.space.parse(whole)
+        table = table_of(name, self.space, codes, kept, self.images, self.recipe, made=self.about)
+        return keep_table(table, replace_existing=replace_existing)

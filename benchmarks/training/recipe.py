@@ -1,0 +1,237 @@
+"""Recipes: how a network is made and trained, as one value that can be stored and repeated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from ...errors import DataFileError, ParameterError, StorageError
+
+OPTIMISERS = ("sgd", "adamw")
+SCHEDULES = ("one-cycle", "cosine", "constant")
+PRECISIONS = ("float32", "bfloat16")
+REDUCTIONS = ("residual", "plain")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is made and trained; the seed is not in it.
+
+    Attributes
+    ----------
+    epochs : int
+    batch_size : int
+        The images of an epoch are cut into equal batches of at most this size.
+    optimiser : {"sgd", "adamw"}
+        ``sgd`` has Nesterov momentum 0.9.
+    learning_rate : float
+        The highest of the schedule.
+    schedule : {"one-cycle", "cosine", "constant"}
+        ``one-cycle`` rises over the first 30 % of the steps and falls to nothing, ``cosine`` falls
+        from the start; both change after every step.
+    weight_decay : float
+    label_smoothing : float
+        Share of the target that is spread over all classes.
+    flip : bool or None
+        Mirror half of the training images left to right. None: only images of several channels;
+        grey ones are mostly signs, which a mirror turns into others.
+    shift : int or None
+        Move training images by up to so many pixels, zeros coming in. None: an eighth of the
+        height.
+    width, cells : int
+        Size of the network, as for ``build_network``.
+    reduction : {"residual", "plain"}
+        Between its stages, as for ``build_network``.
+    precision : {"float32", "bfloat16"}
+        ``bfloat16`` computes the layers that bear it in mixed precision; weights stay float32.
+    channels_last : bool
+        Keep images and weights in channels-last memory order, which some GPUs prefer.
+    compile : bool
+        Compile the network with ``torch.compile``: pays for long trainings only.
+
+    Raises
+    ------
+    ParameterError
+        If a value is outside its range.
+
+    Examples
+    --------
+    >>> recipe = Recipe(epochs=3, width=4)
+    >>> make_recipe(recipe.to_dict()) == recipe
+    True
+    """
+
+    epochs: int = 8
+    batch_size: int = 64
+    optimiser: str = "sgd"
+    learning_rate: float = 0.1
+    schedule: str = "one-cycle"
+    weight_decay: float = 5e-4
+    label_smoothing: float = 0.0
+    flip: bool | None = None
+    shift: int | None = None
+    width: int = 8
+    cells: int = 1
+    reduction: str = "residual"
+    precision: str = "float32"
+    channels_last: bool = False
+    compile: bool = False
+
+    def __post_init__(self) -> None:
+        check_least(self, {"epochs": 1, "batch_size": 2, "width": 1, "cells": 1, "shift": 0})
+        if self.learning_rate <= 0 or self.weight_decay < 0:
+            raise ParameterError(
+                "learning_rate must be above 0 and weight_decay at least 0, "
+                f"not {self.learning_rate} and {self.weight_decay}"
+            )
+        if not 0 <= self.label_smoothing < 1:
+            raise ParameterError(
+                f"label_smoothing must be at least 0 and below 1, not {self.label_smoothing}"
+            )
+        known = {"optimiser": OPTIMISERS, "schedule": SCHEDULES, "precision": PRECISIONS}
+        known |= {"reduction": REDUCTIONS}
+        check_known(self, known)
+
+    @property
+    def skeleton(self) -> dict[str, Any]:
+        """The network's size and reductions, as ``build_network`` takes them."""
+        return {"width": self.width, "cells": self.cells, "reduction": self.reduction}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as JSON values."""
+        return asdict(self)
+
+
+def make_recipe(found: Mapping[str, Any] | Recipe | None = None, **changes: Any) -> Recipe:
+    """Return a recipe from what ``Recipe.to_dict`` gave, another recipe, or the default one.
+
+    Parameters
+    ----------
+    found : mapping or Recipe, optional
+    **changes
+        Fields to have other values.
+
+    Raises
+    ------
+    ParameterError
+        If a field is unknown or a value outside its range.
+
+    Examples
+    --------
+    >>> make_recipe(epochs=2).epochs
+    2
+    """
+    base = found.to_dict() if isinstance(found, Recipe) else dict(found or {})
+    values = {**base, **changes}
+    check_fields(Recipe, values, "a recipe")
+    return replace(Recipe(), **values)
+
+
+def check_least(recipe: Any, least: Mapping[str, float]) -> None:
+    """Refuse numbers of a recipe that are too small; None is no number.
+
+    Raises
+    ------
+    ParameterError
+        If there is one.
+    """
+    for name, lowest in least.items():
+        value = getattr(recipe, name)
+        if value is not None and value < lowest:
+            raise ParameterError(f"{name} must be at least {lowest}, not {value}")
+
+
+def check_known(recipe: Any, known: Mapping[str, Sequence[str | None]]) -> None:
+    """Refuse words in a recipe that are not among those it knows.
+
+    Raises
+    ------
+    ParameterError
+        If there is one.
+    """
+    for name, allowed in known.items():
+        if getattr(recipe, name) not in allowed:
+            words = ", ".join(map(str, allowed))
+            raise ParameterError(f"{name} must be one of {words}, not {getattr(recipe, name)!r}")
+
+
+def check_fields(cls: type[Any], values: Mapping[str, Any], what: str) -> None:
+    """Refuse values for fields that a dataclass has not.
+
+    Raises
+    ------
+    ParameterError
+        If there is one.
+    """
+    names = [field.name for field in fields(cls)]
+    if unknown := [name for name in values if name not in names]:
+        raise ParameterError(f"{what} has no {', '.join(unknown)}; it has {', '.join(names)}")
+
+
+def read_recipe(text: str | Recipe | None, **changes: Any) -> Recipe:
+    """Return the recipe in a JSON object, or in a file that holds one.
+
+    Parameters
+    ----------
+    text : str, Recipe or None
+        Begins with a brace, or is a path. The fields that are not named have their defaults.
+    **changes
+        Fields to have other values; None changes nothing.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be read.
+    DataFileError
+        If it is no JSON object.
+    ParameterError
+        As ``make_recipe``.
+
+    Examples
+    --------
+    >>> read_recipe('{"epochs": 3}', width=4, cells=None).epochs
+    3
+    """
+    found = text if isinstance(text, Recipe) else read_json(text or "{}", "recipe")
+    return make_recipe(found, **{k: v for k, v in changes.items() if v is not None})
+
+
+def read_json(text: str, what: str) -> dict[str, Any]:
+    """Return a JSON object, given as text that begins with a brace, or as the path of a file.
+
+    Parameters
+    ----------
+    text : str
+    what : str
+        What it is, for the message.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be read.
+    DataFileError
+        If it is no JSON object.
+
+    Examples
+    --------
+    >>> read_json('{"epochs": 3}', "recipe")
+    {'epochs': 3}
+    """
+    content = text
+    if not content.lstrip().startswith("{"):
+        try:
+            content = Path(content).read_text(encoding="utf-8")
+        except OSError as error:
+            raise StorageError(
+                f"cannot read the {what} {text}: {error.strerror or error}"
+            ) from error
+    try:
+        found = json.loads(content)
+    except ValueError as error:
+        raise DataFileError(f"the {what} {text} is no JSON ({error})") from error
+    if not isinstance(found, dict):
+        raise DataFileError(f'the {what} {text} is no JSON object, such as {{"epochs": 3}}')
+    return found

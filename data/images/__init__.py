@@ -1,0 +1,5 @@
+"""Image sets, their files, tasks made of them and few-shot episodes."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

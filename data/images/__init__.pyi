@@ -1,0 +1,9 @@
+from .episodes import Episodes as Episodes
+from .episodes import EpisodeSampler as EpisodeSampler
+from .episodes import ImageClasses as ImageClasses
+from .episodes import load_classes as load_classes
+from .episodes import split_classes as split_classes
+from .sets import Images as Images
+from .sets import load_images as load_images
+from .tasks import default_tasks as default_tasks
+from .tasks import load_task as load_task

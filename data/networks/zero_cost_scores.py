@@ -1,0 +1,385 @@
+"""Zero-cost proxies of architectures: computed, or computed once and then looked up as features."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ...errors import ParameterError
+from ..devices import one_thread, resolve_device
+from ..encoders import Features, _Encoder
+from ..files import home
+from ..images import Images
+from ..seeds import as_generator, torch_seed
+from ..spaces import Codes, Space
+from .computed import Groups, Values, computed
+
+# Proxies of one group are computed together: the first has a forward and backward pass in common.
+_GROUPS = (
+    ("epe_nas", "fisher", "grad_norm", "jacov", "l2_norm", "nwot", "plain", "snip"),
+    ("grasp",),
+    ("synflow",),
+    ("zen",),
+    ("params", "flops"),
+)
+_SYNTHETIC_GROUPS = (("fourier",), ("genas",), ("gennas",))
+PROXIES = tuple(sorted(name for group in _GROUPS for name in group))
+"""Names of the published proxies of an untrained network."""
+SYNTHETIC = ("fourier", "genas", "gennas")
+"""Names of the scores on synthetic tasks, see ``nasurge.data.networks.synthetic``."""
+
+_VERSION = 1  # of the values: raise it when a proxy is computed otherwise
+_REFERENCE = 200
+_PIECE = 64  # architectures given to a process at a time
+
+
+def check_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of proxies as a tuple.
+
+    Raises
+    ------
+    ParameterError
+        If one is unknown, or none is given.
+    """
+    if isinstance(names, str) or not names or not set(names) <= {*PROXIES, *SYNTHETIC}:
+        known = ", ".join((*PROXIES, *SYNTHETIC))
+        raise ParameterError(f"proxies are some of {known}; received {names!r}")
+    return tuple(names)
+
+
+def default_batch(
+    batch: int = 16, size: int = 8, seed: int = 0
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return random images, shape (batch, 3, size, size), and their labels, four images a class.
+
+    Noise whose amplitude falls with the frequency, as that of photographs does: networks that
+    differ on photographs differ more on it than on white noise.
+
+    Raises
+    ------
+    ParameterError
+        If there are fewer than two images, or no pixels.
+    """
+    if batch < 2 or size < 1:
+        raise ParameterError(
+            f"a batch has at least 2 images of at least 1 pixel, not {batch} of {size}"
+        )
+    noise = as_generator(seed).standard_normal((batch, 3, size, size))
+    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(size), np.fft.fftfreq(size)))
+    images = np.fft.ifft2(np.fft.fft2(noise) / np.maximum(frequency, 1 / size)).real
+    return (images / images.std()).astype(np.float32), _classes(batch)
+
+
+def _classes(batch: int) -> NDArray[np.int64]:
+    """Return labels of at least two classes, about four images each."""
+    return np.arange(batch) * max(2, batch // 4) // batch
+
+
+@cache
+def image_batch(
+    images: str | None, batch: int = 16, size: int = 8, seed: int = 0
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the batch that an encoder's parameters mean, images and labels.
+
+    Four images of each of ``batch / 4`` classes, or of all classes if there are fewer.
+    """
+    if images is None:
+        return default_batch(batch, size, seed)
+    from ..images import load_images
+
+    return first_images(load_images(images, size=size, seed=seed), batch)
+
+
+def first_images(images: Images, batch: int = 16) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the first training images of each of some classes, about four each, and labels."""
+    # As many classes as among random images, or all there are.
+    wanted = np.bincount(_classes(batch) % len(images.classes))
+    rows = [np.flatnonzero(images.train_y == label)[:n] for label, n in enumerate(wanted)]
+    chosen = np.concatenate(rows)
+    return images.train_x[chosen], images.train_y[chosen]
+
+
+def zero_cost(
+    space: Space,
+    codes: ArrayLike,
+    *,
+    names: Sequence[str] = PROXIES,
+    images: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    width: int = 8,
+    cells: int = 2,
+    reduction: str = "residual",
+    steps: int = 20,
+    seed: int = 0,
+    device: str = "auto",
+    jobs: int = 1,
+) -> Values:
+    """Return the zero-cost proxies of each architecture's network at initialisation.
+
+    Parameters
+    ----------
+    space : Space
+        One whose networks ``build_network`` builds.
+    codes : array_like of int, shape (n, d)
+        Networks are built as they are written: dead edges count among ``params`` and
+        ``l2_norm``. Give ``space.canonical(codes)`` for equal values of equal functions.
+    names : sequence of str
+        Some of ``PROXIES`` and ``SYNTHETIC``; the columns of the result.
+    images : array_like of float, shape (b, channels, height, width), optional
+        One batch, of at least two. By default random ones: nothing has to be downloaded.
+    labels : array_like of int, shape (b,), optional
+        Classes from 0 on; needed with ``images``, and only with them.
+    width, cells : int
+        Size of the network, as for ``build_network``.
+    reduction : str
+        Between its stages, as for ``build_network``.
+    steps : int
+        Steps of training, for ``genas`` and ``gennas``.
+    seed : int
+        Draws the weights, the same for an architecture whatever stands beside it.
+    device : str
+        As for ``nasurge.data.devices.resolve_device``.
+    jobs : int
+        Processes over the architectures, as joblib counts them.
+
+    Returns
+    -------
+    ndarray of float, shape (n, k)
+        Finite; bigger promises a better network. ``synflow`` and ``zen`` are logarithms.
+
+    Raises
+    ------
+    ParameterError
+        If a name is unknown, images and labels do not fit together, or the space has no networks.
+    ArchitectureError
+        If a row is not in the space.
+    DeviceError
+        If ``device`` is not there.
+
+    Examples
+    --------
+    >>> from nasurge.data.spaces import make_space
+    >>> space = make_space("nb201")
+    >>> zero_cost(space, space.sample(2, seed=0), names=["synflow", "nwot"]).shape
+    (2, 2)
+    """
+    from joblib import Parallel, delayed
+
+    codes = space.check(codes)
+    names = check_names(names)
+    if steps < 1:
+        raise ParameterError(f"steps must be at least 1, not {steps}")
+    if images is None and labels is None:
+        images, labels = default_batch()
+    x, y = _check_batch(images, labels)
+    where = resolve_device(device)
+    pieces = [codes[first : first + _PIECE] for first in range(0, len(codes), _PIECE)]
+    parts = Parallel(n_jobs=jobs)(
+        delayed(_piece)(space, piece, names, x, y, (width, cells, reduction), steps, seed, where)
+        for piece in pieces
+    )
+    return np.concatenate([np.empty((0, len(names))), *parts])
+
+
+def _piece(
+    space: Space,
+    codes: Codes,
+    names: Sequence[str],
+    images: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    shape: tuple[int, int, str],
+    steps: int,
+    seed: int,
+    device: str,
+) -> Values:
+    """Return the proxies of some architectures; the work of one process."""
+    import torch
+
+    from .cells import build_network
+    from .proxies import measure
+
+    x, y = torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device)
+    values = np.empty((len(codes), len(names)))
+    with one_thread():
+        for row, code in enumerate(codes):
+            with torch_seed(as_generator(seed)):
+                network = build_network(
+                    space,
+                    code,
+                    classes=max(2, int(labels.max()) + 1),
+                    in_channels=images.shape[1],
+                    width=shape[0],
+                    cells=shape[1],
+                    reduction=shape[2],
+                ).to(device)
+                found = measure(network, x, y, names, steps=steps)
+            values[row] = [found[name] for name in names]
+    # What overflowed stays comparable: the largest number, of the sign it had.
+    return np.nan_to_num(values)
+
+
+def _check_batch(
+    images: ArrayLike | None, labels: ArrayLike | None
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return images and labels as arrays that fit together."""
+    if images is None or labels is None:
+        raise ParameterError("give images and labels together, or neither for random ones")
+    x, y = np.array(images, dtype=np.float32), np.asarray(labels)
+    if x.ndim != 4 or len(x) < 2 or 0 in x.shape or not np.isfinite(x).all():
+        raise ParameterError(
+            "images are finite numbers of shape (n, channels, height, width) with n at least 2, "
+            f"received shape {x.shape}"
+        )
+    if y.shape != x.shape[:1] or y.dtype.kind not in "iu" or y.min() < 0:
+        raise ParameterError(
+            f"{len(x)} images need {len(x)} labels, integers from 0 on; received {y.dtype} of "
+            f"shape {y.shape}"
+        )
+    return x, y.astype(np.int64)
+
+
+class ZeroCost(_Encoder):
+    """Zero-cost proxies of the untrained networks, as normal scores.
+
+    A network is computed when it is first asked for (some 50 ms with the default size), once for
+    all architectures of its function, and kept in the process and in a file below the folder of
+    tables (``$NASURGE_HOME/zero-cost``). Values become normal scores among 200 architectures
+    drawn from the space, so that a feature does not depend on what else is transformed.
+
+    Parameters
+    ----------
+    space : Space
+        One whose networks ``build_network`` builds.
+    names : tuple of str
+        Some of ``PROXIES`` and ``SYNTHETIC``; one column each.
+    width, cells : int
+        Channels of the first stage and cells per stage.
+    steps : int
+        Steps of training, for ``genas`` and ``gennas``.
+    batch, size : int
+        Number of images, and their height and width in pixels.
+    images : str, optional
+        Images as ``load_images`` names them; by default random ones, so that nothing is needed.
+    seed : int
+        Draws weights and images.
+    jobs : int
+        Processes that compute, as joblib counts them.
+
+    Raises
+    ------
+    ParameterError
+        By ``transform``, if the space has no networks or a name is unknown.
+
+    References
+    ----------
+    A. Krishnakumar et al. NAS-Bench-Suite-Zero: Accelerating research on zero cost proxies.
+    NeurIPS 2022.
+
+    Examples
+    --------
+    >>> from nasurge.data.spaces import make_space
+    >>> space = make_space("nb201")
+    >>> encoder = ZeroCost(space, names=("params", "flops"), width=2, batch=4, size=8)
+    >>> encoder.fit_transform(space.sample(3, seed=0)).shape
+    (3, 2)
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        names: tuple[str, ...] = PROXIES,
+        width: int = 8,
+        cells: int = 2,
+        steps: int = 20,
+        batch: int = 16,
+        size: int = 8,
+        images: str | None = None,
+        seed: int = 0,
+        jobs: int = 1,
+    ) -> None:
+        super().__init__(space)
+        self.names = names
+        self.width = width
+        self.cells = cells
+        self.steps = steps
+        self.batch = batch
+        self.size = size
+        self.images = images
+        self.seed = seed
+        self.jobs = jobs
+
+    def _names(self) -> list[str]:
+        return [f"zero_cost:{name}" for name in self.names]
+
+    def values(self, codes: ArrayLike) -> Values:
+        """Return the proxies as they are, shape (n, k), of each architecture's function."""
+        names = check_names(self.names)
+        ids = self.space.index(self.space.canonical(codes))
+        found = np.empty((len(ids), len(names)))
+        for groups, parameters in ((_GROUPS, {}), (_SYNTHETIC_GROUPS, {"steps": self.steps})):
+            columns = [k for k, name in enumerate(names) if any(name in g for g in groups)]
+            if columns:
+                some = [names[k] for k in columns]
+                found[:, columns] = self._kept(ids, some, groups, parameters)
+        return found
+
+    def _kept(
+        self, ids: NDArray[np.int64], names: list[str], groups: Groups, parameters: dict[str, Any]
+    ) -> Values:
+        """Return the proxies of canonical architectures, computed or looked up."""
+        images, labels = image_batch(self.images, self.batch, self.size, self.seed)
+        parameters = {"width": self.width, "cells": self.cells, "seed": self.seed, **parameters}
+        about = {
+            **parameters,
+            "version": _VERSION,
+            "space": self.space.spec(),
+            "images": hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest(),
+            "shape": images.shape,
+        }
+
+        def compute(ids: NDArray[np.int64], names: Sequence[str]) -> Values:
+            return zero_cost(
+                self.space,
+                self.space.from_index(ids),
+                names=names,
+                images=images,
+                labels=labels,
+                device="cpu",
+                jobs=self.jobs,
+                **parameters,
+            )
+
+        digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+        file = home() / "zero-cost" / f"{self.space.name}-{digest[:16]}.npz"
+        return computed(file, groups).get(ids, names, compute)
+
+    def transform(self, codes: ArrayLike) -> Features:
+        """Return the normal score of each proxy, shape (n, k)."""
+        reference = self.space.sample(min(_REFERENCE, self.space.size), seed=0, unique=True)
+        return normal_scores(self.values(codes), self.values(reference))
+
+
+def normal_scores(values: Values, reference: Values) -> Values:
+    """Return values (n, k) as normal scores of their places in ``reference``, shape (m, k).
+
+    Straight between two reference values; beyond the outermost by at most a half. Strictly
+    increasing in each column, unless the reference is constant.
+    """
+    from scipy.special import ndtri
+    from scipy.stats import rankdata
+
+    scores = np.zeros_like(values)
+    for column, (x, known) in enumerate(zip(values.T, reference.T, strict=True)):
+        xs, first = np.unique(known, return_index=True)
+        zs = ndtri((rankdata(known)[first] - 0.5) / len(known))
+        scale = np.subtract(*np.quantile(known, [0.75, 0.25])) or np.ptp(known) or 1.0
+        beyond = (x - np.clip(x, xs[0], xs[-1])) / scale
+        scores[:, column] = np.interp(x, xs, zs) + beyond / (1 + np.abs(beyond)) / 2
+    return scores

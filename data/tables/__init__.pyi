@@ -1,0 +1,14 @@
+from .catalogue import check_table_name as check_table_name
+from .catalogue import import_table as import_table
+from .catalogue import keep_table as keep_table
+from .catalogue import load_table as load_table
+from .catalogue import table_names as table_names
+from .table import Column as Column
+from .table import Roles as Roles
+from .table import Table as Table
+from .table import Values as Values
+from .table import build_table as build_table
+from .table import check_name as check_name
+from .task_files import TaskLabels as TaskLabels
+from .task_files import read_latencies as read_latencies
+from .task_files import read_task_labels as read_task_labels

@@ -1,0 +1,163 @@
+"""The files of tables: one per table, checked by a checksum, memory-mapped when read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import DataFileError, StorageError
+from ..files import atomic_write
+from ..spaces import make_space
+from .table import Column, Roles, Table
+
+FORMAT = 1
+_LONGEST_HEADER = 10_000_000
+
+
+def write_table(path: Path, table: Table) -> None:
+    """Write ``table`` to one file, whole or not at all.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written; an earlier file is then untouched.
+    """
+    from safetensors.numpy import save
+
+    about, arrays = _contents(table)
+    with atomic_write(path) as file:
+        file.write(save(arrays, metadata={"nasurge": json.dumps(about)}))
+
+
+def content_digest(table: Table) -> str:
+    """Return the checksum of what was measured, whatever the table and its origin are called."""
+    digest: str = _contents(table)[0]["sha256"]
+    return digest
+
+
+def _contents(table: Table) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return the description and the arrays that a table's file holds."""
+    arrays: dict[str, NDArray[Any]] = {"codes": np.ascontiguousarray(table.codes)}
+    arrays |= {f"c{k}": np.ascontiguousarray(v, np.float64) for k, v in enumerate(table.data)}
+    about = {
+        "format": FORMAT,
+        "name": table.name,
+        "space": table.space.spec(),
+        "columns": [asdict(column) for column in table.columns],
+        "roles": {task: asdict(roles) for task, roles in table.roles.items()},
+        "origin": table.origin,
+        **({"made": table.made} if table.made else {}),
+    }
+    return {**about, "sha256": _digest(about, arrays)}, arrays
+
+
+def _digest(about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Return the checksum of a description, its names and origin aside, and of the arrays."""
+    space = {key: value for key, value in about["space"].items() if key != "name"}
+    described = [space or about["space"], about["columns"], about["roles"]]
+    if "made" in about:
+        described.append(about["made"])
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+    for name in sorted(arrays):
+        digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).data)
+    return digest.hexdigest()
+
+
+def read_about(path: Path) -> tuple[dict[str, Any], dict[str, Any], int]:
+    """Return a table file's description, its tensors' places and where the data begins.
+
+    Raises
+    ------
+    DataFileError
+        If the file is no table of ours, or truncated.
+    StorageError
+        If it cannot be read.
+    """
+    foreign = f"{path} is truncated or not a table of NASurge"
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            text = file.read(min(length, _LONGEST_HEADER))
+            size = path.stat().st_size
+        header = json.loads(text)
+        about = json.loads(header.pop("__metadata__")["nasurge"])
+        end = 8 + length + max(entry["data_offsets"][1] for entry in header.values())
+        found = about["format"]
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise DataFileError(f"{foreign} ({error}): import the table again") from error
+    if size != end:
+        raise DataFileError(f"{foreign} ({size} bytes instead of {end}): import the table again")
+    if found != FORMAT:
+        raise DataFileError(
+            f"{path} has format {found!r}, this version reads {FORMAT}: import the table again"
+        )
+    return about, header, 8 + length
+
+
+def read_table(path: Path) -> Table:
+    """Return the table in a file, its arrays memory-mapped and read-only.
+
+    Raises
+    ------
+    DataFileError
+        If the file is no table, truncated, or its checksum does not fit.
+    StorageError
+        If it cannot be read.
+    """
+    about, header, start = read_about(path)
+    mapped = np.memmap(path, dtype=np.uint8, mode="r").view(np.ndarray)
+    kinds = {"I8": np.int8, "F64": np.float64}
+    arrays: dict[str, NDArray[Any]] = {}
+    try:
+        for name, entry in header.items():
+            first, last = (start + offset for offset in entry["data_offsets"])
+            arrays[name] = mapped[first:last].view(kinds[entry["dtype"]]).reshape(entry["shape"])
+        if _digest(about, arrays) == about["sha256"]:
+            return Table(
+                name=about["name"],
+                space=make_space(about["space"]),
+                codes=arrays["codes"],
+                columns=tuple(Column(**column) for column in about["columns"]),
+                data=tuple(arrays[f"c{k}"] for k in range(len(about["columns"]))),
+                roles={task: Roles(**roles) for task, roles in about["roles"].items()},
+                origin=about["origin"],
+                digest=about["sha256"],
+                path=path,
+                made=about.get("made", {}),
+            )
+    except (ValueError, LookupError, TypeError, AttributeError):
+        pass  # a description that the damage made unreadable
+    raise DataFileError(
+        f"{path} is damaged: its checksum does not fit; delete it and make the table again"
+    )
+
+
+def open_table(path: Path) -> Table:
+    """Return the table in a file, read once per process as long as the file is the same.
+
+    Raises
+    ------
+    DataFileError, StorageError
+        As ``read_table``.
+    """
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
+    return _open(path, stat.st_mtime_ns, stat.st_size)
+
+
+@cache
+def _open(path: Path, mtime: int, size: int) -> Table:  # noqa: ARG001 -- keys of the cache
+    return read_table(path)

@@ -1,0 +1,14 @@
+from .api import compare as compare
+from .api import search as search
+from .api import validate as validate
+from .data.spaces import make_space as make_space
+from .data.tables import import_table as import_table
+from .data.tables import load_table as load_table
+from .data.tables import table_names as table_names
+from .errors import NasurgeError as NasurgeError
+from .predictors.processes.anchoring import anchors as anchors
+from .registry import load_predictor as load_predictor
+from .registry import make_predictor as make_predictor
+from .registry import make_searcher as make_searcher
+
+__version__: str

@@ -1,0 +1,87 @@
+"""Predictors that are a scikit-learn pipeline: encoders, then a regressor."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+
+from ...data.encoders import OneHot, Paths, Structure
+from ...data.networks import ZeroCost
+from ...data.seeds import Seed
+from ...data.spaces import Codes, Space
+from ...errors import ParameterError
+from ..base import Predictor, Scores
+from ..labels import Labels
+
+ENCODERS = {"structure": Structure, "paths": Paths, "onehot": OneHot, "zero-cost": ZeroCost}
+
+
+def make_features(space: Space, names: tuple[str, ...] | list[str]) -> FeatureUnion:
+    """Return the named encoders side by side.
+
+    ``"onehot"`` is left out in spaces whose paths already tell everything
+    (``space.positional`` is False), unless it is the only one.
+
+    Raises
+    ------
+    ParameterError
+        If a name is unknown or none is given.
+    """
+    unknown = [name for name in names if name not in ENCODERS]
+    if unknown or not names:
+        raise ParameterError(f"features are some of {', '.join(ENCODERS)}, received {list(names)}")
+    if not space.positional and len(names) > 1:
+        names = [name for name in names if name != "onehot"]
+    return FeatureUnion([(name, ENCODERS[name](space)) for name in names])
+
+
+class PipelinePredictor(Predictor):
+    """A predictor whose model is a scikit-learn regressor on features of the architectures.
+
+    After ``fit`` the whole pipeline is ``pipeline_``, a plain ``sklearn.pipeline.Pipeline`` that
+    maps codes to transformed labels.
+
+    Parameters
+    ----------
+    space : Space
+    features : tuple of str
+        Encoders used: ``"structure"``, ``"paths"``, ``"onehot"``, and for cells ``"zero-cost"``.
+    labels : {"normal-scores", "standardised"}
+    seed : int, Generator or None
+    """
+
+    default_features: ClassVar[tuple[str, ...]] = ("structure", "paths", "onehot")
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        features: tuple[str, ...] | None = None,
+        labels: str = "normal-scores",
+        seed: Seed = None,
+    ) -> None:
+        self.space = space
+        self.features = features
+        self.labels = labels
+        self.seed = seed
+
+    @abstractmethod
+    def _steps(self, n_features: int, seed: int) -> list[Any]:
+        """Return the scikit-learn steps that follow the encoders."""
+
+    def make_pipeline(self, seed: int) -> Pipeline:
+        """Return the pipeline that ``fit`` fits, from codes to transformed labels."""
+        encoder = make_features(
+            self.space, self.default_features if self.features is None else self.features
+        )
+        width = encoder.fit_transform(self.space.sample(1, seed=0)).shape[1]
+        return make_pipeline(encoder, *self._steps(width, seed))
+
+    def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
+        self.pipeline_: Pipeline = self.make_pipeline(int(rng.integers(2**31))).fit(codes, z)
+
+    def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
+        return np.asarray(self.pipeline_.predict(codes), dtype=np.float64), None

@@ -1,0 +1,246 @@
+"""Ensembles of predictors: over transforms, by stacking, and of networks on path encodings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from ...data.seeds import Seed
+from ...data.spaces import Codes, Space
+from ..base import Predictor, Scores
+from ..classical import BayesianRidge, ExtraTrees, PipelinePredictor, XGBoost
+from ..labels import Labels
+from ..neural import MLPEnsemble
+from ..processes import (
+    GaussianProcess,
+    RBFGaussianProcess,
+    grown,
+    posterior,
+    quiet_bounds,
+    refitted,
+)
+
+_MEMBERS = (
+    (GaussianProcess, ("structure", "onehot")),
+    (GaussianProcess, ("structure",)),
+    (RBFGaussianProcess, ("structure", "paths")),
+)
+# Shares of a normal distribution closer to 0 or 1 than this are taken as this.
+_EDGE = 1e-3
+
+
+def _to_shares(z: Labels) -> Labels:
+    """Return normal scores as centred shares of the distribution, about as wide."""
+    return np.asarray((ndtr(z) - 0.5) * np.sqrt(12))
+
+
+def _from_shares(shares: Labels) -> Labels:
+    """Return the normal scores of centred shares."""
+    return np.asarray(ndtri(np.clip(shares / np.sqrt(12) + 0.5, _EDGE, 1 - _EDGE)))
+
+
+class GPNASEnsemble(Predictor):
+    """The mean of Gaussian processes over feature sets, kernels and label transforms.
+
+    Three processes, each with its own features and kernel (Matern or RBF), learn the labels as they
+    are given, and again as shares of the distribution, which weigh the middle of the ranking more.
+
+    Parameters
+    ----------
+    space : Space
+    labels : {"normal-scores", "standardised"}
+    seed : int, Generator or None
+        Not used: the fit is deterministic. Accepted as by every predictor.
+
+    References
+    ----------
+    K. Chen et al. GP-NAS-ensemble: a model for NAS performance prediction. 2023,
+    arXiv 2301.09231.
+
+    Examples
+    --------
+    >>> import nasurge
+    >>> table = nasurge.load_table("nb201-analog")
+    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
+    >>> ensemble = GPNASEnsemble(table.space).fit(table.codes[::150], y[::150])
+    >>> scores, std = ensemble.predict(table.codes[:5], return_std=True)
+    >>> bool((std > 0).all())
+    True
+    """
+
+    minimum_labels = 3
+    offers_std = True
+    quick_update = True
+    heavy_imports = ("sklearn.gaussian_process",)
+
+    def __init__(self, space: Space, *, labels: str = "normal-scores", seed: Seed = None) -> None:
+        self.space = space
+        self.labels = labels
+        self.seed = seed
+
+    def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:  # noqa: ARG002
+        makers = [cls(self.space, features=features) for cls, features in _MEMBERS]
+        self.pipelines_ = [maker.fit_pipeline(codes, z) for maker in makers]
+        self.share_pipelines_ = [maker.fit_pipeline(codes, _to_shares(z)) for maker in makers]
+        self.searched_with_ = len(codes)
+
+    def _update(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
+        if grown(len(codes), self.searched_with_):
+            self._fit(codes, z, rng)
+            return
+        shares = _to_shares(z)
+        self.pipelines_ = [refitted(old, codes, z) for old in self.pipelines_]
+        self.share_pipelines_ = [refitted(old, codes, shares) for old in self.share_pipelines_]
+
+    def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
+        found = [posterior(pipeline, codes) for pipeline in self.pipelines_]
+        members = [mean for mean, _ in found]
+        members += [_from_shares(pipeline.predict(codes)) for pipeline in self.share_pipelines_]
+        variance = np.mean([std**2 for _, std in found], axis=0) + np.var(members, axis=0)
+        return np.mean(members, axis=0), np.sqrt(variance)
+
+
+class Stacking(Predictor):
+    """XGBoost, extra trees, a Gaussian process and Bayesian ridge, weighed by cross-validation.
+
+    The weights, none negative, are those that predict best the labels of the three folds that the
+    models did not see (scikit-learn's ``StackingRegressor``); equal where no model predicts those
+    better than their mean does.
+
+    Parameters
+    ----------
+    space : Space
+    n_estimators : int
+        Trees of each of the two tree ensembles.
+    labels : {"normal-scores", "standardised"}
+    n_jobs : int
+        Processes of one fit, as in scikit-learn.
+    seed : int, Generator or None
+
+    References
+    ----------
+    L. Breiman. Stacked regressions. Machine Learning 24, 1996.
+
+    Examples
+    --------
+    >>> import nasurge
+    >>> table = nasurge.load_table("nb201-analog")
+    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
+    >>> stack = Stacking(table.space, n_estimators=30, seed=0)
+    >>> stack.fit(table.codes[::150], y[::150]).predict(table.codes[:5]).shape
+    (5,)
+    """
+
+    minimum_labels = 15
+    heavy_imports = ("sklearn.ensemble", "sklearn.gaussian_process", "xgboost")
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        n_estimators: int = 50,
+        labels: str = "normal-scores",
+        n_jobs: int = 1,
+        seed: Seed = None,
+    ) -> None:
+        self.space = space
+        self.n_estimators = n_estimators
+        self.labels = labels
+        self.n_jobs = n_jobs
+        self.seed = seed
+
+    def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
+        from sklearn.ensemble import StackingRegressor
+        from sklearn.linear_model import LinearRegression
+        from sklearn.model_selection import KFold
+
+        xgb = XGBoost(
+            self.space,
+            n_estimators=self.n_estimators,
+            learning_rate=min(0.5, 12 / self.n_estimators),
+        )
+        trees = ExtraTrees(self.space, n_estimators=self.n_estimators)
+        models: list[tuple[str, PipelinePredictor]] = [
+            ("xgb", xgb),
+            ("et", trees),
+            ("gp", GaussianProcess(self.space)),
+            ("ridge", BayesianRidge(self.space)),
+        ]
+        seeds = rng.integers(2**31, size=len(models) + 1).tolist()
+        stack = StackingRegressor(
+            [(n, m.make_pipeline(s)) for (n, m), s in zip(models, seeds[1:], strict=True)],
+            LinearRegression(positive=True),
+            cv=KFold(3, shuffle=True, random_state=seeds[0]),
+            n_jobs=self.n_jobs,
+        )
+        with quiet_bounds():
+            self.stack_: Any = stack.fit(codes, z)
+        weights = self.stack_.final_estimator_.coef_
+        if not weights.any():  # a constant would rank nothing
+            weights[:] = 1 / len(weights)
+
+    def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
+        return np.asarray(self.stack_.predict(codes), dtype=np.float64), None
+
+
+class BANANAS(MLPEnsemble):
+    """An ensemble of perceptrons on path encodings.
+
+    Parameters
+    ----------
+    space : Space
+    members, width, steps : int
+        As ``MLPEnsemble``.
+    learning_rate, weight_decay, dropout : float
+    features : tuple of str
+        Encoders used: the path encoding.
+    labels : {"normal-scores", "standardised"}
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    seed : int, Generator or None
+
+    References
+    ----------
+    C. White, W. Neiswanger, Y. Savani. BANANAS: Bayesian optimization with neural architectures
+    for neural architecture search. AAAI 2021.
+
+    Examples
+    --------
+    >>> import nasurge
+    >>> table = nasurge.load_table("nb201-analog")
+    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
+    >>> bananas = BANANAS(table.space, seed=0).fit(table.codes[::150], y[::150])
+    >>> bananas.predict(table.codes[:5]).shape
+    (5,)
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        members: int = 5,
+        width: int = 128,
+        steps: int = 200,
+        learning_rate: float = 5e-3,
+        weight_decay: float = 1.0,
+        dropout: float = 0.1,
+        features: tuple[str, ...] = ("paths",),
+        labels: str = "normal-scores",
+        device: str = "auto",
+        seed: Seed = None,
+    ) -> None:
+        super().__init__(
+            space,
+            members=members,
+            width=width,
+            steps=steps,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            dropout=dropout,
+            features=features,
+            labels=labels,
+            device=device,
+            seed=seed,
+        )

@@ -1,0 +1,14 @@
+from .layers import Gated as Gated
+from .layers import TwoWay as TwoWay
+from .layers import isomorphism_layer as isomorphism_layer
+from .network import Network as Network
+from .network import networks as networks
+from .predictors import FLAN as FLAN
+from .predictors import GAT as GAT
+from .predictors import GATES as GATES
+from .predictors import GCN as GCN
+from .predictors import GIN as GIN
+from .predictors import GatedGCN as GatedGCN
+from .predictors import GraphTransformer as GraphTransformer
+from .reader import GraphReader as GraphReader
+from .soft_graphs import SoftGraphs as SoftGraphs

@@ -1,0 +1,153 @@
+"""Graphs of soft operations: what is dead fades, what only passes on is bridged.
+
+All is torch and differentiable in the node types, and exact where these are one-hot.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...data.spaces import Space
+from ...errors import ParameterError
+
+# Powers of a path's length that path sums use: about its minimum, softer, and its maximum.
+_POWERS = (-3.0, -1.0, 1.0, 3.0)
+
+
+class SoftGraphs(NamedTuple):
+    """Dense graphs of ``n`` architectures as networks see them."""
+
+    types: Tensor
+    """(n, v, t) share of each node type in a node; 0 for what is dead, cut or bridged."""
+    flow: Tensor
+    """(n, v, v) how much data flows from the first node to the second, skips bridged."""
+    live: Tensor
+    """(n, v) how much a node takes part: 1 or 0 where types are one-hot."""
+    reach: Tensor
+    """(n, v, v) whether the second node comes after the first."""
+    sums: Tensor
+    """(n, f) path sums: see ``path_sums``."""
+
+
+class Kinds(NamedTuple):
+    """What the node types of a space do."""
+
+    cuts: Tensor
+    """(t,) 1 for a zero operation."""
+    passes: Tensor
+    """(t,) 1 for a skip."""
+    lengths: Tensor
+    """(t, w) what a node of the type adds to each measure of a path's length."""
+
+    @classmethod
+    def of(cls, space: Space, device: str) -> Kinds:
+        """Return the kinds of a space's node types: input, output, operations."""
+        kinds = np.array(["input", "output", *(o.kind for o in space.operations)])
+        depth = np.array([0.0, 0.0, *(o.depth for o in space.operations)])
+        names = [k for k in np.unique(kinds[2:]) if k not in ("zero", "skip")]
+        columns = [depth, *(kinds == name for name in names)]
+        if 1 < len(space.operations) <= 16:  # more are positions rather than kinds
+            same = np.eye(len(kinds))[2:]
+            columns += [row for row, kind in zip(same, kinds[2:], strict=True) if kind in names]
+        lengths = np.unique(np.stack(columns, axis=1).astype(np.float32), axis=1)
+        lengths = lengths[:, lengths.any(axis=0)]
+        arrays = ((kinds == "zero"), (kinds == "skip"), lengths)
+        return cls(*(torch.as_tensor(a.astype(np.float32), device=device) for a in arrays))
+
+
+def soft_graphs(nodes: Tensor, adjacency: Tensor, mask: Tensor, kinds: Kinds) -> SoftGraphs:
+    """Return graphs without dead operations, in which every skip is replaced by its connections.
+
+    Cells that compute the same function by other skips and zeros then look alike. With soft types
+    a node is in part bridged and in part cut.
+
+    Parameters
+    ----------
+    nodes : Tensor, shape (n, v, t)
+        Soft node types; node 0 is the input and node 1 the output.
+    adjacency : Tensor, shape (n, v, v)
+        Data flow from the first node to the second, without cycles.
+    mask : Tensor, shape (n, v)
+        0 for nodes that do not exist.
+    kinds : Kinds
+
+    Raises
+    ------
+    ParameterError
+        If the shapes do not belong together.
+    """
+    n, v, t = nodes.shape if nodes.ndim == 3 else (0, 0, 0)
+    if t != len(kinds.cuts) or adjacency.shape != (n, v, v) or mask.shape != (n, v):
+        raise ParameterError(
+            f"graphs are nodes (n, v, {len(kinds.cuts)}), adjacency (n, v, v) and mask (n, v), "
+            f"received {tuple(nodes.shape)}, {tuple(adjacency.shape)} and {tuple(mask.shape)}"
+        )
+    adjacency = adjacency * mask[:, :, None] * mask[:, None, :]
+    hops = _longest(adjacency)
+    bridged = (nodes @ kinds.passes)[:, None, :]
+    flow = adjacency
+    for _ in range(hops - 1):
+        flow = adjacency + (adjacency * bridged) @ flow
+    keep = nodes * (1 - kinds.cuts - kinds.passes)
+    present = keep.sum(dim=2) * mask
+    live = (
+        present
+        * _reached(flow, present, 0, hops)
+        * _reached(flow.transpose(1, 2), present, 1, hops)
+    )
+    live = torch.cat([torch.ones_like(live[:, :2]), live[:, 2:]], dim=1)
+    flow = flow * live[:, :, None] * live[:, None, :]
+    reach = flow.clamp(max=1)
+    for _ in range(hops - 1):
+        reach = (flow + flow @ reach).clamp(max=1)
+    types = keep * live[:, :, None]
+    counts = types[:, 2:].sum(dim=1)[:, 2:]
+    sums = torch.cat([path_sums(nodes, adjacency, kinds, hops), counts], dim=1)
+    return SoftGraphs(types, flow, live, reach, sums)
+
+
+def _longest(adjacency: Tensor) -> int:
+    """Return the number of steps of the longest path in any of the graphs."""
+    union = adjacency.detach().amax(dim=0) > 0 if len(adjacency) else adjacency.new_zeros(1, 1)
+    ends, hops = union.any(dim=0), 0
+    while bool(ends.any()) and hops < len(union):
+        ends, hops = (union & ends[:, None]).any(dim=0), hops + 1
+    return hops
+
+
+def _reached(flow: Tensor, present: Tensor, start: int, hops: int) -> Tensor:
+    """Return how far data from node ``start`` arrives at each node, shape (n, v)."""
+    first = torch.zeros_like(present)
+    first[:, start] = 1
+    reached = first
+    for _ in range(hops):
+        arriving = ((reached * present).unsqueeze(1) @ flow).squeeze(1)
+        reached = (first + arriving).clamp(max=1)
+    return reached
+
+
+def path_sums(nodes: Tensor, adjacency: Tensor, kinds: Kinds, hops: int) -> Tensor:
+    """Return the log-sum-exp of the lengths of all input-to-output paths, shape (n, f).
+
+    With a power ``b``, ``log(sum(exp(b * length))) / b`` goes from about the shortest path to about
+    the longest; with 0 it is the logarithm of their number. A cut path counts nothing, a skip adds
+    no length. The sums over all paths are products of transfer matrices, so no path is listed.
+    """
+    nodes, adjacency = nodes.double(), adjacency.double()
+    powers = nodes.new_tensor(_POWERS)
+    exponents = (kinds.lengths.double()[:, :, None] * powers).flatten(1)  # (t, w * powers)
+    exponents = torch.cat([torch.zeros_like(exponents[:, :1]), exponents], dim=1)
+    factors = nodes @ (torch.exp(exponents) * (1 - kinds.cuts.double())[:, None])
+    start = torch.zeros_like(factors)
+    start[:, 0] = 1
+    arrived = start
+    for _ in range(hops):
+        arrived = start + adjacency.transpose(1, 2) @ (arrived * factors)
+    # A network without a path is worth one that is shorter and rarer than any.
+    logs = torch.log(arrived[:, 1] + 1e-5)
+    scale = torch.cat([powers.new_ones(1), powers.repeat(kinds.lengths.shape[1])])
+    return (logs / scale).to(kinds.lengths.dtype)

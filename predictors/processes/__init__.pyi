@@ -1,0 +1,16 @@
+from .features import FAMILIES as FAMILIES
+from .features import feature_groups as feature_groups
+from .features import function_groups as function_groups
+from .grouped import GroupedGP as GroupedGP
+from .grouped import Groups as Groups
+from .grouped import Term as Term
+from .kernels import ARDGaussianProcess as ARDGaussianProcess
+from .kernels import GaussianProcess as GaussianProcess
+from .kernels import RBFGaussianProcess as RBFGaussianProcess
+from .kernels import grown as grown
+from .kernels import posterior as posterior
+from .kernels import quiet_bounds as quiet_bounds
+from .kernels import refitted as refitted
+from .sequential import SequentialGP as SequentialGP
+from .soft_kernels import SoftGaussianProcess as SoftGaussianProcess
+from .weisfeiler_lehman import WLGaussianProcess as WLGaussianProcess

@@ -1,0 +1,5 @@
+"""Fitted predictors as files, and the names by which files know our classes."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

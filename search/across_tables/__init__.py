@@ -1,0 +1,5 @@
+"""Searches that learn from tables of earlier tasks."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,12 @@
+from .bayes import MetaBayes as MetaBayes
+from .catch import CATCH as CATCH
+from .catch import meta_train as meta_train
+from .evolution import MetaEvolution as MetaEvolution
+from .experience import Experience as Experience
+from .experience import earlier_problems as earlier_problems
+from .experience import learn_labels as learn_labels
+from .experience import learn_table as learn_table
+from .experience import learn_tasks as learn_tasks
+from .experience import on_same_data as on_same_data
+from .mapping import map_picture as map_picture
+from .mapping import task_map as task_map

@@ -1,0 +1,12 @@
+from .adaptation import adapt as adapt
+from .baselines import SYSTEMS as SYSTEMS
+from .baselines import JointLearner as JointLearner
+from .evolve import ATNAS as ATNAS
+from .files import class_keys as class_keys
+from .files import fitting as fitting
+from .files import load_search as load_search
+from .files import named as named
+from .files import save_search as save_search
+from .files import unseen as unseen
+from .training import evaluate_search as evaluate_search
+from .training import train_search as train_search

@@ -1,0 +1,190 @@
+"""Meta-trained searches in files: weights, population, and how they were made."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...benchmarks.few_shot import FewShotSupernet
+from ...benchmarks.training import read_checkpoint, write_checkpoint
+from ...data.images import EpisodeSampler, ImageClasses
+from ...data.spaces import make_space
+from ...errors import DataFileError, LabelError, ParameterError, StorageError, UnknownNameError
+from .evolve import ATNAS
+
+FORMAT = 1
+SHIPPED = "at-nas-glyphs.safetensors"
+"""The search that comes with the package, meta-trained on alphabets of glyphs."""
+
+
+def save_search(path: Path, search: ATNAS, made: Mapping[str, Any], trained: Sequence[str]) -> None:
+    """Write a meta-trained search to a safetensors file, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+    search : ATNAS
+    made : mapping
+        How it was made, as JSON values.
+    trained : sequence of str
+        What ``class_keys`` says of the classes it was meta-trained on.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written.
+    """
+    search.encoding  # noqa: B018 - chosen now, if the meta-training did not come so far
+    tensors, about = search.state()
+    described = {**search.describe(), "chosen": about["chosen"]}
+    kept = {"format": FORMAT, "search": described, "made": dict(made), "trained": list(trained)}
+    write_checkpoint(path, tensors, {"at-nas": kept})
+
+
+def load_search(path: Path | None = None) -> tuple[ATNAS, dict[str, Any]]:
+    """Return a meta-trained search, and how it was made.
+
+    Parameters
+    ----------
+    path : Path, optional
+        By default the search that comes with the package.
+
+    Returns
+    -------
+    ATNAS
+        It can be asked and adapted; it has no classes kept aside to go on with its meta-training.
+        A predictor of one's own that screened is not kept: then the default one screens.
+    dict
+        ``made``, as given to ``save_search``, and ``trained``.
+
+    Raises
+    ------
+    StorageError
+        If there is no such file, or it cannot be read.
+    DataFileError
+        If it is damaged or no search of ours.
+
+    Examples
+    --------
+    >>> search, about = load_search()
+    >>> search.supernet.space.name, about["made"]["images"]
+    ('nb201', 'glyphs')
+    """
+    where = Path(str(files("nasurge.data") / "shipped" / SHIPPED)) if path is None else path
+    found = read_checkpoint(where)
+    if found is None:
+        raise StorageError(f"there is no file {where}: make one with nasurge meta train")
+    tensors, about = found
+    try:
+        kept = about["at-nas"]
+        if kept["format"] != FORMAT:
+            raise DataFileError(
+                f"{where} has format {kept['format']}, this version reads {FORMAT}: make one with "
+                "nasurge meta train"
+            )
+        described = kept["search"]
+        population, offspring, episodes = described["evolution"]
+        sizes = {k: described[k] for k in ("way", "in_channels", "size", "width", "cells", "fold")}
+        supernet = FewShotSupernet(make_space(described["space"]), **sizes, seed=0)
+        search = ATNAS(
+            supernet,
+            None,
+            rule=described["rule"],
+            steps=described["steps"],
+            rate=described.get("rate"),  # files before had none
+            population=population,
+            offspring=offspring,
+            episodes=episodes,
+            predictor=described["predictor"] != type(None).__name__,
+            seed=0,
+        )
+        search.load_weights(tensors, described["chosen"])
+        return search, {"made": kept["made"], "trained": kept["trained"]}
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise DataFileError(
+            f"{where} is no search that nasurge meta train wrote ({error}): make one with it"
+        ) from error
+
+
+def class_keys(data: ImageClasses) -> list[str]:
+    """Return eight characters for each class that tell its images, whatever it is called.
+
+    The same images of another size, or one more or fewer of them, are other images.
+
+    Examples
+    --------
+    >>> from nasurge.data.images import load_classes
+    >>> digits = load_classes("digits")
+    >>> class_keys(digits)[3] == class_keys(digits.only([3]))[0]
+    True
+    """
+    order = np.argsort(data.labels, kind="stable")
+    ends = np.cumsum(data.counts)[:-1]
+    return [
+        hashlib.sha256(np.ascontiguousarray(data.images[rows]).tobytes()).hexdigest()[:8]
+        for rows in np.split(order, ends)
+    ]
+
+
+def unseen(data: ImageClasses, trained: Sequence[str], way: int) -> ImageClasses:
+    """Return the classes that a search was not meta-trained on.
+
+    Raises
+    ------
+    LabelError
+        If fewer than ``way`` are left.
+    """
+    known = set(trained)
+    kept = [k for k, key in enumerate(class_keys(data)) if key not in known]
+    if len(kept) < way:
+        raise LabelError(
+            f"{len(kept)} of the {len(data.classes)} classes of {data.name} were not in the "
+            f"meta-training, too few for {way}-way episodes: take other images, or fewer ways"
+        )
+    return data.only(kept)
+
+
+def named(data: ImageClasses, beginnings: Sequence[str]) -> ImageClasses:
+    """Return the classes whose names begin as given.
+
+    Raises
+    ------
+    UnknownNameError
+        If none begins like one of them.
+    """
+    wanted = [text.strip() for text in beginnings]
+    for text in wanted:  # every name begins with nothing
+        if not text or not any(name.startswith(text) for name in data.classes):
+            raise UnknownNameError("class", text, data.classes)
+    return data.only([k for k, name in enumerate(data.classes) if name.startswith(tuple(wanted))])
+
+
+def fitting(data: ImageClasses, search: ATNAS) -> ImageClasses:
+    """Return ``data``, or refuse it.
+
+    Raises
+    ------
+    ParameterError
+        If its images are not of the shape that the search was made for.
+    """
+    sizes = search.supernet.sizes
+    wanted = (sizes["in_channels"], sizes["size"], sizes["size"])
+    if data.images.shape[1:] != wanted:
+        raise ParameterError(
+            f"images of {data.name} are {'x'.join(map(str, data.images.shape[1:]))}, the search "
+            f"is for {'x'.join(map(str, wanted))} (channels, height, width)"
+        )
+    return data
+
+
+def sampler_for(
+    data: ImageClasses, *, way: int, shot: int, query: int, seed: np.random.Generator
+) -> EpisodeSampler:
+    """Return episodes with as many of the queries as every class has images for."""
+    most = int(data.counts.min()) - shot
+    return EpisodeSampler(data, way=way, shot=shot, query=max(1, min(query, most)), seed=seed)

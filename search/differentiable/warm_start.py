@@ -1,0 +1,410 @@
+"""Warm starts of differentiable searches: what was learnt on earlier tasks, and whether it fits."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from ...benchmarks.supernet import Supernet
+from ...benchmarks.training import (
+    ARRAYS,
+    Kind,
+    TaskEmbedding,
+    read_checkpoint,
+    read_embedding,
+    task_distances,
+    write_checkpoint,
+)
+from ...data.images import Images
+from ...data.spaces import Space
+from ...errors import DataFileError, IncompatibleDonorError, ParameterError
+from .darts import DifferentiableResult, best_code, search_supernet
+
+Values = NDArray[np.float64]
+
+ENDING = ".experience.safetensors"
+FORMAT = 1
+_LEAST_SHARE = 1e-3  # of an operation that a donor gave up: a search may still take it
+
+
+@dataclass(frozen=True, eq=False)
+class Experience:
+    """What a search on one task came to, for searches on others.
+
+    Attributes
+    ----------
+    task : str
+    space : str
+        Name of the space.
+    sizes : dict
+        Of the supernet, for reports: width, cells and so on.
+    shares : float array, shape (d, k)
+        Probabilities of the operations at the end of the search.
+    architecture : str
+    accuracy : float
+        Test accuracy of the architecture, trained alone, in percent.
+    seconds : float
+        Of the search.
+    steps : int
+    embedding : TaskEmbedding
+    """
+
+    task: str
+    space: str
+    sizes: Mapping[str, Any]
+    shares: Values
+    architecture: str
+    accuracy: float
+    seconds: float
+    steps: int
+    embedding: TaskEmbedding
+
+    def check(self, space: Space) -> None:
+        """Refuse to be a donor for another space.
+
+        Raises
+        ------
+        IncompatibleDonorError
+            Naming both spaces.
+        """
+        shape = (len(space.cardinalities), max(space.cardinalities))
+        if self.space != space.name or self.shares.shape != shape:
+            raise IncompatibleDonorError(
+                f"the experience of task {self.task!r} cannot start a search of space "
+                f"{space.name!r}, whose shares have shape {shape}: it is of space {self.space!r}, "
+                f"shape {self.shares.shape}; search that space, or leave this donor out"
+            )
+
+
+def keep_experience(folder: Path, experience: Experience) -> Path:
+    """Write what a search came to into a store, in place of what it had of this task and space.
+
+    Returns
+    -------
+    Path
+        A safetensors file, written whole or not at all.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written.
+    """
+    about = {
+        "format": FORMAT,
+        **{name: getattr(experience, name) for name in _TOLD},
+        "sizes": dict(experience.sizes),
+        "embedding_seconds": experience.embedding.seconds,
+    }
+    arrays = {"shares": experience.shares, **experience.embedding.arrays()}
+    tensors = {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
+    path = folder / _file_name(experience.task, experience.space)
+    write_checkpoint(path, tensors, about)
+    return path
+
+
+_TOLD = ("task", "space", "architecture", "accuracy", "seconds", "steps")
+
+
+def _file_name(task: str, space: str) -> str:
+    """Return a name that no other task and space have."""
+    digest = hashlib.sha256(f"{space}\n{task}".encode()).hexdigest()[:8]
+    return re.sub(r"[^A-Za-z0-9]+", "-", Path(task).name)[:40].strip("-") + f"-{digest}{ENDING}"
+
+
+def read_experiences(folder: Path) -> list[Experience]:
+    """Return all that a store holds, by the names of the tasks; nothing is unpickled.
+
+    Raises
+    ------
+    DataFileError
+        If a file is damaged or of another kind.
+    StorageError
+        If one cannot be read.
+
+    Examples
+    --------
+    >>> read_experiences(Path("nothing"))
+    []
+    """
+    return sorted((_read(path) for path in folder.glob(f"*{ENDING}")), key=lambda e: e.task)
+
+
+def _read(path: Path) -> Experience:
+    if (found := read_checkpoint(path)) is None:
+        raise DataFileError(f"{path} is gone")
+    tensors, about = found
+    try:
+        if about["format"] != FORMAT:
+            raise DataFileError(
+                f"{path} has format {about['format']}, this version reads {FORMAT}: make it again"
+            )
+        arrays = {name: tensors[name].double().numpy() for name in ("shares", *ARRAYS)}
+        embedding = read_embedding({**arrays, "seconds": about["embedding_seconds"]})
+        return Experience(
+            **{name: about[name] for name in _TOLD},
+            sizes=about["sizes"],
+            shares=arrays["shares"],
+            embedding=embedding,
+        )
+    except KeyError as error:
+        raise DataFileError(f"{path} is no experience: it has no {error}") from error
+
+
+def donor_distances(
+    embedding: TaskEmbedding, donors: Sequence[Experience], kind: Kind = "transport"
+) -> Values:
+    """Return how far each donor's task is from a task, shape (donors,).
+
+    Parameters
+    ----------
+    embedding : TaskEmbedding
+        Of the task to be searched.
+    donors : sequence of Experience
+    kind : {"fisher", "transport"}
+
+    Raises
+    ------
+    ParameterError
+        If there is no such kind.
+    """
+    pairs = [task_distances([embedding, donor.embedding], kind)[0, 1] for donor in donors]
+    return np.array(pairs)
+
+
+def donor_weights(distances: ArrayLike, *, sharpness: float = 4.0) -> Values:
+    """Return weights of donors that fall with distance and add to one.
+
+    Parameters
+    ----------
+    distances : array_like, shape (donors,)
+    sharpness : float
+        The weight falls by a factor e with every median distance over ``sharpness``; 0 weights
+        all alike.
+
+    Raises
+    ------
+    ParameterError
+        If there is no donor or ``sharpness`` is negative.
+
+    Examples
+    --------
+    >>> donor_weights([0.1, 0.2, 0.3], sharpness=2).round(2).tolist()
+    [0.67, 0.24, 0.09]
+    """
+    found = np.asarray(distances, dtype=np.float64)
+    if not len(found) or sharpness < 0:
+        raise ParameterError(
+            f"there must be a donor and sharpness be at least 0, not {len(found)} and {sharpness}"
+        )
+    scale = float(np.median(found)) or 1.0
+    weights = np.exp(-sharpness * (found - found.min()) / scale)
+    return np.asarray(weights / weights.sum())
+
+
+def transferred_logits(
+    donors: Sequence[Experience],
+    space: Space,
+    *,
+    weights: ArrayLike | None = None,
+    strength: float = 1.0,
+) -> Values:
+    """Return logits to begin a search from: the donors' mean shares, as centred logarithms.
+
+    One donor gives its own architecture; several give a meta-transfer architecture.
+
+    Parameters
+    ----------
+    donors : sequence of Experience
+    space : Space
+        To be searched.
+    weights : array_like, shape (donors,), optional
+        Such as those of ``donor_weights``. By default all alike.
+    strength : float
+        Multiplies the logits: 0 is a cold start, 1 begins from the donors' own shares, more is
+        surer of them than they were.
+
+    Raises
+    ------
+    IncompatibleDonorError
+        If a donor is of another space.
+    ParameterError
+        If there is no donor, ``strength`` is negative, or weights do not fit.
+
+    References
+    ----------
+    M. Grobelnik, J. Vanschoren. Warm-starting DARTS using meta-learning. arXiv 2205.06355, 2022.
+    """
+    for donor in donors:
+        donor.check(space)
+    shared = np.ones(len(donors)) if weights is None else np.asarray(weights, dtype=np.float64)
+    if not len(donors) or shared.shape != (len(donors),) or shared.min() < 0 or not shared.sum():
+        raise ParameterError(
+            f"there must be donors and a weight for each, some above 0, not {len(donors)} donors "
+            f"and weights {shared.tolist()}"
+        )
+    if not 0 <= strength < np.inf:
+        raise ParameterError(f"strength must be a number of at least 0, not {strength}")
+    mean = np.average(np.stack([d.shares for d in donors]), axis=0, weights=shared)
+    logits = np.log(np.maximum(mean, _LEAST_SHARE))
+    exists = np.arange(mean.shape[1]) < np.array(space.cardinalities)[:, None]
+    centre = (logits * exists).sum(axis=1, keepdims=True) / exists.sum(axis=1, keepdims=True)
+    found: Values = np.where(exists, strength * (logits - centre), -np.inf)
+    return found
+
+
+@dataclass(frozen=True)
+class Gate:
+    """When a donor is trusted: the test that it must pass before its logits are taken.
+
+    The search begins cold. After some epochs, when the weights have learnt from all operations
+    alike, the donor's architecture is evaluated with them, beside some drawn at random; it is
+    refused if too few of these are worse, and the search goes on as if nothing had been asked. A
+    refused donor thus costs its evaluation and nothing else.
+
+    Attributes
+    ----------
+    after : int
+        Epochs before the test.
+    rivals : int
+        How many random architectures.
+    beaten : float
+        The least share of them that the donor's must equal or beat; 0 lets every donor pass.
+    limit : int
+        Validation images.
+    """
+
+    after: int = 2
+    rivals: int = 3
+    beaten: float = 0.3
+    limit: int = 128
+
+    def __post_init__(self) -> None:
+        if min(self.rivals, self.after) < 1 or not 0 <= self.beaten <= 1 or self.limit < 2:
+            raise ParameterError(
+                "after and rivals must be at least 1, beaten between 0 and 1 and limit at least "
+                f"2, not {self.after}, {self.rivals}, {self.beaten} and {self.limit}"
+            )
+
+
+@dataclass(frozen=True)
+class WarmResult:
+    """A search that was offered a donor.
+
+    Attributes
+    ----------
+    result : DifferentiableResult
+    accepted : bool
+        Whether the donor passed the gate.
+    beaten : float
+        Share of the random architectures that the donor's equalled or beat; NaN without a gate.
+    gate_seconds : float
+        Processor time of the gate.
+    """
+
+    result: DifferentiableResult
+    accepted: bool
+    beaten: float
+    gate_seconds: float
+
+
+def warm_search(
+    supernet: Supernet,
+    images: Images,
+    logits: ArrayLike,
+    method: str = "drnas",
+    *,
+    gate: Gate | None = None,
+    epochs: int = 10,
+    seed: int = 0,
+    **options: Any,
+) -> WarmResult:
+    """Search by gradient from logits of other tasks, if they pass the gate.
+
+    Parameters
+    ----------
+    supernet : Supernet
+    images : Images
+    logits : array_like, shape (d, k)
+        Such as ``transferred_logits`` gives.
+    method : str
+        As for ``search_supernet``.
+    gate : Gate, optional
+        By default the donor is trusted from the first step on.
+    epochs, seed : int
+    **options
+        As for ``search_supernet``.
+
+    Raises
+    ------
+    ParameterError
+        If the gate would come after the last epoch, and never be asked.
+    NasurgeError
+        As ``search_supernet``.
+
+    Examples
+    --------
+    >>> from nasurge.data.images import load_images
+    >>> from nasurge.data.spaces import make_space
+    >>> images, space = load_images("digits", limit=60), make_space("nb201")
+    >>> supernet = Supernet(space, classes=10, in_channels=1, width=2, cells=1, seed=0)
+    >>> start = np.log([[0.1, 0.1, 0.1, 0.6, 0.1]] * 6)
+    >>> found = warm_search(
+    ...     supernet, images, start, "gdas", gate=Gate(after=1, beaten=0), epochs=2, device="cpu"
+    ... )
+    >>> found.accepted, found.result.architecture.count("nor_conv_3x3")
+    (True, 6)
+    """
+    options |= {"epochs": epochs, "seed": seed}
+    if gate is None:
+        result = search_supernet(supernet, images, method, logits=logits, **options)
+        return WarmResult(result, accepted=True, beaten=np.nan, gate_seconds=0.0)
+    if gate.after >= epochs:
+        raise ParameterError(
+            f"a gate after {gate.after} epochs is never asked in a search of {epochs}: give the "
+            "gate a lower after, or the search more epochs"
+        )
+    test = _Test(supernet, images, np.asarray(logits, dtype=np.float64), gate, seed)
+    result = search_supernet(supernet, images, method, watch=test, **options)
+    return WarmResult(result, **test.found)
+
+
+class _Test:
+    """The gate, once: called after every epoch of a search."""
+
+    def __init__(
+        self, supernet: Supernet, images: Images, logits: Values, gate: Gate, seed: int
+    ) -> None:
+        self.supernet, self.images, self.logits = supernet, images, logits
+        self.gate, self.seed = gate, seed
+        donor = np.nan_to_num(logits, neginf=-1e9).tolist()
+        self.about: dict[str, Any] = {"gate": asdict(gate), "donor": donor}
+        self.found: dict[str, Any] = {"accepted": False, "beaten": np.nan, "gate_seconds": 0.0}
+
+    def __call__(self, done: int) -> Values | None:
+        if done != self.gate.after:
+            return None
+        start = time.process_time()
+        space = self.supernet.space
+        shares = np.exp(self.logits)  # their order is all that an architecture takes of them
+        donor = best_code(space, shares)
+        rivals = space.sample(self.gate.rivals, seed=self.seed)
+        found = self.supernet.evaluate(
+            np.concatenate([donor[None], rivals]),
+            self.images,
+            limit=self.gate.limit,
+            calibration=0,
+        )
+        beaten = float((found.accuracy[1:] <= found.accuracy[0]).mean())
+        accepted = beaten >= self.gate.beaten
+        self.found |= {"accepted": accepted, "beaten": beaten}
+        self.found["gate_seconds"] = time.process_time() - start
+        return self.logits if accepted else None

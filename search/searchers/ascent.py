@@ -1,0 +1,158 @@
+"""Gradient ascent on hundreds of relaxed architectures at once, and what is climbed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...data.spaces import Codes
+from ...predictors.relaxed import Relaxation
+
+Climbed = Callable[[Tensor], Tensor]
+
+_LOWEST = -1e4  # incumbents further above the mean, in deviations, have the same gradient there
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How relaxed architectures are climbed.
+
+    Attributes
+    ----------
+    steps : int
+        Gradient steps, by Adam.
+    learning_rate : float
+        Of the logits.
+    temperatures : tuple of float
+        Of the softmax at the first step and at the last; between them it falls geometrically.
+    gumbel : float
+        Scale of the Gumbel noise on the logits, drawn afresh at every step; 0 for none, 1 for
+        samples of the categorical distribution that the logits describe.
+    straight_through : bool
+        Score the nearest architecture instead, with the gradient of the relaxed one.
+    """
+
+    steps: int
+    learning_rate: float
+    temperatures: tuple[float, float]
+    gumbel: float = 0.0
+    straight_through: bool = False
+
+    def temperature(self, step: int) -> float:
+        """Return the temperature of a step, from 0."""
+        first, last = self.temperatures
+        fallen: float = (last / first) ** (step / max(1, self.steps - 1))
+        return first * fallen
+
+
+def climb(
+    climbed: Climbed,
+    relaxation: Relaxation,
+    logits: Tensor,
+    schedule: Schedule,
+    generator: torch.Generator,
+    violation: Climbed | None = None,
+) -> Codes:
+    """Return the nearest architecture of every point on the way of every ascent.
+
+    All ascents take a step together: one forward and one backward pass. With constraints, what is
+    climbed is a Lagrangian whose multipliers, one per ascent, rise as long as it violates them.
+
+    Parameters
+    ----------
+    climbed : callable
+        From shares (n, s) to values (n,), differentiable.
+    relaxation : Relaxation
+    logits : Tensor, shape (n, s)
+        Where the ascents start.
+    schedule : Schedule
+    generator : torch.Generator
+        On the CPU; of the Gumbel noise.
+    violation : callable, optional
+        From shares (n, s) to how far they break the constraints, (n,), 0 for not at all.
+
+    Returns
+    -------
+    int8 array, shape (m, d)
+        Each once, valid or not, in no particular order.
+    """
+    # Adam as a function: its class imports PyTorch's compiler, which takes seconds.
+    from torch.optim.adam import adam
+
+    logits = logits.clone().requires_grad_()
+    mean, square, taken = torch.zeros_like(logits), torch.zeros_like(logits), torch.zeros(())
+    multipliers = torch.ones(len(logits), dtype=torch.double, device=logits.device)
+    visited = [nearest(relaxation, logits)]
+    for step in range(schedule.steps):
+        noisy = logits
+        if schedule.gumbel:
+            noise = torch.rand(logits.shape, generator=generator).clamp(1e-6, 1 - 1e-6)
+            noisy = logits - schedule.gumbel * torch.log(-torch.log(noise)).to(logits.device)
+        shares = relaxation.softmax(noisy, schedule.temperature(step))
+        if schedule.straight_through:
+            hot = relaxation.one_hot(nearest(relaxation, noisy))
+            shares = hot + shares - shares.detach()
+        objective = climbed(shares)
+        if violation is not None:
+            broken = violation(shares)
+            objective = objective - multipliers * broken
+            multipliers = multipliers + broken.detach()
+        (gradient,) = torch.autograd.grad(-objective.sum(), logits)
+        with torch.no_grad():
+            adam(
+                [logits],
+                [torch.nan_to_num(gradient)],
+                [mean],
+                [square],
+                [],
+                [taken],
+                amsgrad=False,
+                maximize=False,
+                beta1=0.8,
+                beta2=0.99,
+                lr=schedule.learning_rate,
+                weight_decay=0.0,
+                eps=1e-8,
+            )
+        visited.append(nearest(relaxation, logits))
+    return np.unique(np.concatenate(visited), axis=0)
+
+
+def nearest(relaxation: Relaxation, logits: Tensor) -> Codes:
+    """Return the likeliest architecture, (n, d), of every row of logits, (n, s)."""
+    table = relaxation.padded(logits.detach(), -torch.inf)
+    codes: Codes = table.argmax(dim=2).cpu().numpy().astype(np.int8)
+    return codes
+
+
+def log_expected_improvement(mean: Tensor, std: Tensor, best: float) -> Tensor:
+    """Return the logarithm of the expected improvement over ``best``, with gradients everywhere.
+
+    Where an improvement is unlikely its expectation is flat zero; its logarithm still points up.
+
+    References
+    ----------
+    S. Ament, S. Daulton, D. Eriksson, M. Balandat, E. Bakshy. Unexpected improvements to expected
+    improvement for Bayesian optimization. NeurIPS 2023.
+
+    Examples
+    --------
+    >>> one = torch.ones(1, dtype=torch.double)
+    >>> round(float(log_expected_improvement(0 * one, one, 0.0)), 4)  # log(1 / sqrt(2 pi))
+    -0.9189
+    """
+    u = ((mean - best) / std.clamp(min=1e-9)).clamp(min=_LOWEST)
+    constant = math.log(2 * math.pi) / 2
+    near = u.clamp(min=-1)
+    density = torch.exp(-(near**2) / 2 - constant)
+    value_near = torch.log(density + near * torch.special.ndtr(near))
+    far = u.clamp(max=-1)
+    ratio = torch.log(torch.special.erfcx(-far / math.sqrt(2)) * far.abs())
+    gap = (ratio + math.log(math.pi / 2) / 2).clamp(max=-1e-12)
+    value_far = -(far**2) / 2 - constant + torch.log(-torch.expm1(gap))
+    return torch.log(std.clamp(min=1e-9)) + torch.where(u > -1, value_near, value_far)

@@ -1,0 +1,180 @@
+"""Searches that walk from architecture to neighbour: local search and simulated annealing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ...data.seeds import Seed
+from ...data.spaces import Codes, Space
+from ..base import Searcher, Values
+from ..guided import above_zero, at_least_one
+
+
+class LocalSearch(Searcher):
+    """Hill climbing: the neighbours of the best, until none is better; then a fresh start.
+
+    A climb starts from the best of ``starts`` uniform draws and evaluates the neighbours of its
+    best architecture in random order. As soon as one is better, its neighbours come first. When
+    all neighbours are known and none is better, the next climb starts.
+
+    Parameters
+    ----------
+    space : Space
+    starts : int
+        How many architectures are drawn before a climb; at least 1.
+    pool : array_like of int, shape (m, d), optional
+        The only architectures that may be proposed; by default the whole space.
+    seed : int, Generator or None
+
+    Raises
+    ------
+    ParameterError
+        If ``starts`` is less than 1.
+
+    Examples
+    --------
+    >>> from nasurge.data.spaces import make_space
+    >>> searcher = LocalSearch(make_space("nb201"), seed=0)
+    >>> for _ in range(40):
+    ...     codes = searcher.ask(4)
+    ...     searcher.tell(codes, (codes == 3).sum(axis=1))  # as many 3x3 convolutions as can be
+    >>> searcher.best()[1]
+    6.0
+
+    References
+    ----------
+    C. White, S. Nolen, Y. Savani. Exploring the loss landscape in neural architecture search.
+    UAI 2021, arXiv 2005.02960. T. Den Ottelander, A. Dushatskiy, M. Virgolin, P. A. N. Bosman.
+    Local search is a remarkably strong baseline for neural architecture search. EMO 2021, arXiv
+    2004.08996.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        starts: int = 10,
+        pool: ArrayLike | None = None,
+        seed: Seed = None,
+    ) -> None:
+        super().__init__(space, pool=pool, seed=seed)
+        self.starts = at_least_one("starts", starts)
+
+    def _reset(self) -> None:
+        super()._reset()
+        self._since = 0  # the climb consists of what was told from here on
+
+    def _ask(self, n: int) -> Codes:
+        values = self.values_[self._since :]
+        known = int((~np.isnan(values)).sum())
+        if known < self.starts:
+            missing = max(1, self.starts - known - len(self._pending))
+            return self._draw(n if not known else min(n, missing))
+        summit = self.codes_[self._since + int(np.nanargmax(values))]
+        near = self._unseen(self.space.neighbours(summit[None])[0])
+        if not len(near) and not len(self._pending):
+            drawn = self._draw(n)
+            self._since = len(self.values_)
+            return drawn
+        return near[self._rng.permutation(len(near))]
+
+    def _state(self) -> dict[str, Any]:
+        return {"since": self._since}
+
+    def _load_state(self, state: dict[str, Any]) -> None:
+        self._since = int(state["since"])
+
+
+class SimulatedAnnealing(Searcher):
+    """A walk to neighbours that goes uphill always, and downhill the less often the longer it runs.
+
+    A step down is taken with probability exp(difference / (temperature x spread)). The spread is
+    a robust standard deviation of all values told, so that temperatures mean the same whatever
+    the unit; the temperature shrinks by the factor ``cooling`` with every value told.
+
+    Parameters
+    ----------
+    space : Space
+    temperature : float
+        At the start, in standard deviations of the values; above 0.
+    cooling : float
+        Above 0 and at most 1.
+    pool : array_like of int, shape (m, d), optional
+        The only architectures that may be proposed; by default the whole space.
+    seed : int, Generator or None
+
+    Raises
+    ------
+    ParameterError
+        If a number is out of its range.
+
+    Examples
+    --------
+    >>> from nasurge.data.spaces import make_space
+    >>> searcher = SimulatedAnnealing(make_space("nb201"), seed=0)
+    >>> for _ in range(40):
+    ...     codes = searcher.ask(4)
+    ...     searcher.tell(codes, (codes == 3).sum(axis=1))  # as many 3x3 convolutions as can be
+    >>> searcher.best()[1]
+    6.0
+
+    References
+    ----------
+    S. Kirkpatrick, C. D. Gelatt, M. P. Vecchi. Optimization by simulated annealing. Science 220,
+    1983.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        temperature: float = 0.5,
+        cooling: float = 0.97,
+        pool: ArrayLike | None = None,
+        seed: Seed = None,
+    ) -> None:
+        super().__init__(space, pool=pool, seed=seed)
+        self.temperature = above_zero("temperature", temperature)
+        self.cooling = above_zero("cooling", cooling, most=1.0)
+
+    def _reset(self) -> None:
+        super()._reset()
+        self._here = -1  # position, among all told, of where the walk stands
+
+    def _ask(self, n: int) -> Codes:
+        if self._here < 0:
+            return self._draw(n)
+        here = self.codes_[self._here : self._here + 1]
+        found = here[:0]
+        for steps in (1, 1, 2, 3, 4):  # far only where all that is near has been seen
+            rows = np.repeat(here, 4 * n + 8, axis=0)
+            for _ in range(steps):
+                rows = self.space.mutate(rows, seed=self._rng)
+            found = self._unseen(np.concatenate([found, rows]))[:n]
+            if len(found) == n:
+                break
+        return found
+
+    def _tell(self, codes: Codes, values: Values) -> None:
+        first = len(self.values_)
+        super()._tell(codes, values)
+        known = self.values_[~np.isnan(self.values_)]
+        low, high = np.quantile(known, (0.25, 0.75)) if len(known) else (0.0, 0.0)
+        spread = max(float(high - low) / 1.35, 1e-12)  # of a normal distribution: its deviation
+        chances = self._rng.random(len(values))
+        for row, (value, chance) in enumerate(zip(values.tolist(), chances.tolist(), strict=True)):
+            if np.isnan(value):
+                continue
+            heat = self.temperature * self.cooling ** (first + row) * spread
+            fall = value - self.values_[self._here] if self._here >= 0 else 0.0
+            if fall >= 0 or chance < np.exp(fall / heat):
+                self._here = first + row
+
+    def _state(self) -> dict[str, Any]:
+        return {"here": self._here}
+
+    def _load_state(self, state: dict[str, Any]) -> None:
+        self._here = int(state["here"])

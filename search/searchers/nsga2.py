@@ -1,0 +1,228 @@
+"""NSGA-II on the ask/tell contract, with the selection operators of pymoo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ...data.seeds import Seed
+from ...data.spaces import Codes, Space
+from ...errors import ParameterError
+from ..base import Index, Searcher, Values
+
+# Told architectures that compete with a population at once; a longer warm start comes in parts.
+_MOST_NEW = 500
+
+
+def survivors(
+    values: Values,
+    violations: Values,
+    n: int,
+    rng: np.random.Generator | None = None,
+) -> Any:
+    """Return the ``n`` best by rank and crowding distance, feasible ones first.
+
+    Parameters
+    ----------
+    values : float array, shape (m, k)
+        Objectives, bigger is better.
+    violations : float array, shape (m, c)
+        By how much each bound is missed, 0 where it is not; of infeasible rows those with the
+        smallest sum come first.
+    n : int
+    rng : Generator, optional
+        Breaks ties; not needed when all survive.
+
+    Returns
+    -------
+    pymoo.core.population.Population
+        The chosen, with rank and crowding distance; ``get("row")`` are their rows.
+
+    Examples
+    --------
+    >>> chosen = survivors(np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]), np.zeros((3, 0)), 2)
+    >>> sorted(chosen.get("row").tolist())
+    [0, 1]
+    """
+    from pymoo.core.population import Population
+    from pymoo.core.problem import Problem
+    from pymoo.operators.survival.rank_and_crowding import RankAndCrowding
+
+    problem = Problem(n_var=1, n_obj=values.shape[1], n_ieq_constr=violations.shape[1])
+    # pymoo minimises, and takes a positive G for a violation.
+    rows = np.arange(len(values))
+    everyone = Population.new("row", rows, "F", -values, "G", violations)
+    return RankAndCrowding().do(problem, everyone, n_survive=n, random_state=rng)
+
+
+class NSGA2(Searcher):
+    """NSGA-II: the non-dominated and the lonely survive, and breed.
+
+    Of all told architectures a population survives by rank and crowding distance, what is within
+    the bounds before what is not. Parents win binary tournaments by the same criteria; a child is
+    their crossover and, mostly, a mutant of it, by one variable. A child that was seen before is
+    bred again. Until as many as the population have been told, architectures are drawn uniformly.
+
+    Non-dominated sorting, crowding distance and tournaments are pymoo's. With one objective this
+    is a genetic algorithm with truncation selection.
+
+    Parameters
+    ----------
+    space : Space
+    n_objectives : int
+        Number of columns to be maximised.
+    bounds : sequence of float, optional
+        The least feasible value of each told column; see ``Searcher``.
+    population_size : int
+        At least 2.
+    crossover, mutation : float
+        Probabilities that a child has two parents, and that it is mutated.
+    pool : array_like of int, shape (m, d), optional
+        The only architectures that may be proposed; by default the whole space.
+    seed : int, Generator or None
+
+    Raises
+    ------
+    ParameterError
+        If a parameter is outside its values.
+
+    Examples
+    --------
+    >>> from nasurge.data.spaces import make_space
+    >>> searcher = NSGA2(make_space("nb201"), n_objectives=2, seed=0)
+    >>> for _ in range(20):
+    ...     codes = searcher.ask(10)
+    ...     convolutions, skips = (codes == 3).sum(axis=1), (codes == 1).sum(axis=1)
+    ...     searcher.tell(codes, np.stack([convolutions, skips], axis=1))
+    >>> codes, values = searcher.front()
+    >>> sorted({tuple(row) for row in values.tolist()})[0]
+    (0.0, 6.0)
+
+    References
+    ----------
+    K. Deb, A. Pratap, S. Agarwal, T. Meyarivan. A fast and elitist multiobjective genetic
+    algorithm: NSGA-II. IEEE Transactions on Evolutionary Computation 6(2), 2002.
+    For architectures: Z. Lu et al. NSGA-Net. GECCO 2019, arXiv 1810.03522.
+    """
+
+    several_objectives = True
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        n_objectives: int = 1,
+        bounds: Sequence[float] = (),
+        population_size: int = 20,
+        crossover: float = 0.9,
+        mutation: float = 0.8,
+        pool: ArrayLike | None = None,
+        seed: Seed = None,
+    ) -> None:
+        super().__init__(space, n_objectives=n_objectives, bounds=bounds, pool=pool, seed=seed)
+        if not isinstance(population_size, (int, np.integer)) or population_size < 2:
+            raise ParameterError(
+                f"population_size must be an integer of at least 2, not {population_size!r}"
+            )
+        for name, share in (("crossover", crossover), ("mutation", mutation)):
+            if not 0 <= share <= 1:
+                raise ParameterError(f"{name} is a probability, not {share!r}")
+        self.population_size = int(population_size)
+        self.crossover = crossover
+        self.mutation = mutation
+        self._tie_seed = int(self._rng.integers(2**31))
+
+    def _reset(self) -> None:
+        super()._reset()
+        self._population: Index = np.empty(0, dtype=np.int64)
+        self._n_ranked = 0
+
+    def _ask(self, n: int) -> Codes:
+        self._select()
+        missing = self.population_size - len(self._population) - len(self._pending)
+        initial = n if len(self._population) < 2 else min(n, max(0, missing))
+        if initial == n:
+            return self._draw(n)
+        return np.concatenate([self._draw(initial), self._children(n - initial)])
+
+    def _select(self) -> None:
+        """Let the population and what was told since compete for their places."""
+        columns = self._columns()
+        if self._n_ranked == len(columns):
+            return
+        known = np.flatnonzero(~np.isnan(columns).any(axis=1))
+        new = known[known >= self._n_ranked]
+        population = self._population
+        # Ties are broken by what was told alone: an interrupted ask leaves nothing behind.
+        rng = np.random.default_rng([self._tie_seed, len(columns)])
+        for start in range(0, len(new), _MOST_NEW):
+            rivals = np.concatenate([population, new[start : start + _MOST_NEW]])
+            chosen = survivors(*self._split(columns[rivals]), self.population_size, rng)
+            population = rivals[chosen.get("row")]
+        self._population, self._n_ranked = population, len(columns)
+
+    def _split(self, columns: Values) -> tuple[Values, Values]:
+        """Return objectives, shape (n, k), and by how much bounds are missed, shape (n, c)."""
+        bounds = np.asarray(self.bounds)
+        limited = np.isfinite(bounds)
+        told = self._columns()[:, limited]
+        known = told[~np.isnan(told).any(axis=1)]
+        # Constraints in different units are added up: each in units of the range told so far.
+        extent = np.ptp(known, axis=0) if len(known) else np.ones(limited.sum())
+        short = np.maximum(bounds[limited] - columns[:, limited], 0)
+        return columns[:, : self.n_objectives], short / np.where(extent > 0, extent, 1.0)
+
+    def _children(self, n: int) -> Codes:
+        """Return up to ``n`` unseen children of the population."""
+        found = self.codes_[:0]
+        for attempts in (2, 8, 32, 128):  # many only where most are seen or not allowed
+            found = self._unseen(np.concatenate([found, self._breed(attempts * n)]))[:n]
+            if len(found) == n:
+                break
+        return found
+
+    def _breed(self, n: int) -> Codes:
+        """Return ``n`` children of tournament winners."""
+        columns = self._columns()[self._population]
+        ranked = survivors(*self._split(columns), len(columns))
+        parents = self.codes_[self._population[tournaments(ranked, n, self._rng)]]
+        return self._vary(parents[:, 0], parents[:, 1])
+
+    def _vary(self, first: Codes, second: Codes) -> Codes:
+        """Return a child of each pair."""
+        children = self.space.crossover(first, second, seed=self._rng)
+        single = self._rng.random(len(first)) >= self.crossover
+        children = np.where(single[:, None], first, children)
+        mutated = self.space.mutate(children, seed=self._rng)
+        keep = self._rng.random(len(first)) >= self.mutation
+        varied: Codes = np.where(keep[:, None], children, mutated)
+        return varied
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "tie_seed": self._tie_seed,
+            "population": self._population.copy(),
+            "n_ranked": self._n_ranked,
+        }
+
+    def _load_state(self, state: dict[str, Any]) -> None:
+        self._tie_seed = int(state["tie_seed"])
+        self._population = np.asarray(state["population"], dtype=np.int64)
+        self._n_ranked = int(state["n_ranked"])
+
+
+def tournaments(ranked: Any, n: int, rng: np.random.Generator) -> Index:
+    """Return the rows of ``n`` pairs of parents, shape (n, 2), each the winner of two."""
+    from pymoo.algorithms.moo.nsga2 import binary_tournament
+    from pymoo.operators.selection.tournament import TournamentSelection
+
+    rules = SimpleNamespace(tournament_type="comp_by_rank_and_crowding", random_state=rng)
+    chosen = TournamentSelection(func_comp=binary_tournament).do(
+        None, ranked, n, 2, to_pop=False, algorithm=rules, random_state=rng
+    )
+    pairs: Index = ranked.get("row")[chosen].astype(np.int64)
+    return pairs

@@ -1,0 +1,252 @@
+"""Loops in which a predictor ranks candidates: NPENAS, that of BRP-NAS, and WeakNAS."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ...data.seeds import Seed
+from ...data.spaces import Codes, Space
+from ..guided import GuidedSearcher, Regressor, above_zero, at_least_one, best_told, ranked
+
+
+class NPENAS(GuidedSearcher):
+    """NPENAS-NP: each of the best architectures has many mutants, and a predictor picks of them.
+
+    After ``initial`` uniform draws every round breeds ``candidates`` unseen mutants, evenly from
+    the ``parents`` best architectures told, and proposes those with the highest predicted values.
+
+    Parameters
+    ----------
+    space : Space
+    predictor : object with ``fit(codes, y)`` and ``predict(codes)``, optional
+        By default XGBoost, which fits in a tenth of a second; the paper's is a graph isomorphism
+        network (``gin``).
+    initial : int
+        How many are drawn uniformly before the predictor takes over; at least 1.
+    parents : int
+        How many of the best told architectures breed; at least 1.
+    candidates : int
+        How many mutants are scored in a round; at least 1.
+    pool : array_like of int, shape (m, d), optional
+        The only architectures that may be proposed; by default the whole space.
+    seed : int, Generator or None
+
+    Raises
+    ------
+    ParameterError
+        If a size is less than 1, or the predictor lacks a method.
+
+    Examples
+    --------
+    >>> from nasurge.data.spaces import make_space
+    >>> from sklearn.ensemble import RandomForestRegressor
+    >>> searcher = NPENAS(make_space("nb201"), RandomForestRegressor(10), seed=0)
+    >>> for _ in range(10):
+    ...     codes = searcher.ask(10)
+    ...     searcher.tell(codes, (codes == 3).sum(axis=1))
+    >>> searcher.best()[1]
+    6.0
+
+    References
+    ----------
+    C. Wei, C. Niu, Y. Tang, Y. Wang, H. Hu, J. Liang. NPENAS: Neural predictor guided evolution
+    for neural architecture search. TNNLS 2022, arXiv 2003.12857.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        predictor: Regressor | None = None,
+        *,
+        initial: int = 10,
+        parents: int = 10,
+        candidates: int = 100,
+        pool: ArrayLike | None = None,
+        seed: Seed = None,
+    ) -> None:
+        super().__init__(space, predictor, initial=initial, pool=pool, seed=seed)
+        self.parents = at_least_one("parents", parents)
+        self.candidates = at_least_one("candidates", candidates)
+
+    def _propose(self, fitted: Regressor, n: int) -> Codes:
+        wanted = max(self.candidates, 2 * n)
+        best = best_told(self, self.parents)
+        found = best[:0]
+        mutants = np.repeat(best, -(-wanted // len(best)), axis=0)
+        for _ in range(4):  # where most mutants are known, mutants of mutants
+            mutants = self.space.mutate(mutants, seed=self._rng)
+            new = self._unseen(np.concatenate([found, mutants]))
+            found = np.concatenate([found, self._rng.permutation(new[len(found) :])])[:wanted]
+            if len(found) == wanted:
+                break
+        return ranked(fitted, found)
+
+
+class RankingSearcher(GuidedSearcher):
+    """A loop that ranks everything unseen, or a large sample of it where that is too much.
+
+    Parameters
+    ----------
+    candidates : int
+        How many unseen architectures are ranked in a round, drawn uniformly; all where there are
+        no more. At least 1.
+
+    Others as ``GuidedSearcher``.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        predictor: Regressor | None = None,
+        *,
+        initial: int = 10,
+        candidates: int = 20_000,
+        pool: ArrayLike | None = None,
+        seed: Seed = None,
+    ) -> None:
+        super().__init__(space, predictor, initial=initial, pool=pool, seed=seed)
+        self.candidates = at_least_one("candidates", candidates)
+
+    def _ranking(self, fitted: Regressor, n: int) -> Codes:
+        """Return unseen architectures, the best predicted first; twins tie, in random order."""
+        return ranked(fitted, self._draw(max(n, self.candidates)))
+
+
+class BRPNASLoop(RankingSearcher):
+    """The loop of BRP-NAS: the best predicted, and some of an ever smaller top of the ranking.
+
+    After ``initial`` uniform draws a share ``alpha`` of each batch is the best predicted; the rest
+    is drawn uniformly from the best half of the ranking, from the best quarter after ``round``
+    more evaluations, and so on.
+
+    Parameters
+    ----------
+    space : Space
+    predictor : object with ``fit(codes, y)`` and ``predict(codes)``, optional
+        By default XGBoost, which fits in a tenth of a second; the paper's is a graph network that
+        compares pairs (the predictor ``brp-nas``).
+    initial : int
+        How many are drawn uniformly before the predictor takes over; at least 1.
+    alpha : float
+        Above 0 and at most 1.
+    round : int
+        Evaluations after which the top is halved; at least 1.
+    candidates : int
+        How many unseen architectures are ranked, drawn uniformly; all where there are no more.
+    pool : array_like of int, shape (m, d), optional
+        The only architectures that may be proposed; by default the whole space.
+    seed : int, Generator or None
+
+    Raises
+    ------
+    ParameterError
+        If a number is out of its range, or the predictor lacks a method.
+
+    Examples
+    --------
+    >>> from nasurge.data.spaces import make_space
+    >>> from sklearn.ensemble import RandomForestRegressor
+    >>> searcher = BRPNASLoop(make_space("nb201"), RandomForestRegressor(10), seed=0)
+    >>> for _ in range(10):
+    ...     codes = searcher.ask(10)
+    ...     searcher.tell(codes, (codes == 3).sum(axis=1))
+    >>> searcher.best()[1]
+    6.0
+
+    References
+    ----------
+    L. Dudziak, T. Chau, M. S. Abdelfattah, R. Lee, H. Kim, N. D. Lane. BRP-NAS: Prediction-based
+    NAS using GCNs. NeurIPS 2020, arXiv 2007.08668.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        predictor: Regressor | None = None,
+        *,
+        initial: int = 10,
+        alpha: float = 0.5,
+        round: int = 20,  # noqa: A002 - the paper's word
+        candidates: int = 20_000,
+        pool: ArrayLike | None = None,
+        seed: Seed = None,
+    ) -> None:
+        super().__init__(
+            space, predictor, initial=initial, candidates=candidates, pool=pool, seed=seed
+        )
+        self.alpha = above_zero("alpha", alpha, most=1.0)
+        self.round = at_least_one("round", round)
+
+    def _propose(self, fitted: Regressor, n: int) -> Codes:
+        ranking = self._ranking(fitted, n)
+        halvings = 1 + max(0, len(self.values_) - self.initial) // self.round
+        top = max(n, len(ranking) >> min(halvings, 62))
+        best = int(self.alpha * n + self._rng.random())  # its expectation is the share
+        others = best + self._rng.permutation(max(0, min(top, len(ranking)) - best))
+        return np.concatenate([ranking[:best], ranking[others], ranking[top:]])
+
+
+class WeakNASLoop(RankingSearcher):
+    """The loop of WeakNAS: a sample of the predicted best, then a better predictor of those.
+
+    After ``initial`` uniform draws each batch is drawn uniformly from the ``top`` best predicted
+    architectures, those known among them left out. Each predictor is weak over the whole space, but
+    the sample moves to where the good ones are, and there the next is better.
+
+    Parameters
+    ----------
+    space : Space
+    predictor : object with ``fit(codes, y)`` and ``predict(codes)``, optional
+        By default XGBoost, which fits in a tenth of a second; the paper's is an MLP (``mlp``).
+    initial : int
+        How many are drawn uniformly before the predictor takes over; at least 1.
+    top : int
+        At least 1; 1 takes the best predicted always. In the paper 100, with batches of 10.
+    candidates : int
+        How many unseen architectures are ranked, drawn uniformly; all where there are no more.
+    pool : array_like of int, shape (m, d), optional
+        The only architectures that may be proposed; by default the whole space.
+    seed : int, Generator or None
+
+    Raises
+    ------
+    ParameterError
+        If a size is less than 1, or the predictor lacks a method.
+
+    Examples
+    --------
+    >>> from nasurge.data.spaces import make_space
+    >>> from sklearn.ensemble import RandomForestRegressor
+    >>> searcher = WeakNASLoop(make_space("nb201"), RandomForestRegressor(10), seed=0)
+    >>> for _ in range(10):
+    ...     codes = searcher.ask(10)
+    ...     searcher.tell(codes, (codes == 3).sum(axis=1))
+    >>> searcher.best()[1] >= 5.0
+    True
+
+    References
+    ----------
+    J. Wu et al. Stronger NAS with weaker predictors. NeurIPS 2021, arXiv 2102.10490.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        predictor: Regressor | None = None,
+        *,
+        initial: int = 10,
+        top: int = 100,
+        candidates: int = 20_000,
+        pool: ArrayLike | None = None,
+        seed: Seed = None,
+    ) -> None:
+        super().__init__(
+            space, predictor, initial=initial, candidates=candidates, pool=pool, seed=seed
+        )
+        self.top = at_least_one("top", top)
+
+    def _propose(self, fitted: Regressor, n: int) -> Codes:
+        ranking = self._ranking(fitted, n)
+        top = ranking[: self.top]
+        return np.concatenate([self._rng.permutation(top), ranking[self.top :]])

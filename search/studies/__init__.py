@@ -1,0 +1,5 @@
+"""Studies of searches: the work behind the search and meta commands."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,260 @@
+"""Predicted latencies of devices that are left out: the study behind ``nasurge meta latency``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...benchmarks.intervals import interval
+from ...benchmarks.metrics import spearman
+from ...benchmarks.studies import (
+    Findings,
+    Page,
+    Parts,
+    Row,
+    Section,
+    Study,
+    TextTable,
+    Unit,
+    chosen,
+    descending,
+    fingerprint,
+    interval_text,
+    number_of,
+    versions,
+)
+from ...data.devices import one_thread
+from ...data.tables import Table, load_table, read_latencies
+from ...errors import ParameterError
+from ...predictors.transfer import CANDIDATES, LatencyTransfer
+from .options import LATENCY_METHODS, LatencyOptions
+
+Values = NDArray[np.float64]
+
+MEAN = "mean"
+"""Stands for all devices together in a summary."""
+_COMPONENTS, _RIDGE = 3, 0.1
+_FEWEST_TESTED = 10
+
+
+class LatencyRow(TypedDict):
+    """One method on one left-out device in one trial."""
+
+    device: Annotated[str, "device that was left out"]
+    method: Annotated[str, "what predicts its latencies"]
+    measurements: Annotated[int, "architectures measured on it"]
+    trial: Annotated[int, "number of the draw of these architectures"]
+    seed: Annotated[int, "seed of the study"]
+    spearman: Annotated[float, "correlation with measured latency over all other architectures"]
+
+
+@dataclass(frozen=True)
+class LatencyUnit:
+    """All methods and trials on one left-out device; calling it gives the rows."""
+
+    study: LatencyStudy
+    device: str
+    left_out: tuple[str, ...]
+    measurements: int
+
+    def __call__(self) -> list[Row]:
+        """Rows of the device, one per trial and method."""
+        study, n = self.study, self.measurements
+        table, methods = study.table, study.methods
+        known = study.latencies[:, [name not in self.left_out for name in study.devices]]
+        true = study.latencies[:, study.devices.index(self.device)]
+        rows: list[LatencyRow] = []
+        with one_thread():
+            model = LatencyTransfer(table.space).fit_devices(table.codes, known)
+            for trial in range(study.options.trials):
+                rng = np.random.default_rng([study.options.seed, trial])
+                drawn = rng.choice(len(table), n, replace=False)
+                anchors = drawn
+                if "transfer" in methods:
+                    anchors = table.rows(model.anchors(n, among=table.codes, seed=rng))
+                for method in methods:
+                    measured = anchors if method == "transfer" else drawn
+                    found = _estimate(method, model, table, known, measured, true[measured])
+                    test = np.setdiff1d(np.arange(len(table)), measured)
+                    rows.append(
+                        {
+                            "device": self.device,
+                            "method": method,
+                            "measurements": n,
+                            "trial": trial,
+                            "seed": study.options.seed,
+                            "spearman": spearman(true[test], found[test]),
+                        }
+                    )
+        return [dict(row) for row in rows]
+
+
+class LatencyStudy(Study[Findings]):
+    """Spearman correlation of predicted latencies with those measured on left-out devices.
+
+    Parameters
+    ----------
+    options : LatencyOptions
+        ``methods`` are some of ``LATENCY_METHODS``: ``transfer`` (``LatencyTransfer``, anchors),
+        ``transfer-random`` (the same with architectures drawn at random), ``components`` (a ridge
+        on three principal components of the known devices), ``nearest`` (the known device that
+        ranks the measured ones best) and ``scratch`` (a ridge on operation counts). The last three
+        measure the architectures of ``transfer-random``.
+
+    Raises
+    ------
+    UnknownNameError
+        If a table, device or method is not known.
+    ParameterError
+        If no device is left to learn from, no method is named, a number is below 1, or so many
+        measurements leave no architectures to test on.
+    StorageError, DataFileError
+        If the file cannot be read or is no such file.
+    """
+
+    kind = "latency"
+    title = "Latencies on devices that were left out"
+    row = LatencyRow
+
+    options: LatencyOptions
+
+    def __init__(self, options: LatencyOptions) -> None:
+        self.options = options
+        self.table = load_table(options.table)
+        self.devices, self.latencies = read_latencies(options.file, len(self.table))
+        self.left_out = (
+            chosen(options.devices, self.devices, kind="device") if options.devices else []
+        )
+        self.methods = chosen(options.methods, LATENCY_METHODS, kind="method")
+        self.measurements = sorted(set(options.measurements))
+        self._check()
+
+    def _check(self) -> None:
+        names, numbers, trials = self.devices, self.measurements, self.options.trials
+        enough = len(names) - max(1, len(self.left_out)) >= 1
+        if not enough or trials < 1 or not numbers or numbers[0] < 1:
+            raise ParameterError(
+                "a device is left to learn from, and trials and measurements are 1 or more; "
+                f"received {len(names)} devices, {len(self.left_out)} left out, {trials} and "
+                f"{numbers}"
+            )
+        most = len(self.table) - _FEWEST_TESTED
+        if "transfer" in self.methods:
+            most = min(most, CANDIDATES)
+        if numbers[-1] > most:
+            raise ParameterError(
+                f"at most {most} of the {len(self.table)} architectures of table "
+                f"{self.table.name!r} can be measured, not {numbers[-1]}: the others are the "
+                f"test, and transfer chooses among {CANDIDATES}"
+            )
+
+    def about(self) -> dict[str, Any]:
+        """JSON description of the study."""
+        return {
+            "table": self.table.digest,
+            "devices": self.left_out or "each in turn",
+            "latencies": fingerprint(
+                dict(zip(self.devices, self.latencies.T.tolist(), strict=True))
+            ),
+            "measurements": self.measurements,
+            "methods": self.methods,
+            "trials": self.options.trials,
+            "seed": self.options.seed,
+            "versions": versions(),
+        }
+
+    def units(self, folder: Path) -> Mapping[str, Unit]:  # noqa: ARG002 -- keeps no files
+        """One unit per left-out device and number of measurements."""
+        together = tuple(self.left_out)
+        return {
+            f"{device} n={n}": LatencyUnit(self, device, together or (device,), n)
+            for device in self.left_out or self.devices
+            for n in self.measurements
+        }
+
+    def summarise(self, rows: Sequence[Row]) -> Parts:
+        """One entry per device, method and number of measurements; the means come last."""
+        return {"summary": _summary(rows)}
+
+    @classmethod
+    def restored(cls, rows: Sequence[Row], about: Mapping[str, Any]) -> Parts:  # noqa: ARG003
+        """Summary made of the rows alone."""
+        return {"summary": _summary(rows)}
+
+    @classmethod
+    def table_of(cls, found: Parts) -> TextTable:
+        """Spearman correlation per device, method and number of measurements."""
+        shown = [
+            [row["device"], row["method"], str(row["measurements"]), interval_text(row["spearman"])]
+            for row in found["summary"]
+        ]
+        means = [k for k, row in enumerate(found["summary"]) if row["device"] == MEAN]
+        return TextTable(("device", "method", "measured", "Spearman"), shown, means[:1])
+
+    @classmethod
+    def page(cls, found: Parts, folder: Path) -> Page:  # noqa: ARG003 -- shows no other files
+        """Report of the correlations."""
+        about, means = found["about"], [e for e in found["summary"] if e["device"] == MEAN]
+        means.sort(key=lambda e: descending(e["spearman"]))
+        won = means[0]
+        lead = (
+            f"Best over all devices: {won['method']} with "
+            f"{number_of(won['measurements'], 'measurement')}, Spearman "
+            f"{interval_text(won['spearman'])} ({number_of(about['trials'], 'trial')})."
+        )
+        text = "Mean and 95 % interval over trials; the device mean is over all left-out devices."
+        return Page(lead, [Section.of("All numbers", cls.table_of(found), text)], about)
+
+
+def _estimate(
+    method: str,
+    model: LatencyTransfer,
+    table: Table,
+    known: Values,
+    measured: NDArray[np.int64],
+    y: Values,
+) -> Values:
+    """Return the latencies that a method makes of a few measurements, shape (rows,)."""
+    if method in ("transfer", "transfer-random"):
+        return np.asarray(model.fit(table.codes[measured], y).predict(table.codes))
+    if method == "nearest":
+        agreement = [np.nan_to_num(spearman(y, column[measured])) for column in known.T]
+        return np.asarray(known[:, int(np.argmax(agreement))])
+    if method == "scratch":
+        return _ridge(model.features(table.codes)[:, 1:], measured, y)
+    logs = np.log(known)
+    scaled = (logs - logs.mean(axis=0)) / np.maximum(logs.std(axis=0), 1e-12)
+    left, sizes, _ = np.linalg.svd(scaled, full_matrices=False)
+    kept = min(_COMPONENTS, len(sizes))
+    parts = left[:, :kept] * sizes[:kept] / np.sqrt(len(scaled))
+    return _ridge(parts, measured, np.log(y))
+
+
+def _ridge(features: Values, measured: NDArray[np.int64], y: Values) -> Values:
+    """Return what a ridge regression on a few rows says of all, shape (rows,)."""
+    x = features[measured] - features[measured].mean(axis=0)
+    inner = x.T @ x + _RIDGE * np.eye(x.shape[1])
+    slopes = np.linalg.solve(inner, x.T @ (y - y.mean()))
+    return np.asarray((features - features[measured].mean(axis=0)) @ slopes + y.mean())
+
+
+def _summary(rows: Sequence[Row]) -> list[Row]:
+    """One entry per device, method and number of measurements; the means come last."""
+    found: dict[tuple[str, str, int], list[float]] = {}
+    means: dict[tuple[str, int], dict[int, list[float]]] = {}
+    for row in rows:
+        method, n, rho = row["method"], row["measurements"], row["spearman"]
+        rho = float("nan") if rho is None else rho
+        found.setdefault((row["device"], method, n), []).append(rho)
+        means.setdefault((method, n), {}).setdefault(row["trial"], []).append(rho)
+    for (method, n), by_trial in means.items():
+        found[MEAN, method, n] = [float(np.mean(values)) for values in by_trial.values()]
+    return [
+        {"device": device, "method": method, "measurements": n, "spearman": interval(values)}
+        for (device, method, n), values in found.items()
+    ]

@@ -1,0 +1,73 @@
+"""Training as an objective of a search."""
+
+import numpy as np
+import pytest
+
+import nasurge
+from nasurge.benchmarks.training import Recipe, TrainedObjective
+from nasurge.benchmarks.training import objective as trained
+from nasurge.data.images import load_images
+from nasurge.data.spaces import make_space
+from nasurge.errors import ArchitectureError, LabelError, ParameterError
+
+QUICK = Recipe(epochs=1, width=2, cells=1)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return load_images("digits", limit=100)
+
+
+@pytest.fixture
+def own_tables(tmp_path, monkeypatch):
+    monkeypatch.setenv("NASURGE_HOME", str(tmp_path / "home"))
+
+
+def objective(images, tmp_path, **given):
+    return TrainedObjective(
+        make_space("nb201"), images, QUICK, device="cpu", folder=tmp_path / "trained", **given
+    )
+
+
+def test_a_search_trains_and_what_it_trained_is_a_table(images, tmp_path, own_tables):
+    asked = objective(images, tmp_path, seeds=2)
+    found = nasurge.search(asked, space=asked.space, searcher="random", budget=6, seed=0)
+    assert len(asked.rows) == 12
+    table = asked.keep_table("mine")
+    assert len(nasurge.load_table("mine").codes) == len(table.codes) == 6
+    values = table.values(task="digits", metric="accuracy", split="valid", seed="mean")
+    best = found.codes[np.argmax(found.values)]
+    assert np.isclose(values[table.rows(best[None])[0]], max(found.values))
+
+
+def test_nothing_is_trained_twice_also_by_a_later_search(images, tmp_path, monkeypatch):
+    codes = make_space("nb201").sample(3, seed=0)
+    values = objective(images, tmp_path)(codes)
+    monkeypatch.setattr(trained, "train_unit", None)
+    again = objective(images, tmp_path)
+    assert np.array_equal(again(codes[::-1]), values[::-1])
+    assert np.array_equal(again(codes[[0, 0]]), values[[0, 0]])
+
+
+def test_what_cannot_be_trained_is_named(images, tmp_path, own_tables):
+    asked = objective(images, tmp_path)
+    with pytest.raises(ArchitectureError, match="row 0"):
+        asked([[9] * 6])
+    with pytest.raises(LabelError, match="no trainings"):
+        asked.keep_table("mine")
+    with pytest.raises(ParameterError, match="seeds"):
+        objective(images, tmp_path, seeds=0)
+    with pytest.raises(ParameterError, match="nbgraph"):
+        TrainedObjective(make_space("nbgraph"), images, QUICK, folder=tmp_path / "other")
+    with pytest.raises(ParameterError, match="another study"):
+        TrainedObjective(
+            make_space("nb201"), images, Recipe(epochs=2), device="cpu", folder=asked.folder
+        )
+
+
+def test_a_training_that_diverged_has_no_value(images, tmp_path):
+    wild = Recipe(epochs=1, width=2, cells=1, learning_rate=1e30)
+    asked = TrainedObjective(
+        make_space("nb201"), images, wild, device="cpu", folder=tmp_path / "trained"
+    )
+    assert np.isnan(asked([[3, 3, 3, 3, 3, 3]])).all()

@@ -1,0 +1,176 @@
+"""The house stands as drawn: packages, arrows, light imports, true doctests, a wheel that works."""
+
+import ast
+import configparser
+import doctest
+import importlib
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import nasurge
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CFG = configparser.ConfigParser(interpolation=None)
+CFG.read(ROOT / "setup.cfg")
+PACKAGES = CFG["options"]["packages"].split()
+PAIRS = [line.split("=") for line in CFG["options"]["package_dir"].strip().splitlines()]
+FOLDERS = {name.strip(): ROOT / folder.strip() for name, folder in PAIRS}
+
+# Who may import whom; nasurge.errors is a leaf that everyone may.
+ARROWS = {
+    "data": {"data"},
+    "predictors": {"data", "predictors"},
+    "benchmarks": {"data", "predictors.base", "benchmarks"},
+    "search": {"data", "predictors", "benchmarks", "search"},
+}
+# The one arrow against the flow: calling the package nasurge.search runs nasurge.api.search.
+EXCEPTIONS = {("search/__init__.py", "api")}
+
+
+def modules() -> list[str]:
+    """Every module in the tree, under its real name."""
+    names = []
+    for name, folder in FOLDERS.items():
+        for path in folder.rglob("*.py"):
+            parts = path.relative_to(folder).with_suffix("").parts
+            names.append(".".join([name, *parts]).removesuffix(".__init__"))
+    return sorted(names)
+
+
+def test_every_package_is_listed() -> None:
+    found = {m for m in modules() if importlib.import_module(m).__spec__.submodule_search_locations}
+    assert found == set(PACKAGES)
+
+
+@pytest.mark.parametrize("name", modules())
+def test_doctests(name: str) -> None:
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+def imported(path: Path, package: str) -> set[str]:
+    """Modules of nasurge that a file imports, below the root: 'data.spaces', 'errors', ..."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package.split(".")[: len(package.split(".")) - node.level + 1]
+            target = ".".join([*base, node.module or ""]).strip(".")
+            names = [target] if node.module else [f"{target}.{a.name}" for a in node.names]
+            found |= {n.removeprefix("nasurge").strip(".") for n in names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(f"absolute {node.module}")
+        elif isinstance(node, ast.Import):
+            found |= {f"absolute {alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("room", ARROWS)
+def test_arrows(room: str) -> None:
+    for path in (ROOT / room).rglob("*.py"):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        package = ".".join(["nasurge", *parts[:-1]])
+        for target in imported(path, package):
+            bare = target.removeprefix("absolute ").split(".")[0]
+            if target.startswith("absolute "):
+                assert bare not in {*ARROWS, "nasurge"}, f"{path} imports {target}: be relative"
+            elif (str(path.relative_to(ROOT)), target) not in EXCEPTIONS:
+                allowed = {*ARROWS[room], "errors"}
+                assert any(target == a or target.startswith(f"{a}.") for a in allowed), (
+                    f"{path.relative_to(ROOT)} imports {target}, against the arrows"
+                )
+
+
+def run_python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_importing_nasurge_is_light() -> None:
+    heavy = "torch", "xgboost", "matplotlib", "sklearn", "pandas", "typer"
+    code = f"import sys, nasurge, nasurge.cli; print([m for m in {heavy} if m in sys.modules])"
+    assert run_python(code).strip() == "['typer']"
+
+
+def test_metrics_need_nothing_heavy() -> None:
+    code = (
+        "import sys; from nasurge.benchmarks import metrics;"
+        "print([m for m in ('torch', 'xgboost', 'matplotlib', 'pandas') if m in sys.modules])"
+    )
+    assert run_python(code).strip() == "[]"
+
+
+def test_a_command_that_trains_nothing_does_not_load_torch() -> None:
+    code = "import sys, nasurge.api; print('torch' in sys.modules)"
+    assert run_python(code).strip() == "False"
+
+
+def test_public_names_are_there_and_search_can_be_called() -> None:
+    for name in nasurge.__all__:
+        assert getattr(nasurge, name)
+    importlib.import_module(
+        "nasurge.search.searchers.uniform"
+    )  # binds the package over any function
+    trace = nasurge.search(lambda c: c.sum(axis=1), space=nasurge.make_space("nb201"), budget=3)
+    assert trace.codes.shape == (3, 6)
+    with pytest.raises(AttributeError, match="predictorz"):
+        _ = nasurge.predictorz
+
+
+def test_source_has_no_assert_print_or_free_unpickling() -> None:
+    """Contracts in nasurge/testing may assert: that is how a plug-in's test fails."""
+    for folder in FOLDERS.values():
+        for path in folder.rglob("*.py"):
+            if "testing" in path.parts:
+                continue
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                assert not isinstance(node, ast.Assert), f"assert in {path}:{node.lineno}"
+                if isinstance(node, ast.Call):
+                    called = ast.unparse(node.func)
+                    banned = {"print", "eval", "exec", "pickle.load", "pickle.loads", "torch.load"}
+                    assert called not in banned, f"{called} in {path}:{node.lineno}"
+
+
+def test_files_stay_short() -> None:
+    long = [
+        f"{path.relative_to(ROOT)}: {lines}"
+        for folder in (*FOLDERS.values(), ROOT / "tests")
+        for path in folder.rglob("*.py")
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 500
+    ]
+    assert not long
+
+
+@pytest.mark.slow
+def test_a_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*command, "-w", tmp_path, ROOT], check=True, cwd=tmp_path)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        archive.extractall(tmp_path / "site")
+    tops = {name.split("/")[0] for name in names}
+    assert tops == {"nasurge", f"nasurge-{nasurge.__version__}.dist-info"}
+    for wanted in (
+        "nasurge/py.typed",
+        "nasurge/data/schemas/nb201.toml",
+        "nasurge/data/shipped/nb201-digits.safetensors",
+        "nasurge/data/shipped/at-nas-glyphs.safetensors",
+    ):
+        assert wanted in names
+    assert "nasurge/benchmarks/templates/report.html" in names
+    code = (
+        "import nasurge; assert 'site' in nasurge.__file__, nasurge.__file__;"
+        "print(len(nasurge.load_table('nb201-analog')))"
+    )
+    # The unpacked wheel comes before the editable install of the checkout.
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, 'site'); {code}"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
+    assert done.stdout.strip() == "15625"
