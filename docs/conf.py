@@ -7,6 +7,7 @@
 import importlib.util
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import nasurge
@@ -55,6 +56,11 @@ html_show_sphinx = False
 def without_object(app, name, obj, options, bases):  # noqa: ARG001 -- Sphinx's signature
     """Leave out the base that every class has."""
     bases[:] = [base for base in bases if base is not object]
+
+
+def without_aliases(app, what, name, obj, skip, options):  # noqa: ARG001 -- Sphinx's signature
+    """Leave out names of types such as ``dict[str, Any]``: they are no classes of ours."""
+    return True if isinstance(obj, types.GenericAlias) else None
 
 
 def table(columns, rows):
@@ -148,4 +154,5 @@ def generate(app):
 
 def setup(app):
     app.connect("autodoc-process-bases", without_object)
+    app.connect("autodoc-skip-member", without_aliases)
     app.connect("builder-inited", generate, priority=100)  # before autosummary

@@ -53,7 +53,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Schema:
-    """What the columns of a file mean; see ``docs/how-to/import.md`` for the TOML form."""
+    """What the columns of a file mean; see ``docs/guide/how-to/import.md`` for the TOML form."""
 
     architecture: str
     targets: tuple[Target, ...]
