@@ -9,6 +9,7 @@ import subprocess
 import sys
 import types
 from pathlib import Path
+from typing import Generic, get_origin
 
 import nasurge
 
@@ -54,8 +55,8 @@ html_show_sphinx = False
 
 
 def without_object(app, name, obj, options, bases):  # noqa: ARG001 -- Sphinx's signature
-    """Leave out the base that every class has."""
-    bases[:] = [base for base in bases if base is not object]
+    """Leave out the base that every class has, and that of every generic one."""
+    bases[:] = [b for b in bases if b is not object and get_origin(b) is not Generic]
 
 
 def without_aliases(app, what, name, obj, skip, options):  # noqa: ARG001 -- Sphinx's signature
