@@ -7,7 +7,9 @@
 import importlib.util
 import subprocess
 import sys
+import types
 from pathlib import Path
+from typing import Generic, get_origin
 
 import nasurge
 
@@ -53,8 +55,27 @@ html_show_sphinx = False
 
 
 def without_object(app, name, obj, options, bases):  # noqa: ARG001 -- Sphinx's signature
-    """Leave out the base that every class has."""
-    bases[:] = [base for base in bases if base is not object]
+    """Leave out the base that every class has, and that of every generic one."""
+    bases[:] = [b for b in bases if b is not object and get_origin(b) is not Generic] or [object]
+
+
+def with_face(app, what, name, obj, options, lines):  # noqa: ARG001 -- Sphinx's signature
+    """Add the names that a package offers, each a link to where it is defined."""
+    if what != "module" or name == "nasurge" or not hasattr(obj, "__path__"):
+        return
+    offered = ((face, getattr(obj, face)) for face in getattr(obj, "__all__", ()))
+    links = [
+        f":py:obj:`{face} <{found.__module__}.{found.__qualname__}>`"
+        for face, found in offered
+        if isinstance(found, type | types.FunctionType) and not face.startswith("_")
+    ]
+    if links:
+        lines += ["", f"Offers {', '.join(links)}."]
+
+
+def without_aliases(app, what, name, obj, skip, options):  # noqa: ARG001 -- Sphinx's signature
+    """Leave out names of types such as ``dict[str, Any]``: they are no classes of ours."""
+    return True if isinstance(obj, types.GenericAlias) else None
 
 
 def table(columns, rows):
@@ -148,4 +169,6 @@ def generate(app):
 
 def setup(app):
     app.connect("autodoc-process-bases", without_object)
+    app.connect("autodoc-process-docstring", with_face)
+    app.connect("autodoc-skip-member", without_aliases)
     app.connect("builder-inited", generate, priority=100)  # before autosummary

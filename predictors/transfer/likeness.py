@@ -22,7 +22,7 @@ TASKS = "tasks"
 
 # How the new task's scores may correlate with the earlier one's, which share of what is left may
 # be noise, and the odds of each: those that make the labels of other pairs of tasks most likely
-# (docs/transfer.md), with 50 pseudo-counts of equal odds for the 104 sets of labels.
+# (docs/measured/transfer.md), with 50 pseudo-counts of equal odds for the 104 sets of labels.
 _CORRELATIONS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
 _NOISES = (0.1, 0.3, 0.6, 0.9)
 _ODDS = (

@@ -15,7 +15,7 @@ from typer.main import get_command
 from nasurge.cli import app
 from nasurge.registry import predictor_names, searcher_names
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 WITH_PYTHON = [
     path for path in sorted(DOCS.rglob("*.md")) if "```python\n" in path.read_text(encoding="utf-8")
 ]
