@@ -79,6 +79,7 @@ class Connections(Encoder):
             after, before = after + forward, before + backward
         total = np.maximum((after * kind[:, :, 1]).sum(axis=1, keepdims=True), 1)
         share = after * before / total
+        # Through all paths but for the rounding of their sum.
         weights = (share, share**2, (share > 1 - 1e-9).astype(np.float64))
         sums = [np.einsum("nv,nvk->nk", weight, kind[:, :, 2:]) for weight in weights]
         return np.concatenate([pairs.reshape(len(codes), -1), *sums], axis=1)

@@ -331,19 +331,19 @@ class Common(Encoder):
         return np.stack([np.asarray(column, dtype=np.float64) for column in columns], axis=1)
 
 
-def _on_live_paths(space: Space, found: PathSet) -> Index:
+def _on_live_paths(space: Space, paths: PathSet) -> Index:
     """Operation that each variable chose for the live paths, -1 if on none, shape (n, d)."""
-    steps, n = found.operations, len(found.operations)
+    steps, n = paths.operations, len(paths.operations)
     chosen = np.full((n, space.n_variables + 1), -1, dtype=np.int64)
     rows = np.broadcast_to(np.arange(n)[:, None, None], steps.shape)
-    on_live = np.broadcast_to(found.alive[:, :, None], steps.shape)
-    chosen[rows[on_live], found.variables[on_live]] = steps[on_live]
+    on_live = np.broadcast_to(paths.alive[:, :, None], steps.shape)
+    chosen[rows[on_live], paths.variables[on_live]] = steps[on_live]
     return chosen[:, :-1]  # the last column took the steps past a path's end
 
 
-def _distinct_paths(space: Space, found: PathSet) -> Index:
+def _distinct_paths(space: Space, paths: PathSet) -> Index:
     """Number of different live paths of each row, shape (n,)."""
-    return _distinct(np.where(found.alive, _path_ids(space, found.operations), -1))
+    return _distinct(np.where(paths.alive, _path_ids(space, paths.operations), -1))
 
 
 def _path_ids(space: Space, steps: NDArray[np.integer[Any]]) -> Index:

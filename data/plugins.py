@@ -38,7 +38,7 @@ def import_place(place: str) -> Any:
     return getattr(imported, attribute) if attribute else imported
 
 
-def find(kind: str, name: str, places: Mapping[str, str], *, group: str) -> Any:
+def named_part(kind: str, name: str, places: Mapping[str, str], *, group: str) -> Any:
     """Class or module of a name: ours, or that of a plug-in; ours comes first.
 
     Parameters
@@ -62,9 +62,9 @@ def find(kind: str, name: str, places: Mapping[str, str], *, group: str) -> Any:
     raise UnknownNameError(kind, name, all_names(places, group=group))
 
 
-def all_names(own: Iterable[str], *, group: str) -> list[str]:
+def all_names(names: Iterable[str], *, group: str) -> list[str]:
     """Names of ours, then those that only plug-ins have."""
-    return list(dict.fromkeys([*own, *plugins(group)]))
+    return list(dict.fromkeys([*names, *plugins(group)]))
 
 
 def first_line(part: Any) -> str:

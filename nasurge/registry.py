@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .data.plugins import all_names, find, first_line, plugins
+from .data.plugins import all_names, first_line, named_part, plugins
 from .errors import DataFileError, ParameterError, UnknownNameError
 from .predictors.names import PREDICTORS, PredictorEntry
 from .predictors.saving.names import class_path
@@ -62,7 +62,7 @@ def predictor_class(name: str) -> type[Predictor]:
         If there is no such predictor.
     """
     places = {own: entry.place for own, entry in PREDICTORS.items()}
-    cls: type[Predictor] = find("predictor", name, places, group=_PREDICTORS)
+    cls: type[Predictor] = named_part("predictor", name, places, group=_PREDICTORS)
     return cls
 
 
@@ -77,7 +77,7 @@ def searcher_class(name: str, *, guided: bool = False) -> type[Searcher]:
     places = {own: entry.place for own, entry in SEARCHERS.items()}
     if guided:
         places |= GUIDED
-    cls: type[Searcher] = find("searcher", name, places, group=_SEARCHERS)
+    cls: type[Searcher] = named_part("searcher", name, places, group=_SEARCHERS)
     return cls
 
 
@@ -142,7 +142,7 @@ def study_class(kind: str) -> type[Study[Any]]:
     UnknownNameError
         If there is no such kind.
     """
-    cls: type[Study[Any]] = find("kind of study", kind, STUDIES, group="nasurge.studies")
+    cls: type[Study[Any]] = named_part("kind of study", kind, STUDIES, group="nasurge.studies")
     return cls
 
 

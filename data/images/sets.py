@@ -29,7 +29,7 @@ from .sources import (
     read_idx,
     read_mnist5k,
     read_omniglot,
-    resized,
+    resize_images,
 )
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -267,8 +267,8 @@ def read_raw(name_or_path: str | Path, size: int | None) -> Raw:
         raw = known
     if size is None:
         return raw
-    test = None if raw.test_x is None else resized(raw.test_x, size)
-    return raw._replace(train_x=resized(raw.train_x, size), test_x=test)
+    test = None if raw.test_x is None else resize_images(raw.test_x, size)
+    return raw._replace(train_x=resize_images(raw.train_x, size), test_x=test)
 
 
 def _read_published(path: Path) -> Raw | None:

@@ -321,7 +321,7 @@ def _ink(file: Any, where: str) -> Pixels:
         raise DataFileError(f"{where} is no image, or a damaged one ({error})") from error
 
 
-def resized(pixels: Pixels, size: int) -> Pixels:
+def resize_images(pixels: Pixels, size: int) -> Pixels:
     """Images, shape (n, channels, size, size), resized by bilinear interpolation."""
     from PIL import Image
 

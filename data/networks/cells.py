@@ -352,7 +352,7 @@ def count_parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _flops(module: nn.Module, given: Tensor, result: Tensor) -> int:
+def _flops(module: nn.Module, x: Tensor, result: Tensor) -> int:
     """Operations of one layer on one image."""
     if isinstance(module, nn.Conv2d):
         window = int(np.prod(module.kernel_size)) * module.in_channels // module.groups
@@ -366,7 +366,7 @@ def _flops(module: nn.Module, given: Tensor, result: Tensor) -> int:
     if isinstance(module, nn.AvgPool2d):
         return int(module.kernel_size) ** 2 * result[0].numel()  # type: ignore[arg-type]
     if isinstance(module, nn.AdaptiveAvgPool2d):
-        return given[0].numel()
+        return x[0].numel()
     return 0
 
 
@@ -395,9 +395,9 @@ def count_flops(network: nn.Module, input_shape: tuple[int, int, int]) -> int:
     """
     total = 0
 
-    def add(module: nn.Module, given: tuple[Any, ...], result: Any) -> None:
+    def add(module: nn.Module, inputs: tuple[Any, ...], result: Any) -> None:
         nonlocal total
-        total += _flops(module, given[0], result)
+        total += _flops(module, inputs[0], result)
 
     layers = [module for module in network.modules() if not list(module.children())]
     hooks = [layer.register_forward_hook(add) for layer in layers]

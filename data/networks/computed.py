@@ -119,6 +119,6 @@ class Computed:
 
 
 @cache
-def computed(path: Path, groups: Groups) -> Computed:
+def kept_values(path: Path, groups: Groups) -> Computed:
     """Values kept in a file, the same object throughout the process."""
     return Computed(path, groups)

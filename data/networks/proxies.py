@@ -1,7 +1,7 @@
 """Zero-cost proxies: what an untrained network, on one batch of images, tells of the trained one.
 
-Each function is one proxy, written from the paper that it names. ``measure`` computes several on
-one network with as few passes as they need; ``zero_cost`` does so for architectures.
+Each function is one proxy, written from the paper that it names. ``proxy_values`` computes several
+on one network with as few passes as they need; ``zero_cost`` does so for architectures.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .cells import count_flops, count_parameters
 from .names import PROXIES, SYNTHETIC
 from .synthetic import fourier, genas, gennas
 
-_TINY = 1e-300
+_TINY = 1e-300  # before a logarithm of what may be exactly 0
 _LEARN = {"genas": genas, "gennas": gennas}
 
 
@@ -103,6 +103,7 @@ def _correlations(rows: Values) -> Values:
     """Correlation of every two rows, shape (n, n); what does not vary counts as all alike."""
     centred = rows - rows.mean(axis=1, keepdims=True)
     norms = np.linalg.norm(centred, axis=1)
+    # Rows that are constant but for rounding have no direction to correlate.
     still = norms <= 1e-12 * np.abs(rows).max(axis=1, initial=0)
     unit = centred / np.where(still, 1, norms)[:, None]
     found: Values = np.clip(unit @ unit.T, -1, 1)
@@ -121,6 +122,7 @@ def jacov(jacobian: Values) -> float:
     ----------
     J. Mellor et al. Neural architecture search without training. arXiv 2006.04647v1, 2020.
     """
+    # The published offset: it sets how much a pair of images with equal gradients costs.
     values = np.maximum(np.linalg.eigvalsh(_correlations(jacobian)), 0) + 1e-5
     return -float((np.log(values) + 1 / values).sum())
 
@@ -244,11 +246,11 @@ class _Pass:
             for hook in hooks:
                 hook.remove()
 
-    def _keep(self, module: nn.Module, given: object, result: Tensor) -> None:  # noqa: ARG002
+    def _keep(self, module: nn.Module, inputs: object, result: Tensor) -> None:  # noqa: ARG002
         self.activations.append(result)
 
-    def _compare(self, module: nn.Module, given: tuple[Tensor], result: Tensor) -> None:  # noqa: ARG002
-        signs = (given[0].detach() > 0).flatten(1).float() * 2 - 1
+    def _compare(self, module: nn.Module, inputs: tuple[Tensor], result: Tensor) -> None:  # noqa: ARG002
+        signs = (inputs[0].detach() > 0).flatten(1).float() * 2 - 1
         self.agreement += ((signs @ signs.T).double().cpu() + signs.shape[1]) / 2
 
 
@@ -282,7 +284,7 @@ def _by_gradients(
     return found
 
 
-def measure(
+def proxy_values(
     network: nn.Sequential,
     images: Tensor,
     labels: Tensor,
@@ -316,7 +318,7 @@ def measure(
     >>> from nasurge.data.spaces import make_space
     >>> network = build_network(make_space("nb201"), [3, 1, 3, 1, 4, 2], classes=2, width=4)
     >>> images, labels = torch.randn(4, 3, 8, 8), torch.tensor([0, 0, 1, 1])
-    >>> measure(network, images, labels, ["params", "flops"])
+    >>> proxy_values(network, images, labels, ["params", "flops"])
     {'params': 37518.0, 'flops': 370272.0}
     """
     shape = (images.shape[1], images.shape[2], images.shape[3])

@@ -113,6 +113,7 @@ class _Weights:
         import torch
 
         shape = (_CHANNELS, channels, size, size)
+        # He's gain: the power of activations stays the same from layer to layer.
         gain = (2 / (channels * size**2)) ** 0.5
         drawn: torch.Tensor = torch.randn(*shape, generator=self.generator) * gain
         return drawn
@@ -150,6 +151,7 @@ def _run(space: Space, cell: CellShape, weights: _Weights, codes: Codes) -> torc
             nodes.append(total)
         x = nodes[-1]
         found += _statistics(x)
+    # The ridges keep the determinant finite where two images agree in everything.
     found.append(_log_volume(agreement, 1e-3))
     return torch.stack(found, dim=1)
 

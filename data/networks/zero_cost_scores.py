@@ -20,7 +20,7 @@ from ..ranks import rank_scores
 from ..seeds import as_generator, torch_seed
 from ..spaces import Codes, Space
 from ..types import Index, Pixels, Values
-from .computed import Groups, computed
+from .computed import Groups, kept_values
 from .names import PROXIES, PROXY_GROUPS, SYNTHETIC, SYNTHETIC_GROUPS
 
 _VERSION = 1  # of the values: raise it when a proxy is computed otherwise
@@ -189,7 +189,7 @@ def _piece(
     import torch
 
     from .cells import build_network
-    from .proxies import measure
+    from .proxies import proxy_values
 
     x, y = torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device)
     values = np.empty((len(codes), len(names)))
@@ -205,7 +205,7 @@ def _piece(
                     cells=shape[1],
                     reduction=shape[2],
                 ).to(device)
-                found = measure(network, x, y, names, steps=steps)
+                found = proxy_values(network, x, y, names, steps=steps)
             values[row] = [found[name] for name in names]
     # What overflowed stays comparable: the largest number, of the sign it had.
     return np.nan_to_num(values)
@@ -343,7 +343,7 @@ class ZeroCost(Encoder):
 
         digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
         file = home() / "zero-cost" / f"{self.space.name}-{digest[:16]}.npz"
-        return computed(file, groups).get(ids, names, compute)
+        return kept_values(file, groups).get(ids, names, compute)
 
     def transform(self, codes: ArrayLike) -> Features:
         """Normal score of each proxy, shape (n, k)."""

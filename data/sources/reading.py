@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import DataFileError, StorageError
-from ..plugins import all_names, find, first_line
+from ..plugins import all_names, first_line, named_part
 from .names import SOURCES
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def make_source(name: str) -> TableFormat:
         If there is no such format.
     """
     places = {own: entry.place for own, entry in SOURCES.items()}
-    source: TableFormat = find("table format", name, places, group=GROUP)
+    source: TableFormat = named_part("table format", name, places, group=GROUP)
     return source
 
 

@@ -65,15 +65,15 @@ class Schema:
     origin: str
 
 
-def _only(given: Any, known: Mapping[str, tuple[type, ...]], where: str) -> None:
-    """Raise unless ``given`` is a TOML table of known keys and of values of their types."""
-    if not isinstance(given, dict):
-        raise SchemaError(f"{where} is {given!r}, not a table of {', '.join(known)}")
-    for key, value in given.items():
-        if key not in known:
-            raise UnknownNameError("key", key, known, hint=where)
-        if type(value) not in known[key]:
-            kinds = " or ".join(_KIND_NAMES[kind] for kind in known[key])
+def _check_keys(section: Any, allowed: Mapping[str, tuple[type, ...]], where: str) -> None:
+    """Raise unless ``section`` is a TOML table of allowed keys and of values of their types."""
+    if not isinstance(section, dict):
+        raise SchemaError(f"{where} is {section!r}, not a table of {', '.join(allowed)}")
+    for key, value in section.items():
+        if key not in allowed:
+            raise UnknownNameError("key", key, allowed, hint=where)
+        if type(value) not in allowed[key]:
+            kinds = " or ".join(_KIND_NAMES[kind] for kind in allowed[key])
             raise SchemaError(f"{where}: {key} is {value!r}, it must be {kinds}")
 
 
@@ -124,7 +124,7 @@ def parse_schema(text: str, *, where: str, name: str = "table") -> Schema:
         )
     columns = []
     for source, about in described.items():
-        _only(about, _COLUMN_KINDS, f"{where}, column {source!r}")
+        _check_keys(about, _COLUMN_KINDS, f"{where}, column {source!r}")
         columns.append(
             Column(**{"task": _DEFAULT_TASK, "metric": source, **about, "source": source})
         )
@@ -133,7 +133,7 @@ def parse_schema(text: str, *, where: str, name: str = "table") -> Schema:
         raise SchemaError(f"{where}: write [[table]], with two brackets")
     targets = []
     for table in tables:
-        _only(table, _TABLE_KINDS, f"{where}, [[table]]")
+        _check_keys(table, _TABLE_KINDS, f"{where}, [[table]]")
         try:
             re.compile(table.get("select", ""))
         except re.error as error:
@@ -147,9 +147,9 @@ def parse_schema(text: str, *, where: str, name: str = "table") -> Schema:
                 f"{where}: {task!r} cannot name a task: use letters, digits, '.', '_', '+', '-' "
                 "and spaces, so that TABLE/TASK can be typed"
             )
-    _only(found.get("task", {}), dict.fromkeys(tasks, (dict,)), f"{where}, section [task]")
+    _check_keys(found.get("task", {}), dict.fromkeys(tasks, (dict,)), f"{where}, section [task]")
     for task, role in found.get("task", {}).items():
-        _only(role, _ROLE_KINDS, f"{where}, task {task!r}")
+        _check_keys(role, _ROLE_KINDS, f"{where}, task {task!r}")
         if "report" not in role:
             raise SchemaError(f"{where}: task {task!r} needs report, and search where it differs")
         roles[task] = (role.get("search", role["report"]), role["report"])
@@ -250,7 +250,7 @@ def _mostly(true: np.ndarray[Any, Any]) -> bool:
     return not len(true) or float(true.mean()) >= 0.5
 
 
-def find_schema(path: Path, frame: pd.DataFrame, given: Path | None, *, name: str) -> Schema:
+def find_schema(path: Path, frame: pd.DataFrame, schema: Path | None, *, name: str) -> Schema:
     """Schema of a file: the one given, the one beside it, a shipped one, or a guess.
 
     Raises
@@ -261,7 +261,7 @@ def find_schema(path: Path, frame: pd.DataFrame, given: Path | None, *, name: st
         As ``parse_schema`` and ``guess_schema``.
     """
     beside = [path.with_name(path.name + ".toml"), path.with_name(_stem(path) + ".toml")]
-    for file in [given] if given else [f for f in beside if f.is_file()]:
+    for file in [schema] if schema else [f for f in beside if f.is_file()]:
         try:
             text = file.read_text(encoding="utf-8")
         except OSError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..plugins import all_names, find
+from ..plugins import all_names, named_part
 from .base import Space, the_space
 from .names import SPACES
 from .product import ProductSpace
@@ -40,5 +40,5 @@ def make_space(spec: str | dict[str, Any]) -> Space:
         return ProductSpace(spec["choices"], name=spec["name"])
     name = spec if isinstance(spec, str) else spec["name"]
     places = {own: entry.place for own, entry in SPACES.items()}
-    cls: type[Space] = find("space", name, places, group=GROUP)
+    cls: type[Space] = named_part("space", name, places, group=GROUP)
     return the_space(cls)

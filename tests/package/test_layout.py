@@ -10,12 +10,12 @@ import subprocess
 import sys
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from import_graph import Tree
-from ratchets import LONG_FUNCTIONS, SAME_NAMES
+from ratchets import LONG_FUNCTIONS, RETURNS, SAME_NAMES
 
 import nasurge
 
@@ -95,12 +95,14 @@ def test_modules_import_each_other_in_one_direction() -> None:
     assert Tree(FOLDERS).cycles(leave_out=upward) == []
 
 
-def parsed() -> Iterator[tuple[str, ast.Module]]:
+@cache
+def parsed() -> tuple[tuple[str, ast.Module], ...]:
     """Every module of the tree, by its path."""
-    for folder in FOLDERS.values():
-        for path in sorted(folder.rglob("*.py")):
-            name = path.relative_to(ROOT).as_posix()
-            yield name, ast.parse(path.read_text(encoding="utf-8"))
+    paths = [path for folder in FOLDERS.values() for path in sorted(folder.rglob("*.py"))]
+    return tuple(
+        (path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8")))
+        for path in paths
+    )
 
 
 def test_what_a_space_offers_is_asked_for_by_name() -> None:
@@ -146,6 +148,17 @@ def test_no_two_classes_share_a_name() -> None:
             if isinstance(node, ast.ClassDef):
                 places[node.name].add(name)
     assert {name for name, where in places.items() if len(where) > 1} == SAME_NAMES
+
+
+def test_a_docstring_begins_with_a_noun_phrase() -> None:
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    found = set()
+    for name, tree in parsed():
+        for node in ast.walk(tree):
+            text = (isinstance(node, documented) and ast.get_docstring(node)) or ""
+            if text.startswith("Return"):
+                found.add(name)
+    assert found <= RETURNS
 
 
 def run_python(code: str) -> str:
