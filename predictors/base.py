@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import importlib
+import inspect
+import re
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar, Literal, Self, overload
@@ -20,6 +22,9 @@ from .labels import Labels, LabelTransform, check_labels, finite_labels, make_tr
 from .saving.objects import Savable, write_predictor
 
 Scores = NDArray[np.float64]
+
+# A numpydoc section, up to the next one.
+_PARAMETERS = re.compile(r"^ *Parameters\n *-+\n.*?(?=\n\n *[A-Z]\w+\n *-+\n|\Z)", re.M | re.S)
 
 
 class Predictor(RegressorMixin, BaseEstimator, Savable, ABC):
@@ -59,6 +64,19 @@ class Predictor(RegressorMixin, BaseEstimator, Savable, ABC):
     label_transform_: LabelTransform
     fitted_codes_: Codes
     fitted_labels_: Labels
+
+    def __init_subclass__(cls, **options: object) -> None:
+        """Describe the parameters of a subclass that takes its parent's, as the parent does."""
+        super().__init_subclass__(**options)
+        if "__init__" not in vars(cls) and cls.__doc__ and not _PARAMETERS.search(cls.__doc__):
+            parents = (inspect.cleandoc(parent.__doc__ or "") for parent in cls.__mro__[1:])
+            section = next(filter(None, map(_PARAMETERS.search, parents)), None)
+            if section is not None:
+                text = inspect.cleandoc(cls.__doc__)
+                head, rule, tail = text.partition("\n\nReferences\n")
+                if not rule:
+                    head, rule, tail = text.partition("\n\nExamples\n")
+                cls.__doc__ = f"{head}\n\n{section[0].strip()}{rule}{tail}"
 
     @property
     def has_std(self) -> bool:

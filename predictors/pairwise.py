@@ -123,9 +123,11 @@ class BRPNAS(PairwisePredictor, GCN):
     members : int
         Networks of the ensemble; the mean of their leads counts.
     layers, width : int
+        Rounds of messages, and units of each layer.
     steps : int
         Gradient steps.
     learning_rate, weight_decay, dropout : float
+        Largest step of AdamW's one cycle, its decay of weights, and the share of units dropped.
     labels : {"normal-scores", "standardised"}
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.

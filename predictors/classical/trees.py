@@ -89,6 +89,7 @@ class RandomForest(PipelinePredictor):
     ----------
     space : Space
     n_estimators : int
+        Number of trees.
     max_features : float
         Share of the features tried at each split. Few, because many features say nearly the same.
     features : tuple of str, optional
@@ -160,8 +161,6 @@ class RandomForest(PipelinePredictor):
 
 class ExtraTrees(RandomForest):
     """Extremely randomised trees on structural and path features; disagreement as uncertainty.
-
-    Parameters as ``RandomForest``.
 
     References
     ----------

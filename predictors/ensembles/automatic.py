@@ -199,7 +199,7 @@ class Auto(Predictor):
 class AutoZeroCost(Auto):
     """The committee of ``auto`` with zero-cost proxies beside its other features.
 
-    Parameters as ``Auto``. All thirteen proxies of untrained networks are one more group of
+    All thirteen proxies of untrained networks are one more group of
     features. They are computed once for a space and kept (see ``ZeroCost``): a whole
     NAS-Bench-201 takes minutes the first time.
 

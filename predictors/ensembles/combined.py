@@ -196,6 +196,7 @@ class BANANAS(MLPEnsemble):
     members, width, steps : int
         As ``MLPEnsemble``.
     learning_rate, weight_decay, dropout : float
+        Largest step of AdamW's one cycle, its decay of weights, and the share of units dropped.
     features : tuple of str
         Encoders used: the path encoding.
     labels : {"normal-scores", "standardised"}

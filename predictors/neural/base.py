@@ -29,9 +29,11 @@ class NeuralPredictor(Predictor):
     ----------
     space : Space
     width : int
+        Units of each hidden layer.
     steps : int
         Gradient steps.
     learning_rate, weight_decay, dropout : float
+        Largest step of AdamW's one cycle, its decay of weights, and the share of units dropped.
     loss : str
         One of ``losses.LOSSES``.
     patience : int, optional

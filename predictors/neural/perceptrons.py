@@ -55,6 +55,7 @@ class MLPEnsemble(NeuralPredictor):
     steps : int
         Gradient steps.
     learning_rate, weight_decay, dropout : float
+        Largest step of AdamW's one cycle, its decay of weights, and the share of units dropped.
     loss : str
         One of ``losses.LOSSES``.
     patience : int, optional

@@ -152,8 +152,6 @@ class GaussianProcess(PipelinePredictor):
 class RBFGaussianProcess(GaussianProcess):
     """A Gaussian process with a squared exponential (RBF) kernel on structural features.
 
-    Parameters as ``GaussianProcess``.
-
     References
     ----------
     C. E. Rasmussen and C. K. I. Williams. Gaussian processes for machine learning. 2006.
@@ -179,8 +177,6 @@ class ARDGaussianProcess(GaussianProcess):
     """A Gaussian process with a Matern-3/2 kernel and one length scale per structural feature.
 
     Which features matter is learnt from the labels (automatic relevance determination).
-
-    Parameters as ``GaussianProcess``.
 
     References
     ----------

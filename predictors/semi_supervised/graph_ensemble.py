@@ -33,6 +33,7 @@ class GraphEnsemble(Predictor):
     steps : int
         Gradient steps of each network.
     learning_rate, weight_decay, dropout : float
+        Largest step of AdamW's one cycle, its decay of weights, and the share of units dropped.
     loss : str
         One of ``losses.LOSSES``.
     labels : {"normal-scores", "standardised"}

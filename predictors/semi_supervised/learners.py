@@ -148,6 +148,7 @@ class SemiNAS(GIN):
     steps : int
         Gradient steps of each round.
     learning_rate, weight_decay, dropout : float
+        Largest step of AdamW's one cycle, its decay of weights, and the share of units dropped.
     loss : str
         One of ``losses.LOSSES``.
     labels : {"normal-scores", "standardised"}
@@ -286,6 +287,7 @@ class Assessor(NeuralPredictor):
     steps : int
         Gradient steps of the convolutions.
     learning_rate, weight_decay, dropout : float
+        Largest step of AdamW's one cycle, its decay of weights, and the share of units dropped.
     loss : str
         One of ``losses.LOSSES``.
     labels : {"normal-scores", "standardised"}

@@ -54,7 +54,9 @@ class GraphPrior:
     members : int
         Networks whose scores are averaged.
     width, steps : int
+        Units of each layer, and gradient steps.
     learning_rate, weight_decay, dropout : float
+        Largest step of AdamW's one cycle, its decay of weights, and the share of units dropped.
     seed : int, Generator or None
 
     Examples

@@ -192,8 +192,7 @@ class BayesianOptimisation(ModelSearcher):
 class BANANASSearch(BayesianOptimisation):
     """BANANAS: independent draws from an ensemble of perceptrons on path encodings.
 
-    Ranks all architectures where the paper ranks mutants of the best. Parameters as
-    ``BayesianOptimisation``.
+    Ranks all architectures where the paper ranks mutants of the best.
 
     Parameters
     ----------
