@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import importlib
-import inspect
-import re
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar, Literal, Self, overload
@@ -15,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags
 
+from ..data.docstrings import inherit_parameters
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space
 from ..errors import NotFittedError, ParameterError
@@ -22,9 +21,6 @@ from .labels import Labels, LabelTransform, check_labels, finite_labels, make_tr
 from .saving.objects import Savable, write_predictor
 
 Scores = NDArray[np.float64]
-
-# A numpydoc section, up to the next one.
-_PARAMETERS = re.compile(r"^ *Parameters\n *-+\n.*?(?=\n\n *[A-Z]\w+\n *-+\n|\Z)", re.M | re.S)
 
 
 class Predictor(RegressorMixin, BaseEstimator, Savable, ABC):
@@ -66,17 +62,8 @@ class Predictor(RegressorMixin, BaseEstimator, Savable, ABC):
     fitted_labels_: Labels
 
     def __init_subclass__(cls, **options: object) -> None:
-        """Describe the parameters of a subclass that takes its parent's, as the parent does."""
         super().__init_subclass__(**options)
-        if "__init__" not in vars(cls) and cls.__doc__ and not _PARAMETERS.search(cls.__doc__):
-            parents = (inspect.cleandoc(parent.__doc__ or "") for parent in cls.__mro__[1:])
-            section = next(filter(None, map(_PARAMETERS.search, parents)), None)
-            if section is not None:
-                text = inspect.cleandoc(cls.__doc__)
-                head, rule, tail = text.partition("\n\nReferences\n")
-                if not rule:
-                    head, rule, tail = text.partition("\n\nExamples\n")
-                cls.__doc__ = f"{head}\n\n{section[0].strip()}{rule}{tail}"
+        inherit_parameters(cls)
 
     @property
     def has_std(self) -> bool:

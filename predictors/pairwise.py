@@ -119,19 +119,8 @@ class BRPNAS(PairwisePredictor, GCN):
 
     Parameters
     ----------
-    space : Space
     members : int
         Networks of the ensemble; the mean of their leads counts.
-    layers, width : int
-        Rounds of messages, and units of each layer.
-    steps : int
-        Gradient steps.
-    learning_rate, weight_decay, dropout : float
-        Largest step of AdamW's one cycle, its decay of weights, and the share of units dropped.
-    labels : {"normal-scores", "standardised"}
-    device : str
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-    seed : int, Generator or None
 
     References
     ----------
@@ -221,12 +210,10 @@ class SMEMRelation(PairwisePredictor):
 
     Parameters
     ----------
-    space : Space
     regularisation : float
         Weight of the machine's norm against the mean loss of a pair.
     features : tuple of str
         Encoders used: ``"structure"``, ``"paths"``, ``"onehot"``.
-    labels : {"normal-scores", "standardised"}
     seed : int, Generator or None
         Not used: the fit is deterministic. Accepted as by every predictor.
 

@@ -30,7 +30,6 @@ class ZeroCostProxy(Predictor):
         Data set of the images; random ones by default.
     jobs : int
         Processes that compute networks.
-    labels : {"normal-scores", "standardised"}
     seed : int, Generator or None
         Not used: weights and images are the same in every trial, so that they are kept.
 
@@ -99,19 +98,8 @@ class TrainedProxy(ZeroCostProxy):
 
     Parameters
     ----------
-    space : Space
-        One of cells: ``nb201`` or ``transnas-micro``.
     steps : int
         Gradient steps of each network.
-    width, cells, batch, size : int
-        Channels and cells of a network, and number and side of its images.
-    images : str, optional
-        Data set of the images; random ones by default.
-    jobs : int
-        Processes that compute networks.
-    labels : {"normal-scores", "standardised"}
-    seed : int, Generator or None
-        Not used: weights and images are the same in every trial, so that they are kept.
     """
 
     def __init__(

@@ -43,28 +43,17 @@ class GraphPredictor(NeuralPredictor):
 
     Parameters
     ----------
-    space : Space
     members : int
         Networks of the ensemble, which differ in their start and dropout.
     layers, width : int
         Rounds of messages, and units of each layer.
-    steps : int
-        Gradient steps.
-    learning_rate, weight_decay, dropout : float
-        Largest step of AdamW's one cycle, its decay of weights, and the share of units dropped.
     dropout_samples : int
         Networks with other units dropped, a member, whose spread is the standard deviation
         (Monte Carlo dropout); the score stays that of the whole network.
     path_sums : bool
         Whether the head reads path lengths.
-    loss : str
-        One of ``losses.LOSSES``.
     patience : int, optional
         Stop early, by a held-out fifth of the labels: see ``NeuralPredictor``.
-    labels : {"normal-scores", "standardised"}
-    device : str
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-    seed : int, Generator or None
 
     References
     ----------

@@ -27,7 +27,6 @@ class NeuralPredictor(Predictor):
 
     Parameters
     ----------
-    space : Space
     width : int
         Units of each hidden layer.
     steps : int
@@ -39,10 +38,8 @@ class NeuralPredictor(Predictor):
     patience : int, optional
         Hold out a fifth of the labels and stop when their ranking loss has not fallen for so many
         steps; the best weights are kept. Without, all labels are learnt in all steps.
-    labels : {"normal-scores", "standardised"}
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-    seed : int, Generator or None
     """
 
     minimum_labels = 5

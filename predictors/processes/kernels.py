@@ -78,10 +78,8 @@ class GaussianProcess(PipelinePredictor):
 
     Parameters
     ----------
-    space : Space
     features : tuple of str, optional
         Encoders used; structure and, where positions matter, one-hot.
-    labels : {"normal-scores", "standardised"}
     seed : int, Generator or None
         Not used: the fit is deterministic. Accepted as by every predictor.
 
