@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags
 
+from ..data.docstrings import inherit_parameters
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space
 from ..errors import NotFittedError, ParameterError
@@ -59,6 +60,10 @@ class Predictor(RegressorMixin, BaseEstimator, Savable, ABC):
     label_transform_: LabelTransform
     fitted_codes_: Codes
     fitted_labels_: Labels
+
+    def __init_subclass__(cls, **options: object) -> None:
+        super().__init_subclass__(**options)
+        inherit_parameters(cls)
 
     @property
     def has_std(self) -> bool:

@@ -119,17 +119,8 @@ class BRPNAS(PairwisePredictor, GCN):
 
     Parameters
     ----------
-    space : Space
     members : int
         Networks of the ensemble; the mean of their leads counts.
-    layers, width : int
-    steps : int
-        Gradient steps.
-    learning_rate, weight_decay, dropout : float
-    labels : {"normal-scores", "standardised"}
-    device : str
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-    seed : int, Generator or None
 
     References
     ----------
@@ -219,12 +210,10 @@ class SMEMRelation(PairwisePredictor):
 
     Parameters
     ----------
-    space : Space
     regularisation : float
         Weight of the machine's norm against the mean loss of a pair.
     features : tuple of str
         Encoders used: ``"structure"``, ``"paths"``, ``"onehot"``.
-    labels : {"normal-scores", "standardised"}
     seed : int, Generator or None
         Not used: the fit is deterministic. Accepted as by every predictor.
 

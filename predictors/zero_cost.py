@@ -25,9 +25,11 @@ class ZeroCostProxy(Predictor):
     space : Space
         One of cells: ``nb201`` or ``transnas-micro``.
     width, cells, batch, size : int
+        Channels and cells of a network, and number and side of its images.
     images : str, optional
+        Data set of the images; random ones by default.
     jobs : int
-    labels : {"normal-scores", "standardised"}
+        Processes that compute networks.
     seed : int, Generator or None
         Not used: weights and images are the same in every trial, so that they are kept.
 
@@ -96,15 +98,8 @@ class TrainedProxy(ZeroCostProxy):
 
     Parameters
     ----------
-    space : Space
-        One of cells: ``nb201`` or ``transnas-micro``.
     steps : int
-    width, cells, batch, size : int
-    images : str, optional
-    jobs : int
-    labels : {"normal-scores", "standardised"}
-    seed : int, Generator or None
-        Not used: weights and images are the same in every trial, so that they are kept.
+        Gradient steps of each network.
     """
 
     def __init__(

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..data.docstrings import inherit_parameters
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space
 from ..errors import ArchitectureError, LabelError, ParameterError
@@ -64,6 +65,10 @@ class Searcher(ABC):
 
     several_objectives: ClassVar[bool] = False
     """Whether the class takes ``n_objectives`` above 1, and ``bounds``."""
+
+    def __init_subclass__(cls, **options: object) -> None:
+        super().__init_subclass__(**options)
+        inherit_parameters(cls)
 
     def __init__(
         self,

@@ -205,14 +205,12 @@ class GuidedSearcher(ModelSearcher):
 
     Parameters
     ----------
-    space : Space
     predictor : object with ``fit(codes, y)`` and ``predict(codes)``, optional
         By default what ``_default_predictor`` returns.
     initial : int
         How many are drawn uniformly before the predictor takes over; at least 1.
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------

@@ -52,15 +52,12 @@ class LightGBM(PipelinePredictor):
 
     Parameters
     ----------
-    space : Space
     n_estimators, num_leaves, min_child_samples, learning_rate, subsample, colsample_bytree
         As ``lightgbm.LGBMRegressor``.
     features : tuple of str, optional
         Encoders used; structure, paths and, where positions matter, one-hot.
-    labels : {"normal-scores", "standardised"}
     n_jobs : int
         Threads of one fit.
-    seed : int, Generator or None
 
     References
     ----------
@@ -139,7 +136,6 @@ class NGBoost(PipelinePredictor):
 
     Parameters
     ----------
-    space : Space
     n_estimators, learning_rate, minibatch_frac
         As ``ngboost.NGBRegressor``.
     max_depth : int
@@ -148,8 +144,6 @@ class NGBoost(PipelinePredictor):
         Share of the features tried at each split.
     features : tuple of str, optional
         Encoders used; structure, paths and, where positions matter, one-hot.
-    labels : {"normal-scores", "standardised"}
-    seed : int, Generator or None
 
     References
     ----------

@@ -46,11 +46,8 @@ class PipelinePredictor(Predictor):
 
     Parameters
     ----------
-    space : Space
     features : tuple of str
         Encoders used: ``"structure"``, ``"paths"``, ``"onehot"``, and for cells ``"zero-cost"``.
-    labels : {"normal-scores", "standardised"}
-    seed : int, Generator or None
     """
 
     default_features: ClassVar[tuple[str, ...]] = ("structure", "paths", "onehot")

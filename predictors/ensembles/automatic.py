@@ -37,7 +37,6 @@ class Auto(Predictor):
 
     Parameters
     ----------
-    space : Space
     members : tuple of str
         Some of ``"joint"`` (a Matern process over all features, a length scale per group),
         ``"additive"`` (a sum of one process per group), ``"linear"`` (a Matern and linear kernels),
@@ -49,7 +48,6 @@ class Auto(Predictor):
         Threads of the trees.
     device : str
         Of the graph networks: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-    seed : int, Generator or None
 
     References
     ----------
@@ -199,7 +197,7 @@ class Auto(Predictor):
 class AutoZeroCost(Auto):
     """The committee of ``auto`` with zero-cost proxies beside its other features.
 
-    Parameters as ``Auto``. All thirteen proxies of untrained networks are one more group of
+    All thirteen proxies of untrained networks are one more group of
     features. They are computed once for a space and kept (see ``ZeroCost``): a whole
     NAS-Bench-201 takes minutes the first time.
 
@@ -207,12 +205,8 @@ class AutoZeroCost(Auto):
     ----------
     space : Space
         One of cells: ``nb201`` or ``transnas-micro``.
-    members : tuple of str
-    labels : {"blended", "normal-scores", "standardised"}
     n_jobs : int
         Threads of the trees, and processes that compute proxies.
-    device : str
-    seed : int, Generator or None
 
     Examples
     --------

@@ -49,8 +49,6 @@ class GPNASEnsemble(Predictor):
 
     Parameters
     ----------
-    space : Space
-    labels : {"normal-scores", "standardised"}
     seed : int, Generator or None
         Not used: the fit is deterministic. Accepted as by every predictor.
 
@@ -113,13 +111,10 @@ class Stacking(Predictor):
 
     Parameters
     ----------
-    space : Space
     n_estimators : int
         Trees of each of the two tree ensembles.
-    labels : {"normal-scores", "standardised"}
     n_jobs : int
         Processes of one fit, as in scikit-learn.
-    seed : int, Generator or None
 
     References
     ----------
@@ -192,16 +187,10 @@ class BANANAS(MLPEnsemble):
 
     Parameters
     ----------
-    space : Space
     members, width, steps : int
         As ``MLPEnsemble``.
-    learning_rate, weight_decay, dropout : float
     features : tuple of str
         Encoders used: the path encoding.
-    labels : {"normal-scores", "standardised"}
-    device : str
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-    seed : int, Generator or None
 
     References
     ----------

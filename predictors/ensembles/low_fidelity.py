@@ -27,7 +27,6 @@ class LowFidelity(Predictor):
 
     Parameters
     ----------
-    space : Space
     cheap : array_like of float, shape (N,) or (N, k), or callable from codes (n, d) to such values
         NaN where not measured. A callable is asked for the canonical codes of what is learnt and
         what is predicted; a predictor with one cannot be saved. Without, the predictor refuses.

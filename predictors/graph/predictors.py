@@ -43,26 +43,17 @@ class GraphPredictor(NeuralPredictor):
 
     Parameters
     ----------
-    space : Space
     members : int
         Networks of the ensemble, which differ in their start and dropout.
     layers, width : int
-    steps : int
-        Gradient steps.
-    learning_rate, weight_decay, dropout : float
+        Rounds of messages, and units of each layer.
     dropout_samples : int
         Networks with other units dropped, a member, whose spread is the standard deviation
         (Monte Carlo dropout); the score stays that of the whole network.
     path_sums : bool
         Whether the head reads path lengths.
-    loss : str
-        One of ``losses.LOSSES``.
     patience : int, optional
         Stop early, by a held-out fifth of the labels: see ``NeuralPredictor``.
-    labels : {"normal-scores", "standardised"}
-    device : str
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-    seed : int, Generator or None
 
     References
     ----------
@@ -213,7 +204,7 @@ class GraphPredictor(NeuralPredictor):
 class GIN(GraphPredictor):
     """A graph isomorphism network over operations.
 
-    Parameters as ``GraphPredictor``. Messages go both ways along the flow, with a residual.
+    Messages go both ways along the flow, with a residual.
 
     References
     ----------
@@ -238,7 +229,7 @@ class GIN(GraphPredictor):
 class GCN(GraphPredictor):
     """A graph convolutional network over operations.
 
-    Parameters as ``GraphPredictor``. Messages go both ways along the flow, with a residual.
+    Messages go both ways along the flow, with a residual.
 
     References
     ----------
@@ -269,7 +260,7 @@ class GCN(GraphPredictor):
 class GAT(GraphPredictor):
     """A graph attention network over operations.
 
-    Parameters as ``GraphPredictor``. Four heads; each direction of the flow has its own attention,
+    Four heads; each direction of the flow has its own attention,
     weighed by how much data flows.
 
     References
@@ -293,7 +284,7 @@ class GAT(GraphPredictor):
 class GatedGCN(GraphPredictor):
     """A gated graph convolutional network: every edge has a gate per channel.
 
-    Parameters as ``GraphPredictor``. The layer of Bresson and Laurent with layer normalisation and
+    The layer of Bresson and Laurent with layer normalisation and
     without edge states, in both directions of the flow.
 
     References
@@ -319,7 +310,7 @@ class GatedGCN(GraphPredictor):
 class GATES(GraphPredictor):
     """GATES: information flows from the input, and operations gate it on its way.
 
-    Parameters as ``GraphPredictor``. As in the paper messages go along the flow only and an
+    As in the paper messages go along the flow only and an
     operation modulates what passes it; node states start from the operations, where the paper's
     start from learnt information at the input, and layers have a residual.
 
@@ -345,7 +336,7 @@ class GATES(GraphPredictor):
 class FLAN(GraphPredictor):
     """A dual-flow network: dense graph flow and graph attention, averaged in every layer.
 
-    Parameters as ``GraphPredictor``. The two modules of FLAN, gated by the operations, run along
+    The two modules of FLAN, gated by the operations, run along
     the flow and against it at once; FLAN's iterated refinement of operations, zero-cost and
     unsupervised encodings and its transfer between spaces are left out.
 
@@ -371,7 +362,7 @@ class FLAN(GraphPredictor):
 class GraphTransformer(GraphPredictor):
     """A transformer over operations whose attention follows the flow.
 
-    Parameters as ``GraphPredictor``. Of the four heads one sees what comes before, one what comes
+    Of the four heads one sees what comes before, one what comes
     after, one the next nodes and one all: the flow masks of FlowerFormer in the place of TNASP's
     Laplacian encodings, which are neither differentiable nor free of sign.
 

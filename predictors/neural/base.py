@@ -27,20 +27,19 @@ class NeuralPredictor(Predictor):
 
     Parameters
     ----------
-    space : Space
     width : int
+        Units of each hidden layer.
     steps : int
         Gradient steps.
     learning_rate, weight_decay, dropout : float
+        Largest step of AdamW's one cycle, its decay of weights, and the share of units dropped.
     loss : str
         One of ``losses.LOSSES``.
     patience : int, optional
         Hold out a fifth of the labels and stop when their ranking loss has not fallen for so many
         steps; the best weights are kept. Without, all labels are learnt in all steps.
-    labels : {"normal-scores", "standardised"}
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-    seed : int, Generator or None
     """
 
     minimum_labels = 5

@@ -114,6 +114,7 @@ def train(
     batch_size : int
         Architectures a batch; all of them where there are fewer.
     learning_rate, weight_decay : float
+        Largest step of the cycle, and decay of the weights.
     rng : Generator
         Draws the batches.
     patience : int, optional

@@ -52,7 +52,7 @@ def whiten(factor: Array, columns: Array) -> Array:
 
 
 def cholesky_solve(factor: Array, columns: Array) -> Array:
-    """Columns times the inverse of the cholesky_factor covariance, shape as ``columns``."""
+    """Columns times the inverse of the factorised covariance, shape as ``columns``."""
     if isinstance(factor, np.ndarray):
         from scipy.linalg import cho_solve
 
@@ -65,16 +65,8 @@ def cholesky_solve(factor: Array, columns: Array) -> Array:
 def moments(factor: Array, weights: Array, cross: Array, prior: Array) -> tuple[Array, Array]:
     """Mean and variance of function values after labels, each (m,).
 
-    Parameters
-    ----------
-    factor : (n, n) array
-        From ``cholesky_factor``.
-    weights : (n,) array
-        The centred labels through ``cholesky_solve``.
-    cross : (m, n) array
-        Covariance of the function values and the labels.
-    prior : (m,) array
-        Variance before labels.
+    Of the labels are given the factor (n, n) and the centred labels through ``cholesky_solve`` as
+    ``weights``; of the values their covariance with the labels (m, n) and their prior variance.
     """
     half = whiten(factor, cross.T)
     # Rounding takes the difference of two nearly equal variances below 0.
@@ -87,25 +79,10 @@ def eigen_posteriors(
 ) -> tuple[Matrix, Matrix, Matrix, Matrix]:
     """Posteriors under many amplitudes and noises of one covariance, by one eigendecomposition.
 
-    Parameters
-    ----------
-    covariance : ndarray of float, shape (n, n)
-        Of the labelled rows at amplitude 1, without noise.
-    residuals : ndarray of float, shape (h, n)
-        What is left of the labels under each of ``h`` hypotheses.
-    amplitude, noise : ndarray of float, shape (h,)
-        Variances by which the hypotheses differ.
-
-    Returns
-    -------
-    axes : ndarray of float, shape (n, n)
-        Eigenvectors of the covariance; new rows are seen as their covariance ``@ axes``.
-    weights : ndarray of float, shape (h, n)
-        Of the axes in the mean.
-    explained : ndarray of float, shape (h, n)
-        What the labels take from the variance along the axes.
-    evidence : ndarray of float, shape (h,)
-        Log marginal likelihoods, less a constant.
+    The covariance (n, n) is that of the labels at amplitude 1 without noise; under each of ``h``
+    hypotheses they leave residuals (h, n) and have an amplitude and a noise, each (h,). Returned
+    are the axes (n, n), the weights of the axes in the mean (h, n), what labels take from the
+    variance along them (h, n), and log marginal likelihoods (h,), less a constant.
     """
     values, axes = np.linalg.eigh(covariance)
     amplitude = amplitude[:, None]
@@ -118,24 +95,10 @@ def eigen_posteriors(
 def linear_posterior(
     design: Matrix, residuals: Matrix, mean: Matrix, covariance: Matrix, noise: float
 ) -> tuple[Matrix, Matrix, float]:
-    """Posterior of the weights of a linear model, and the evidence.
+    """Posterior mean (f,) and covariance (f, f) of a linear model's weights, and the evidence.
 
-    Parameters
-    ----------
-    design : ndarray of float, shape (n, f)
-    residuals : ndarray of float, shape (n,)
-        Labels less what the prior mean predicts.
-    mean, covariance : ndarrays of float, shapes (f,) and (f, f)
-        Of the weights before labels.
-    noise : float
-        Variance of a label.
-
-    Returns
-    -------
-    mean, covariance : ndarrays of float, shapes (f,) and (f, f)
-        Of the weights after labels.
-    evidence : float
-        Log marginal likelihood, less a constant.
+    Labels have a design (n, f), and residuals (n,) from what the prior mean predicts. The evidence
+    is the log marginal likelihood, less a constant.
     """
     cross = design @ covariance
     inner = cross @ design.T + noise * np.eye(len(design))

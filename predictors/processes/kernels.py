@@ -78,10 +78,8 @@ class GaussianProcess(PipelinePredictor):
 
     Parameters
     ----------
-    space : Space
     features : tuple of str, optional
         Encoders used; structure and, where positions matter, one-hot.
-    labels : {"normal-scores", "standardised"}
     seed : int, Generator or None
         Not used: the fit is deterministic. Accepted as by every predictor.
 
@@ -152,8 +150,6 @@ class GaussianProcess(PipelinePredictor):
 class RBFGaussianProcess(GaussianProcess):
     """A Gaussian process with a squared exponential (RBF) kernel on structural features.
 
-    Parameters as ``GaussianProcess``.
-
     References
     ----------
     C. E. Rasmussen and C. K. I. Williams. Gaussian processes for machine learning. 2006.
@@ -179,8 +175,6 @@ class ARDGaussianProcess(GaussianProcess):
     """A Gaussian process with a Matern-3/2 kernel and one length scale per structural feature.
 
     Which features matter is learnt from the labels (automatic relevance determination).
-
-    Parameters as ``GaussianProcess``.
 
     References
     ----------

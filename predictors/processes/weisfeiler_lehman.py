@@ -198,12 +198,8 @@ class WLGaussianProcess(GaussianProcess):
 
     Parameters
     ----------
-    space : Space
     depth : int
         Levels after the first, which counts operations.
-    labels : {"normal-scores", "standardised"}
-    seed : int, Generator or None
-        Not used: the fit is deterministic. Accepted as by every predictor.
 
     References
     ----------

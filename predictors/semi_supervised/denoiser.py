@@ -22,6 +22,7 @@ class Denoiser(nn.Module):
     ----------
     space : Space
     noise_steps : int
+        Steps from a clean architecture to a random one.
     width : int
 
     References
@@ -118,6 +119,7 @@ def train_denoiser(
     space : Space
     codes : int8 array, shape (n, d)
     noise_steps : int
+        Steps from a clean architecture to a random one.
     steps : int
         Gradient steps of Adam.
     rng : Generator

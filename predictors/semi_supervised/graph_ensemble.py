@@ -21,7 +21,6 @@ class GraphEnsemble(Predictor):
 
     Parameters
     ----------
-    space : Space
     members : int
         Networks.
     width : int
@@ -33,12 +32,11 @@ class GraphEnsemble(Predictor):
     steps : int
         Gradient steps of each network.
     learning_rate, weight_decay, dropout : float
+        Largest step of AdamW's one cycle, its decay of weights, and the share of units dropped.
     loss : str
         One of ``losses.LOSSES``.
-    labels : {"normal-scores", "standardised"}
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-    seed : int, Generator or None
 
     References
     ----------

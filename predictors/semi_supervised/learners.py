@@ -62,14 +62,12 @@ class Arch2Vec(GaussianProcess):
 
     Parameters
     ----------
-    space : Space
     width : int
         Of the encoder.
     latent : int
         Numbers a node is described by; the embedding of an architecture has twice as many.
     pretraining_steps : int
         Gradient steps of the auto-encoder, each on 256 architectures.
-    labels : {"normal-scores", "standardised"}
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     seed : int, Generator or None
@@ -134,7 +132,6 @@ class SemiNAS(GIN):
 
     Parameters
     ----------
-    space : Space
     members : int
         Networks of the ensemble.
     pseudo_labels : int
@@ -147,13 +144,6 @@ class SemiNAS(GIN):
         Gradient steps of the auto-encoder, each on 256 architectures.
     steps : int
         Gradient steps of each round.
-    learning_rate, weight_decay, dropout : float
-    loss : str
-        One of ``losses.LOSSES``.
-    labels : {"normal-scores", "standardised"}
-    device : str
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-    seed : int, Generator or None
 
     References
     ----------
@@ -272,7 +262,6 @@ class Assessor(NeuralPredictor):
 
     Parameters
     ----------
-    space : Space
     unlabelled : int
         Unlabelled architectures in the graph.
     neighbours : int
@@ -285,13 +274,6 @@ class Assessor(NeuralPredictor):
         Gradient steps of the auto-encoder, each on 256 architectures.
     steps : int
         Gradient steps of the convolutions.
-    learning_rate, weight_decay, dropout : float
-    loss : str
-        One of ``losses.LOSSES``.
-    labels : {"normal-scores", "standardised"}
-    device : str
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-    seed : int, Generator or None
 
     References
     ----------

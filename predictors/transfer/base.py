@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ...data.spaces import Codes, Space
+from ...data.spaces import Codes
 from ...errors import NotFittedError, ParameterError
 from ..base import Predictor
 from ..labels import Labels, Standardised, finite_labels
@@ -36,23 +35,6 @@ def require_learnt(
         raise NotFittedError(f"no {what} are known: call {call} first")
 
 
-class EarlierTasks(Protocol):
-    """Knowledge of earlier tasks, which a new one starts from."""
-
-    space: Space
-
-    def fit(
-        self,
-        codes: ArrayLike,
-        y: ArrayLike,
-        tasks: ArrayLike,
-        *,
-        vectors: Mapping[Hashable, ArrayLike] | None = None,
-    ) -> Any:
-        """Learn from earlier tasks."""
-        ...
-
-
 class TransferPredictor(Predictor):
     """A predictor that learnt earlier tasks (``prior``) and adapts to a new one.
 
@@ -62,13 +44,11 @@ class TransferPredictor(Predictor):
 
     Parameters
     ----------
-    space : Space
     prior : optional
         Fitted to the earlier tasks; ``fit_tasks`` makes one. Without, the predictor refuses.
     vector : array_like of float, shape (k,), optional
         What the new task is like, where the prior knows the vectors of the earlier ones.
     labels : {"blended", "normal-scores", "standardised"}
-    seed : int, Generator or None
     """
 
     minimum_labels = FEWEST
@@ -83,7 +63,7 @@ class TransferPredictor(Predictor):
     kept_labels_: Labels
 
     @abstractmethod
-    def _new_prior(self) -> EarlierTasks:
+    def _new_prior(self) -> Any:
         """An unfitted prior with the settings of this predictor."""
 
     @property

@@ -34,11 +34,8 @@ class Transfer(TransferPredictor):
 
     Parameters
     ----------
-    space : Space
     prior : TaskPrior, optional
         Fitted to the earlier tasks; ``fit_tasks`` makes one. Without, the predictor refuses.
-    vector : array_like of float, shape (k,), optional
-        What the new task is like, where the prior knows the vectors of the earlier ones.
     seed : int, Generator or None
         Of the prior that ``fit_tasks`` makes; adapting is deterministic.
 

@@ -54,7 +54,9 @@ class GraphPrior:
     members : int
         Networks whose scores are averaged.
     width, steps : int
+        Units of each layer, and gradient steps.
     learning_rate, weight_decay, dropout : float
+        Largest step of AdamW's one cycle, its decay of weights, and the share of units dropped.
     seed : int, Generator or None
 
     Examples
@@ -223,12 +225,8 @@ class TransferGraph(TransferPredictor):
 
     Parameters
     ----------
-    space : Space
     prior : GraphPrior, optional
         Fitted to the earlier tasks; ``fit_tasks`` makes one. Without, the predictor refuses.
-    vector : array_like of float, shape (k,), optional
-        What the new task is like, where the prior knows the vectors of the earlier ones.
-    labels : {"blended", "normal-scores", "standardised"}
     seed : int, Generator or None
         Of the prior that ``fit_tasks`` makes; adapting is deterministic.
 

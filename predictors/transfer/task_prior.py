@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from typing import NamedTuple, Protocol, Self
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,14 +26,6 @@ ENOUGH = 20
 _REFERENCE = 2000  # unlabelled architectures that say what is usual
 
 
-class Learner(Protocol):
-    """Makes the predictor of one task; must be picklable."""
-
-    def __call__(self, space: Space, *, seed: Seed) -> Predictor:
-        """An unfitted predictor."""
-        ...
-
-
 class TaskPrior:
     """Scorers learnt from the labels of earlier tasks, on one scale.
 
@@ -47,8 +39,8 @@ class TaskPrior:
     ----------
     space : Space
     learner : callable, optional
-        Called as ``learner(space, seed=...)``: makes the predictor of a task with enough labels.
-        ``Auto`` by default.
+        Called as ``learner(space, seed=...)``: makes the unfitted predictor of a task with enough
+        labels; picklable. ``Auto`` by default.
     chosen : bool, optional
         Whether tasks with few labels had measured architectures because they were good. By default
         that is assumed if these differ from random ones; say False if they were chosen to be
@@ -77,7 +69,7 @@ class TaskPrior:
         self,
         space: Space,
         *,
-        learner: Learner = Auto,
+        learner: Callable[..., Predictor] = Auto,
         chosen: bool | None = None,
         seed: Seed = None,
     ) -> None:

@@ -116,22 +116,14 @@ class NAT(Assisted):
 
     Parameters
     ----------
-    space : Space
     predictor : object with ``fit(codes, y)`` and ``predict(codes)``, optional
         Cloned for each objective; by default ``gp``.
-    n_objectives : int
-        Number of columns to be maximised.
-    bounds : sequence of float, optional
-        The least feasible value of each observed column; see ``Searcher``.
     population_size : int
         How many are drawn uniformly before predictors take over; at least 2.
     candidates : int
         Children a generation.
     generations : int
         Generations of the inner NSGA-II.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------
@@ -255,11 +247,8 @@ class SMEMNAS(Assisted):
 
     Parameters
     ----------
-    space : Space
     predictor : PairwisePredictor, optional
         The relation, ``smem-nas`` by default, or ``brp-nas``.
-    n_objectives : int
-        Number of columns to be maximised.
     bounds : sequence of float, optional
         The least feasible value of each observed column; see ``Searcher``. By the relation's
         scores, in the labels' units, children are held against them.
@@ -270,9 +259,6 @@ class SMEMNAS(Assisted):
         Children of each kind that are scored for a batch.
     vice : float
         Share of the evaluated children that come from the vice population.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------

@@ -35,7 +35,6 @@ class BayesianOptimisation(ModelSearcher):
 
     Parameters
     ----------
-    space : Space
     predictor : object with ``fit(codes, y)`` and ``predict(codes, return_std=True)``, optional
         In the place of the Gaussian process. Cloned before every fit where it has ``get_params``;
         parameters ``seed`` and ``random_state`` that are None follow from the searcher's seed.
@@ -53,7 +52,6 @@ class BayesianOptimisation(ModelSearcher):
         architectures may be proposed; of fewer, all are ranked.
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------
@@ -192,20 +190,12 @@ class BayesianOptimisation(ModelSearcher):
 class BANANASSearch(BayesianOptimisation):
     """BANANAS: independent draws from an ensemble of perceptrons on path encodings.
 
-    Ranks all architectures where the paper ranks mutants of the best. Parameters as
-    ``BayesianOptimisation``.
+    Ranks all architectures where the paper ranks mutants of the best.
 
     Parameters
     ----------
-    space : Space
     predictor : object with ``fit(codes, y)`` and ``predict(codes, return_std=True)``, optional
         The predictor ``bananas`` if there is none.
-    acquisition : {"ei", "ucb", "thompson"}
-    beta : float
-    initial : int
-    candidates : int
-    pool : array_like of int, shape (m, d), optional
-    seed : int, Generator or None
 
     References
     ----------

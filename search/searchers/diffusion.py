@@ -51,11 +51,8 @@ class Diffusion(GuidedSearcher):
 
     Parameters
     ----------
-    space : Space
     predictor : object with ``fit(codes, y)`` and ``predict(codes)``, optional
         By default XGBoost, which fits in a tenth of a second.
-    initial : int
-        How many are drawn uniformly before the predictor takes over; at least 1.
     samples : int
         How many architectures are generated in a round; at least 1.
     clean : int
@@ -66,9 +63,6 @@ class Diffusion(GuidedSearcher):
         At least 1.
     training_steps : int
         Gradient steps of the network, once per space and process; at least 1.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------

@@ -31,10 +31,8 @@ class DistributionSearcher(Searcher):
 
     Parameters
     ----------
-    space : Space
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
     """
 
     def __init__(self, space: Space, *, pool: ArrayLike | None = None, seed: Seed = None) -> None:
@@ -100,16 +98,12 @@ class Reinforce(DistributionSearcher):
 
     Parameters
     ----------
-    space : Space
     learning_rate : float
         Above 0.
     decay : float
         Of the baseline, above 0 and at most 1.
     entropy : float
         Weight of the entropy bonus, above 0.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------
@@ -182,7 +176,6 @@ class DDPNAS(DistributionSearcher):
 
     Parameters
     ----------
-    space : Space
     every : int
         At least 1.
     keep : int
@@ -192,7 +185,6 @@ class DDPNAS(DistributionSearcher):
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed; by default the whole space. When all that
         the pruned choices allow is known, the others come back.
-    seed : int, Generator or None
 
     Raises
     ------
@@ -277,14 +269,10 @@ class DrNAS(DistributionSearcher):
 
     Parameters
     ----------
-    space : Space
     learning_rate : float
         Above 0.
     anchor : float
         Weight of the squared distance from 1; above 0.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------
@@ -362,7 +350,6 @@ class BaLeNAS(DistributionSearcher):
 
     Parameters
     ----------
-    space : Space
     learning_rate : float
         Of the means; above 0.
     rate : float
@@ -371,9 +358,6 @@ class BaLeNAS(DistributionSearcher):
         Precision of the logits before anything is known; above 0.
     samples : int
         At least 1.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------

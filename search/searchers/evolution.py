@@ -24,14 +24,12 @@ class RegularisedEvolution(Searcher):
 
     Parameters
     ----------
-    space : Space
     population_size : int
         At least 1.
     tournament_size : int
         How many members, drawn with replacement, compete to be the parent; at least 1.
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------
@@ -101,7 +99,6 @@ class GuidedEvolution(RegularisedEvolution):
 
     Parameters
     ----------
-    space : Space
     predictor : object with ``fit(codes, y)`` and ``predict(codes)``
         Cloned before every fit where it has ``get_params``; parameters ``seed`` and
         ``random_state`` that are None then follow from the searcher's seed.
@@ -111,9 +108,6 @@ class GuidedEvolution(RegularisedEvolution):
         How many of the best observed architectures breed; at least 1.
     candidates : int
         How many mutants are scored in a round; at least 1.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------

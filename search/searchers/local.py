@@ -22,12 +22,10 @@ class LocalSearch(Searcher):
 
     Parameters
     ----------
-    space : Space
     starts : int
         How many architectures are drawn before a climb; at least 1.
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------
@@ -97,14 +95,12 @@ class SimulatedAnnealing(Searcher):
 
     Parameters
     ----------
-    space : Space
     temperature : float
         At the start, in standard deviations of the values; above 0.
     cooling : float
         Above 0 and at most 1.
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------

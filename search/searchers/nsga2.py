@@ -73,7 +73,6 @@ class NSGA2(Searcher):
 
     Parameters
     ----------
-    space : Space
     n_objectives : int
         Number of columns to be maximised.
     bounds : sequence of float, optional
@@ -84,7 +83,6 @@ class NSGA2(Searcher):
         Probabilities that a child has two parents, and that it is mutated.
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------

@@ -54,7 +54,6 @@ class OptunaSearcher(Searcher):
 
     Parameters
     ----------
-    space : Space
     startup : int
         How many values the sampler waits for and draws uniformly until then; at least 1.
     retries : int
@@ -62,7 +61,6 @@ class OptunaSearcher(Searcher):
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed; by default the whole space. Proposals outside
         it are pruned trials.
-    seed : int, Generator or None
 
     Raises
     ------
@@ -208,14 +206,10 @@ class OptunaTPE(OptunaSearcher):
 
     Parameters
     ----------
-    space : Space
-    startup : int
-        How many values the sampler waits for and draws uniformly until then; at least 1.
     retries : int
         How often the sampler is asked again after a proposal that is known already.
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------
@@ -253,14 +247,10 @@ class OptunaGP(OptunaSearcher):
 
     Parameters
     ----------
-    space : Space
-    startup : int
-        How many values the sampler waits for and draws uniformly until then; at least 1.
     retries : int
         How often the sampler is asked again after a proposal that is known already.
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------

@@ -78,7 +78,6 @@ class PredNAS(ModelSearcher):
         acquisition.
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------

@@ -19,19 +19,13 @@ class NPENAS(GuidedSearcher):
 
     Parameters
     ----------
-    space : Space
     predictor : object with ``fit(codes, y)`` and ``predict(codes)``, optional
         By default XGBoost, which fits in a tenth of a second; the paper's is a graph isomorphism
         network (``gin``).
-    initial : int
-        How many are drawn uniformly before the predictor takes over; at least 1.
     parents : int
         How many of the best observed architectures breed; at least 1.
     candidates : int
         How many mutants are scored in a round; at least 1.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------
@@ -123,21 +117,15 @@ class BRPNASLoop(RankingSearcher):
 
     Parameters
     ----------
-    space : Space
     predictor : object with ``fit(codes, y)`` and ``predict(codes)``, optional
         By default XGBoost, which fits in a tenth of a second; the paper's is a graph network that
         compares pairs (the predictor ``brp-nas``).
-    initial : int
-        How many are drawn uniformly before the predictor takes over; at least 1.
     alpha : float
         Above 0 and at most 1.
     round : int
         Evaluations after which the top is halved; at least 1.
     candidates : int
         How many unseen architectures are ranked, drawn uniformly; all where there are no more.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------
@@ -197,18 +185,12 @@ class WeakNASLoop(RankingSearcher):
 
     Parameters
     ----------
-    space : Space
     predictor : object with ``fit(codes, y)`` and ``predict(codes)``, optional
         By default XGBoost, which fits in a tenth of a second; the paper's is an MLP (``mlp``).
-    initial : int
-        How many are drawn uniformly before the predictor takes over; at least 1.
     top : int
         At least 1; 1 takes the best predicted always. In the paper 100, with batches of 10.
     candidates : int
         How many unseen architectures are ranked, drawn uniformly; all where there are no more.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------
