@@ -301,8 +301,8 @@ class Supernet(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """At most ``limit`` images and labels, drawn, on the device of the weights.
 
-        They are mixed: files come class by class, and the statistics of a batch of one class are not
-        those of training.
+        They are mixed: files come class by class, and the statistics of a batch of one class are
+        not those of training.
         """
         rows = as_generator(seed).permutation(len(y))[:limit]
         x, y = x[rows], y[rows]

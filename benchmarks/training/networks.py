@@ -129,6 +129,7 @@ def train_network(
     Examples
     --------
     >>> from nasurge.data.images import load_images
+    >>> from nasurge.data.networks import build_network
     >>> from nasurge.data.seeds import as_generator, torch_seed
     >>> from nasurge.data.spaces import make_space
     >>> images = load_images("digits", limit=200)

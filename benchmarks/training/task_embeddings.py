@@ -55,8 +55,9 @@ class TaskEmbedding:
     def vector(self) -> Values:
         """Vector of the data set, whatever the number and the order of its classes, shape (36,).
 
-        The probe's features are pooled over the classes: the mean of their means, and the logarithms
-        of the deviations between classes and within. Fit for ``vectors`` of ``Transfer``.
+        The probe's features are pooled over the classes: the mean of their means, and the
+        logarithms of the deviations between classes and within. Fit for ``vectors`` of
+        ``Transfer``.
 
         Returns
         -------
