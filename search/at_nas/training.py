@@ -11,7 +11,7 @@ import numpy as np
 
 from ...benchmarks.few_shot import LAST_LAYER, RULES, meta_train
 from ...benchmarks.intervals import interval
-from ...benchmarks.studies import Row, jsonable, versions
+from ...benchmarks.studies import Row, jsonable, refuse_unused, versions
 from ...benchmarks.supernet import uniform_codes
 from ...data.devices import one_thread, resolve_device
 from ...data.images import ImageClasses, load_classes
@@ -61,6 +61,8 @@ def train_search(options: MetaTrainOptions) -> Row:
     DataFileError, LabelError, StorageError
         As the parts.
     """
+    if options.steps is not None and options.seconds is not None:
+        raise ParameterError("a meta-training lasts for --steps or for --seconds: give one of them")
     if options.rule not in RULES:
         raise UnknownNameError("rule", options.rule, RULES)
     path, made = options.out, _recipe(options)
@@ -162,6 +164,9 @@ def adapt_file(options: AdaptOptions) -> Row:
     NasurgeError
         As ``load_search``, ``load_classes``, ``adapt_search`` and ``save_search``.
     """
+    if options.shots == 1:
+        reason = "with one image a class, of which no episodes can be made"
+        refuse_unused(options, ("generations", "steps"), reason)
     search, about = load_search(options.search)
     images = load_classes(options.images, size=search.supernet.sizes["size"])
     task = check_images(images, search)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from ...benchmarks.studies.flags import Flag, listed, whole_numbers
 from ...benchmarks.studies.options import Jobs, RunOptions, Seed, Trials
@@ -108,6 +108,8 @@ class FewShotOptions(RunOptions, EpisodeOptions):
 
         nasurge meta few-shot --seconds 20 --shots 1
     """
+
+    moved: ClassVar[dict[str, str]] = {"--evaluate": "nasurge meta evaluate [FILE]"}
 
     methods: Annotated[
         str | Sequence[str],

@@ -130,7 +130,7 @@ def test_the_command_for_tasks(tmp_path: Path) -> None:
     problem = "nbgraph/citeseer"
     with pytest.raises(ParameterError, match="1501 labels are too many for transfer-anchors"):
         TransferStudy(TransferOptions(sources=str(path), target=problem, labels=(1501,)))
-    with pytest.raises(ParameterError, match="files are used whole"):
+    with pytest.raises(ParameterError, match="used whole: --source-labels"):
         TransferStudy(TransferOptions(sources=str(path), target=problem, source_labels=30))
     same = ["meta", "transfer", "nbgraph/cora", "--to", "nbgraph/cora"]
     assert CliRunner().invoke(app, same).exit_code == 2
