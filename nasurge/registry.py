@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 DEFAULT_PREDICTOR = "auto"
 STUDIES = {
+    "search": "nasurge.search.studies.table:SearchStudy",
+    "fronts": "nasurge.search.studies.fronts:FrontsStudy",
+    "meta-tables": "nasurge.search.studies.across_tables:MetaTablesStudy",
     "latency": "nasurge.search.studies.latency:LatencyStudy",
 }
 """Kinds of studies, as ``study.json`` names them."""

@@ -62,6 +62,8 @@ class Study(ABC, Generic[Found]):
 
     kind: ClassVar[str]
     """Name of the kind, as in ``study.json``."""
+    folder_kind: ClassVar[str | None] = None
+    """How the names of folders under ``runs/`` begin, if not with the kind."""
     title: ClassVar[str]
     """Heading of the report."""
     findings: ClassVar[type[Findings]] = Findings
@@ -111,7 +113,8 @@ class Study(ABC, Generic[Found]):
             If the folder cannot be written.
         """
         about = {"kind": self.kind, **self.about()}
-        folder = self.options.out or Path("runs") / f"{self.kind}-{fingerprint(about)}"
+        name = f"{self.folder_kind or self.kind}-{fingerprint(about)}"
+        folder = Path(self.options.out) if self.options.out else Path("runs") / name
         rows = self.execute(Journal(folder, about, grows=self.grows))
         write_rows(folder, rows)
         found: Any = self.findings(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import building, listing, meta, running, supernets, validating
+from . import building, listing, meta, running, searching, supernets, validating
 
 app = typer.Typer(
     name="nasurge",
@@ -38,7 +38,7 @@ def root(
 app.command()(listing.tables)
 app.command(name="import")(listing.import_)
 app.command()(running.compare)
-app.command()(running.search)
+app.command()(searching.search)
 app.command()(validating.validate)
 app.command()(running.report)
 app.command()(running.demo)

@@ -49,33 +49,6 @@ Backend = Annotated[
         show_default=False,
     ),
 ]
-Timeout = Annotated[
-    float | None,
-    typer.Option(
-        "--timeout",
-        min=0,
-        help="Seconds after which nothing further is begun; the same command again goes on.",
-        show_default=False,
-    ),
-]
-Storage = Annotated[
-    str | None,
-    typer.Option(
-        "--storage",
-        help="Database in which every search is an Optuna study, such as sqlite:///runs.db or "
-        "postgresql://USER@HOST/DATABASE: a search that was stopped goes on there, and several "
-        "workers share it. With --study alone: sqlite:///nasurge.db.",
-        show_default=False,
-    ),
-]
-StudyName = Annotated[
-    str | None,
-    typer.Option(
-        "--study",
-        help="How the names of these studies begin: NAME/TABLE/TASK/SEARCHER/TRIAL.",
-        show_default=False,
-    ),
-]
 Metric = Annotated[
     str | None,
     typer.Option(

@@ -6,12 +6,14 @@ Read when the command line starts: this imports nothing heavy.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from ...benchmarks.studies.flags import Flag, listed, whole_numbers
+from ...benchmarks.studies.flags import Flag, described_fields, listed, whole_numbers
 from ...benchmarks.studies.options import Jobs, RunOptions, Seed, Trials
+from ...errors import ParameterError
+from ..across_tables.names import COLD, WARM
 
 LATENCY_METHODS = ("transfer", "transfer-random", "components", "nearest", "scratch")
 """Costs with chosen and with random measurements; and three simpler ways."""
@@ -48,3 +50,184 @@ class LatencyOptions(RunOptions):
     trials: Trials = 10
     seed: Seed = 0
     jobs: Jobs = 1
+
+
+Tables = Annotated[
+    str | Sequence[Any],
+    Flag(
+        argument=True,
+        parse=str,
+        metavar="TABLE/TASK",
+        help="What to work on, such as nb201-analog/cifar10; several separated by commas; a table "
+        "alone means all its tasks. See: nasurge tables.",
+    ),
+]
+Budget = Annotated[int, Flag("-b", least=1, help="Architectures evaluated per trial.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialOptions(RunOptions):
+    """Options of all studies that search tables over trials."""
+
+    budget: Budget = 100
+    trials: Trials = 20
+    seed: Seed = 0
+    backend: Annotated[
+        str | None,
+        Flag(
+            help="Where the trials run, by joblib: loky (processes here), dask or ray (a cluster; "
+            "pip install nasurge[cluster]).",
+        ),
+    ] = None
+
+    @property
+    def batch_size(self) -> int:
+        """Architectures asked for at once."""
+        return 1
+
+
+@dataclass(frozen=True)
+class SearchOptions(TrialOptions):
+    """Options of ``nasurge search``."""
+
+    tables: Tables
+    searchers: Annotated[
+        str | Sequence[str] | None,
+        Flag(
+            "-s",
+            parse=listed,
+            help="Searchers, separated by commas, random always beside them; all is every one, "
+            "all,-NAME all but one; by default bo, with -p evolution, with --objectives nsga2.",
+        ),
+    ] = None
+    _: KW_ONLY
+    predictors: Annotated[
+        str | Sequence[str] | None,
+        Flag("-p", parse=listed, help="Predictors that guide them, separated by commas."),
+    ] = None
+    objectives: Annotated[
+        str | Sequence[str] | None,
+        Flag(
+            parse=listed,
+            help="Two or more, such as accuracy,flops: search for their Pareto front.",
+        ),
+    ] = None
+    constraints: Annotated[
+        str | Sequence[str],
+        Flag(
+            "--constraint",
+            metavar="NAME<=NUMBER",
+            repeated=True,
+            help="A bound in the table's units, such as 'flops<=100'; may be repeated.",
+        ),
+    ] = ()
+    batch: Annotated[
+        int | None,
+        Flag(
+            least=1,
+            help="Architectures asked for at once, between refits of a guide; 5 by default.",
+        ),
+    ] = None
+    metric: Annotated[
+        str | None, Flag("-m", help="Metric or column to use instead of the task's own.")
+    ] = None
+    workers: Annotated[
+        int | None,
+        Flag(
+            least=1,
+            help="Simulate so many asynchronous workers, each training one architecture at a time, "
+            "and say how long they take; for tables with training times, such as transnas-micro.",
+        ),
+    ] = None
+    timeout: Annotated[
+        float | None,
+        Flag(
+            least=0,
+            help="Seconds after which nothing further is begun; the same command again goes on.",
+        ),
+    ] = None
+    storage: Annotated[
+        str | None,
+        Flag(
+            help="Database in which every search is an Optuna study, such as sqlite:///runs.db or "
+            "postgresql://USER@HOST/DATABASE: a search that was stopped goes on there, and several "
+            "workers share it. With --study alone: sqlite:///nasurge.db.",
+        ),
+    ] = None
+    study: Annotated[
+        str | None,
+        Flag(help="How the names of these studies begin: NAME/TABLE/TASK/SEARCHER/TRIAL."),
+    ] = None
+
+    def __post_init__(self) -> None:
+        """Refuse what simulated workers do not use.
+
+        Raises
+        ------
+        ParameterError
+            If such an option is given beside ``workers``.
+        """
+        if self.workers is not None:
+            refuse(
+                self,
+                ("objectives", "batch", "timeout", "storage", "study"),
+                "simulated workers (--workers) search for one objective, one architecture at a "
+                "time, to the end, and keep no database",
+            )
+
+    @property
+    def batch_size(self) -> int:
+        """Architectures asked for at once."""
+        return 5 if self.batch is None else self.batch
+
+
+@dataclass(frozen=True)
+class MetaTablesOptions(TrialOptions):
+    """Options of ``nasurge meta tables``."""
+
+    tables: Tables
+    methods: Annotated[
+        str | Sequence[str],
+        Flag(
+            parse=listed,
+            help=f"Warm: {', '.join(WARM)}. Cold: {', '.join(COLD)}. all is every one, all,-NAME "
+            "all but one.",
+        ),
+    ] = (*COLD[:3], *WARM)
+    _: KW_ONLY
+    file: Annotated[
+        Path | None,
+        Flag(
+            "--from",
+            metavar="FILE.npz",
+            help="Learn from the triples in this file (arch, task, acc), not from the table.",
+        ),
+    ] = None
+    trials: Trials = 10
+    batch: Annotated[int, Flag(least=1, help="Architectures asked for at once.")] = 1
+
+    @property
+    def batch_size(self) -> int:
+        """Architectures asked for at once."""
+        return self.batch
+
+
+def refuse(options: Any, names: Sequence[str], reason: str) -> None:
+    """Refuse options that would not be used.
+
+    Parameters
+    ----------
+    options : object of an options class
+    names : sequence of str
+        Its fields that are to be None.
+    reason : str
+        Why they are not used.
+
+    Raises
+    ------
+    ParameterError
+        If one of them is not None.
+    """
+    typed = {field.name: field.option for field in described_fields(type(options))}
+    if unused := [typed[name] for name in names if getattr(options, name) is not None]:
+        raise ParameterError(f"{reason}: leave {' and '.join(unused)} out")

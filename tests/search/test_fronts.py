@@ -273,7 +273,7 @@ def test_the_command_line(analog: Table, tmp_path: Path, monkeypatch: pytest.Mon
     result = call("--constraint", "flops<=100", *settings, "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
-    assert set(found) == {"summary", "rows", "report", "made"}
+    assert set(found) == {"kind", "summary", "rows", "report", "made"}
     page = (Path(__file__).parent.parent.parent / "docs/reference/json.md").read_text(
         encoding="utf-8"
     )
