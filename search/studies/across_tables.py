@@ -43,23 +43,10 @@ _BOUNDS = {
 
 @dataclass(frozen=True)
 class MetaTablesFindings(SearchFindings):
-    """Outcome of searches that learnt from other tasks, beside cold ones.
-
-    Attributes
-    ----------
-    summary : list of dict
-        One entry per held-out task and method, then the means over the tasks of each table.
-    rows, curves : list of dict
-        As of other searches.
-    folder : Path
-        Where everything lies.
-    about : dict
-        How it was made.
-    maps : list of dict
-        Similarity of the tasks of each table, as ``task_similarities``.
-    """
+    """Outcome of searches that learnt from other tasks, beside cold ones."""
 
     maps: list[Row]
+    """Similarity of the tasks of each table, as ``task_similarities``."""
 
 
 class MetaTablesStudy(TableSearches[MetaTablesFindings, Problem]):
@@ -91,6 +78,8 @@ class MetaTablesStudy(TableSearches[MetaTablesFindings, Problem]):
     title = "Searches that know other tasks"
     findings = MetaTablesFindings
     row = SearchRow
+    unit_class = SearchUnit
+    judge_class = BestOfTable
 
     options: MetaTablesOptions
 
@@ -136,11 +125,7 @@ class MetaTablesStudy(TableSearches[MetaTablesFindings, Problem]):
         """One search, which ends where it reaches the best 0.1 %."""
         factory = TaskSearcher(contender.searcher, task, self.options.seed, self.file)
         ending = replace(settings, goal=self.goals[task.address])
-        return SearchUnit(task, replace(contender, factory=factory), trial, ending)
-
-    def judge(self, task: Problem) -> BestOfTable:
-        """Measure of the searches of a task."""
-        return BestOfTable(task, self.options.budget)
+        return self.unit_class(task, replace(contender, factory=factory), trial, ending)
 
     def summarise(self, rows: Sequence[Row]) -> Parts:
         """Queries and savings of each method, its curves, and maps of the tasks."""

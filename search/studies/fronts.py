@@ -20,7 +20,6 @@ from ...benchmarks.studies import (
     interval_text,
     listed,
     mean_text,
-    number_of,
 )
 from ...errors import ParameterError
 from ..loop import Trace
@@ -28,7 +27,7 @@ from ..pareto import Scale, front_history, hypervolume_curve, non_dominated
 from .fronts_page import fronts_picture, references, volumes_picture
 from .options import SearchOptions
 from .searches import MARKS, ContenderSearches, trials_text
-from .units import Contender, QueryRow, Settings, TrialUnit, Values
+from .units import QueryRow, TrialUnit, Values
 
 _CLOUD = 1500  # architectures that a picture shows beside the fronts
 
@@ -200,6 +199,8 @@ class FrontsStudy(ContenderSearches[ManyObjectives]):
     folder_kind = "search"
     title = "Searches for several objectives"
     row = FrontRow
+    unit_class = FrontUnit
+    judge_class = TrueFront
     headings = (
         "selected share",
         "hypervolume share",
@@ -215,6 +216,8 @@ class FrontsStudy(ContenderSearches[ManyObjectives]):
         "Hypervolume share on the way",
         "Of the searched values, mean and 95 % interval.",
     )
+    lead = ("Largest share of the true front's hypervolume", "on {0} {1}, {2}")
+    made = ("objectives", "reported", "constraints")
     modules = ("pymoo.algorithms.moo.nsga2",)
 
     def task_of(self, problem: Problem, options: SearchOptions) -> ManyObjectives:
@@ -240,21 +243,6 @@ class FrontsStudy(ContenderSearches[ManyObjectives]):
             },
             "constraints": self.constraints,
         }
-
-    def about(self) -> dict[str, Any]:
-        """JSON description of the study."""
-        study = self.options.study
-        return {**super().about(), **({"study": study} if study else {})}
-
-    def unit(
-        self, task: ManyObjectives, contender: Contender, trial: int, settings: Settings
-    ) -> FrontUnit:
-        """One search."""
-        return FrontUnit(task, contender, trial, settings)
-
-    def judge(self, task: ManyObjectives) -> TrueFront:
-        """Measure of the searches of a task."""
-        return TrueFront(task, self.options.budget)
 
     @classmethod
     def columns(cls) -> dict[str, str]:
@@ -296,27 +284,6 @@ class FrontsStudy(ContenderSearches[ManyObjectives]):
             "values of the selected front (selected) and over the searched values"
         )
         return lines
-
-    @classmethod
-    def lead(cls, about: Mapping[str, Any], table: TextTable) -> str:
-        """Best searcher of each task."""
-        best = "; ".join(
-            f"on {row[0]} {row[1]}, {row[2]}" for row in (table.rows[k] for k in table.best)
-        )
-        return (
-            f"Largest share of the true front's hypervolume after "
-            f"{number_of(about['budget'], 'evaluation')}: {best} "
-            f"({number_of(about['trials'], 'trial')})."
-        )
-
-    @classmethod
-    def made(cls, about: Mapping[str, Any]) -> dict[str, Any]:
-        """Objectives and constraints."""
-        return {
-            "objectives": about["objectives"],
-            "reported": about["reported"],
-            "constraints": about["constraints"] or "none",
-        }
 
     @classmethod
     def sections(cls, found: Parts, table: TextTable) -> list[Section]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from ...benchmarks.constraints import parse_constraints
 from ...benchmarks.objectives import Problem, parse_problems
@@ -24,12 +25,14 @@ from ...benchmarks.studies import (
     backend,
     descending,
     interval_text,
+    number_of,
+    read_about,
     versions,
 )
 from ...errors import ParameterError
 from ..store import storage_of
 from .options import SearchOptions, TrialOptions
-from .units import Contender, Preload, SearchTask, Settings, TrialUnit, stored_rows
+from .units import Contender, SearchTask, Settings, TrialUnit, preload, stored_rows
 
 MARKS = (25, 50, 100, 200)
 """Numbers of queries after which a table tells how searches stand."""
@@ -37,34 +40,17 @@ MARKS = (25, 50, 100, 200)
 
 @dataclass(frozen=True)
 class SearchFindings(Findings):
-    """Outcome of searches on tables.
-
-    Attributes
-    ----------
-    summary : list of dict
-        One entry per task and searcher.
-    rows : list of dict
-        One entry per query.
-    folder : Path
-        Where everything lies.
-    about : dict
-        How it was made.
-    curves : list of dict
-        Per task and searcher what pictures show: measures after each query, with intervals.
-    """
+    """Outcome of searches on tables: an entry per task and searcher, a row per query."""
 
     curves: list[Row]
+    """Per task and searcher what pictures show: measures after each query, with intervals."""
 
 
 SearchFound = TypeVar("SearchFound", bound=SearchFindings)
 
 
-class Judge(Protocol):
-    """Measure of the searches of one task against the best that its table holds."""
-
-    def __call__(self, rows: Sequence[Row]) -> tuple[Row, Row]:
-        """Summary and curves of all trials of one searcher."""
-        ...
+Judge = Callable[[Sequence[Row]], tuple[Row, Row]]
+"""Measure of one task's searches: from a searcher's rows to its summary and curves."""
 
 
 class TableSearches(Study[SearchFound], Generic[SearchFound, SearchTask]):
@@ -85,6 +71,9 @@ class TableSearches(Study[SearchFound], Generic[SearchFound, SearchTask]):
     """
 
     grows = ("searchers", "trials")
+    unit_class: ClassVar[type[TrialUnit[Any]]]
+    judge_class: ClassVar[Callable[..., Judge]]
+    """Makes the measure of a task's searches, of the task and the budget."""
 
     options: TrialOptions
 
@@ -113,15 +102,11 @@ class TableSearches(Study[SearchFound], Generic[SearchFound, SearchTask]):
     def asked(self) -> dict[str, Any]:
         """Entries of the description that say what is searched and reported."""
 
-    @abstractmethod
     def unit(
         self, task: SearchTask, contender: Contender, trial: int, settings: Settings
     ) -> TrialUnit[SearchTask]:
         """One search."""
-
-    @abstractmethod
-    def judge(self, task: SearchTask) -> Judge:
-        """What measures the searches of a task."""
+        return self.unit_class(task, contender, trial, settings)
 
     def settings(self) -> Settings:
         """How the searches are run, from now on."""
@@ -175,7 +160,7 @@ class TableSearches(Study[SearchFound], Generic[SearchFound, SearchTask]):
             searches.setdefault(key, []).append(row)
         summary, curves = [], []
         for task in self.tasks:
-            judge = self.judge(task)
+            judge = self.judge_class(task, self.options.budget)
             for contender in self.contenders:
                 shared = {
                     "table": task.table.name,
@@ -221,6 +206,10 @@ class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
     """Measure by which searchers of a task are ordered."""
     on_the_way: ClassVar[tuple[str, str, str]]
     """Measure after some numbers of queries, title and text of its section."""
+    lead: ClassVar[tuple[str, str]]
+    """Beginning of the first sentence of a report, and what it says of each task's best row."""
+    made: ClassVar[tuple[str, ...]]
+    """What a report says first of how its numbers were made."""
 
     options: SearchOptions
 
@@ -250,12 +239,26 @@ class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
             workers=options.workers,
         )
 
+    def about(self) -> dict[str, Any]:
+        """JSON description of the study."""
+        options = self.options
+        about = {
+            **super().about(),
+            **({"constraints": self.constraints} if self.constraints else {}),
+            **({"study": options.study} if options.study else {}),
+            **({"workers": options.workers} if options.workers else {}),
+        }
+        if options.workers and options.out and (Path(options.out) / "study.json").exists():
+            # Workers use no batch; folders of when one could be typed hold it all the same.
+            about["batch"] = read_about(Path(options.out)).get("batch", about["batch"])
+        return about
+
     @property
-    def prepare(self) -> Preload:
+    def prepare(self) -> Callable[[], None]:
         """Import of what searchers and predictors need."""
         task, contenders = self.tasks[0], tuple(self.contenders)
         first = self.unit(task, contenders[0], 0, self.settings())
-        return Preload(contenders, task.space, first.objectives, self.modules)
+        return partial(preload, contenders, task.space, first.objectives, self.modules)
 
     @classmethod
     @abstractmethod
@@ -278,28 +281,24 @@ class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
         """Pictures and the table of a report."""
 
     @classmethod
-    @abstractmethod
-    def lead(cls, about: Mapping[str, Any], table: TextTable) -> str:
-        """First sentence of a report."""
-
-    @classmethod
-    @abstractmethod
-    def made(cls, about: Mapping[str, Any]) -> dict[str, Any]:
-        """What a report says first of how its numbers were made."""
-
-    @classmethod
     def page(cls, found: Parts, folder: Path) -> Page:  # noqa: ARG003 -- shows no other files
         """Report of the searches: pictures, the table, and how they stood on the way."""
         about, table = found["about"], cls.table_of(found)
+        start, of_task = cls.lead
+        best = "; ".join(of_task.format(*table.rows[k]) for k in table.best)
+        budget, trials = (
+            number_of(about["budget"], "evaluation"),
+            number_of(about["trials"], "trial"),
+        )
         made = {
-            **cls.made(about),
+            **{key: about[key] or "none" for key in cls.made},
             "table checksums": {k: v[:12] for k, v in about["tables"].items()},
             "batch": about["batch"],
             "seed": about["seed"],
             "versions": about["versions"],
         }
         sections = [*cls.sections(found, table), *cls._on_the_way(found["summary"], table)]
-        return Page(cls.lead(about, table), sections, made)
+        return Page(f"{start} after {budget}: {best} ({trials}).", sections, made)
 
     @classmethod
     def _on_the_way(cls, summary: Sequence[Mapping[str, Any]], table: TextTable) -> list[Section]:

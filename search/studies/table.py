@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -18,8 +17,6 @@ from ...benchmarks.studies import (
     Section,
     TextTable,
     interval_text,
-    number_of,
-    read_about,
 )
 from ..base import Searcher
 from ..loop import Trace, oracle_curve, queries_to_reach, selected_curve
@@ -27,7 +24,7 @@ from .asynchronous import run_simulated
 from .options import SearchOptions
 from .searches import MARKS, ContenderSearches, address_of, searcher_text, trials_text
 from .table_page import regret_section
-from .units import Contender, QueryRow, Settings, TrialUnit, Values
+from .units import Contender, QueryRow, TrialUnit, Values
 
 
 class SearchRow(QueryRow, total=False):
@@ -135,6 +132,8 @@ class SearchStudy(ContenderSearches[Problem]):
     kind = "search"
     title = "Searches compared"
     row = SearchRow
+    unit_class = SearchUnit
+    judge_class = BestOfTable
     headings = ("selected", "regret", "oracle", "queries to optimum", "reached", "own seconds")
     leads = "selected"
     on_the_way = (
@@ -142,6 +141,8 @@ class SearchStudy(ContenderSearches[Problem]):
         "Regret on the way",
         "Of the selected architecture, mean and 95 % interval.",
     )
+    lead = ("Best", "on {0} {1}, {2}, regret {3}")
+    made = ("searched", "reported")
 
     def __init__(self, options: SearchOptions, contenders: Sequence[Contender]) -> None:
         super().__init__(options, contenders)
@@ -156,30 +157,6 @@ class SearchStudy(ContenderSearches[Problem]):
     def asked(self) -> dict[str, Any]:
         """Searched and reported column of each task."""
         return searched_columns(self.tasks)
-
-    def about(self) -> dict[str, Any]:
-        """JSON description of the study."""
-        options = self.options
-        about = {
-            **super().about(),
-            **({"constraints": self.constraints} if self.constraints else {}),
-            **({"study": options.study} if options.study else {}),
-            **({"workers": options.workers} if options.workers else {}),
-        }
-        if options.workers and options.out and (Path(options.out) / "study.json").exists():
-            # Workers use no batch; folders of when one could be typed hold it all the same.
-            about["batch"] = read_about(Path(options.out)).get("batch", about["batch"])
-        return about
-
-    def unit(
-        self, task: Problem, contender: Contender, trial: int, settings: Settings
-    ) -> SearchUnit:
-        """One search."""
-        return SearchUnit(task, contender, trial, settings)
-
-    def judge(self, task: Problem) -> BestOfTable:
-        """Measure of the searches of a task."""
-        return BestOfTable(task, self.options.budget)
 
     @classmethod
     def cells(cls, entry: Mapping[str, Any]) -> list[str]:
@@ -217,23 +194,6 @@ class SearchStudy(ContenderSearches[Problem]):
         misses = f"a trial that misses the optimum counts {about['budget'] + 1} queries"
         made = f"{trials_text(about)}; searched: {searched}; reported: {reported}; {misses}"
         return [*simulated, *failed, made]
-
-    @classmethod
-    def lead(cls, about: Mapping[str, Any], table: TextTable) -> str:
-        """Best searcher of each task."""
-        best = "; ".join(
-            f"on {row[0]} {row[1]}, {row[2]}, regret {row[3]}"
-            for row in (table.rows[k] for k in table.best)
-        )
-        return (
-            f"Best after {number_of(about['budget'], 'evaluation')}: {best} "
-            f"({number_of(about['trials'], 'trial')})."
-        )
-
-    @classmethod
-    def made(cls, about: Mapping[str, Any]) -> dict[str, Any]:
-        """Searched and reported columns."""
-        return {"searched": about["searched"], "reported": about["reported"]}
 
     @classmethod
     def sections(cls, found: Parts, table: TextTable) -> list[Section]:

@@ -182,34 +182,20 @@ class TrialUnit(ABC, Generic[SearchTask]):
         return Trace(trace.codes[kept], trace.values[kept], trace.seconds[kept])
 
 
-@dataclass(frozen=True)
-class Preload:
-    """Import of what searchers and predictors need, so that no timing includes it.
-
-    Attributes
-    ----------
-    contenders : tuple of Contender
-    space : Space
-    objectives : dict
-        Arguments of searchers of several objectives.
-    modules : tuple of str
-        Further modules.
-    """
-
-    contenders: tuple[Contender, ...]
-    space: Space
-    objectives: Mapping[str, Any]
-    modules: tuple[str, ...] = ()
-
-    def __call__(self) -> None:
-        """Import it in this process."""
-        for module in self.modules:
-            importlib.import_module(module)
-        for contender in self.contenders:
-            searcher = contender.factory(self.space, pool=None, seed=0, **self.objectives)
-            predictor = getattr(searcher, "predictor", None)
-            if isinstance(predictor, Predictor):
-                predictor.preload()
+def preload(
+    contenders: Sequence[Contender],
+    space: Space,
+    objectives: Mapping[str, Any],
+    modules: Sequence[str],
+) -> None:
+    """Import modules and what searchers and predictors need, so that no timing includes it."""
+    for module in modules:
+        importlib.import_module(module)
+    for contender in contenders:
+        searcher = contender.factory(space, pool=None, seed=0, **objectives)
+        predictor = getattr(searcher, "predictor", None)
+        if isinstance(predictor, Predictor):
+            predictor.preload()
 
 
 def stored_rows(
