@@ -1,5 +1,6 @@
 from .api import compare as compare
 from .api import validate as validate
+from .api import verify as verify
 from .data.spaces import make_space as make_space
 from .data.tables import import_table as import_table
 from .data.tables import load_table as load_table

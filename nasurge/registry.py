@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import ParameterError, UnknownNameError
+from .errors import DataFileError, ParameterError, UnknownNameError
 from .predictors.saving.names import PREDICTORS, class_path
 from .search.searchers.names import GUIDED, SEARCHERS
 
@@ -21,8 +22,13 @@ if TYPE_CHECKING:
 
 DEFAULT_PREDICTOR = "auto"
 STUDIES = {
+    "compare": "nasurge.benchmarks.studies.comparing:CompareStudy",
     "search": "nasurge.search.studies.table:SearchStudy",
     "fronts": "nasurge.search.studies.fronts:FrontsStudy",
+    "validate": "nasurge.benchmarks.studies.validating:ValidateStudy",
+    "verify": "nasurge.benchmarks.studies.verifying:VerifyStudy",
+    "table": "nasurge.benchmarks.studies.building:TableStudy",
+    "trained": "nasurge.benchmarks.studies.trained:TrainedStudy",
     "meta-tables": "nasurge.search.studies.across_tables:MetaTablesStudy",
     "latency": "nasurge.search.studies.latency:LatencyStudy",
 }
@@ -35,12 +41,12 @@ def _plugins(group: str) -> dict[str, EntryPoint]:
 
 
 def predictor_names() -> list[str]:
-    """Return the names of all predictors, ours and those of plug-ins (``nasurge.predictors``)."""
+    """Names of all predictors, ours and those of plug-ins (``nasurge.predictors``)."""
     return list(PREDICTORS | _plugins("nasurge.predictors"))
 
 
 def searcher_names() -> list[str]:
-    """Return the names of all searchers, ours and those of plug-ins (``nasurge.searchers``)."""
+    """Names of all searchers, ours and those of plug-ins (``nasurge.searchers``)."""
     return list(SEARCHERS | _plugins("nasurge.searchers"))
 
 
@@ -56,7 +62,7 @@ def _load(kind: str, name: str, own: dict[str, str], group: str) -> type[Any]:
 
 
 def predictor_class(name: str) -> type[Predictor]:
-    """Return the class of a predictor.
+    """Class of a predictor.
 
     Raises
     ------
@@ -67,7 +73,7 @@ def predictor_class(name: str) -> type[Predictor]:
 
 
 def searcher_class(name: str, *, guided: bool = False) -> type[Searcher]:
-    """Return the class of a searcher, the predictor-guided one if ``guided``.
+    """Class of a searcher, the predictor-guided one if ``guided``.
 
     Raises
     ------
@@ -90,8 +96,85 @@ def study_class(kind: str) -> type[Study[Any]]:
     return _load("kind of study", kind, STUDIES, "nasurge.studies")
 
 
+def study_of_folder(folder: Path) -> type[Study[Any]]:
+    """Record of the kind of study that a folder holds.
+
+    Raises
+    ------
+    StorageError, DataFileError
+        If it holds no study, or one that does not say its kind.
+    UnknownNameError
+        If there is no such kind.
+    """
+    from .benchmarks.studies import read_about
+
+    kind = read_about(folder).get("kind")
+    if not isinstance(kind, str):
+        raise DataFileError(
+            f'{folder / "study.json"} does not say of what kind the study is (no "kind"): give '
+            f"the folder that one printed; kinds: {', '.join(STUDIES)}"
+        )
+    try:
+        return study_class(kind)
+    except UnknownNameError as error:
+        raise UnknownNameError(
+            "kind of study", kind, error.known, hint=f"in {folder / 'study.json'}"
+        ) from None
+
+
+@dataclass(frozen=True)
+class StudyDescription:
+    """A kind of study for a reference page.
+
+    Attributes
+    ----------
+    kind, title, command : str
+        The command is without ``nasurge``, and empty where only Python runs the study.
+    options : list of tuple
+        Option as it is typed, type, default, and help, of each that can be typed.
+    summary, rows : dict
+        What each key of a summary's entry and each column of ``rows.parquet`` means.
+    """
+
+    kind: str
+    title: str
+    command: str
+    options: list[tuple[str, str, str, str]]
+    summary: dict[str, str]
+    rows: dict[str, str]
+
+
+def study_descriptions() -> list[StudyDescription]:
+    """All kinds of studies as a reference page shows them, in the order of ``STUDIES``."""
+    from .benchmarks.studies import described_fields, type_text
+
+    found = []
+    for kind in STUDIES:
+        study = study_class(kind)
+        options = [
+            (
+                field.option,
+                type_text(field.type),
+                "" if field.required else field.default_text,
+                field.flag.help,
+            )
+            for field in described_fields(study.options_type)
+        ]
+        found.append(
+            StudyDescription(
+                kind,
+                study.title,
+                study.command,
+                options if study.command else [],
+                study.summary_columns(),
+                study.columns(),
+            )
+        )
+    return found
+
+
 def can_be_guided(name: str) -> bool:
-    """Return whether a searcher takes a predictor.
+    """Whether a searcher takes a predictor.
 
     Raises
     ------
@@ -102,7 +185,7 @@ def can_be_guided(name: str) -> bool:
 
 
 def takes_objectives(name: str) -> bool:
-    """Return whether a searcher takes several objectives, as ``n_objectives``.
+    """Whether a searcher takes several objectives, as ``n_objectives``.
 
     Raises
     ------
@@ -121,7 +204,7 @@ def _make(cls: type[Any], name: str, space: Space, parameters: dict[str, Any]) -
 
 
 def make_predictor(name: str, space: Space, **parameters: Any) -> Predictor:
-    """Return an unfitted predictor.
+    """Unfitted predictor of a name.
 
     Parameters
     ----------
@@ -148,7 +231,7 @@ def make_predictor(name: str, space: Space, **parameters: Any) -> Predictor:
 
 
 def load_predictor(path: str | Path) -> Predictor:
-    """Return the fitted predictor that ``Predictor.save`` wrote to a file.
+    """Fitted predictor that ``Predictor.save`` wrote to a file.
 
     It predicts what the saved one predicts. Nothing in the file is unpickled or run; only the
     classes of predictors known here are made.
@@ -200,7 +283,7 @@ def _saved_class(name: str) -> type[Predictor]:
 def make_searcher(
     name: str, space: Space, *, predictor: str | Predictor | None = None, **parameters: Any
 ) -> Searcher:
-    """Return a searcher that has not asked for anything yet.
+    """Searcher that has not asked for anything yet.
 
     Parameters
     ----------

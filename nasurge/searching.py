@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .benchmarks.studies import called_with, chosen, listed
 from .errors import ParameterError
-from .progress import after_every_batch, bar
+from .progress import after_every_batch, progress_bar
 from .registry import (
     can_be_guided,
     make_searcher,
@@ -110,7 +110,7 @@ def search(
     """
     limits: dict[str, Any] = {"budget": budget, "timeout": timeout}
     limits |= {"storage": storage, "study": study}
-    with bar("search") if progress is True else nullcontext(progress or None) as shown:
+    with progress_bar("search") if progress is True else nullcontext(progress or None) as shown:
         if callable(objective):
             if tables:
                 raise ParameterError(f"{', '.join(tables)}: only a search on a table takes these")

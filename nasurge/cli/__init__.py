@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import building, listing, meta, running, searching, supernets, validating
+from . import building, comparing, listing, meta, running, searching, supernets, validating
 
 app = typer.Typer(
     name="nasurge",
@@ -37,7 +37,7 @@ def root(
 
 app.command()(listing.tables)
 app.command(name="import")(listing.import_)
-app.command()(running.compare)
+app.command()(comparing.compare)
 app.command()(searching.search)
 app.command()(validating.validate)
 app.command()(running.report)

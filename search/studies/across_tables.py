@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import numpy as np
 
-from ...benchmarks.intervals import Interval, bootstrap_interval, interval
-from ...benchmarks.objectives import Problem
+from ...benchmarks.intervals import FEWEST_DRAWS, Interval, bootstrap_interval, interval
+from ...benchmarks.objectives import Problem, problems_of
 from ...benchmarks.studies import Page, Parts, Row, TextTable, Unit, chosen, fingerprint
 from ...data.tables import read_task_labels
 from ...errors import ParameterError
@@ -25,7 +25,7 @@ from ..across_tables import (
 from ..loop import queries_to_reach
 from .across_tables_page import meta_page, meta_table
 from .options import MetaTablesOptions
-from .searches import SearchFindings, TableSearches, address_of, problems_of, trials_text
+from .searches import SearchFindings, TableSearches, address_of, trials_text
 from .table import BestOfTable, SearchRow, SearchUnit, by_trial, searched_columns
 from .units import Contender, Settings, Values
 
@@ -39,6 +39,40 @@ _BOUNDS = {
     (False, True): "upper",
     (True, True): "unknown",
 }
+
+
+class Saving(Interval):
+    """A share of queries saved, and what searches that missed leave of it."""
+
+    bound: str | None
+    """``lower`` or ``upper`` where only cold or only warm searches missed; ``unknown``: both."""
+
+
+class MetaTablesEntry(TypedDict, total=False):
+    """One method on one held-out task, over trials; or over the tasks of a table (``all``)."""
+
+    table: Annotated[str, "name of the table"]
+    held_out: Annotated[str, "task that is searched; all stands for those of the table together"]
+    method: Annotated[str, "what searches it"]
+    tasks: Annotated[int, "with all: searched columns, each counted once"]
+    sources: Annotated[list[str], "tasks that were learnt from; none for a cold search"]
+    queries: Annotated[
+        Interval,
+        "evaluations until one of the best 0.1 % of the searched column, with median and how many "
+        "trials reached one; a trial that did not counts as budget + 1",
+    ]
+    reached_share: Annotated[float, "share of the trials that reached one"]
+    saving: Annotated[
+        dict[str, Saving], "by cold search: one minus the ratio of mean queries to its own"
+    ]
+    searched: Annotated[str, "column that the search was told"]
+    reported: Annotated[str, "column that is reported"]
+    budget: Annotated[int, "most evaluations of each trial"]
+    trials: Annotated[int, "searches with other seeds"]
+    selected: Annotated[Interval, "reported value of the best architecture by the searched one"]
+    oracle: Annotated[Interval, "best reported value evaluated, which no search could pick"]
+    regret: Annotated[Interval, "how far ``selected`` is below the table's best"]
+    search_seconds: Annotated[Interval, "time of the search itself, of each trial"]
 
 
 @dataclass(frozen=True)
@@ -77,7 +111,10 @@ class MetaTablesStudy(TableSearches[MetaTablesFindings, Problem]):
     folder_kind = "meta"
     title = "Searches that know other tasks"
     findings = MetaTablesFindings
+    command = "meta tables"
+    options_type = MetaTablesOptions
     row = SearchRow
+    entry = MetaTablesEntry
     unit_class = SearchUnit
     judge_class = BestOfTable
 
@@ -157,7 +194,7 @@ class MetaTablesStudy(TableSearches[MetaTablesFindings, Problem]):
                     "method": method,
                     "sources": self.sources[task] if method in WARM else [],
                     "queries": {
-                        **interval(counts),
+                        **interval(counts, least=1, most=budget + 1),
                         "median": float(np.median(counts)),
                         "reached": int((counts <= budget).sum()),
                     },
@@ -199,13 +236,6 @@ def best_values(problem: Problem) -> float:
     return float(np.sort(problem.search_values)[-count])
 
 
-class Saving(Interval):
-    """A share of queries saved, and what searches that missed leave of it."""
-
-    bound: str | None
-    """``lower`` or ``upper`` where only cold or only warm searches missed; ``unknown``: both."""
-
-
 def savings(
     queries: Mapping[tuple[str, str], Values], task: str, method: str, budget: int, seed: int
 ) -> dict[str, Saving]:
@@ -229,6 +259,8 @@ def savings(
         theirs, own = queries[task, cold], queries[task, method]
         missed = (bool((theirs > budget).any()), bool((own > budget).any()))
         share = bootstrap_interval(_saved_share, theirs, own, seed=seed)
+        if len(own) < FEWEST_DRAWS:  # resamples of so few say little, and no trial has a saving
+            share = {**share, "low": None, "high": None}
         shares[cold] = {**share, "bound": _BOUNDS[missed]}
     return shares
 
@@ -259,11 +291,11 @@ def _over_tasks(summary: Sequence[Row]) -> list[Row]:
             "held_out": "all",
             "method": method,
             "tasks": len(members),
-            "queries": interval([e["queries"]["mean"] for e in members.values()]),
+            "queries": interval([e["queries"]["mean"] for e in members.values()], least=1),
             "reached_share": float(np.mean([e["reached_share"] for e in members.values()])),
             "saving": {
                 cold: {
-                    **interval([e["saving"][cold]["mean"] for e in members.values()]),
+                    **interval([e["saving"][cold]["mean"] for e in members.values()], most=1),
                     "bound": _joint_bound([e["saving"][cold]["bound"] for e in members.values()]),
                 }
                 for cold in next(iter(members.values()))["saving"]

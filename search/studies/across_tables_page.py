@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...benchmarks.studies import Page, Parts, Section, TextTable, interval_text, number_of
+from ...benchmarks.studies import (
+    Page,
+    Parts,
+    Section,
+    TextTable,
+    interval_text,
+    interval_words,
+    number_of,
+)
 from ...data.files import atomic_write
 from ..across_tables import draw_similarities
 from .searches import leading
@@ -78,7 +86,7 @@ def meta_page(found: Parts, folder: Path) -> Page:
         Section.of(
             "Queries to the best 0.1 %",
             meta_table(found["summary"]),
-            "Of the searched column, with 95 % intervals over trials; a trial that misses counts "
+            f"Of the searched column. {interval_words(about['trials'])} A trial that misses counts "
             f"{about['budget'] + 1}, so that a mean over such trials is a lower bound (>). Savings "
             "are shares of the cold search's queries in this run: at least so much where only "
             "cold trials missed (>), at most where only warm ones did (<), untold where both did. "

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from ...benchmarks.intervals import interval
+from ...benchmarks.intervals import Interval, interval
 from ...benchmarks.objectives import Problem
 from ...benchmarks.quantities import ManyObjectives, many_objectives
 from ...benchmarks.studies import (
@@ -26,7 +26,7 @@ from ..loop import Trace
 from ..pareto import Scale, front_history, hypervolume_curve, non_dominated
 from .fronts_page import fronts_picture, references, volumes_picture
 from .options import SearchOptions
-from .searches import MARKS, ContenderSearches, trials_text
+from .searches import MARKS, ContenderSearches, SearcherEntry, trials_text
 from .units import QueryRow, TrialUnit, Values
 
 _CLOUD = 1500  # architectures that a picture shows beside the fronts
@@ -36,6 +36,38 @@ class FrontRow(QueryRow):
     """One query of one search for several objectives, in the table's units."""
 
     feasible: Annotated[bool, "whether it meets every constraint"]
+
+
+class FrontEntry(SearcherEntry):
+    """One searcher for several objectives on one task, over trials."""
+
+    objectives: Annotated[list[str], "their names, as they were given"]
+    searched: Annotated[dict[str, str], "column of each objective that searches see"]
+    reported: Annotated[dict[str, str], "column of each by which they are judged"]
+    architectures: Annotated[int, "those that meet the constraints"]
+    ideal: Annotated[dict[str, float], "best value of each on the true front of searched values"]
+    nadir: Annotated[dict[str, float], "worst value of each there"]
+    reference_point: Annotated[dict[str, float], "that of the hypervolume of searched values"]
+    reported_reference_point: Annotated[dict[str, float], "that of the reported ones"]
+    selected_share: Annotated[
+        Interval,
+        "hypervolume of the reported values of the front selected by the searched ones, divided by "
+        "that of the front of all reported values",
+    ]
+    hypervolume: Annotated[
+        Interval,
+        "that of the searched values, the objectives scaled to 1 (ideal) and 0 (nadir), against "
+        "the point at -0.1",
+    ]
+    hypervolume_share: Annotated[Interval, "``hypervolume`` divided by ``true_hypervolume``"]
+    hypervolume_share_at: Annotated[
+        dict[str, Interval], "the same after 25, 50, 100 and 200 queries"
+    ]
+    true_hypervolume: Annotated[float, "that of the true front of the searched values"]
+    front_size: Annotated[Interval, "architectures on the front of a search"]
+    true_front_size: Annotated[int, "architectures on the true front"]
+    true_front_found: Annotated[Interval, "share of the true front that was evaluated"]
+    infeasible: Annotated[int, "evaluations outside the constraints, over all trials"]
 
 
 @dataclass(frozen=True)
@@ -141,19 +173,19 @@ class TrueFront:
             "reported_reference_point": named(self.reported_scale.reference),
             "budget": budget,
             "trials": len(measured),
-            "selected_share": interval(selected[:, -1] / self.reported_volume),
-            "hypervolume": interval(volume[:, -1]),
-            "hypervolume_share": interval(volume[:, -1] / self.volume),
+            "selected_share": _share(selected[:, -1] / self.reported_volume),
+            "hypervolume": interval(volume[:, -1], least=0),
+            "hypervolume_share": _share(volume[:, -1] / self.volume),
             "hypervolume_share_at": {
-                str(q): interval(volume[:, q - 1] / self.volume) for q in MARKS if q <= budget
+                str(q): _share(volume[:, q - 1] / self.volume) for q in MARKS if q <= budget
             },
             "true_hypervolume": self.volume,
-            "front_size": interval(np.array([len(one["front"]) for one in measured], dtype=float)),
+            "front_size": interval([len(one["front"]) for one in measured], least=0),
             "true_front_size": len(self.front),
-            "true_front_found": interval(np.array([one["evaluated"] for one in measured])),
+            "true_front_found": _share([one["evaluated"] for one in measured]),
             "failures": sum(one["failures"] for one in measured),
             "infeasible": sum(one["infeasible"] for one in measured),
-            "search_seconds": interval(np.array([one["seconds"] for one in measured])),
+            "search_seconds": interval([one["seconds"] for one in measured], least=0),
         }
 
     def _curves(self, measured: Sequence[Mapping[str, Any]]) -> Row:
@@ -167,12 +199,17 @@ class TrueFront:
         some = np.random.default_rng(0).permutation(len(values))[:_CLOUD]
         return {
             "objectives": [q.label for q in problem.objectives],
-            "hypervolume": [interval(volume[:, q]) for q in range(volume.shape[1])],
-            "selected": [interval(selected[:, q]) for q in range(volume.shape[1])],
+            "hypervolume": [_share(column) for column in volume.T],
+            "selected": [_share(column) for column in selected.T],
             "front": (signs * measured[median]["front"]).tolist(),
             "true_front": (signs * self.front).tolist(),
             "cloud": (signs * values[some]).tolist(),
         }
+
+
+def _share(values: ArrayLike) -> Interval:
+    """Mean share over trials and its interval, between 0 and 1."""
+    return interval(values, least=0, most=1)
 
 
 class FrontsStudy(ContenderSearches[ManyObjectives]):
@@ -198,7 +235,9 @@ class FrontsStudy(ContenderSearches[ManyObjectives]):
     kind = "fronts"
     folder_kind = "search"
     title = "Searches for several objectives"
+    command = "search --objectives"
     row = FrontRow
+    entry = FrontEntry
     unit_class = FrontUnit
     judge_class = TrueFront
     headings = (
@@ -214,7 +253,7 @@ class FrontsStudy(ContenderSearches[ManyObjectives]):
     on_the_way = (
         "hypervolume_share_at",
         "Hypervolume share on the way",
-        "Of the searched values, mean and 95 % interval.",
+        "the searched values",
     )
     lead = ("Largest share of the true front's hypervolume", "on {0} {1}, {2}")
     made = ("objectives", "reported", "constraints")
@@ -299,10 +338,10 @@ class FrontsStudy(ContenderSearches[ManyObjectives]):
             ),
             Section(
                 "Hypervolume against evaluations",
-                "Share of the true front's hypervolume. Solid: the reported values of the front "
-                "that the search would select by the values it sees, against the front of all "
-                "reported values, with the 95 % interval over trials. Dotted: the values it sees, "
-                "against their own front.",
+                "Share of the true front's hypervolume, mean over trials. Solid: the reported "
+                "values of the front that the search would select by the values it sees, against "
+                "the front of all reported values, with a 95 % interval of five trials or more. "
+                "Dotted: the values it sees, against their own front.",
                 [volumes_picture(found["curves"])],
             ),
             Section.of(

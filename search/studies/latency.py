@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from ...benchmarks.intervals import interval
+from ...benchmarks.intervals import Interval, interval
 from ...benchmarks.metrics import spearman
 from ...benchmarks.studies import (
     Findings,
@@ -51,6 +51,15 @@ class LatencyRow(TypedDict):
     trial: Annotated[int, "number of the draw of these architectures"]
     seed: Annotated[int, "seed of the study"]
     spearman: Annotated[float, "correlation with measured latency over all other architectures"]
+
+
+class LatencyEntry(TypedDict):
+    """One method on one left-out device, over trials."""
+
+    device: Annotated[str, "device that was left out; mean stands for all of them"]
+    method: Annotated[str, "what predicts its latencies"]
+    measurements: Annotated[int, "architectures measured on it"]
+    spearman: Annotated[Interval, "correlation with measured latency, over trials"]
 
 
 @dataclass(frozen=True)
@@ -119,7 +128,10 @@ class LatencyStudy(Study[Findings]):
 
     kind = "latency"
     title = "Latencies on devices that were left out"
+    command = "meta latency"
+    options_type = LatencyOptions
     row = LatencyRow
+    entry = LatencyEntry
 
     options: LatencyOptions
 

@@ -8,12 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-from ...benchmarks.studies.flags import Flag, described_fields, listed, whole_numbers
-from ...benchmarks.studies.options import Jobs, RunOptions, Seed, Trials
-from ...errors import ParameterError
+from ...benchmarks.studies.flags import Flag, listed, refuse_unused, whole_numbers
+from ...benchmarks.studies.options import Backend, Jobs, Metric, RunOptions, Seed, Trials
 from ..across_tables.names import COLD, WARM
+
+if TYPE_CHECKING:
+    from ...benchmarks.objectives import Problem
+else:
+    # The command line reads the types of the fields and must not import what they are.
+    Problem = type("Problem", (), {})
 
 LATENCY_METHODS = ("transfer", "transfer-random", "components", "nearest", "scratch")
 """Costs with chosen and with random measurements; and three simpler ways."""
@@ -53,10 +58,9 @@ class LatencyOptions(RunOptions):
 
 
 Tables = Annotated[
-    str | Sequence[Any],
+    str | Sequence[Problem],
     Flag(
         argument=True,
-        parse=str,
         metavar="TABLE/TASK",
         help="What to work on, such as nb201-analog/cifar10; several separated by commas; a table "
         "alone means all its tasks. See: nasurge tables.",
@@ -72,13 +76,7 @@ class TrialOptions(RunOptions):
     budget: Budget = 100
     trials: Trials = 20
     seed: Seed = 0
-    backend: Annotated[
-        str | None,
-        Flag(
-            help="Where the trials run, by joblib: loky (processes here), dask or ray (a cluster; "
-            "pip install nasurge[cluster]).",
-        ),
-    ] = None
+    backend: Backend = None
 
     @property
     def batch_size(self) -> int:
@@ -95,22 +93,19 @@ class SearchOptions(TrialOptions):
         str | Sequence[str] | None,
         Flag(
             "-s",
-            parse=listed,
+            default="bo, with -p evolution, with --objectives nsga2",
             help="Searchers, separated by commas, random always beside them; all is every one, "
-            "all,-NAME all but one; by default bo, with -p evolution, with --objectives nsga2.",
+            "all,-NAME all but one.",
         ),
     ] = None
     _: KW_ONLY
     predictors: Annotated[
         str | Sequence[str] | None,
-        Flag("-p", parse=listed, help="Predictors that guide them, separated by commas."),
+        Flag("-p", help="Predictors that guide them, separated by commas; all,-NAME as for -s."),
     ] = None
     objectives: Annotated[
         str | Sequence[str] | None,
-        Flag(
-            parse=listed,
-            help="Two or more, such as accuracy,flops: search for their Pareto front.",
-        ),
+        Flag(help="Two or more, such as accuracy,flops: search for their Pareto front."),
     ] = None
     constraints: Annotated[
         str | Sequence[str],
@@ -123,14 +118,9 @@ class SearchOptions(TrialOptions):
     ] = ()
     batch: Annotated[
         int | None,
-        Flag(
-            least=1,
-            help="Architectures asked for at once, between refits of a guide; 5 by default.",
-        ),
+        Flag(least=1, default="5", help="Architectures asked for at once, between refits."),
     ] = None
-    metric: Annotated[
-        str | None, Flag("-m", help="Metric or column to use instead of the task's own.")
-    ] = None
+    metric: Metric = None
     workers: Annotated[
         int | None,
         Flag(
@@ -167,12 +157,13 @@ class SearchOptions(TrialOptions):
         ParameterError
             If such an option is given beside ``workers``.
         """
+        super().__post_init__()
         if self.workers is not None:
-            refuse(
+            refuse_unused(
                 self,
                 ("objectives", "batch", "timeout", "storage", "study"),
-                "simulated workers (--workers) search for one objective, one architecture at a "
-                "time, to the end, and keep no database",
+                "with --workers, which search for one objective, one architecture at a time, to "
+                "the end, and keep no database",
             )
 
     @property
@@ -189,11 +180,10 @@ class MetaTablesOptions(TrialOptions):
     methods: Annotated[
         str | Sequence[str],
         Flag(
-            parse=listed,
             help=f"Warm: {', '.join(WARM)}. Cold: {', '.join(COLD)}. all is every one, all,-NAME "
             "all but one.",
         ),
-    ] = (*COLD[:3], *WARM)
+    ] = ",".join((*COLD[:3], *WARM))
     _: KW_ONLY
     file: Annotated[
         Path | None,
@@ -210,24 +200,3 @@ class MetaTablesOptions(TrialOptions):
     def batch_size(self) -> int:
         """Architectures asked for at once."""
         return self.batch
-
-
-def refuse(options: Any, names: Sequence[str], reason: str) -> None:
-    """Refuse options that would not be used.
-
-    Parameters
-    ----------
-    options : object of an options class
-    names : sequence of str
-        Its fields that are to be None.
-    reason : str
-        Why they are not used.
-
-    Raises
-    ------
-    ParameterError
-        If one of them is not None.
-    """
-    typed = {field.name: field.option for field in described_fields(type(options))}
-    if unused := [typed[name] for name in names if getattr(options, name) is not None]:
-        raise ParameterError(f"{reason}: leave {' and '.join(unused)} out")

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypedDict, TypeVar
 
 from ...benchmarks.constraints import parse_constraints
-from ...benchmarks.objectives import Problem, parse_problems
+from ...benchmarks.intervals import Interval
+from ...benchmarks.objectives import Problem, problems_of
 from ...benchmarks.studies import (
     Findings,
     Journal,
@@ -25,6 +26,7 @@ from ...benchmarks.studies import (
     backend,
     descending,
     interval_text,
+    interval_words,
     number_of,
     read_about,
     versions,
@@ -51,6 +53,19 @@ SearchFound = TypeVar("SearchFound", bound=SearchFindings)
 
 Judge = Callable[[Sequence[Row]], tuple[Row, Row]]
 """Measure of one task's searches: from a searcher's rows to its summary and curves."""
+
+
+class SearcherEntry(TypedDict):
+    """One searcher on one task, over trials: what the entries of ``nasurge search`` have."""
+
+    table: Annotated[str, "name of the table"]
+    task: Annotated[str, "its task"]
+    searcher: Annotated[str, "what searches"]
+    predictor: Annotated[str | None, "what guides it"]
+    budget: Annotated[int, "evaluations of each trial"]
+    trials: Annotated[int, "searches with other seeds"]
+    failures: Annotated[int, "evaluations without a value, over all trials"]
+    search_seconds: Annotated[Interval, "time of the search itself, of each trial"]
 
 
 class TableSearches(Study[SearchFound], Generic[SearchFound, SearchTask]):
@@ -205,12 +220,13 @@ class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
     leads: ClassVar[str]
     """Measure by which searchers of a task are ordered."""
     on_the_way: ClassVar[tuple[str, str, str]]
-    """Measure after some numbers of queries, title and text of its section."""
+    """Measure after some numbers of queries, title of its section, and what it is of."""
     lead: ClassVar[tuple[str, str]]
     """Beginning of the first sentence of a report, and what it says of each task's best row."""
     made: ClassVar[tuple[str, ...]]
     """What a report says first of how its numbers were made."""
 
+    options_type = SearchOptions
     options: SearchOptions
 
     def __init__(self, options: SearchOptions, contenders: Sequence[Contender]) -> None:
@@ -218,7 +234,7 @@ class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
         self.storage = storage_of(options.storage, options.study)
         tasks = [
             self.task_of(problem, options)
-            for problem in problems_of(options.tables, options.metric)
+            for problem in problems_of(options.tables, metric=options.metric)
         ]
         within = f" that meet {' and '.join(self.constraints)}" if self.constraints else ""
         super().__init__(options, tasks, contenders, within)
@@ -248,9 +264,9 @@ class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
             **({"study": options.study} if options.study else {}),
             **({"workers": options.workers} if options.workers else {}),
         }
-        if options.workers and options.out and (Path(options.out) / "study.json").exists():
+        if options.workers and options.out and (options.out / "study.json").exists():
             # Workers use no batch; folders of when one could be typed hold it all the same.
-            about["batch"] = read_about(Path(options.out)).get("batch", about["batch"])
+            about["batch"] = read_about(options.out).get("batch", about["batch"])
         return about
 
     @property
@@ -303,7 +319,7 @@ class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
     @classmethod
     def _on_the_way(cls, summary: Sequence[Mapping[str, Any]], table: TextTable) -> list[Section]:
         """Section of one measure after some numbers of queries, if the budget reaches them."""
-        measure, title, text = cls.on_the_way
+        measure, title, of = cls.on_the_way
         marks = list(summary[0][measure])
         if not marks:
             return []
@@ -314,12 +330,8 @@ class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
         ]
         rows.sort(key=lambda row: order[row[0], row[1]])
         columns = ("table", "searcher", *(f"after {q}" for q in marks))
-        return [Section.of(title, TextTable(columns, rows), text)]
-
-
-def problems_of(tables: str | Sequence[Problem], metric: str | None = None) -> list[Problem]:
-    """Tasks that are searched, of their addresses or as they are."""
-    return parse_problems(tables, metric=metric) if isinstance(tables, str) else list(tables)
+        words = f"Of {of}. {interval_words(summary[0]['trials'])}"
+        return [Section.of(title, TextTable(columns, rows), words)]
 
 
 def address_of(entry: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from ...benchmarks.intervals import interval
+from ...benchmarks.intervals import Interval, interval
 from ...benchmarks.objectives import Problem
 from ...benchmarks.quantities import constrained
 from ...benchmarks.studies import (
@@ -22,7 +22,14 @@ from ..base import Searcher
 from ..loop import Trace, oracle_curve, queries_to_reach, selected_curve
 from .asynchronous import run_simulated
 from .options import SearchOptions
-from .searches import MARKS, ContenderSearches, address_of, searcher_text, trials_text
+from .searches import (
+    MARKS,
+    ContenderSearches,
+    SearcherEntry,
+    address_of,
+    searcher_text,
+    trials_text,
+)
 from .table_page import regret_section
 from .units import Contender, QueryRow, TrialUnit, Values
 
@@ -33,6 +40,24 @@ class SearchRow(QueryRow, total=False):
     search_value: Annotated[float, "what the search was told; none if the evaluation failed"]
     report_value: Annotated[float, "what is reported of the architecture"]
     ended_at: Annotated[float, "second at which training ended, with simulated workers"]
+
+
+class SearchEntry(SearcherEntry, total=False):
+    """One searcher for one objective on one task, over trials."""
+
+    searched: Annotated[str, "column that the search was told"]
+    reported: Annotated[str, "column that is reported"]
+    selected: Annotated[Interval, "reported value of the best architecture by the searched one"]
+    oracle: Annotated[Interval, "best reported value evaluated, which no search could pick"]
+    regret: Annotated[Interval, "how far ``selected`` is below the table's best"]
+    search_regret: Annotated[Interval, "how far the best searched value is below the table's best"]
+    regret_at: Annotated[dict[str, Interval], "``regret`` after 25, 50, 100 and 200 queries"]
+    queries_to_optimum: Annotated[
+        dict[str, float],
+        "queries until the best searched value: mean, median, of how many trials that reached it; "
+        "a trial that never did counts as budget + 1",
+    ]
+    simulated_seconds: Annotated[Interval, "when simulated workers had ended"]
 
 
 @dataclass(frozen=True)
@@ -76,20 +101,21 @@ class BestOfTable:
         reported = by_trial(rows, "report_value", budget)
         selected, oracle = selected_curve(searched, reported), oracle_curve(reported)
         optimum = float(problem.search_values.max())
-        best = float(problem.report_values.max())
+        least, best = float(problem.report_values.min()), float(problem.report_values.max())
         reached = queries_to_reach(searched, optimum)
+        seconds = by_trial(rows, "search_seconds", rest=0.0)
         summary = {
             "searched": problem.search_label,
             "reported": problem.report_label,
             "budget": budget,
             "trials": len(searched),
-            "selected": interval(selected[:, -1]),
-            "oracle": interval(oracle[:, -1]),
-            "regret": interval(best - selected[:, -1]),
+            "selected": interval(selected[:, -1], least=least, most=best),
+            "oracle": interval(oracle[:, -1], least=least, most=best),
+            "regret": interval(best - selected[:, -1], least=0),
             # The searched value of the incumbent is the best that was searched.
-            "search_regret": interval(optimum - oracle_curve(searched)[:, -1]),
+            "search_regret": interval(optimum - oracle_curve(searched)[:, -1], least=0),
             "regret_at": {
-                str(q): interval(best - selected[:, q - 1]) for q in MARKS if q <= budget
+                str(q): interval(best - selected[:, q - 1], least=0) for q in MARKS if q <= budget
             },
             "queries_to_optimum": {
                 "mean": float(reached.mean()),
@@ -98,14 +124,14 @@ class BestOfTable:
                 "n": len(reached),
             },
             "failures": int(np.isnan(by_trial(rows, "search_value", rest=0.0)).sum()),
-            "search_seconds": interval(by_trial(rows, "search_seconds", rest=0.0).sum(axis=1)),
+            "search_seconds": interval(seconds.sum(axis=1), least=0),
         }
         if "ended_at" in rows[0]:
-            summary["simulated_seconds"] = interval(by_trial(rows, "ended_at").max(axis=1))
+            summary["simulated_seconds"] = interval(by_trial(rows, "ended_at").max(axis=1), least=0)
         curves = {
             "best": best,
-            "selected": [interval(selected[:, q]) for q in range(budget)],
-            "oracle": [interval(oracle[:, q]) for q in range(budget)],
+            "selected": [interval(column, least=least, most=best) for column in selected.T],
+            "oracle": [interval(column, least=least, most=best) for column in oracle.T],
         }
         return summary, curves
 
@@ -131,7 +157,9 @@ class SearchStudy(ContenderSearches[Problem]):
 
     kind = "search"
     title = "Searches compared"
+    command = "search"
     row = SearchRow
+    entry = SearchEntry
     unit_class = SearchUnit
     judge_class = BestOfTable
     headings = ("selected", "regret", "oracle", "queries to optimum", "reached", "own seconds")
@@ -139,7 +167,7 @@ class SearchStudy(ContenderSearches[Problem]):
     on_the_way = (
         "regret_at",
         "Regret on the way",
-        "Of the selected architecture, mean and 95 % interval.",
+        "the selected architecture",
     )
     lead = ("Best", "on {0} {1}, {2}, regret {3}")
     made = ("searched", "reported")
@@ -215,10 +243,10 @@ class SearchStudy(ContenderSearches[Problem]):
         )
         curves = regret_section(
             found["curves"],
-            "How far the reported value lies below the best in the table. Solid: the architecture "
-            "the search would select (best by the value it sees), with the 95 % interval over "
-            "trials. Dotted: the best reported value among all it evaluated (the oracle), which "
-            "no search could pick.",
+            "How far the reported value lies below the best in the table, mean over trials. Solid: "
+            "the architecture the search would select (best by the value it sees), with a 95 % "
+            "interval of five trials or more. Dotted: the best reported value among all it "
+            "evaluated (the oracle), which no search could pick.",
         )
         return [curves, Section.of("After the whole budget", table, text)]
 

@@ -20,7 +20,7 @@ from ...benchmarks.studies import (
     Row,
     bound,
     fingerprint,
-    split,
+    split_rows,
     versions,
     write_rows,
 )
@@ -320,7 +320,7 @@ def _trial(
         priors = _priors(methods, target, known, seed * 2**20 + trial)
     rows = []
     for n in sizes:
-        drawn = split(target, n, trial, seed)
+        drawn = split_rows(target, n, trial, seed)
         anchored = drawn
         if n and set(methods) & set(_ANCHORED):
             anchored = anchored_split(target, n, trial, seed)
@@ -360,7 +360,7 @@ def _asks(method: str, n: int) -> bool:
 def anchored_split(
     target: Problem, n: int, trial: int, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the rows of a task's anchors and all others: ``split`` where labels are chosen."""
+    """Rows of a task's anchors and all others: ``split_rows`` where labels are chosen."""
     space = target.space
     with one_thread():
         chosen = anchors(space, n, among=target.codes, seed=np.random.default_rng([seed, trial]))

@@ -35,6 +35,7 @@ from nasurge.search.across_tables import (
 from nasurge.search.across_tables.bayes import MetaBayes, learnt_prior, warm_terms
 from nasurge.search.base import Values
 from nasurge.search.searchers import log_expected_improvement
+from nasurge.search.studies import MetaTablesOptions, MetaTablesStudy
 from nasurge.search.studies.across_tables import best_values, savings
 from nasurge.search.studies.across_tables_page import meta_table
 from nasurge.testing.searcher import searcher_contract
@@ -189,6 +190,16 @@ def test_cold_gp_ei_is_the_search_that_users_can_run() -> None:
     assert np.array_equal(named.codes_, cold.codes_)
 
 
+def test_methods_are_described_as_their_classes_are() -> None:
+    for name, cls in {
+        "meta-bo": MetaBayes,
+        "meta-evolution": MetaEvolution,
+        "catch": CATCH,
+    }.items():
+        described = (cls.__doc__ or "").partition("\n")[0]
+        assert METHODS[name].description == described
+
+
 def test_too_little_to_learn_from_is_a_clear_error(nbgraph: Table) -> None:
     codes = SPACE.sample(60, seed=0)
     with pytest.raises(ParameterError, match="at least one earlier task"):
@@ -217,7 +228,7 @@ def test_the_study_reports_every_method_and_the_savings(tmp_path: Path) -> None:
     assert [e["method"] for e in found.summary] == ["evolution", "meta-bo", "meta-evolution"]
     for entry in found.summary:
         assert entry["held_out"] == "c"
-        assert {"mean", "low", "high", "n", "median", "reached"} == set(entry["queries"])
+        assert {"mean", "low", "high", "n", "values", "median", "reached"} == set(entry["queries"])
         assert set(entry["saving"]) == ({"evolution"} if entry["method"] in WARM else set())
         assert 1 <= entry["queries"]["mean"] <= 9
     assert found.summary[1]["sources"] == ["a", "b"]
@@ -225,12 +236,17 @@ def test_the_study_reports_every_method_and_the_savings(tmp_path: Path) -> None:
     assert (tmp_path / "tasks-small.svg").read_text().startswith("<svg")
     with pytest.raises(UnknownNameError):
         meta_study([problem], "meta", out=tmp_path, **settings)
+    with pytest.raises(ParameterError, match="none of bo, random learns .* leave --from out"):
+        meta_study([problem], "bo,random", file="triples.npz", out=tmp_path, **settings)
+    study = MetaTablesStudy(MetaTablesOptions([problem], "all,-gp-ei,-catch"))
+    kept = ["bo", "evolution", "random", "meta-bo", "meta-evolution"]
+    assert [contender.label for contender in study.contenders] == kept
 
 
 def test_a_saving_is_a_bound_where_searches_missed() -> None:
     """Budget 50, so that 51 is a miss."""
     told = {"evolution": [51, 31], "bo": [10, 30], "meta-bo": [20, 20], "meta-evolution": [51, 29]}
-    queries = {("t/a", name): np.array(each) for name, each in told.items()}
+    queries = {("t/a", name): np.tile(each, 3) for name, each in told.items()}
     warm, missed = (savings(queries, "t/a", name, 50, 0) for name in WARM[:2])
     assert (warm["evolution"]["mean"], warm["evolution"]["bound"]) == (1 - 40 / 82, "lower")
     assert (warm["bo"]["mean"], warm["bo"]["bound"]) == (0, None)
