@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 DEFAULT_PREDICTOR = "auto"
 STUDIES = {
     "compare": "nasurge.benchmarks.studies.comparing:CompareStudy",
+    "search": "nasurge.search.studies.table:SearchStudy",
+    "fronts": "nasurge.search.studies.fronts:FrontsStudy",
     "validate": "nasurge.benchmarks.studies.validating:ValidateStudy",
     "verify": "nasurge.benchmarks.studies.verifying:VerifyStudy",
     "table": "nasurge.benchmarks.studies.building:TableStudy",
     "trained": "nasurge.benchmarks.studies.trained:TrainedStudy",
     "few-shot": "nasurge.search.studies.few_shot:FewShotStudy",
+    "meta-tables": "nasurge.search.studies.across_tables:MetaTablesStudy",
     "latency": "nasurge.search.studies.latency:LatencyStudy",
     "transfer": "nasurge.search.studies.transfer:TransferStudy",
     "warm-start": "nasurge.search.studies.warm_start:WarmStartStudy",

@@ -22,7 +22,9 @@ Options = TypeVar("Options")
 Found = TypeVar("Found", bound="Findings")
 
 
-def command_of(options: type[Options], work: Callable[[Options, bool], None]) -> Callable[..., None]:
+def command_of(
+    options: type[Options], work: Callable[[Options, bool], None]
+) -> Callable[..., None]:
     """Function for typer whose parameters are the fields of ``options`` and ``--json``.
 
     Parameters

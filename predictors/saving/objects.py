@@ -26,7 +26,7 @@ from .archives import read_archive, write_archive
 from .names import NAMES, OLD_NAMES, PLACES, class_path
 
 if TYPE_CHECKING:  # predictors save themselves: their base imports this module
-    from ..base import Predictor
+    pass
 
 FORMAT = 2
 _READABLE = (1, FORMAT)

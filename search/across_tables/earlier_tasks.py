@@ -1,4 +1,4 @@
-"""What earlier tasks teach a search: scores of every architecture, and where the best lie."""
+"""Scores of every architecture of a space on earlier tasks, from which a search can begin."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ FEWEST_LABELS = 20  # of an earlier task: less says little about a whole space
 
 
 @dataclass(frozen=True, eq=False)
-class Experience:
-    """What is known of every architecture of a space before a new task has shown a value.
+class EarlierTasks:
+    """Scores of every architecture of a space on tasks that were measured before.
 
     ``learn_tasks``, ``learn_table`` and ``learn_labels`` make one.
 
@@ -49,7 +49,7 @@ class Experience:
     scores: Values
 
     def __repr__(self) -> str:
-        return f"<Experience: {len(self.tasks)} tasks, {len(self.keys)} functions>"
+        return f"<EarlierTasks: {len(self.tasks)} tasks, {len(self.keys)} functions>"
 
     @cached_property
     def codes(self) -> Codes:
@@ -57,12 +57,12 @@ class Experience:
         return self.space.from_index(self.keys)
 
     def rows(self, codes: Codes) -> NDArray[np.int64]:
-        """Return the number of each architecture's function, shape (n,)."""
+        """Number of each architecture's function, shape (n,)."""
         found = np.searchsorted(self.keys, self.space.index(self.space.canonical(codes)))
         return np.asarray(found, dtype=np.int64)
 
     def groups(self, codes: Codes) -> Groups:
-        """Return what the earlier tasks say of architectures, as groups of a Gaussian process.
+        """Scores of architectures as groups of columns of a Gaussian process.
 
         ``common`` is the mean of their scores, ``apart`` how each task differs from it.
         """
@@ -74,13 +74,13 @@ class Experience:
         mean = self.scores.mean(axis=0)
         return {"common": _scaled(mean[:, None]), "apart": _scaled((self.scores - mean).T)}
 
-    def without(self, task: int) -> Experience:
-        """Return the experience of all tasks but one, given by its number."""
+    def without(self, task: int) -> EarlierTasks:
+        """All tasks but the one of a number."""
         names = self.tasks[:task] + self.tasks[task + 1 :]
-        return Experience(self.space, names, self.keys, np.delete(self.scores, task, axis=0))
+        return EarlierTasks(self.space, names, self.keys, np.delete(self.scores, task, axis=0))
 
     def similarity(self, codes: Codes, values: ArrayLike) -> Values:
-        """Return Spearman's rank correlation of a task's values with each earlier task.
+        """Spearman's rank correlation of a task's values with each earlier task, shape (tasks,).
 
         Parameters
         ----------
@@ -105,22 +105,24 @@ class Experience:
         return np.nan_to_num(np.array(found, dtype=np.float64))
 
     def weights(self, codes: Codes, values: ArrayLike) -> Values:
-        """Return how much each earlier task counts, shape (tasks,), the sum 1.
+        """Weight of each earlier task for a new one, shape (tasks,), the sum 1.
 
-        The correlations with what was told so far, shrunk to their mean while that is little: with
-        nothing told all tasks count the same.
+        By the correlations with the values observed so far, shrunk to their mean while these are
+        few: with none observed all tasks count the same.
         """
         n = int(np.isfinite(np.asarray(values, dtype=np.float64)).sum())
         alike = np.maximum(self.similarity(codes, values), 0.0)
+        # Ten evaluations' worth of trust in all tasks alike, against n of the correlations: a few
+        # values correlate with anything by chance.
         raised = 10.0 / len(self.tasks) + n * alike**2
         return np.asarray(raised / raised.sum())
 
     def expected(self, weights: Values) -> Values:
-        """Return the weighted mean of the tasks' scores of every function, shape (f,)."""
+        """Weighted mean of the tasks' scores of every function, shape (f,)."""
         return np.asarray(weights @ self.scores)
 
     def distribution(self, weights: Values, *, share: float = 0.01) -> Values:
-        """Return how often the best functions take each value of each variable, shape (d, k).
+        """Share of the best functions with each value of each variable, shape (d, k).
 
         Parameters
         ----------
@@ -145,7 +147,7 @@ class Experience:
     def population(
         self, n: int, rng: np.random.Generator, *, among: NDArray[np.bool_] | None = None
     ) -> Codes:
-        """Return ``n`` architectures to begin with: each the best of a random mixture of tasks.
+        """Architectures to begin with, shape (n, d), each the best of a random mixture of tasks.
 
         The first is the best of all tasks' mean; those of the mixtures differ as the tasks do.
 
@@ -157,6 +159,7 @@ class Experience:
             Which functions can be proposed; by default all. Fewer than ``n`` are all returned.
         """
         count = len(self.tasks)
+        # Below 1, most mixtures are of few tasks: their best architectures differ.
         mixtures = rng.dirichlet(np.full(count, 0.5), size=max(0, n - 1))
         weights = np.concatenate([np.full((1, count), 1 / count), mixtures])
         left_out = np.zeros(len(self.keys), dtype=bool) if among is None else ~among
@@ -174,8 +177,8 @@ def learn_tasks(
     tasks: Mapping[str, tuple[ArrayLike, ArrayLike]],
     *,
     seed: Seed = None,
-) -> Experience:
-    """Return what earlier tasks teach about a space.
+) -> EarlierTasks:
+    """Scores of all architectures of a space by the labels of earlier tasks.
 
     Where a task has measured only some of the architectures, a predictor (XGBoost) fitted to these
     fills in the others.
@@ -205,17 +208,17 @@ def learn_tasks(
     >>> codes = space.sample(60, seed=0)
     >>> tasks = {str(k): (codes, (codes == k).sum(axis=1)) for k in (2, 3)}
     >>> learn_tasks(space, tasks, seed=0)
-    <Experience: 2 tasks, 6466 functions>
+    <EarlierTasks: 2 tasks, 6466 functions>
     """
     if not tasks:
         raise ParameterError("nothing to learn from: give at least one earlier task")
     rng, keys = as_generator(seed), _functions(space)
     scores = np.array([_scores(space, keys, name, *task, rng) for name, task in tasks.items()])
-    return Experience(space, tuple(tasks), keys, scores)
+    return EarlierTasks(space, tuple(tasks), keys, scores)
 
 
-def learn_labels(space: Space, labels: TaskLabels, *, seed: Seed = None) -> Experience:
-    """Return what many earlier tasks teach that have measured one or a few architectures each.
+def learn_labels(space: Space, labels: TaskLabels, *, seed: Seed = None) -> EarlierTasks:
+    """Scores of all architectures by tasks that have measured one or a few of them each.
 
     MetaD2A's triples are such: thousands of tasks, and of each an architecture that was held to be
     good. The tasks of fewer than 20 labels are learnt together (``TaskPrior``).
@@ -243,28 +246,28 @@ def learn_labels(space: Space, labels: TaskLabels, *, seed: Seed = None) -> Expe
     >>> codes = space.sample(60, seed=0)
     >>> labels = TaskLabels(codes, (codes == 3).sum(axis=1) / 6, np.arange(60).astype(str))
     >>> learn_labels(space, labels, seed=0)
-    <Experience: 1 tasks, 6466 functions>
+    <EarlierTasks: 1 tasks, 6466 functions>
     """
     from ...predictors.transfer import TaskPrior
 
     keys = _functions(space)
     prior = TaskPrior(space, seed=seed).fit(*labels)
     scores = prior.scores(space.from_index(keys)).T
-    return Experience(space, tuple(prior.names_), keys, scores)
+    return EarlierTasks(space, tuple(prior.names_), keys, scores)
 
 
 def _functions(space: Space) -> NDArray[np.int64]:
-    """Return the numbers of all canonical forms, sorted."""
+    """Numbers of all canonical forms, sorted, shape (f,)."""
     if space.n_codes > MOST_CODES:
         raise ParameterError(
-            f"space {space.name!r} has {space.n_codes} codes; experience scores every architecture "
-            f"and takes at most {MOST_CODES}"
+            f"space {space.name!r} has {space.n_codes} codes; learning from tasks scores every "
+            f"architecture and takes at most {MOST_CODES}"
         )
     return np.unique(space.index(space.canonical(space.all_codes())))
 
 
 def earlier_problems(table: Table, held_out: str) -> list[Problem]:
-    """Return the tasks of a table that a search for ``held_out`` may learn from.
+    """Tasks of a table that a search for ``held_out`` may learn from.
 
     A task that is searched or reported on the same data set is not among them: it would tell what
     is to be found (``cifar10`` and ``cifar10-valid`` of NAS-Bench-201 share their labels).
@@ -285,12 +288,12 @@ def earlier_problems(table: Table, held_out: str) -> list[Problem]:
 
 
 def on_same_data(one: Problem, other: Problem) -> bool:
-    """Return whether two tasks of a table are searched or reported on the same data set."""
+    """Whether two tasks of a table are searched or reported on the same data set."""
     return one.table.name == other.table.name and bool(_data(one) & _data(other))
 
 
 def _data(problem: Problem) -> set[str]:
-    """Return whose columns a task is searched and reported by, also where a metric is given."""
+    """Tasks by whose columns a task is searched and reported, also where a metric was named."""
     named = problem.table.roles.get(problem.task, problem.roles)
     columns = {named.search, named.report, problem.roles.search, problem.roles.report}
     return {problem.table.columns[k].task for k in columns}
@@ -302,8 +305,8 @@ def learn_table(
     *,
     tasks: Sequence[str] | None = None,
     seed: Seed = None,
-) -> Experience:
-    """Return what the tasks of a table teach, without the one that is held out.
+) -> EarlierTasks:
+    """Scores of all architectures by the tasks of a table, without the one that is held out.
 
     Learns from the column that a search may look at (validation accuracy where there is one).
 
@@ -328,7 +331,7 @@ def learn_table(
     --------
     >>> import nasurge
     >>> learn_table(nasurge.load_table("nbgraph"), "cora", tasks=["citeseer"], seed=0)
-    <Experience: 1 tasks, 26206 functions>
+    <EarlierTasks: 1 tasks, 26206 functions>
     """
     for name in tasks or ():
         if name not in table.tasks:
@@ -337,13 +340,13 @@ def learn_table(
         problems = [make_problem(table, task) for task in table.tasks]
     else:
         problems = earlier_problems(table, held_out)
-    known = [p for p in problems if tasks is None or p.task in tasks]
-    if not known:
+    sources = [p for p in problems if tasks is None or p.task in tasks]
+    if not sources:
         raise ParameterError(
             f"table {table.name!r} has no task to learn from for {held_out!r}: its other tasks are "
             "on the same data"
         )
-    measured = {p.task: (p.codes, p.search_values) for p in known}
+    measured = {p.task: (p.codes, p.search_values) for p in sources}
     return learn_tasks(table.space, measured, seed=seed)
 
 
@@ -355,7 +358,7 @@ def _scores(
     values: ArrayLike,
     rng: np.random.Generator,
 ) -> Values:
-    """Return the normal scores of one task of all functions, shape (f,)."""
+    """Normal scores of all functions on one task, shape (f,)."""
     from ...predictors.classical import XGBoost
     from ...predictors.labels import NormalScores
 
@@ -397,6 +400,6 @@ def _scores(
 
 
 def _scaled(columns: Values) -> Values:
-    """Return columns centred, and scaled so that rows have a mean squared distance of about 1."""
+    """Columns centred, and scaled so that rows have a mean squared distance of about 1."""
     centred = columns - columns.mean(axis=0)
     return np.asarray(centred / np.sqrt(2 * (centred**2).sum(axis=1).mean() + 1e-12))

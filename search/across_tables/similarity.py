@@ -1,4 +1,4 @@
-"""How alike the tasks of a table are: measured, and as a few shared anchors tell."""
+"""How alike the tasks of a table are: over all architectures, and by a few shared anchors."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from ...errors import ParameterError
 Values = NDArray[np.float64]
 
 
-def task_map(table: Table, *, anchors: int = 30, seed: Seed = 0) -> dict[str, Any]:
-    """Return how alike a table's tasks are, measured and by a few anchors.
+def task_similarities(table: Table, *, anchors: int = 30, seed: Seed = 0) -> dict[str, Any]:
+    """Rank correlations of a table's tasks, and a map of them by a few anchors.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def task_map(table: Table, *, anchors: int = 30, seed: Seed = 0) -> dict[str, An
     Examples
     --------
     >>> import nasurge
-    >>> found = task_map(nasurge.load_table("nbgraph"))
+    >>> found = task_similarities(nasurge.load_table("nbgraph"))
     >>> len(found["tasks"]), found["anchors"]
     (9, 30)
     """
@@ -73,7 +73,7 @@ def task_map(table: Table, *, anchors: int = 30, seed: Seed = 0) -> dict[str, An
 
 
 def _correlations(values: Values) -> Values:
-    """Return Spearman's correlation of all pairs of rows over what both have measured."""
+    """Spearman's correlation of all pairs of rows over what both have measured."""
     count = len(values)
     found = np.eye(count)
     for a in range(count):
@@ -84,7 +84,7 @@ def _correlations(values: Values) -> Values:
 
 
 def _places(distances: Values) -> Values:
-    """Return two coordinates a task by classical scaling, shape (tasks, 2)."""
+    """Two coordinates a task by classical scaling, shape (tasks, 2)."""
     middle = np.eye(len(distances)) - 1 / len(distances)
     values, vectors = np.linalg.eigh(-0.5 * middle @ distances**2 @ middle)
     found = np.zeros((len(distances), 2))
@@ -93,23 +93,25 @@ def _places(distances: Values) -> Values:
 
 
 def _agreement(correlations: Values, distances: Values) -> float | None:
-    """Return how far small distances go with large correlations."""
+    """Spearman's correlation of measured correlations and the distances negated."""
     upper = np.triu_indices(len(correlations), 1)
     if len(upper[0]) < 3:
         return None
     return float(spearman(correlations[upper], -distances[upper]))
 
 
-def map_picture(found: Mapping[str, Any]) -> str:
-    """Return the map of tasks as SVG: places, measured correlations, and how the two agree."""
+def draw_similarities(similarities: Mapping[str, Any]) -> str:
+    """Map of tasks as SVG: places, measured correlations, and how the two agree."""
     figure, (left, middle, right) = panels(3, width=5.0, height=4.4)
-    tasks, places = found["tasks"], np.array(found["places"])
-    correlations, distances = np.array(found["correlations"]), np.array(found["distances"])
+    tasks, places = similarities["tasks"], np.array(similarities["places"])
+    correlations = np.array(similarities["correlations"])
+    distances = np.array(similarities["distances"])
     left.scatter(places[:, 0], places[:, 1], color=COLOURS[0])
     for task, (x, y) in zip(tasks, places.tolist(), strict=True):
         left.annotate(task, (x, y), (4, 4), textcoords="offset points", fontsize=8)
     left.margins(0.2)
-    left.set(title=f"{found['table']}: tasks by {found['anchors']} anchors", aspect="equal")
+    title = f"{similarities['table']}: tasks by {similarities['anchors']} anchors"
+    left.set(title=title, aspect="equal")
     image = middle.imshow(correlations, vmin=-1, vmax=1, cmap="RdBu")
     middle.grid(visible=False)
     middle.set_xticks(range(len(tasks)), tasks, rotation=90, fontsize=8)
@@ -118,8 +120,8 @@ def map_picture(found: Mapping[str, Any]) -> str:
     figure.colorbar(image, ax=middle, shrink=0.8)
     upper = np.triu_indices(len(tasks), 1)
     right.scatter(distances[upper], correlations[upper], color=COLOURS[1], s=18)
-    agreement = found["agreement"]
-    told = "" if agreement is None else f": {agreement:.2f}"
-    right.set(title=f"agreement over pairs{told}", xlabel="distance of the anchors' values")
+    agreement = similarities["agreement"]
+    measured = "" if agreement is None else f": {agreement:.2f}"
+    right.set(title=f"agreement over pairs{measured}", xlabel="distance of the anchors' values")
     right.set(ylabel="measured rank correlation")
     return to_svg(figure)
