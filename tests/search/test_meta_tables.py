@@ -19,6 +19,7 @@ from nasurge.predictors.processes import GroupedGP, function_groups
 from nasurge.registry import make_searcher
 from nasurge.search.across_tables import (
     CATCH,
+    METHODS,
     WARM,
     EarlierTasks,
     MetaEvolution,
@@ -191,13 +192,8 @@ def test_cold_gp_ei_is_the_search_that_users_can_run() -> None:
 
 
 def test_methods_are_described_as_their_classes_are() -> None:
-    for name, cls in {
-        "meta-bo": MetaBayes,
-        "meta-evolution": MetaEvolution,
-        "catch": CATCH,
-    }.items():
-        described = (cls.__doc__ or "").partition("\n")[0]
-        assert METHODS[name].description == described
+    for name, cls in zip(WARM, (MetaBayes, MetaEvolution, CATCH), strict=True):
+        assert METHODS[name].description == (cls.__doc__ or "").partition("\n")[0]
 
 
 def test_too_little_to_learn_from_is_a_clear_error(nbgraph: Table) -> None:
@@ -236,7 +232,7 @@ def test_the_study_reports_every_method_and_the_savings(tmp_path: Path) -> None:
     assert (tmp_path / "tasks-small.svg").read_text().startswith("<svg")
     with pytest.raises(UnknownNameError):
         meta_study([problem], "meta", out=tmp_path, **settings)
-    with pytest.raises(ParameterError, match="none of bo, random learns .* leave --from out"):
+    with pytest.raises(ParameterError, match=r"none of bo, random learns .* leave --from out"):
         meta_study([problem], "bo,random", file="triples.npz", out=tmp_path, **settings)
     study = MetaTablesStudy(MetaTablesOptions([problem], "all,-gp-ei,-catch"))
     kept = ["bo", "evolution", "random", "meta-bo", "meta-evolution"]
