@@ -69,10 +69,10 @@ def nb201(_home: Path, reference: Path) -> Table:
 def old_home(
     analog: Table, nbgraph: Table, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:
-    """A home with the tables and computed proxies of the first version: fixtures/v0/README.md."""
+    """A home with the tables and computed proxies of the first version: old/v0/README.md."""
     shipped = Path(os.environ["NASURGE_HOME"]) / "tables" / "shipped"
     folder = tmp_path_factory.mktemp("old") / "home"
-    shutil.copytree(Path(__file__).parent / "fixtures" / "v0" / "home", folder)
+    shutil.copytree(Path(__file__).parent / "old" / "v0" / "home", folder)
     shutil.copytree(shipped, folder / "tables" / "shipped")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NASURGE_HOME", str(folder))

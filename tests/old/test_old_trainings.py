@@ -1,4 +1,4 @@
-"""Trainings that the first version was stopped in go on: see fixtures/v0/README.md."""
+"""Trainings that the first version was stopped in go on: see v0/README.md."""
 
 import json
 from pathlib import Path
@@ -8,21 +8,19 @@ import pytest
 import torch
 from old_files import SPACE, V0, unpacked
 
-from nasurge.benchmarks.few_shot import FewShotLearner, four_convolutions
-from nasurge.benchmarks.few_shot_supernet import FewShotSupernet
-from nasurge.benchmarks.meta_train import meta_train
-from nasurge.benchmarks.recipe import Recipe
-from nasurge.benchmarks.supernet import Supernet
-from nasurge.benchmarks.supernet_train import train_supernet
-from nasurge.benchmarks.train import train_network
-from nasurge.data.episodes import EpisodeSampler, load_classes
-from nasurge.data.images import load_images
+from nasurge.benchmarks.few_shot import (
+    FewShotLearner,
+    FewShotSupernet,
+    four_convolutions,
+    meta_train,
+)
+from nasurge.benchmarks.supernet import Supernet, train_supernet
+from nasurge.benchmarks.training import Recipe, train_network
+from nasurge.data.images import EpisodeSampler, load_classes, load_images
 from nasurge.data.networks import build_network
 from nasurge.data.seeds import as_generator, torch_seed
-from nasurge.search.at_nas import ATNAS
-from nasurge.search.darts import search_supernet
-from nasurge.search.joint_nas import JointLearner
-from nasurge.search.warm_start import Gate, warm_search
+from nasurge.search.at_nas import ATNAS, JointLearner
+from nasurge.search.differentiable import Gate, search_supernet, warm_search
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -1,4 +1,4 @@
-"""Where the files of the first version lie, and how they are read: see fixtures/v0/README.md."""
+"""Where the files of the first version lie, and how they are read: see v0/README.md."""
 
 import json
 import lzma
@@ -9,13 +9,13 @@ from typer.testing import CliRunner
 
 import nasurge
 from nasurge.cli import app
-from nasurge.search.warm_study import WarmStudy
+from nasurge.search.studies import WarmStartOptions
 
-V0 = Path(__file__).parent / "fixtures" / "v0"
+V0 = Path(__file__).parent / "v0"
 FILES, STUDIES = V0 / "files", V0 / "studies"
 SPACE = nasurge.make_space("nb201")
-WARM = WarmStudy(
-    ("digits", "glyphs#HEBREW", "glyphs#LAO"),
+WARM = WarmStartOptions(
+    tasks=("digits", "glyphs#HEBREW", "glyphs#LAO"),
     size=8,
     classes=5,
     train=60,

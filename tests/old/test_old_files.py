@@ -1,4 +1,4 @@
-"""Files that the first version wrote still open: see fixtures/v0/README.md."""
+"""Files that the first version wrote still open: see v0/README.md."""
 
 import json
 from pathlib import Path
@@ -9,12 +9,12 @@ import pytest
 from old_files import FILES, SPACE, STUDIES, V0, WARM, run, two, units, unpacked, value
 
 import nasurge
-from nasurge.data.task_files import read_latencies, read_task_labels
-from nasurge.search.at_nas_files import load_search
-from nasurge.search.experience import learn_tasks
-from nasurge.search.meta_study import warm_searcher
-from nasurge.search.storage import run_stored
-from nasurge.search.warm_start import read_experiences, transferred_logits
+from nasurge.data.tables import read_latencies, read_task_labels
+from nasurge.search.across_tables import learn_tasks
+from nasurge.search.at_nas import load_search
+from nasurge.search.differentiable import read_experiences, transferred_logits
+from nasurge.search.store import run_stored
+from nasurge.search.studies import warm_searcher
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
