@@ -1,4 +1,4 @@
-"""What a script calls to learn over tasks: names instead of classes."""
+"""Studies of learning over tasks, as functions for scripts."""
 
 from __future__ import annotations
 

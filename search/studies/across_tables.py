@@ -271,7 +271,7 @@ def _saved_share(cold: Any, warm: Any) -> Any:
 
 
 def _joint_bound(bounds: Sequence[str | None]) -> str | None:
-    """What is known of the mean of savings."""
+    """Bound that the mean of savings has, of theirs."""
     kinds = sorted({bound for bound in bounds if bound})
     return None if not kinds else kinds[0] if len(kinds) == 1 else "unknown"
 

@@ -1,4 +1,4 @@
-"""The report of a leave-one-task-out study: queries, savings, regret, and the map of tasks."""
+"""Report of a leave-one-task-out study: queries, savings, regret, and the map of tasks."""
 
 from __future__ import annotations
 

@@ -189,7 +189,7 @@ class TrueFront:
         }
 
     def _curves(self, measured: Sequence[Mapping[str, Any]]) -> Row:
-        """What the pictures of one searcher show, in published units."""
+        """Contents of the pictures of one searcher, in published units."""
         problem = self.problem
         volume = np.stack([one["hypervolume"] for one in measured]) / self.volume
         selected = np.stack([one["selected"] for one in measured]) / self.reported_volume

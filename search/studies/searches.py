@@ -224,7 +224,7 @@ class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
     lead: ClassVar[tuple[str, str]]
     """Beginning of the first sentence of a report, and what it says of each task's best row."""
     made: ClassVar[tuple[str, ...]]
-    """What a report says first of how its numbers were made."""
+    """Entries of the description that a report shows first."""
 
     options_type = SearchOptions
     options: SearchOptions
@@ -241,7 +241,7 @@ class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
 
     @abstractmethod
     def task_of(self, problem: Problem, options: SearchOptions) -> SearchTask:
-        """What is searched of a table's task."""
+        """Table's task with what the options ask of it."""
 
     def settings(self) -> Settings:
         """How the searches are run, from now on."""

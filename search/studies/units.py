@@ -25,7 +25,7 @@ from ..store import opened, run_stored
 
 Values = NDArray[np.float64]
 SearchTask = TypeVar("SearchTask", bound=Problem | ManyObjectives)
-"""What is searched: a table's task, for one objective or for several."""
+"""A table's task for one objective or for several."""
 
 
 class SearcherFactory(Protocol):
@@ -120,7 +120,7 @@ class TrialUnit(ABC, Generic[SearchTask]):
     @property
     @abstractmethod
     def identity(self) -> dict[str, Any]:
-        """What tells the search from others in a database, beside batch and seed."""
+        """Description that tells the search from others in a database, beside batch and seed."""
 
     @abstractmethod
     def columns(self, trace: Trace) -> Mapping[str, Sequence[Any] | NDArray[Any]]:
