@@ -1,5 +1,7 @@
 """Options of the studies of searches and of learning across tasks, each written once.
 
+The docstring of a class is the help of its command.
+
 Read when the command line starts: this imports nothing heavy.
 """
 
