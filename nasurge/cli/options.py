@@ -23,27 +23,23 @@ Found = TypeVar("Found", bound="Findings")
 
 
 def command_of(
-    options: type[Options],
-    work: Callable[[Options, bool], None],
-    *,
-    moved: Mapping[str, str] | None = None,
+    options: type[Options], work: Callable[[Options, bool], None]
 ) -> Callable[..., None]:
     """Function for typer whose parameters are the fields of ``options`` and ``--json``.
 
     Parameters
     ----------
     options : type
-        A dataclass whose fields have a ``Flag``.
+        A dataclass whose fields have a ``Flag``. Its ``moved`` names options that have become
+        commands, such as ``--evaluate``, or ``--verify N`` if it took a value.
     work : callable
         Called with the options and whether ``--json`` was typed; its docstring is the help.
-    moved : mapping, optional
-        Options of earlier versions, such as ``--evaluate``, or ``--verify N`` if it took a value,
-        and what to type in their place.
     """
     from ..benchmarks.studies.flags import described_fields
 
     fields = described_fields(options)
-    former = {f"moved_{number}": name.split() for number, name in enumerate(moved or {})}
+    moved: Mapping[str, str] = getattr(options, "moved", {})
+    former = {f"moved_{number}": name.split() for number, name in enumerate(moved)}
 
     @functools.wraps(work)
     def command(**typed: Any) -> None:
@@ -51,7 +47,7 @@ def command_of(
         with reported_errors():
             for key, name in former.items():
                 if typed[key] is not None:
-                    place = (moved or {})[" ".join(name)]
+                    place = moved[" ".join(name)]
                     raise ParameterError(f"{name[0]} is now a command: {place}")
             values = {field.name: _value(field, typed[field.name]) for field in fields}
             work(options(**values, **_unseen(options)), as_json)
@@ -70,9 +66,7 @@ def command_of(
     return command
 
 
-def study_command(
-    kind: str, options: type[Any], *, moved: Mapping[str, str] | None = None
-) -> Callable[..., None]:
+def study_command(kind: str, options: type[Any]) -> Callable[..., None]:
     """Function for typer that runs a kind of study; its help is the docstring of the options.
 
     Parameters
@@ -81,8 +75,6 @@ def study_command(
         One of ``nasurge.registry.STUDIES``.
     options : type
         A dataclass whose fields have a ``Flag``.
-    moved : mapping, optional
-        As ``command_of``.
     """
 
     def work(typed: Any, as_json: bool) -> None:
@@ -91,7 +83,7 @@ def study_command(
         run_and_print(study_class(kind)(typed), as_json=as_json)  # type: ignore[call-arg]
 
     work.__doc__ = options.__doc__
-    return command_of(options, work, moved=moved)
+    return command_of(options, work)
 
 
 def _unseen(options: type[Any]) -> dict[str, Any]:

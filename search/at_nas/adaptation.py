@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...benchmarks.few_shot import LAST_LAYER, FewShotLearner
+from ...benchmarks.few_shot import LAST_LAYER, FewShotLearner, meta_step
 from ...data.devices import one_thread
 from ...data.images import Episodes, EpisodeSampler, ImageClasses
 from ...data.seeds import Seed, as_generator
@@ -215,15 +215,10 @@ def _affordable(own: EpisodeSampler, images: int, most: int) -> int:
 def _descend(search: ATNAS, own: EpisodeSampler, steps: int) -> None:
     """Take gradient steps of the chosen encoding."""
     learner = search.learner()
-    weights = learner.learnt()
-    optimiser = torch.optim.Adam(weights, _RATE)
+    optimiser = torch.optim.Adam(learner.meta_weights(), _RATE)
     tasks = _affordable(own, _STEP_IMAGES, _TASKS)
     for _ in range(steps):
-        loss, directions = learner.slopes(own.draw(tasks))
-        if not math.isfinite(loss):
+        if not math.isfinite(meta_step(learner, optimiser, own.draw(tasks))):
             raise ParameterError(
                 f"the gradient steps on {own.data.name} diverged: give steps=0, or fewer"
             )
-        for weight, direction in zip(weights, directions, strict=True):
-            weight.grad = direction
-        optimiser.step()

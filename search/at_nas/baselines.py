@@ -103,7 +103,7 @@ class JointLearner(FewShotLearner):
         self.system, self.architecture_rate = system, architecture_rate
         self._frozen = False
 
-    def begin(self, done: float) -> None:
+    def prepare_step(self, done: float) -> None:
         """Cool the softmax, and decide whether the architecture rests in the next meta-step."""
         if self.system == "metanas":
             self._frozen = done < _FROZEN

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ...benchmarks.few_shot import LAST_LAYER, FewShotLearner, FewShotSupernet, Rule, inner_loop
 from ...benchmarks.supernet import uniform_codes
-from ...benchmarks.training import State, below
+from ...benchmarks.training import State, without_prefix
 from ...data.images import Episodes, EpisodeSampler
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Codes, Space
@@ -150,12 +150,12 @@ class ATNAS:
         """The chosen encoding in the notation of its space."""
         return self.supernet.space.format(self.encoding[None])[0]
 
-    def learnt(self) -> list[nn.Parameter]:
-        """Parameters that meta-training changes: the weights of all operations."""
+    def meta_weights(self) -> list[nn.Parameter]:
+        """Weights that meta-training changes: those of all operations."""
         rates = [self.rate] if self.rule in LAST_LAYER else []
         return [*self.supernet.parameters(), *rates]
 
-    def begin(self, done: float) -> None:
+    def prepare_step(self, done: float) -> None:
         """Choose the encoding of the next meta-step, after a generation if one is due.
 
         ``done`` is the share of the meta-training so far.
@@ -179,14 +179,14 @@ class ATNAS:
             best = self._rng.random() < _ON_THE_BEST
             self._code = self._chosen if best else self._rng.choice(members)
 
-    def slopes(self, episodes: Episodes) -> tuple[float, Sequence[Tensor | None]]:
-        """Query loss of the step's encoding, and a gradient for each weight that it used."""
+    def gradients(self, episodes: Episodes) -> tuple[float, Sequence[Tensor | None]]:
+        """Query loss of the step's encoding, and the gradient of each of ``meta_weights``."""
         learner = self.learner(self._code)
-        loss, directions = learner.slopes(episodes)
+        loss, gradients = learner.gradients(episodes)
         if self._contest:
             self._contest.observe(loss)
-        gradients = dict(zip(map(id, learner.learnt()), directions, strict=True))
-        return loss, [gradients.get(id(weight)) for weight in self.learnt()]
+        found = dict(zip(map(id, learner.meta_weights()), gradients, strict=True))
+        return loss, [found.get(id(weight)) for weight in self.meta_weights()]
 
     def generation(self) -> None:
         """Let the population evolve once."""
@@ -240,9 +240,9 @@ class ATNAS:
             self.fitness_sampler.random_state = about["fitness"]
 
     def load_weights(self, tensors: Mapping[str, Tensor], chosen: Sequence[int] | None) -> None:
-        """Restore what was learnt: weights, population, and the chosen encoding."""
-        self.supernet.load_state_dict(below(tensors, "supernet."))
-        self.population.load_state(below(tensors, "population."))
+        """Take what was learnt: weights, population, and the chosen encoding."""
+        self.supernet.load_state_dict(without_prefix("supernet.", tensors))
+        self.population.load_state(without_prefix("population.", tensors))
         with torch.no_grad():
             self.rate.copy_(tensors["rate"])
         self._chosen = None if chosen is None else np.asarray(chosen, dtype=np.int8)

@@ -1,5 +1,7 @@
 from .darts import best_code as best_code
 from .darts import search_supernet as search_supernet
+from .options import RULES as RULES
+from .options import DifferentiableOptions as DifferentiableOptions
 from .relaxations import no_logits as no_logits
 from .warm_start import Donor as Donor
 from .warm_start import Gate as Gate

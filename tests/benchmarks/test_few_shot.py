@@ -42,10 +42,10 @@ def by_hand(learner: FewShotLearner, support, labels, query) -> torch.Tensor:
     copy.load_state_dict(learner.network.state_dict())
     for _ in range(learner.steps):
         loss = functional.cross_entropy(copy(support), labels)
-        slopes = torch.autograd.grad(loss, list(copy.parameters()))
+        gradients = torch.autograd.grad(loss, list(copy.parameters()))
         with torch.no_grad():
-            for weight, slope in zip(copy.parameters(), slopes, strict=True):
-                weight -= float(learner.rate) * slope
+            for weight, gradient in zip(copy.parameters(), gradients, strict=True):
+                weight -= float(learner.rate) * gradient
     return copy(query)
 
 
@@ -63,7 +63,7 @@ def test_directions_of_maml_are_the_gradients_after_adaptation(digits) -> None:
     """First order: the query loss by the adapted weights, a mean over tasks."""
     learner = FewShotLearner(network(), "maml", steps=1, rate=1e-6)
     episodes = sampler(digits).draw(3)
-    _, found = learner.slopes(episodes)
+    _, found = learner.gradients(episodes)
     answers = torch.from_numpy(episodes.query_y)
     loss = sum(
         functional.cross_entropy(learner.network(torch.from_numpy(x)), answers)
@@ -78,7 +78,7 @@ def test_reptile_moves_to_where_adaptation_leads(digits) -> None:
     """With one step that is the gradient of the support loss, times the rate."""
     learner = FewShotLearner(network(), "reptile", steps=1, rate=0.5)
     episodes = sampler(digits).draw(1)
-    _, found = learner.slopes(episodes)
+    _, found = learner.gradients(episodes)
     loss = functional.cross_entropy(
         learner.network(torch.from_numpy(episodes.support_x[0])),
         torch.from_numpy(episodes.support_y),

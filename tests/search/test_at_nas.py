@@ -194,7 +194,7 @@ def test_a_stopped_meta_training_ends_with_the_same_weights(
     again = search(digits, rule=rule)
     history = train(again, digits, checkpoint=path, steps=steps)
     assert len(history.losses) == steps
-    for old, new in zip(whole.learnt(), again.learnt(), strict=True):
+    for old, new in zip(whole.meta_weights(), again.meta_weights(), strict=True):
         assert torch.equal(old, new)
     assert np.array_equal(whole.population.codes, again.population.codes)
     assert len(whole.population.codes) >= (12 if steps == 100 else 4)
@@ -232,8 +232,8 @@ def test_metanas_leaves_the_architecture_alone_at_first(digits) -> None:
     found = JointLearner(supernet(), "metanas", steps=2)
     names = [name for name, _ in found.network.named_parameters()]
     for done, rests in ((0.1, True), (0.9, False)):
-        found.begin(done)
-        _, moves = found.slopes(sampler(digits).draw(2))
+        found.prepare_step(done)
+        _, moves = found.gradients(sampler(digits).draw(2))
         move = moves[names.index("logits")]
         assert move is not None
         assert bool((move == 0).all()) == rests
@@ -344,7 +344,7 @@ def test_refusals(digits, tmp_path) -> None:
 def test_devices_hold_all_that_is_computed(digits) -> None:
     """Without a GPU: the meta device shows what would be left behind."""
     found = search(digits).to("meta")
-    weights = [*found.learnt(), *found.learner(CODE).learnt()]
+    weights = [*found.meta_weights(), *found.learner(CODE).meta_weights()]
     assert {weight.device.type for weight in weights} == {"meta"}
     assert found.device.type == "meta"
 
