@@ -102,6 +102,7 @@ def print_table(
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD)
     for position, column in enumerate(columns):
@@ -110,7 +111,7 @@ def print_table(
     for number, row in enumerate(rows):
         if number in best and number:
             table.add_section()
-        table.add_row(*row, style="bold" if number in best else None)
+        table.add_row(*map(Text, row), style="bold" if number in best else None)
     console = Console()
     if not console.is_terminal:  # a file or a pipe has no width: let no column be folded
         console = Console(width=220)
