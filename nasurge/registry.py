@@ -29,8 +29,11 @@ STUDIES = {
     "verify": "nasurge.benchmarks.studies.verifying:VerifyStudy",
     "table": "nasurge.benchmarks.studies.building:TableStudy",
     "trained": "nasurge.benchmarks.studies.trained:TrainedStudy",
+    "few-shot": "nasurge.search.studies.few_shot:FewShotStudy",
     "meta-tables": "nasurge.search.studies.across_tables:MetaTablesStudy",
     "latency": "nasurge.search.studies.latency:LatencyStudy",
+    "transfer": "nasurge.search.studies.transfer:TransferStudy",
+    "warm-start": "nasurge.search.studies.warm_start:WarmStartStudy",
 }
 """Kinds of studies, as ``study.json`` names them."""
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import typer
 
-from .meta_adapt import adapt
-from .meta_evaluate import evaluate
-from .meta_few_shot import few_shot
-from .meta_latency import latency
-from .meta_tables import tables
-from .meta_train import train
-from .meta_transfer import transfer
-from .meta_warm_start import warm_start
+from ..search.studies.options import (
+    FewShotOptions,
+    LatencyOptions,
+    MetaTablesOptions,
+    TransferOptions,
+    WarmStartOptions,
+)
+from .meta_searches import adapt, evaluate, train
+from .options import study_command
 
 app = typer.Typer(
     help="Carry over what was learnt: between tasks, spaces and devices.", no_args_is_help=True
@@ -19,9 +20,11 @@ app = typer.Typer(
 
 app.command()(adapt)
 app.command()(evaluate)
-app.command(name="few-shot")(few_shot)
-app.command()(latency)
-app.command()(tables)
+app.command(name="few-shot")(
+    study_command("few-shot", FewShotOptions, moved={"--evaluate": "nasurge meta evaluate [FILE]"})
+)
+app.command(name="latency")(study_command("latency", LatencyOptions))
+app.command(name="tables")(study_command("meta-tables", MetaTablesOptions))
 app.command()(train)
-app.command()(transfer)
-app.command(name="warm-start")(warm_start)
+app.command(name="transfer")(study_command("transfer", TransferOptions))
+app.command(name="warm-start")(study_command("warm-start", WarmStartOptions))

@@ -24,5 +24,5 @@ def _validate(options: ValidateOptions, as_json: bool) -> None:
 
 
 validate = command_of(
-    ValidateOptions, _validate, moved={"--verify": "nasurge table verify NAME -n N"}
+    ValidateOptions, _validate, moved={"--verify N": "nasurge table verify NAME -n N"}
 )
