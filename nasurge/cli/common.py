@@ -23,15 +23,6 @@ IMAGES_HELP = (
     "archive {train,test}/CLASS/*.jpg."
 )
 Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1 is one per core.")]
-Metric = Annotated[
-    str | None,
-    typer.Option(
-        "--metric",
-        "-m",
-        help="Metric or column to use instead of the task's own.",
-        show_default=False,
-    ),
-]
 
 
 @contextmanager
