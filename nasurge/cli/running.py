@@ -196,7 +196,8 @@ def report(
         from ..benchmarks.studies import read_about
         from ..registry import study_of_folder
 
-        if (kind := read_about(folder).get("kind")) in REPORTS:
+        kind = read_about(folder).get("kind")
+        if isinstance(kind, str) and kind in REPORTS:
             path = REPORTS[kind](folder)
             found = {"report": str(path)}
         else:
