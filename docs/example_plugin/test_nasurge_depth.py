@@ -4,7 +4,7 @@ import nasurge
 import pytest
 from nasurge.testing.predictor import PREDICTOR_CHECKS
 from nasurge.testing.searcher import SEARCHER_CHECKS
-from nasurge._depth import Depth, Sweep
+from nasurge_depth import Depth, Sweep
 
 TABLE = nasurge.load_table("nb201-analog")
 LABELS = TABLE.values(task="cifar10", metric="baseline_accuracy")

@@ -84,8 +84,8 @@ def test_a_killed_process_loses_nothing_that_was_kept(few, tmp_path):
         import os, signal
         from pathlib import Path
         import nasurge.benchmarks.training.epochs as epochs
-        from nasurge.benchmarks.recipe import Recipe
-        from nasurge.benchmarks.train import train_architecture, train_network
+        from nasurge.benchmarks.training import Recipe
+        from nasurge.benchmarks.training import train_architecture, train_network
         from nasurge.data.images import load_images
         from nasurge.data.spaces import make_space
         epoch = epochs.Training.epoch

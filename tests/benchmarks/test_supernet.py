@@ -279,7 +279,7 @@ TWO = """
 import sys
 import torch
 from nasurge.benchmarks.supernet import Supernet
-from nasurge.benchmarks.supernet_train import train_supernet
+from nasurge.benchmarks.supernet import train_supernet
 from nasurge.data.images import load_images
 from nasurge.data.spaces import make_space
 

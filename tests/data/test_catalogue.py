@@ -63,7 +63,7 @@ def test_processes_that_make_a_shipped_table_at_once_all_get_it(analog, tmp_path
         (shipped / analog.path.name).write_bytes(analog.path.read_bytes()[:-100] + b"x" * 100)
     code = """
         import sys, time
-        from nasurge.data.catalogue import load_table
+        from nasurge.data.tables import load_table
         sys.stdin.readline()
         table = load_table("nb201-analog")
         print(table.digest, table.values(task="cifar10", metric="baseline_accuracy").sum())
@@ -115,7 +115,7 @@ def test_a_home_that_cannot_be_made_is_named_with_the_way_out(tmp_path, monkeypa
 
 FULL = """
     import resource, sys
-    from nasurge.data.catalogue import import_table, load_table
+    from nasurge.data.tables import import_table, load_table
     from nasurge.errors import StorageError
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
     try:

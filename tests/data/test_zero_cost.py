@@ -14,9 +14,9 @@ from torch import nn
 from torch.nn import functional
 
 import nasurge
-from nasurge.data import computed, proxies, zero_cost
 from nasurge.data.files import home
-from nasurge.data.networks import build_network, count_flops, count_parameters
+from nasurge.data.networks import build_network, computed, count_flops, count_parameters, proxies
+from nasurge.data.networks import zero_cost_scores as zero_cost
 from nasurge.data.networks.zero_cost_scores import (
     PROXIES,
     SYNTHETIC,

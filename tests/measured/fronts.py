@@ -18,7 +18,7 @@ import nasurge
 from nasurge.benchmarks.intervals import interval
 from nasurge.benchmarks.objectives import parse_problems
 from nasurge.benchmarks.quantities import ManyObjectives, many_objectives
-from nasurge.benchmarks.studies import shown
+from nasurge.benchmarks.studies import interval_text
 from nasurge.data.devices import one_thread
 from nasurge.search.loop import run
 from nasurge.search.pareto import Scale, front_history, hypervolume_curve, non_dominated
@@ -81,7 +81,7 @@ def main() -> None:
             seconds.append(time.perf_counter() - start)
             curve = hypervolume_curve(values, front_history(values), scale) / whole
             shares.append([curve[min(mark, len(curve)) - 1] for mark in MARKS])
-        cells = " | ".join(shown(interval(column)) for column in np.array(shares).T)
+        cells = " | ".join(interval_text(interval(column)) for column in np.array(shares).T)
         print(f"| {name} | {cells} | {np.mean(seconds):.1f} |", flush=True)
 
 

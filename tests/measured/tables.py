@@ -19,7 +19,7 @@ MEMORY = """
 import sys
 from pathlib import Path
 import psutil
-from nasurge.data.table_files import read_table
+from nasurge.data.tables.files import read_table
 before = psutil.Process().memory_info().rss
 table = read_table(Path(sys.argv[1]))
 print((psutil.Process().memory_info().rss - before) / 2**20)

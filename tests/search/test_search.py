@@ -237,7 +237,7 @@ import json, sys
 import numpy as np
 from sklearn.ensemble import RandomForestRegressor
 from nasurge.data.spaces import make_space
-from nasurge.search.evolution import GuidedEvolution
+from nasurge.search.searchers import GuidedEvolution
 searcher = GuidedEvolution(make_space("nb201"), RandomForestRegressor(3), candidates=50)
 state = json.load(sys.stdin)
 searcher.load_state_dict(state | {k: np.array(state[k]) for k in ("codes", "values", "pending")})
