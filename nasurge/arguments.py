@@ -1,13 +1,11 @@
-"""What the arguments of a script mean: tasks and names given as text, and where results stay."""
+"""Studies and makers of predictors by name."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .benchmarks.objectives import Problem, parse_problems
 from .benchmarks.studies import (
     CompareOptions,
     CompareStudy,
@@ -15,7 +13,6 @@ from .benchmarks.studies import (
     ValidateStudy,
     chosen,
     listed,
-    write_summary,
 )
 from .errors import ParameterError
 from .registry import make_predictor, predictor_names
@@ -70,23 +67,6 @@ def validate_study(options: ValidateOptions) -> ValidateStudy:
     return ValidateStudy(options, predictor_factories(asked) if asked else {})
 
 
-def given_problems(tables: str | Sequence[Problem], metric: str | None = None) -> list[Problem]:
-    """Problems, also from text such as ``"nbgraph/cora,nb201"``.
-
-    Parameters
-    ----------
-    tables : str or sequence of Problem
-    metric : str, optional
-        A metric or column to search and report instead of the task's own, where text is given.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such table, task or metric.
-    """
-    return parse_problems(tables, metric=metric) if isinstance(tables, str) else list(tables)
-
-
 def given_names(given: str | Sequence[str], known: Sequence[str]) -> list[str]:
     """Names, each once, also from text with commas.
 
@@ -115,24 +95,3 @@ def given_names(given: str | Sequence[str], known: Sequence[str]) -> list[str]:
     if unknown := [name for name in left_out if name not in asked]:
         raise ParameterError(f"nothing to leave out is called {', '.join(unknown)}: see the names")
     return [name for name in dict.fromkeys(asked) if name not in left_out]
-
-
-def keep_summary(folder: Path, found: Any, parts: Sequence[str]) -> None:
-    """Write what a report is made from.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the study.
-    found : object
-        What the study returned, with ``about``.
-    parts : sequence of str
-        Its attributes that are kept.
-
-    Raises
-    ------
-    StorageError
-        If the folder cannot be written to.
-    """
-    kept = {part: getattr(found, part) for part in parts}
-    write_summary(folder, {**kept, "command": found.about.get("command", "")})

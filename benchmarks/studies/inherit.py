@@ -4,46 +4,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from ...data.devices import one_thread
 from ...data.spaces import Codes
-from ...errors import ParameterError, UnknownNameError
-from ..training import PRECISIONS, REDUCTIONS, check_fields, check_known, check_least, read_json
+from ..supernet import SupernetOptions
+from ..training import REDUCTIONS, check_fields, check_known, check_least, read_json
 from .journal import Row
 from .trainings import TrainingPlan
 
 SCORES = ("accuracy", "loss")
 
-_TRAINING = (
-    "rule",
-    "epochs",
-    "batch_size",
-    "learning_rate",
-    "weight_decay",
-    "clip",
-    "flip",
-    "shift",
-    "precision",
-    "channels_last",
-    "compile",
-)
+_TRAINING = tuple(field.name for field in fields(SupernetOptions))
 _TUNING = ("batch_size", "weight_decay", "flip", "shift", "channels_last")
 
 
-@dataclass(frozen=True)
-class SupernetRecipe:
+@dataclass(frozen=True, kw_only=True)
+class SupernetRecipe(SupernetOptions):
     """How a supernet is trained and its sub-networks are scored; the seed is not in it.
 
     Attributes
     ----------
-    rule : {"spos", "fairnas", "sandwich"}
-        How paths are drawn, as for ``train_supernet``.
-    epochs, batch_size, learning_rate, weight_decay, clip, flip, shift, precision, channels_last,
-    compile
-        As for ``train_supernet``.
+    rule, epochs, batch_size, learning_rate, weight_decay, clip, flip, shift, precision,
+    channels_last, compile
+        As of ``SupernetOptions``.
     width, cells, reduction : int or str or None
         Of the network; None is that of the networks that are trained alone.
     part : {"valid", "train", "test"}
@@ -71,20 +57,10 @@ class SupernetRecipe:
     True
     """
 
-    rule: str = "spos"
     epochs: int = 30
-    batch_size: int = 64
-    learning_rate: float = 0.1
-    weight_decay: float = 5e-4
-    clip: float = 5.0
-    flip: bool | None = None
-    shift: int | None = None
     width: int | None = None
     cells: int | None = None
     reduction: str | None = None
-    precision: str = "float32"
-    channels_last: bool = False
-    compile: bool = False
     part: Literal["train", "valid", "test"] = "valid"
     limit: int | None = None
     calibration: int = 8
@@ -92,17 +68,9 @@ class SupernetRecipe:
     tune: int = 0
 
     def __post_init__(self) -> None:
-        from ..supernet import RULES
-
-        if self.rule not in RULES:
-            raise UnknownNameError("rule", self.rule, RULES)
-        least = {"epochs": 1, "batch_size": 2, "clip": 0, "shift": 0, "width": 1, "cells": 1}
-        least |= {"limit": 1, "calibration": 0, "weight_decay": 0, "tune": 0}
-        check_least(self, least)
-        if self.learning_rate <= 0:
-            raise ParameterError(f"learning_rate must be above 0, not {self.learning_rate}")
+        super().__post_init__()
+        check_least(self, {"width": 1, "cells": 1, "limit": 1, "calibration": 0, "tune": 0})
         known: dict[str, tuple[str | None, ...]] = {
-            "precision": PRECISIONS,
             "part": ("train", "valid", "test"),
             "score": SCORES,
         }

@@ -73,6 +73,8 @@ class Study(ABC, Generic[Found]):
 
     kind: ClassVar[str]
     """Name of the kind, as in ``study.json``."""
+    folder_kind: ClassVar[str | None] = None
+    """How the names of folders under ``runs/`` begin, if not with the kind."""
     title: ClassVar[str]
     """Heading of the report."""
     command: ClassVar[str] = ""
@@ -114,6 +116,10 @@ class Study(ABC, Generic[Found]):
         """Called in each process before a unit: imports that all units share."""
         return None
 
+    def tidy(self, rows: Sequence[Row]) -> list[Row]:
+        """Rows as ``rows.parquet`` keeps them; the journal may hold more."""
+        return list(rows)
+
     def execute(self, journal: Journal) -> list[Row]:
         """Rows of all units; those that the journal has are not run again."""
         return journal.run(
@@ -136,9 +142,10 @@ class Study(ABC, Generic[Found]):
             If the folder cannot be written.
         """
         about = {"kind": self.kind, **self.about()}
-        folder = self.options.out or Path("runs") / f"{self.kind}-{self.name_of(about)}"
+        name = f"{self.folder_kind or self.kind}-{self.name_of(about)}"
+        folder = self.options.out or Path("runs") / name
         rows = self.execute(Journal(folder, about, grows=self.grows))
-        write_rows(folder, rows)
+        write_rows(folder, self.tidy(rows))
         found: Any = self.findings(
             rows=rows,
             folder=folder,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from .flags import Flag, whole_numbers
 
@@ -163,6 +163,8 @@ class TrainingOptions(RunOptions):
 @dataclass(frozen=True)
 class ValidateOptions(TrainingOptions):
     """Options of ``nasurge validate``."""
+
+    moved: ClassVar[dict[str, str]] = {"--verify N": "nasurge table verify NAME -n N"}
 
     table: Annotated[
         str | Problem | None,

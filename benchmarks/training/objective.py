@@ -1,4 +1,7 @@
-"""Training as an objective: what a search asks for is trained, kept, and becomes a table."""
+"""Training as an objective: what a search asks for is trained, kept, and becomes a table.
+
+Used from Python: ``nasurge table build`` trains drawn architectures instead.
+"""
 
 from __future__ import annotations
 

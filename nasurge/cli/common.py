@@ -38,57 +38,12 @@ Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1 is one pe
 SeedOption = Annotated[
     int, typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of everything random.")
 ]
-Backend = Annotated[
-    str | None,
-    typer.Option(
-        "--backend",
-        help="Where the trials run, by joblib: loky (processes here), dask or ray (a cluster; "
-        "pip install nasurge[cluster]).",
-        show_default=False,
-    ),
-]
-Timeout = Annotated[
-    float | None,
-    typer.Option(
-        "--timeout",
-        min=0,
-        help="Seconds after which nothing further is begun; the same command again goes on.",
-        show_default=False,
-    ),
-]
-Storage = Annotated[
-    str | None,
-    typer.Option(
-        "--storage",
-        help="Database in which every search is an Optuna study, such as sqlite:///runs.db or "
-        "postgresql://USER@HOST/DATABASE: a search that was stopped goes on there, and several "
-        "workers share it. With --study alone: sqlite:///nasurge.db.",
-        show_default=False,
-    ),
-]
-StudyName = Annotated[
-    str | None,
-    typer.Option(
-        "--study",
-        help="How the names of these studies begin: NAME/TABLE/TASK/SEARCHER/TRIAL.",
-        show_default=False,
-    ),
-]
 Metric = Annotated[
     str | None,
     typer.Option(
         "--metric",
         "-m",
         help="Metric or column to use instead of the task's own.",
-        show_default=False,
-    ),
-]
-Tables = Annotated[
-    str,
-    typer.Argument(
-        metavar="TABLE/TASK",
-        help="What to work on, such as nb201-analog/cifar10; several separated by commas; a table "
-        "alone means all its tasks. See: nasurge tables.",
         show_default=False,
     ),
 ]
@@ -170,16 +125,3 @@ def numbers(text: str, option: str) -> list[int]:
         raise ParameterError(
             f"{option} takes whole numbers separated by commas, such as 20,50; received {text!r}"
         ) from None
-
-
-def where(folder: Path) -> dict[str, str]:
-    """Paths of rows and report of a run."""
-    return {"rows": str(folder / "rows.parquet"), "report": str(folder / "report.html")}
-
-
-def closing(folder: Path, how: str) -> None:
-    """Print how the numbers were made and where everything is."""
-    typer.echo(how)
-    typer.echo(f"again: {typed_command()}")
-    typer.echo(f"rows: {folder / 'rows.parquet'}")
-    typer.echo(f"report: {folder / 'report.html'}")

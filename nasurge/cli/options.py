@@ -23,26 +23,23 @@ Found = TypeVar("Found", bound="Findings")
 
 
 def command_of(
-    options: type[Options],
-    work: Callable[[Options, bool], None],
-    *,
-    moved: Mapping[str, str] | None = None,
+    options: type[Options], work: Callable[[Options, bool], None]
 ) -> Callable[..., None]:
     """Function for typer whose parameters are the fields of ``options`` and ``--json``.
 
     Parameters
     ----------
     options : type
-        A dataclass whose fields have a ``Flag``.
+        A dataclass whose fields have a ``Flag``. Its ``moved`` names options that have become
+        commands, such as ``--evaluate``, or ``--verify N`` if it took a value.
     work : callable
         Called with the options and whether ``--json`` was typed; its docstring is the help.
-    moved : mapping, optional
-        Options of earlier versions, such as ``--verify``, and what to type in their place.
     """
     from ..benchmarks.studies.flags import described_fields
 
     fields = described_fields(options)
-    former = {f"moved_{number}": name for number, name in enumerate(moved or {})}
+    moved: Mapping[str, str] = getattr(options, "moved", {})
+    former = {f"moved_{number}": name.split() for number, name in enumerate(moved)}
 
     @functools.wraps(work)
     def command(**typed: Any) -> None:
@@ -50,14 +47,16 @@ def command_of(
         with reported_errors():
             for key, name in former.items():
                 if typed[key] is not None:
-                    raise ParameterError(f"{name} is now a command: {(moved or {})[name]}")
+                    place = moved[" ".join(name)]
+                    raise ParameterError(f"{name[0]} is now a command: {place}")
             values = {field.name: _value(field, typed[field.name]) for field in fields}
             work(options(**values, **_unseen(options)), as_json)
 
     kind = inspect.Parameter.KEYWORD_ONLY
     parameters = [_parameter(field) for field in fields]
     for key, name in former.items():
-        hidden = Annotated[str | None, typer.Option(name, hidden=True)]
+        typed_as: Any = bool | None if len(name) == 1 else str | None
+        hidden = Annotated[typed_as, typer.Option(name[0], hidden=True)]
         parameters.append(inspect.Parameter(key, kind, default=None, annotation=hidden))
     parameters.append(inspect.Parameter("as_json", kind, default=False, annotation=AsJson))
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -65,6 +64,26 @@ def command_of(
     del command.__wrapped__  # typer reads the signature made here
     command.__name__ = work.__name__.strip("_")
     return command
+
+
+def study_command(kind: str, options: type[Any]) -> Callable[..., None]:
+    """Function for typer that runs a kind of study; its help is the docstring of the options.
+
+    Parameters
+    ----------
+    kind : str
+        One of ``nasurge.registry.STUDIES``.
+    options : type
+        A dataclass whose fields have a ``Flag``.
+    """
+
+    def work(typed: Any, as_json: bool) -> None:
+        from ..registry import study_class
+
+        run_and_print(study_class(kind)(typed), as_json=as_json)  # type: ignore[call-arg]
+
+    work.__doc__ = options.__doc__
+    return command_of(options, work)
 
 
 def _unseen(options: type[Any]) -> dict[str, Any]:

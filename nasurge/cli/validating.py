@@ -23,6 +23,4 @@ def _validate(options: ValidateOptions, as_json: bool) -> None:
     run_and_print(validate_study(options), as_json=as_json)
 
 
-validate = command_of(
-    ValidateOptions, _validate, moved={"--verify": "nasurge table verify NAME -n N"}
-)
+validate = command_of(ValidateOptions, _validate)

@@ -94,7 +94,7 @@ def test_the_same_command_again_only_reads(run) -> None:
 def test_search_json(run) -> None:
     options = ["-s", "evolution", "-p", "xgb", "--budget", "25", "--trials", "2", "-j", "1"]
     found = json.loads(run("search", "nbgraph/cora", *options, "--json").stdout)
-    assert set(found) == {"summary", "rows", "report", "made"}
+    assert set(found) == {"kind", "summary", "rows", "report", "made"}
     assert [e["searcher"] for e in found["summary"]] == ["random", "evolution"]
     for entry in found["summary"]:
         for field in ("table", "task", "searcher", "predictor", "budget", "trials"):
