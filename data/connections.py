@@ -1,18 +1,18 @@
-"""What feeds what: features of an architecture's graph once its skips are contracted."""
+"""Features of which operation feeds which in an architecture's graph, skips contracted."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .encoders import Features, _Encoder
+from .encoders import Encoder, Features
 from .spaces import Codes, Space
+from .types import Index, Values
 
 _MOST_NODES_AT_ONCE = 100_000
 
 
-class Connections(_Encoder):
-    """How often one kind of operation feeds another directly, and how much passes through each.
+class Connections(Encoder):
+    """Counts of which kind of operation feeds which, and the share of paths through each.
 
     Operations are nodes; a skip is contracted, so that what it joins is joined directly, and what
     lies on no live path is left out. The first columns count the connections between two kinds of
@@ -44,7 +44,7 @@ class Connections(_Encoder):
 
     @property
     def n_pairs(self) -> int:
-        """How many of the columns, the first ones, count connections."""
+        """Number of columns, the first ones, that count connections."""
         return (len(self._weighed) + 2) ** 2
 
     def _names(self) -> list[str]:
@@ -56,14 +56,14 @@ class Connections(_Encoder):
         ]
 
     def _features(self, codes: Codes) -> Features:
-        """Return the features, shape (n, f)."""
+        """Features of each architecture, shape (n, f)."""
         v = len(self.space.graphs(codes[:1]).nodes[0])
         step = max(1, _MOST_NODES_AT_ONCE // v**2)
         parts = [self._chunk(codes[i : i + step]) for i in range(0, len(codes), step)]
         return np.concatenate(parts)
 
     def _chunk(self, codes: Codes) -> Features:
-        """Return the features of a few thousand architectures."""
+        """Features of a few thousand architectures, shape (n, f)."""
         nodes, links = _contracted(self.space, codes)
         kinds = [0, 1, *(k + 2 for k in self._weighed)]
         kind = np.stack([nodes == k for k in kinds], axis=2).astype(np.float64)
@@ -79,13 +79,14 @@ class Connections(_Encoder):
             after, before = after + forward, before + backward
         total = np.maximum((after * kind[:, :, 1]).sum(axis=1, keepdims=True), 1)
         share = after * before / total
+        # Through all paths but for the rounding of their sum.
         weights = (share, share**2, (share > 1 - 1e-9).astype(np.float64))
         sums = [np.einsum("nv,nvk->nk", weight, kind[:, :, 2:]) for weight in weights]
         return np.concatenate([pairs.reshape(len(codes), -1), *sums], axis=1)
 
 
-def _contracted(space: Space, codes: Codes) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return node kinds (n, v), -1 for what is gone, and the number of direct links (n, v, v)."""
+def _contracted(space: Space, codes: Codes) -> tuple[Index, Values]:
+    """Kinds of nodes (n, v), -1 for what is gone, and the number of direct links (n, v, v)."""
     graphs = space.graphs(codes)
     kinds = np.array(["input", "output", *(operation.kind for operation in space.operations)])
     skip = (kinds[graphs.nodes] == "skip") & graphs.mask

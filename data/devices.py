@@ -1,4 +1,4 @@
-"""Which torch device a computation runs on, decided when it is asked for."""
+"""Torch device of a computation, decided when it is asked for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..errors import DeviceError, ParameterError
 
 
 def resolve_device(device: str = "auto") -> str:
-    """Return the torch device to use, a name that ``torch.device`` takes.
+    """Torch device of a name, as ``torch.device`` takes it.
 
     Parameters
     ----------

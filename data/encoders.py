@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from .spaces import Codes, PathSet, Space
+from .types import Index, Mask, Matrix
 
-Features = NDArray[np.float64]
+Features = Matrix
 
 # Beyond this many columns, whole paths are replaced by the short pieces they are made of.
 _MAX_PATH_COLUMNS = 256
@@ -21,7 +22,7 @@ _MOST_KEPT = 100_000
 _WANTED = 4
 
 
-class _Encoder(TransformerMixin, BaseEstimator):
+class Encoder(TransformerMixin, BaseEstimator):
     """A stateless transformer from codes (n, d) to features (n, f)."""
 
     def __init__(self, space: Space) -> None:
@@ -36,14 +37,14 @@ class _Encoder(TransformerMixin, BaseEstimator):
         return True
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:  # noqa: ARG002
-        """Return the name of each feature, shape (f,)."""
+        """Name of each feature, shape (f,)."""
         return np.array(self._names(), dtype=object)
 
     def _names(self) -> list[str]:
         raise NotImplementedError
 
     def transform(self, codes: ArrayLike) -> Features:
-        """Return the features of each architecture.
+        """Features of each architecture, shape (n, f).
 
         Parameters
         ----------
@@ -66,18 +67,18 @@ class _Encoder(TransformerMixin, BaseEstimator):
         return np.asarray(features[np.searchsorted(known, self.space.index(codes))])
 
     def _features(self, codes: Codes) -> Features:
-        """Return the features of checked codes, each row's whatever stands beside it."""
+        """Features of checked codes, shape (n, f), each row's whatever stands beside it."""
         raise NotImplementedError
 
 
 @lru_cache(maxsize=12)
-def _whole_space(kind: type[_Encoder], space: Space) -> tuple[NDArray[np.int64], Features]:
-    """Return the number of every architecture, ascending, and its features by an encoder."""
+def _whole_space(kind: type[Encoder], space: Space) -> tuple[Index, Features]:
+    """Number of every architecture, ascending, and its features by an encoder."""
     codes = space.all_codes()
     return space.index(codes), kind(space)._features(codes)  # noqa: SLF001 - of this class
 
 
-class OneHot(_Encoder):
+class OneHot(Encoder):
     """One column per value of every variable.
 
     Parameters
@@ -96,15 +97,15 @@ class OneHot(_Encoder):
         return [f"x{i}={v}" for i, k in enumerate(self.space.cardinalities) for v in range(k)]
 
     def _features(self, codes: Codes) -> Features:
-        """Return the one-hot code of each architecture, shape (n, sum of cardinalities)."""
+        """One-hot code of each architecture, shape (n, sum of cardinalities)."""
         offsets = np.cumsum((0, *self.space.cardinalities[:-1]))
         features = np.zeros((len(codes), sum(self.space.cardinalities)))
         np.put_along_axis(features, codes + offsets, 1.0, axis=1)
         return features
 
 
-class Paths(_Encoder):
-    """How often each sequence of operations occurs among the live paths, skips removed.
+class Paths(Encoder):
+    """Counts of each sequence of operations among the live paths, skips removed.
 
     Dead paths (cut by a zero operation) do not count, so that many cells which compute the same
     function get the same features. Spaces with more than 256 sequences count the pieces of one and
@@ -137,7 +138,7 @@ class Paths(_Encoder):
         return kept, max(1, int((columns <= _MAX_PATH_COLUMNS).sum()) - 1), False
 
     def _sequences(self) -> list[tuple[int, ...]]:
-        """Return the operations of each column's sequence."""
+        """Operations of each column's sequence."""
         kept, longest, _ = self._layout
         return [s for length in range(longest + 1) for s in product(kept, repeat=length)]
 
@@ -147,13 +148,13 @@ class Paths(_Encoder):
         return [f"{what}:{'>'.join(names[k] for k in s) or '(skip)'}" for s in self._sequences()]
 
     @property
-    def without_convolution(self) -> NDArray[np.bool_]:
-        """Which columns count sequences without a convolution, shape (f,)."""
+    def without_convolution(self) -> Mask:
+        """Whether each column counts sequences without a convolution, shape (f,)."""
         convolutions = {k for k, o in enumerate(self.space.operations) if o.kind == "conv"}
         return np.array([convolutions.isdisjoint(s) for s in self._sequences()])
 
     def _features(self, codes: Codes) -> Features:
-        """Return the count of each sequence, shape (n, f)."""
+        """Count of each sequence, shape (n, f)."""
         kept, longest, whole = self._layout
         found = self.space.paths(codes)
         number = np.full(len(self.space.operations) + 1, -1, dtype=np.int64)
@@ -167,7 +168,7 @@ class Paths(_Encoder):
         features = np.zeros((n, int(starts[-1])))
         rows = np.broadcast_to(np.arange(n)[:, None], lengths.shape)
 
-        def count(first: int, length: int, chosen: NDArray[np.bool_]) -> None:
+        def count(first: int, length: int, chosen: Mask) -> None:
             """Count the pieces of ``length`` operations from step ``first`` of the chosen paths."""
             weights = len(kept) ** np.arange(length - 1, -1, -1)
             column = starts[length] + steps[:, :, first : first + length] @ weights
@@ -184,8 +185,8 @@ class Paths(_Encoder):
         return features
 
 
-class Structure(_Encoder):
-    """What a person would measure on the drawing: numbers, depths and widths of the live paths.
+class Structure(Encoder):
+    """Structural features, as read off a drawing: numbers, depths and widths of live paths.
 
     Parameters
     ----------
@@ -231,7 +232,7 @@ class Structure(_Encoder):
         ]
 
     def _features(self, codes: Codes) -> Features:
-        """Return the structural features, shape (n, f)."""
+        """Structural features, shape (n, f)."""
         kinds = np.array([o.kind for o in self.space.operations] + [""])  # last: past the end
         depth = np.array([o.depth for o in self.space.operations] + [0.0])
         found = self.space.paths(codes)
@@ -252,7 +253,7 @@ class Structure(_Encoder):
         skip_only = (alive & (convs + pools == 0)).any(axis=1)
 
         def ranked(values: NDArray[Any]) -> NDArray[Any]:
-            """Return the values of the live paths in falling order, 0 for the dead."""
+            """Values of the live paths in falling order, 0 for the dead."""
             return -np.sort(-np.where(alive, values, 0), axis=1)
 
         distinct = _distinct_paths(self.space, found)
@@ -274,7 +275,7 @@ class Structure(_Encoder):
         return np.concatenate(columns, axis=1).astype(np.float64)
 
 
-class Common(_Encoder):
+class Common(Encoder):
     """Numbers that mean the same in every space: lengths of live paths, by kind of operation.
 
     Operations are told apart by what they do (``Operation.kind`` and ``depth``), not by name: the
@@ -308,7 +309,7 @@ class Common(_Encoder):
         return [*numbers, *told, "steps:most", "steps:mean", "skip_path"]
 
     def _features(self, codes: Codes) -> Features:
-        """Return the numbers of each architecture, shape (n, f)."""
+        """Features of each architecture, shape (n, f)."""
         kinds = np.array([o.kind for o in self.space.operations] + [""])  # last: past the end
         depth = np.array([o.depth for o in self.space.operations] + [0.0])
         found = self.space.paths(codes)
@@ -330,23 +331,23 @@ class Common(_Encoder):
         return np.stack([np.asarray(column, dtype=np.float64) for column in columns], axis=1)
 
 
-def _on_live_paths(space: Space, found: PathSet) -> NDArray[np.int64]:
-    """Return what each variable chose for the live paths, -1 if it is on none, shape (n, d)."""
-    steps, n = found.operations, len(found.operations)
+def _on_live_paths(space: Space, paths: PathSet) -> Index:
+    """Operation that each variable chose for the live paths, -1 if on none, shape (n, d)."""
+    steps, n = paths.operations, len(paths.operations)
     chosen = np.full((n, space.n_variables + 1), -1, dtype=np.int64)
     rows = np.broadcast_to(np.arange(n)[:, None, None], steps.shape)
-    on_live = np.broadcast_to(found.alive[:, :, None], steps.shape)
-    chosen[rows[on_live], found.variables[on_live]] = steps[on_live]
+    on_live = np.broadcast_to(paths.alive[:, :, None], steps.shape)
+    chosen[rows[on_live], paths.variables[on_live]] = steps[on_live]
     return chosen[:, :-1]  # the last column took the steps past a path's end
 
 
-def _distinct_paths(space: Space, found: PathSet) -> NDArray[np.int64]:
-    """Return how many different live paths each row has, shape (n,)."""
-    return _distinct(np.where(found.alive, _path_ids(space, found.operations), -1))
+def _distinct_paths(space: Space, paths: PathSet) -> Index:
+    """Number of different live paths of each row, shape (n,)."""
+    return _distinct(np.where(paths.alive, _path_ids(space, paths.operations), -1))
 
 
-def _path_ids(space: Space, steps: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-    """Return a number per path, equal for equal sequences of operations without their skips."""
+def _path_ids(space: Space, steps: NDArray[np.integer[Any]]) -> Index:
+    """Number of each path, equal for equal sequences of operations without their skips."""
     skips = [k for k, o in enumerate(space.operations) if o.kind == "skip"]
     ids = np.zeros(steps.shape[:2], dtype=np.int64)
     for position in range(steps.shape[2]):
@@ -356,8 +357,8 @@ def _path_ids(space: Space, steps: NDArray[np.integer[Any]]) -> NDArray[np.int64
     return ids
 
 
-def _distinct(ids: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return how many different values other than -1 stand in each row."""
+def _distinct(ids: Index) -> Index:
+    """Count of different values other than -1 in each row, shape (n,)."""
     ordered = np.sort(ids, axis=1)
     fresh = np.ones(ordered.shape, dtype=bool)
     fresh[:, 1:] = ordered[:, 1:] != ordered[:, :-1]

@@ -1,4 +1,4 @@
-"""Where files live, and how they are written and read: whole or not at all, and never run."""
+"""Files: where they live; written whole or not at all, and read without running anything."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import DataFileError, StorageError, UnsafePickleError
 
 
 def home() -> Path:
-    """Return the folder of tables: ``$NASURGE_HOME``, else the user's data folder."""
+    """Folder of tables: ``$NASURGE_HOME``, else the user's data folder."""
     chosen = os.environ.get("NASURGE_HOME")
     if chosen:
         return Path(chosen).expanduser().absolute()
@@ -81,7 +81,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 
 
 class Record:
-    """What a foreign object becomes when a pickle is read: its attributes and nothing else."""
+    """Stand-in of a foreign object when a pickle is read: its attributes and nothing else."""
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -100,7 +100,7 @@ class _AllowList(pickle.Unpickler):
         self._allowed = allowed
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return the stand-in of a class on the list; refuse every other."""
+        """Stand-in of a class on the list; every other is refused."""
         try:
             return self._allowed[module, name]
         except KeyError:
@@ -112,7 +112,7 @@ class _AllowList(pickle.Unpickler):
 
 
 def read_pickle(path: Path, allowed: Mapping[tuple[str, str], Callable[..., Any]]) -> Any:
-    """Return the object in a pickle, its classes replaced by the stand-ins in ``allowed``.
+    """Object in a pickle, its classes replaced by the stand-ins in ``allowed``.
 
     No code of the file or of the packages it names is imported or run.
 
@@ -145,7 +145,7 @@ def unpickle(
     where: str,
     encoding: str = "ASCII",
 ) -> Any:
-    """Return the object in an open pickle, as ``read_pickle`` does.
+    """Object in an open pickle, as ``read_pickle`` reads it.
 
     Parameters
     ----------

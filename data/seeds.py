@@ -13,7 +13,7 @@ Seed = int | np.random.Generator | None
 
 
 def as_generator(seed: Seed) -> np.random.Generator:
-    """Return ``seed`` as a NumPy generator.
+    """NumPy generator of a seed.
 
     Parameters
     ----------

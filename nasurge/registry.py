@@ -1,17 +1,17 @@
-"""Names of predictors and searchers; plug-ins add theirs by entry point."""
+"""Names of predictors, searchers and studies; plug-ins add theirs by entry point."""
 
 from __future__ import annotations
 
-import importlib
 import inspect
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import ParameterError, UnknownNameError
-from .predictors.saving.names import PREDICTORS, class_path
-from .search.searchers.names import GUIDED, SEARCHERS
+from .data.plugins import all_names, first_line, named_part, plugins
+from .errors import DataFileError, ParameterError, UnknownNameError
+from .predictors.names import PREDICTORS, PredictorEntry
+from .predictors.saving.names import class_path
+from .search.searchers.names import GUIDED, SEARCHERS, SearcherEntry
 
 if TYPE_CHECKING:
     from .benchmarks.studies import Study
@@ -21,59 +21,120 @@ if TYPE_CHECKING:
 
 DEFAULT_PREDICTOR = "auto"
 STUDIES = {
+    "compare": "nasurge.benchmarks.studies.comparing:CompareStudy",
+    "search": "nasurge.search.studies.table:SearchStudy",
+    "fronts": "nasurge.search.studies.fronts:FrontsStudy",
+    "validate": "nasurge.benchmarks.studies.validating:ValidateStudy",
+    "verify": "nasurge.benchmarks.studies.verifying:VerifyStudy",
+    "table": "nasurge.benchmarks.studies.building:TableStudy",
+    "trained": "nasurge.benchmarks.studies.trained:TrainedStudy",
+    "few-shot": "nasurge.search.studies.few_shot:FewShotStudy",
+    "meta-tables": "nasurge.search.studies.across_tables:MetaTablesStudy",
     "latency": "nasurge.search.studies.latency:LatencyStudy",
+    "transfer": "nasurge.search.studies.transfer:TransferStudy",
+    "warm-start": "nasurge.search.studies.warm_start:WarmStartStudy",
 }
 """Kinds of studies, as ``study.json`` names them."""
-
-
-@cache
-def _plugins(group: str) -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group=group)}
+COMMANDS = {
+    "few-shot": ("meta few-shot", "nasurge.search.studies.options:FewShotOptions"),
+    "latency": ("meta latency", "nasurge.search.studies.options:LatencyOptions"),
+    "transfer": ("meta transfer", "nasurge.search.studies.options:TransferOptions"),
+    "warm-start": ("meta warm-start", "nasurge.search.studies.options:WarmStartOptions"),
+}
+"""Commands of kinds whose options are all there is to say: words, and place of the options."""
+_PREDICTORS = "nasurge.predictors"
+_SEARCHERS = "nasurge.searchers"
 
 
 def predictor_names() -> list[str]:
-    """Return the names of all predictors, ours and those of plug-ins (``nasurge.predictors``)."""
-    return list(PREDICTORS | _plugins("nasurge.predictors"))
+    """Names of all predictors: ours, then those of plug-ins (``nasurge.predictors``)."""
+    return all_names(PREDICTORS, group=_PREDICTORS)
 
 
 def searcher_names() -> list[str]:
-    """Return the names of all searchers, ours and those of plug-ins (``nasurge.searchers``)."""
-    return list(SEARCHERS | _plugins("nasurge.searchers"))
-
-
-def _load(kind: str, name: str, own: dict[str, str], group: str) -> type[Any]:
-    if name in own:
-        module, _, attribute = own[name].partition(":")
-        found: type[Any] = getattr(importlib.import_module(module), attribute)
-        return found
-    if name in _plugins(group):
-        plugin: type[Any] = _plugins(group)[name].load()
-        return plugin
-    raise UnknownNameError(kind, name, own | _plugins(group))
+    """Names of all searchers: ours, then those of plug-ins (``nasurge.searchers``)."""
+    return all_names(SEARCHERS, group=_SEARCHERS)
 
 
 def predictor_class(name: str) -> type[Predictor]:
-    """Return the class of a predictor.
+    """Class of a predictor.
 
     Raises
     ------
     UnknownNameError
         If there is no such predictor.
     """
-    return _load("predictor", name, PREDICTORS, "nasurge.predictors")
+    places = {own: entry.place for own, entry in PREDICTORS.items()}
+    cls: type[Predictor] = named_part("predictor", name, places, group=_PREDICTORS)
+    return cls
 
 
 def searcher_class(name: str, *, guided: bool = False) -> type[Searcher]:
-    """Return the class of a searcher, the predictor-guided one if ``guided``.
+    """Class of a searcher, the predictor-guided one if ``guided``.
 
     Raises
     ------
     UnknownNameError
         If there is no such searcher.
     """
-    if guided and name in GUIDED:
-        return _load("searcher", name, GUIDED, "nasurge.searchers")
-    return _load("searcher", name, SEARCHERS, "nasurge.searchers")
+    places = {own: entry.place for own, entry in SEARCHERS.items()}
+    if guided:
+        places |= GUIDED
+    cls: type[Searcher] = named_part("searcher", name, places, group=_SEARCHERS)
+    return cls
+
+
+def predictor_entry(name: str) -> PredictorEntry:
+    """What a list says of a predictor; of ours no class is imported.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such predictor.
+    """
+    if name in PREDICTORS:
+        return PREDICTORS[name]
+    cls = predictor_class(name)
+    return PredictorEntry(
+        name, class_path(cls), first_line(cls), cls.minimum_labels, cls.offers_std
+    )
+
+
+def searcher_entry(name: str) -> SearcherEntry:
+    """What a list says of a searcher; of ours no class is imported.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such searcher.
+    """
+    if name in SEARCHERS:
+        return SEARCHERS[name]
+    cls = searcher_class(name)
+    guided = "predictor" in inspect.signature(cls).parameters
+    return SearcherEntry(name, class_path(cls), first_line(cls), guided, cls.several_objectives)
+
+
+def can_be_guided(name: str) -> bool:
+    """Whether a searcher takes a predictor.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such searcher.
+    """
+    return searcher_entry(name).guided
+
+
+def takes_objectives(name: str) -> bool:
+    """Whether a searcher takes several objectives, as ``n_objectives``.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such searcher.
+    """
+    return searcher_entry(name).several_objectives
 
 
 def study_class(kind: str) -> type[Study[Any]]:
@@ -84,29 +145,85 @@ def study_class(kind: str) -> type[Study[Any]]:
     UnknownNameError
         If there is no such kind.
     """
-    return _load("kind of study", kind, STUDIES, "nasurge.studies")
+    cls: type[Study[Any]] = named_part("kind of study", kind, STUDIES, group="nasurge.studies")
+    return cls
 
 
-def can_be_guided(name: str) -> bool:
-    """Return whether a searcher takes a predictor.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such searcher.
-    """
-    return "predictor" in inspect.signature(searcher_class(name, guided=True)).parameters
-
-
-def takes_objectives(name: str) -> bool:
-    """Return whether a searcher takes several objectives, as ``n_objectives``.
+def study_of_folder(folder: Path) -> type[Study[Any]]:
+    """Record of the kind of study that a folder holds.
 
     Raises
     ------
+    StorageError, DataFileError
+        If it holds no study, or one that does not say its kind.
     UnknownNameError
-        If there is no such searcher.
+        If there is no such kind.
     """
-    return searcher_class(name).several_objectives
+    from .benchmarks.studies import read_about
+
+    kind = read_about(folder).get("kind")
+    if not isinstance(kind, str):
+        raise DataFileError(
+            f'{folder / "study.json"} does not say of what kind the study is (no "kind"): give '
+            f"the folder that one printed; kinds: {', '.join(STUDIES)}"
+        )
+    try:
+        return study_class(kind)
+    except UnknownNameError as error:
+        raise UnknownNameError(
+            "kind of study", kind, error.known, hint=f"in {folder / 'study.json'}"
+        ) from None
+
+
+@dataclass(frozen=True)
+class StudyDescription:
+    """A kind of study for a reference page.
+
+    Attributes
+    ----------
+    kind, title, command : str
+        The command is without ``nasurge``, and empty where only Python runs the study.
+    options : list of tuple
+        Option as it is typed, type, default, and help, of each that can be typed.
+    summary, rows : dict
+        What each key of a summary's entry and each column of ``rows.parquet`` means.
+    """
+
+    kind: str
+    title: str
+    command: str
+    options: list[tuple[str, str, str, str]]
+    summary: dict[str, str]
+    rows: dict[str, str]
+
+
+def study_descriptions() -> list[StudyDescription]:
+    """All kinds of studies as a reference page shows them, in the order of ``STUDIES``."""
+    from .benchmarks.studies import described_fields, type_text
+
+    found = []
+    for kind in STUDIES:
+        study = study_class(kind)
+        options = [
+            (
+                field.option,
+                type_text(field.type),
+                "" if field.required else field.default_text,
+                field.flag.help,
+            )
+            for field in described_fields(study.options_type)
+        ]
+        found.append(
+            StudyDescription(
+                kind,
+                study.title,
+                study.command,
+                options if study.command else [],
+                study.summary_columns(),
+                study.columns(),
+            )
+        )
+    return found
 
 
 def _make(cls: type[Any], name: str, space: Space, parameters: dict[str, Any]) -> Any:
@@ -118,7 +235,7 @@ def _make(cls: type[Any], name: str, space: Space, parameters: dict[str, Any]) -
 
 
 def make_predictor(name: str, space: Space, **parameters: Any) -> Predictor:
-    """Return an unfitted predictor.
+    """Unfitted predictor of a name.
 
     Parameters
     ----------
@@ -145,7 +262,7 @@ def make_predictor(name: str, space: Space, **parameters: Any) -> Predictor:
 
 
 def load_predictor(path: str | Path) -> Predictor:
-    """Return the fitted predictor that ``Predictor.save`` wrote to a file.
+    """Fitted predictor that ``Predictor.save`` wrote to a file.
 
     It predicts what the saved one predicts. Nothing in the file is unpickled or run; only the
     classes of predictors known here are made.
@@ -186,7 +303,7 @@ def _saved_class(name: str) -> type[Predictor]:
     if name in PREDICTORS:
         return predictor_class(name)
     package = name.partition(":")[0].partition(".")[0]
-    for plugin, entry in _plugins("nasurge.predictors").items():
+    for plugin, entry in plugins(_PREDICTORS).items():
         if entry.module.partition(".")[0] == package and plugin not in PREDICTORS:
             found = predictor_class(plugin)
             if class_path(found) == name:
@@ -197,7 +314,7 @@ def _saved_class(name: str) -> type[Predictor]:
 def make_searcher(
     name: str, space: Space, *, predictor: str | Predictor | None = None, **parameters: Any
 ) -> Searcher:
-    """Return a searcher that has not asked for anything yet.
+    """Searcher of a name that has not asked for anything yet.
 
     Parameters
     ----------

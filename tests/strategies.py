@@ -3,9 +3,9 @@
 import numpy as np
 from hypothesis import strategies as st
 
+from nasurge.data.spaces import SPACES as NAMES
 from nasurge.data.spaces import ProductSpace, make_space
 
-NAMES = ("nb201", "nbgraph", "transnas-micro", "transnas-macro", "mobile")
 SPACES = {
     **{name: make_space(name) for name in NAMES},
     "product": ProductSpace([list("abc"), ["conv", "pool"], ["-1", "1", "0.5"], ["only"]]),

@@ -26,7 +26,7 @@ class FewShotSupernet(nn.Module):
 
     Parameters
     ----------
-    space : CellSpace or Mobile
+    space : Space
     way : int
         Outputs.
     in_channels, size : int

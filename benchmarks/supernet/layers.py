@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ...data.networks import LAYERS, OPERATIONS, LiveCell, Place
-from ...data.spaces import CellSpace, Codes, Mobile, Space
+from ...data.spaces import CellShape, Codes, Space
 
 State = dict[str, Tensor]
 
@@ -28,16 +28,17 @@ class Path(NamedTuple):
 def make_path(space: Space, code: Codes) -> Path:
     """Path of a checked architecture, shape (d,)."""
     chosen = tuple(int(value) for value in code)
-    if not isinstance(space, CellSpace):
+    cell = space.cell
+    if cell is None:
         return Path(chosen, ())
     alive = space.graphs(code[None]).mask[0, 2:]
     sources = tuple(
         tuple(
             (source, edge)
-            for edge, (source, end) in enumerate(space.edges)
+            for edge, (source, end) in enumerate(cell.edges)
             if end == target and alive[edge]
         )
-        for target in range(space.n_nodes)
+        for target in range(cell.n_nodes)
     )
     return Path(chosen, sources)
 
@@ -77,12 +78,12 @@ def _weighted_sum(
 class SharedCell(SharedLayer):
     """A cell with every operation on every edge."""
 
-    def __init__(self, space: CellSpace, width: int, *, affine: bool) -> None:
+    def __init__(self, space: Space, cell: CellShape, width: int, *, affine: bool) -> None:
         super().__init__()
-        self.names = [f"{source}-{target}" for source, target in space.edges]
-        self.ends = space.edges
-        self.n_nodes = space.n_nodes
-        self.zero = space.zero
+        self.names = [f"{source}-{target}" for source, target in cell.edges]
+        self.ends = cell.edges
+        self.n_nodes = cell.n_nodes
+        self.zero = [operation.kind for operation in space.operations].index("zero")
         self.edges = nn.ModuleDict(
             {
                 name: nn.ModuleList(
@@ -144,9 +145,9 @@ class SharedCell(SharedLayer):
 
 
 class SharedBlock(SharedLayer):
-    """One layer of ``mobile`` with all its operations."""
+    """One layer of a chain with all its operations."""
 
-    def __init__(self, space: Mobile, variable: int, place: Place) -> None:
+    def __init__(self, space: Space, variable: int, place: Place) -> None:
         super().__init__()
         self.variable = variable
         self.choices = nn.ModuleList(LAYERS[o.name](place) for o in space.operations)

@@ -18,13 +18,13 @@ from ...data.networks import (
     Reduction,
     build_network,
     cell_layers,
+    chain_layers,
     check_reduction,
     check_sizes,
-    mobile_layers,
     why_no_network,
 )
 from ...data.seeds import Seed, as_generator, torch_seed
-from ...data.spaces import CellSpace, Mobile, Space
+from ...data.spaces import Space
 from ...errors import ParameterError
 from .layers import Path, SharedBlock, SharedCell, SharedLayer, make_path
 
@@ -62,8 +62,8 @@ class Supernet(nn.Module):
 
     Parameters
     ----------
-    space : CellSpace or Mobile
-        One whose networks ``build_network`` builds.
+    space : Space
+        One of cells, or a chain, with ``networks``.
     classes, in_channels, width, cells, affine, reduction
         As for ``build_network``.
     seed : int, Generator or None
@@ -103,6 +103,12 @@ class Supernet(nn.Module):
         super().__init__()
         if reason := why_no_network(space):
             raise ParameterError(reason)
+        cell, chain = space.cell, space.chain
+        if cell is None and chain is None:
+            raise ParameterError(
+                f"a supernet is made of cells or of a chain of layers; space {space.name!r} is "
+                "neither: train its networks one by one"
+            )
         sizes = {"classes": classes, "in_channels": in_channels, "width": width}
         check_sizes(**sizes, cells=cells)
         self.space = space
@@ -114,16 +120,16 @@ class Supernet(nn.Module):
             "reduction": reduction,
         }
         with torch_seed(as_generator(seed)):
-            if isinstance(space, Mobile):
-                layers = mobile_layers(
-                    space,
+            if chain is not None:
+                layers = chain_layers(
+                    chain,
                     lambda i, place: SharedBlock(space, i, place),
                     **sizes,
                     affine=affine,
                 )
-            else:
+            elif cell is not None:
                 layers = cell_layers(
-                    lambda width: SharedCell(cast(CellSpace, space), width, affine=affine),
+                    lambda width: SharedCell(space, cell, width, affine=affine),
                     **sizes,
                     cells=cells,
                     affine=affine,
@@ -304,8 +310,8 @@ class Supernet(nn.Module):
 
 
 def _begins_stage(layer: nn.Module, space: Space) -> bool:
-    if isinstance(layer, SharedBlock):
-        return cast(Mobile, space).layers[layer.variable].stride == 2
+    if isinstance(layer, SharedBlock) and space.chain is not None:
+        return space.chain[layer.variable].stride == 2
     return isinstance(layer, Reduction)
 
 

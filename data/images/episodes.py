@@ -8,15 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import LabelError, ParameterError
 from ..seeds import Seed, as_generator
+from ..types import Index, Pixels
 from .glyphs import read_glyphs
 from .sets import read_raw
-
-Pixels = NDArray[np.float32]
-Labels = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +32,7 @@ class ImageClasses:
     """
 
     images: Pixels
-    labels: Labels
+    labels: Index
     classes: tuple[str, ...]
     name: str
 
@@ -45,12 +42,12 @@ class ImageClasses:
         return tuple(name.partition("/")[0] for name in self.classes)
 
     @property
-    def counts(self) -> NDArray[np.int64]:
-        """How many images each class has."""
+    def counts(self) -> Index:
+        """Number of images of each class, shape (classes,)."""
         return np.bincount(self.labels, minlength=len(self.classes)).astype(np.int64)
 
-    def only(self, classes: Sequence[int] | NDArray[np.int64]) -> ImageClasses:
-        """Return some of the classes with their images, and nothing of the others."""
+    def only(self, classes: Sequence[int] | Index) -> ImageClasses:
+        """Images of some of the classes, and nothing of the others."""
         kept = np.asarray(classes, dtype=np.int64)
         number = np.full(len(self.classes), -1)
         number[kept] = np.arange(len(kept))
@@ -63,7 +60,7 @@ class ImageClasses:
         )
 
     def with_rotations(self) -> ImageClasses:
-        """Return four times the classes: each turned by 0, 90, 180 and 270 degrees is another one.
+        """Four times the classes: each turned by 0, 90, 180 and 270 degrees is another one.
 
         For meta-training: it is what few-shot learning on Omniglot customarily does.
         """
@@ -85,7 +82,7 @@ class ImageClasses:
 
 
 def load_classes(name_or_path: str | Path = "glyphs", *, size: int | None = None) -> ImageClasses:
-    """Return labelled images for episodes.
+    """Labelled images for episodes, training and test images together.
 
     Parameters
     ----------
@@ -121,7 +118,7 @@ def load_classes(name_or_path: str | Path = "glyphs", *, size: int | None = None
 def split_classes(
     data: ImageClasses, n_train: int | float = 0.7, *, whole_groups: bool = False, seed: Seed = 0
 ) -> tuple[ImageClasses, ImageClasses]:
-    """Return the classes for meta-training and those for meta-test; no class is in both.
+    """Classes for meta-training and classes for meta-test, none in both.
 
     Neither part holds an image of the other, so that nothing can leak between them later on.
 
@@ -186,10 +183,10 @@ class Episodes:
     """
 
     support_x: Pixels
-    support_y: Labels
+    support_y: Index
     query_x: Pixels
-    query_y: Labels
-    classes: Labels
+    query_y: Index
+    classes: Index
 
     def __post_init__(self) -> None:
         way = self.classes.shape[1]
@@ -266,7 +263,7 @@ class EpisodeSampler:
 
     @property
     def random_state(self) -> dict[str, Any]:
-        """Where the random numbers are, as JSON values; set it to draw again from there."""
+        """State of the random numbers as JSON values; set it to draw again from there."""
         return dict(self._rng.bit_generator.state)
 
     @random_state.setter
@@ -274,7 +271,7 @@ class EpisodeSampler:
         self._rng.bit_generator.state = state
 
     def draw(self, n: int) -> Episodes:
-        """Return ``n`` episodes; every image occurs at most once in each.
+        """Episodes drawn at random; every image occurs at most once in each.
 
         Raises
         ------

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UnknownNameError
+from ..types import Values
 from .sources import Raw
 
 STYLES = tuple(
@@ -34,7 +35,7 @@ _CANVAS = 48  # pixels in which a character is drawn before it is turned and shr
 def read_glyphs(
     size: int = 28, *, drawings: int = DRAWINGS, scripts: Sequence[str] = SCRIPTS
 ) -> Raw:
-    """Return drawings of characters, ink 1 and paper 0, classes ``SCRIPT/NAME``.
+    """Drawings of characters, ink 1 and paper 0, classes ``SCRIPT/NAME``.
 
     A drawing takes one of the font styles that have the character and is turned, slanted, scaled
     and shifted a little. Letters with accents are left out, and every character that looks like an
@@ -93,7 +94,7 @@ def _font_file(style: str) -> Path:
 
 @cache
 def _has(style: str) -> frozenset[int]:
-    """Return the code points that a font has."""
+    """Code points that a font has."""
     from matplotlib.ft2font import FT2Font
 
     return frozenset(FT2Font(str(_font_file(style))).get_charmap())
@@ -106,7 +107,7 @@ def _class_name(character: str) -> str:
 
 @cache
 def _characters() -> tuple[str, ...]:
-    """Return letters of the alphabets, each picture once."""
+    """Letters of the alphabets, each picture once."""
     seen: set[bytes] = set()
     kept: list[str] = []
     counts = dict.fromkeys(SCRIPTS, 0)
@@ -129,7 +130,7 @@ def _characters() -> tuple[str, ...]:
 
 
 def _draw(style: str, character: str) -> NDArray[np.uint8]:
-    """Return the character in the middle of a page, shape (48, 48), as large as fits."""
+    """Character in the middle of a page, shape (48, 48), as large as fits."""
     from PIL import Image, ImageDraw
 
     font = _font(style, 36)
@@ -151,8 +152,8 @@ def _font(style: str, points: int) -> Any:
     return ImageFont.truetype(str(_font_file(style)), points)
 
 
-def _jitter(rng: np.random.Generator, n: int, size: int) -> NDArray[np.float64]:
-    """Return affine maps from an image to the page, (n, 6), a little off the straight one."""
+def _jitter(rng: np.random.Generator, n: int, size: int) -> Values:
+    """Affine maps from an image to the page, shape (n, 6), a little off the straight one."""
     turn, slant = np.radians(rng.normal(0, 6, n)), rng.normal(0, 0.1, n)
     stretch = np.exp(rng.normal(0, 0.08, (n, 1, 2))) * _CANVAS / size
     cosine, sine = np.cos(turn), np.sin(turn)

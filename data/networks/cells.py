@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import reduce
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from ...errors import ParameterError
-from ..spaces import CellSpace, Mobile, Space
-from .mobile import LAYERS, mobile_layers
+
+if TYPE_CHECKING:  # spaces ask for their networks, so that networks import no space
+    from ..spaces import CellSpace, Space
 
 STAGES = 3
 
@@ -72,7 +73,7 @@ class LiveCell(nn.Module):
         self.sources = sources
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the last node's sum, shape (n, width, height, width) like ``x``."""
+        """Sum at the last node, shape (n, width, height, width) like ``x``."""
         if not self.sources[-1]:
             return torch.zeros_like(x)
         nodes: dict[int, Tensor] = {0: x}
@@ -133,24 +134,27 @@ class Reduction(nn.Module):
             self.shortcut.append(nn.BatchNorm2d(2 * inputs, affine=affine))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the sum of both branches, where there are two."""
+        """Sum of both branches, where there are two."""
         result: Tensor = self.shortcut(x)
         return result if self.block is None else self.block(x) + result
 
 
+def unknown_operations(space: Space) -> list[str]:
+    """Names of operations of a space that no cell can be built with."""
+    names = {operation.name for operation in space.operations if operation.kind != "zero"}
+    return sorted(names - set(OPERATIONS))
+
+
 def why_no_network(space: Space) -> str | None:
-    """Return why no networks can be built for a space; None if they can."""
-    if isinstance(space, Mobile):
+    """Reason why no networks can be built for a space; None if they can."""
+    if space.networks is not None:
         return None
-    if not isinstance(space, CellSpace):
+    if space.cell is None:
         return f"networks are built for cell spaces and 'mobile'; {space.name!r} is not one"
-    unknown = {operation.name for operation in space.operations if operation.kind != "zero"}
-    if unknown := unknown - set(OPERATIONS):
-        return (
-            f"no network for operations {', '.join(sorted(unknown))} of space {space.name!r}; "
-            f"known: {', '.join(OPERATIONS)}"
-        )
-    return None
+    return (
+        f"no network for operations {', '.join(unknown_operations(space))} of space "
+        f"{space.name!r}; known: {', '.join(OPERATIONS)}"
+    )
 
 
 def cell_layers(
@@ -163,7 +167,7 @@ def cell_layers(
     affine: bool,
     reduction: str,
 ) -> list[nn.Module]:
-    """Return the layers of the skeleton, with what ``make`` gives for the width of each cell."""
+    """Layers of the skeleton, with what ``make`` gives for the width of each cell."""
     layers: list[nn.Module] = [
         nn.Sequential(
             nn.Conv2d(in_channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
@@ -180,6 +184,41 @@ def cell_layers(
         nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
         nn.Linear(width, classes),
     ]
+
+
+class CellNetworks:
+    """Maker of the networks of a space of cells, in the skeleton of NAS-Bench-201.
+
+    Parameters
+    ----------
+    space : CellSpace
+    """
+
+    def __init__(self, space: CellSpace) -> None:
+        self.space = space
+
+    def __call__(
+        self,
+        code: ArrayLike,
+        *,
+        classes: int,
+        in_channels: int,
+        width: int,
+        cells: int,
+        affine: bool,
+        reduction: str,
+    ) -> nn.Sequential:
+        """Network of one architecture; for the arguments see ``build_network``."""
+        layers = cell_layers(
+            lambda width: Cell(self.space, code, width, affine=affine),
+            classes=classes,
+            in_channels=in_channels,
+            width=width,
+            cells=cells,
+            affine=affine,
+            reduction=reduction,
+        )
+        return nn.Sequential(*layers)
 
 
 def check_sizes(**sizes: int) -> None:
@@ -218,7 +257,7 @@ def build_network(
     affine: bool = True,
     reduction: str = "residual",
 ) -> nn.Sequential:
-    """Return the network of one architecture, of a cell space or of ``mobile``.
+    """PyTorch network of one architecture, of a cell space, ``mobile`` or a plug-in's space.
 
     Cells stand in the macro skeleton that NAS-Bench-201 trains: a 3x3 convolution to ``width``
     channels; three stages of ``cells`` equal cells with ``width``, twice and four times as many
@@ -238,7 +277,8 @@ def build_network(
 
     Parameters
     ----------
-    space : CellSpace or Mobile
+    space : Space
+        One with ``networks``: cells, ``mobile``, or a plug-in's.
     code : array_like of int, shape (d,)
         One architecture.
     classes : int
@@ -284,31 +324,25 @@ def build_network(
     >>> count_parameters(build_network(mobile, [1, 0, 2, 0, 1, 2, 0, 0], classes=10))
     51434
     """
-    if reason := why_no_network(space):
-        raise ParameterError(reason)
+    build = space.networks
+    if build is None:
+        raise ParameterError(why_no_network(space))
     row = space.check(np.asarray(code)[None])[0]
     check_sizes(classes=classes, in_channels=in_channels, width=width, cells=cells)
     check_reduction(reduction)
-    sizes = {"classes": classes, "in_channels": in_channels, "width": width}
-    if isinstance(space, Mobile):
-        names = [space.operations[value].name for value in row]
-        layers = mobile_layers(
-            space, lambda i, place: LAYERS[names[i]](place), **sizes, affine=affine
-        )
-    else:
-        cell_space = cast(CellSpace, space)
-        layers = cell_layers(
-            lambda width: Cell(cell_space, row, width, affine=affine),
-            **sizes,
-            cells=cells,
-            affine=affine,
-            reduction=reduction,
-        )
-    return nn.Sequential(*layers)
+    return build(
+        row,
+        classes=classes,
+        in_channels=in_channels,
+        width=width,
+        cells=cells,
+        affine=affine,
+        reduction=reduction,
+    )
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Return the number of learnable weights.
+    """Number of learnable weights.
 
     Examples
     --------
@@ -318,8 +352,8 @@ def count_parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _flops(module: nn.Module, given: Tensor, result: Tensor) -> int:
-    """Return the operations of one layer on one image."""
+def _flops(module: nn.Module, x: Tensor, result: Tensor) -> int:
+    """Operations of one layer on one image."""
     if isinstance(module, nn.Conv2d):
         window = int(np.prod(module.kernel_size)) * module.in_channels // module.groups
         return window * result[0].numel()
@@ -332,12 +366,12 @@ def _flops(module: nn.Module, given: Tensor, result: Tensor) -> int:
     if isinstance(module, nn.AvgPool2d):
         return int(module.kernel_size) ** 2 * result[0].numel()  # type: ignore[arg-type]
     if isinstance(module, nn.AdaptiveAvgPool2d):
-        return given[0].numel()
+        return x[0].numel()
     return 0
 
 
 def count_flops(network: nn.Module, input_shape: tuple[int, int, int]) -> int:
-    """Return what one image costs in forward direction, in floating-point operations.
+    """Floating-point operations of one image in forward direction.
 
     Counted: a multiply-add of a convolution or linear layer as 1, batch normalisation as 2 per
     value, ReLU as 1 per value, average pooling as 1 per value of its window. Sums of edges are
@@ -361,9 +395,9 @@ def count_flops(network: nn.Module, input_shape: tuple[int, int, int]) -> int:
     """
     total = 0
 
-    def add(module: nn.Module, given: tuple[Any, ...], result: Any) -> None:
+    def add(module: nn.Module, inputs: tuple[Any, ...], result: Any) -> None:
         nonlocal total
-        total += _flops(module, given[0], result)
+        total += _flops(module, inputs[0], result)
 
     layers = [module for module in network.modules() if not list(module.children())]
     hooks = [layer.register_forward_hook(add) for layer in layers]

@@ -9,12 +9,11 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import StorageError
 from ..files import atomic_write
+from ..types import Index, Values
 
-Values = NDArray[np.float64]
 Groups = tuple[tuple[str, ...], ...]
 
 _CHUNK = 128
@@ -44,11 +43,11 @@ class Computed:
 
     def get(
         self,
-        ids: NDArray[np.int64],
+        ids: Index,
         names: Sequence[str],
-        compute: Callable[[NDArray[np.int64], Sequence[str]], Values],
+        compute: Callable[[Index, Sequence[str]], Values],
     ) -> Values:
-        """Return the values of architectures, shape (n, k).
+        """Values of architectures, shape (n, k), computed where the file lacks them.
 
         Parameters
         ----------
@@ -80,14 +79,14 @@ class Computed:
         found: Values = self.values[np.searchsorted(self.ids, ids)][:, wanted]
         return found
 
-    def _missing(self, ids: NDArray[np.int64], names: Sequence[str]) -> NDArray[np.int64]:
-        """Return the architectures, each once, of which some of ``names`` is not known."""
+    def _missing(self, ids: Index, names: Sequence[str]) -> Index:
+        """Architectures, each once, of which some of ``names`` is not known."""
         ids = np.unique(ids)
         columns = [self.columns.index(name) for name in names]
         known = self.ids[~np.isnan(self.values[:, columns]).any(axis=1)]
         return ids[~np.isin(ids, known)]
 
-    def _add(self, ids: NDArray[np.int64], values: Values) -> None:
+    def _add(self, ids: Index, values: Values) -> None:
         every = np.union1d(self.ids, ids)
         merged = np.full((len(every), len(self.columns)), np.nan)
         for some, known in ((self.ids, self.values), (ids, values)):
@@ -120,6 +119,6 @@ class Computed:
 
 
 @cache
-def computed(path: Path, groups: Groups) -> Computed:
-    """Return the values kept in a file, the same object throughout the process."""
+def kept_values(path: Path, groups: Groups) -> Computed:
+    """Values kept in a file, the same object throughout the process."""
     return Computed(path, groups)

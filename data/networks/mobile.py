@@ -1,19 +1,22 @@
-"""The space ``mobile`` as PyTorch networks: inverted residuals and projections."""
+"""Chains of layers as PyTorch networks: inverted residuals and projections."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from ..spaces import Mobile
+if TYPE_CHECKING:  # spaces ask for their networks, so that networks import no space
+    from ..spaces import Layer, Space
 
 HEAD = 2  # channels before the classifier, in multiples of the last stage's
 
 
 class Place(NamedTuple):
-    """What a layer of the chain is given and has to give."""
+    """Shapes that a layer of the chain is given and has to give."""
 
     inputs: int
     outputs: int
@@ -24,7 +27,7 @@ class Place(NamedTuple):
 def _conv_norm(
     inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1, affine: bool
 ) -> tuple[nn.Module, nn.Module]:
-    """Return a convolution without bias and its normalisation."""
+    """Convolution without bias and its normalisation."""
     return (
         nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias=False),
         nn.BatchNorm2d(outputs, affine=affine),
@@ -48,13 +51,13 @@ class InvertedResidual(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output, plus ``x`` where the shape stays."""
+        """Output of the block, plus ``x`` where the shape stays."""
         result: Tensor = self.block(x)
         return x + result if self.residual else result
 
 
 def _skip(place: Place) -> nn.Module:
-    """Return the identity, or a projection where the shape changes."""
+    """Identity, or a projection where the shape changes."""
     inputs, outputs, stride, affine = place
     if stride == 1 and inputs == outputs:
         return nn.Identity()
@@ -72,8 +75,8 @@ LAYERS: dict[str, Callable[[Place], nn.Module]] = {
 """Maker of each operation, from its place in the chain."""
 
 
-def mobile_layers(
-    space: Mobile,
+def chain_layers(
+    chain: Sequence[Layer],
     make: Callable[[int, Place], nn.Module],
     *,
     classes: int,
@@ -81,7 +84,7 @@ def mobile_layers(
     width: int,
     affine: bool,
 ) -> list[nn.Module]:
-    """Return the layers of a network: stem, what ``make`` gives for each variable, head."""
+    """Layers of a network: stem, what ``make`` gives for each layer of the chain, head."""
     layers: list[nn.Module] = [
         nn.Sequential(
             nn.Conv2d(in_channels, width, 3, padding=1, bias=False),
@@ -90,7 +93,7 @@ def mobile_layers(
         )
     ]
     channels = width
-    for variable, layer in enumerate(space.layers):
+    for variable, layer in enumerate(chain):
         place = Place(channels, layer.widening * width, layer.stride, affine)
         layers.append(make(variable, place))
         channels = place.outputs
@@ -101,3 +104,41 @@ def mobile_layers(
         nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
         nn.Linear(last, classes),
     ]
+
+
+class ChainNetworks:
+    """Maker of the networks of a space whose variables choose the layers of a chain.
+
+    Parameters
+    ----------
+    space : Space
+        One with a ``chain``.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+
+    def __call__(
+        self,
+        code: ArrayLike,
+        *,
+        classes: int,
+        in_channels: int,
+        width: int,
+        cells: int,  # noqa: ARG002 -- a chain has none
+        affine: bool,
+        reduction: str,  # noqa: ARG002 -- its own layers reduce
+    ) -> nn.Sequential:
+        """Network of one architecture; for the arguments see ``build_network``."""
+        [row] = self.space.check(np.asarray(code)[None])
+        names = [self.space.operations[value].name for value in row]
+        return nn.Sequential(
+            *chain_layers(
+                self.space.chain or (),
+                lambda variable, place: LAYERS[names[variable]](place),
+                classes=classes,
+                in_channels=in_channels,
+                width=width,
+                affine=affine,
+            )
+        )

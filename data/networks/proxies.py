@@ -1,7 +1,7 @@
 """Zero-cost proxies: what an untrained network, on one batch of images, tells of the trained one.
 
-Each function is one proxy, written from the paper that it names. ``measure`` computes several on
-one network with as few passes as they need; ``zero_cost`` does so for architectures.
+Each function is one proxy, written from the paper that it names. ``proxy_values`` computes several
+on one network with as few passes as they need; ``zero_cost`` does so for architectures.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..types import Index, Values
 from .cells import count_flops, count_parameters
+from .names import PROXIES, SYNTHETIC
 from .synthetic import fourier, genas, gennas
-from .zero_cost_scores import PROXIES, SYNTHETIC
 
-_TINY = 1e-300
+_TINY = 1e-300  # before a logarithm of what may be exactly 0
 _LEARN = {"genas": genas, "gennas": gennas}
 
 
 @torch.no_grad()
 def l2_norm(weights: Sequence[Tensor]) -> float:
-    """Return the sum of the layers' weight norms.
+    """Sum of the layers' weight norms.
 
     References
     ----------
@@ -36,7 +36,7 @@ def l2_norm(weights: Sequence[Tensor]) -> float:
 
 @torch.no_grad()
 def grad_norm(gradients: Sequence[Tensor]) -> float:
-    """Return the sum of the layers' gradient norms.
+    """Sum of the layers' gradient norms.
 
     References
     ----------
@@ -47,7 +47,7 @@ def grad_norm(gradients: Sequence[Tensor]) -> float:
 
 @torch.no_grad()
 def plain(weights: Sequence[Tensor], gradients: Sequence[Tensor]) -> float:
-    """Return the sum of weight times gradient: how fast the loss grows with the weights' scale.
+    """Sum of weight times gradient: how fast the loss grows with the weights' scale.
 
     References
     ----------
@@ -58,7 +58,7 @@ def plain(weights: Sequence[Tensor], gradients: Sequence[Tensor]) -> float:
 
 @torch.no_grad()
 def snip(weights: Sequence[Tensor], gradients: Sequence[Tensor]) -> float:
-    """Return the sum of the absolute values of weight times gradient.
+    """Sum of the absolute values of weight times gradient.
 
     References
     ----------
@@ -70,7 +70,7 @@ def snip(weights: Sequence[Tensor], gradients: Sequence[Tensor]) -> float:
 
 @torch.no_grad()
 def grasp(weights: Sequence[Tensor], products: Sequence[Tensor]) -> float:
-    """Return minus the sum of weight times (Hessian times gradient): gradient flow that is kept.
+    """Negative sum of weight times (Hessian times gradient): gradient flow that is kept.
 
     References
     ----------
@@ -82,7 +82,7 @@ def grasp(weights: Sequence[Tensor], products: Sequence[Tensor]) -> float:
 
 @torch.no_grad()
 def fisher(activations: Sequence[Tensor], gradients: Sequence[Tensor]) -> float:
-    """Return the Fisher information of all channels.
+    """Fisher information of all channels.
 
     Of a channel, half the mean over images of the squared sum over places of activation times
     gradient. Arrays have shape (images, channels, ...).
@@ -99,20 +99,21 @@ def fisher(activations: Sequence[Tensor], gradients: Sequence[Tensor]) -> float:
     return float(sum(salience.square().mean(dim=0).sum() for salience in saliences)) / 2
 
 
-def _correlations(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the correlation of every two rows; what does not vary counts as all alike."""
+def _correlations(rows: Values) -> Values:
+    """Correlation of every two rows, shape (n, n); what does not vary counts as all alike."""
     centred = rows - rows.mean(axis=1, keepdims=True)
     norms = np.linalg.norm(centred, axis=1)
+    # Rows that are constant but for rounding have no direction to correlate.
     still = norms <= 1e-12 * np.abs(rows).max(axis=1, initial=0)
     unit = centred / np.where(still, 1, norms)[:, None]
-    found: NDArray[np.float64] = np.clip(unit @ unit.T, -1, 1)
+    found: Values = np.clip(unit @ unit.T, -1, 1)
     found[still] = found[:, still] = 1
     np.fill_diagonal(found, 1)
     return found
 
 
-def jacov(jacobian: NDArray[np.float64]) -> float:
-    """Return how unlike the images' gradients are: minus the sum of log e + 1 / e.
+def jacov(jacobian: Values) -> float:
+    """Unlikeness of the images' gradients: minus the sum of log e + 1 / e over eigenvalues e.
 
     ``e`` are the eigenvalues of the correlations of the rows of ``jacobian``, shape (n, pixels),
     the gradient of the summed outputs by each image.
@@ -121,12 +122,13 @@ def jacov(jacobian: NDArray[np.float64]) -> float:
     ----------
     J. Mellor et al. Neural architecture search without training. arXiv 2006.04647v1, 2020.
     """
+    # The published offset: it sets how much a pair of images with equal gradients costs.
     values = np.maximum(np.linalg.eigvalsh(_correlations(jacobian)), 0) + 1e-5
     return -float((np.log(values) + 1 / values).sum())
 
 
-def epe_nas(jacobian: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """Return the sum over classes of the absolute sum of the logarithms of absolute correlations.
+def epe_nas(jacobian: Values, labels: Index) -> float:
+    """Sum over classes of the absolute sum of the logarithms of absolute correlations.
 
     References
     ----------
@@ -137,8 +139,8 @@ def epe_nas(jacobian: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
     return float(sum(abs(np.log(np.abs(_correlations(c)) + 1e-5).sum()) for c in classes))
 
 
-def nwot(agreement: NDArray[np.float64]) -> float:
-    """Return the log-determinant of how many ReLUs agree on every two images, shape (n, n).
+def nwot(agreement: Values) -> float:
+    """Log-determinant of how many ReLUs agree on every two images, shape (n, n).
 
     One is added to the diagonal, so that images no ReLU tells apart give a finite value.
 
@@ -150,7 +152,7 @@ def nwot(agreement: NDArray[np.float64]) -> float:
 
 
 def synflow(network: nn.Module, input_shape: tuple[int, int, int]) -> float:
-    """Return the logarithm of the sum of weight times gradient in the linearised network.
+    """Logarithm of the sum of weight times gradient in the linearised network.
 
     Weights are replaced by their absolute values, normalisation is left out, the only image is
     all ones, and what is differentiated is the sum of the outputs. In double precision: deep
@@ -186,7 +188,7 @@ def synflow(network: nn.Module, input_shape: tuple[int, int, int]) -> float:
 
 
 def zen(network: nn.Sequential, shape: tuple[int, ...]) -> float:
-    """Return the Zen-score: how much Gaussian features move with the image.
+    """Zen-score: how much Gaussian features move with the image.
 
     The logarithm of the mean change of the features before pooling (all but the last two layers)
     when a hundredth of noise is added to images of noise, plus the logarithms of the deviations
@@ -222,7 +224,7 @@ def _weights(network: nn.Module) -> list[Tensor]:
 
 
 def _gradients(value: Tensor, by: Sequence[Tensor], *, twice: bool = False) -> list[Tensor]:
-    """Return the gradient of ``value``; zeros by what it does not depend on."""
+    """Gradient of ``value`` by each tensor; zeros by what it does not depend on."""
     found = torch.autograd.grad(value, by, create_graph=twice, allow_unused=True)
     return [torch.zeros_like(x) if g is None else g for x, g in zip(by, found, strict=True)]
 
@@ -244,18 +246,18 @@ class _Pass:
             for hook in hooks:
                 hook.remove()
 
-    def _keep(self, module: nn.Module, given: object, result: Tensor) -> None:  # noqa: ARG002
+    def _keep(self, module: nn.Module, inputs: object, result: Tensor) -> None:  # noqa: ARG002
         self.activations.append(result)
 
-    def _compare(self, module: nn.Module, given: tuple[Tensor], result: Tensor) -> None:  # noqa: ARG002
-        signs = (given[0].detach() > 0).flatten(1).float() * 2 - 1
+    def _compare(self, module: nn.Module, inputs: tuple[Tensor], result: Tensor) -> None:  # noqa: ARG002
+        signs = (inputs[0].detach() > 0).flatten(1).float() * 2 - 1
         self.agreement += ((signs @ signs.T).double().cpu() + signs.shape[1]) / 2
 
 
 def _by_gradients(
     network: nn.Module, images: Tensor, labels: Tensor, names: Sequence[str]
 ) -> dict[str, float]:
-    """Return the proxies that one pass with the images gives."""
+    """Proxies that one forward and backward pass with the images gives, by name."""
     images = images.clone().requires_grad_()
     weights = _weights(network)
     seen = _Pass(network, images)
@@ -282,7 +284,7 @@ def _by_gradients(
     return found
 
 
-def measure(
+def proxy_values(
     network: nn.Sequential,
     images: Tensor,
     labels: Tensor,
@@ -290,7 +292,7 @@ def measure(
     *,
     steps: int = 20,
 ) -> dict[str, float]:
-    """Return the proxies of one network that has not been trained.
+    """Proxies of one untrained network, by name.
 
     Parameters
     ----------
@@ -316,7 +318,7 @@ def measure(
     >>> from nasurge.data.spaces import make_space
     >>> network = build_network(make_space("nb201"), [3, 1, 3, 1, 4, 2], classes=2, width=4)
     >>> images, labels = torch.randn(4, 3, 8, 8), torch.tensor([0, 0, 1, 1])
-    >>> measure(network, images, labels, ["params", "flops"])
+    >>> proxy_values(network, images, labels, ["params", "flops"])
     {'params': 37518.0, 'flops': 370272.0}
     """
     shape = (images.shape[1], images.shape[2], images.shape[3])

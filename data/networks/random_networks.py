@@ -1,4 +1,4 @@
-"""What untrained networks of a cell do to random inputs: zero-cost features, no labels needed."""
+"""Features of untrained networks of a cell on random inputs; no labels needed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...errors import ParameterError
 from ..devices import one_thread
-from ..encoders import Features, _Encoder
-from ..spaces import CellSpace, Codes, Space
+from ..encoders import Encoder, Features
+from ..ranks import rank_scores
+from ..spaces import CellShape, Codes, Space
+from ..types import Index
 
 if TYPE_CHECKING:
     import torch
@@ -21,8 +23,8 @@ _CELLS_AT_ONCE = 16
 _STATISTICS = ("similarity", "log_volume", "effective_rank", "power", "roughness")
 
 
-class RandomNetworks(_Encoder):
-    """How networks of two cells with random weights tell random inputs apart.
+class RandomNetworks(Encoder):
+    """Features of how networks of two cells with random weights tell random inputs apart.
 
     Every cell of the space is run with the same weights on the same 16 random images of 4x4 pixels
     and 8 channels, all functions of the space once per process (a few seconds). After each stage:
@@ -33,7 +35,8 @@ class RandomNetworks(_Encoder):
 
     Parameters
     ----------
-    space : CellSpace
+    space : Space
+        One of cells.
 
     Raises
     ------
@@ -57,20 +60,19 @@ class RandomNetworks(_Encoder):
         return [*stages, "nwot"]
 
     def transform(self, codes: ArrayLike) -> Features:
-        """Return the features, shape (n, 11)."""
+        """Features of each architecture, shape (n, 11)."""
         wanted = self.space.index(self.space.canonical(codes))
         known, values = _whole_space(self.space)
         return np.asarray(values[np.searchsorted(known, wanted)])
 
 
 @cache
-def _whole_space(space: Space) -> tuple[NDArray[np.int64], Features]:
-    """Return the index of every function's representative, ascending, and its features."""
+def _whole_space(space: Space) -> tuple[Index, Features]:
+    """Index of every function's representative, ascending, and its features, shape (m, 11)."""
     import torch
-    from scipy.special import ndtri
-    from scipy.stats import rankdata
 
-    if not isinstance(space, CellSpace):
+    cell = space.cell
+    if cell is None:
         raise ParameterError(
             f"random networks are made of cells; space {space.name!r} has none, take other features"
         )
@@ -79,18 +81,18 @@ def _whole_space(space: Space) -> tuple[NDArray[np.int64], Features]:
     with torch.no_grad(), one_thread():
         weights = _Weights(space)
         parts = [
-            _run(space, weights, codes[first : first + _CELLS_AT_ONCE])
+            _run(space, cell, weights, codes[first : first + _CELLS_AT_ONCE])
             for first in range(0, len(codes), _CELLS_AT_ONCE)
         ]
     # Rounded, so that what is equal but for rounding stays tied.
     values = np.round(torch.cat(parts).numpy().astype(np.float64), 4)
-    return known, ndtri((rankdata(values, axis=0) - 0.5) / len(values))
+    return known, rank_scores(values, axis=0)
 
 
 class _Weights:
     """Inputs and weights shared by all cells."""
 
-    def __init__(self, space: CellSpace) -> None:
+    def __init__(self, space: Space) -> None:
         import torch
 
         self.generator = torch.Generator().manual_seed(0)
@@ -102,7 +104,7 @@ class _Weights:
         self.edges = {
             (stage, edge, k): self._draw(_CHANNELS, 1 if "1x1" in operation.name else 3)
             for stage in range(_STAGES)
-            for edge in range(len(space.edges))
+            for edge in range(space.n_variables)
             for k, operation in enumerate(space.operations)
             if operation.kind == "conv"
         }
@@ -111,19 +113,21 @@ class _Weights:
         import torch
 
         shape = (_CHANNELS, channels, size, size)
+        # He's gain: the power of activations stays the same from layer to layer.
         gain = (2 / (channels * size**2)) ** 0.5
         drawn: torch.Tensor = torch.randn(*shape, generator=self.generator) * gain
         return drawn
 
 
-def _live(space: CellSpace, codes: Codes) -> NDArray[Any]:
-    """Return codes in which every operation that is on no live path is the zero."""
+def _live(space: Space, codes: Codes) -> NDArray[Any]:
+    """Codes in which every operation that is on no live path is the zero, shape (n, d)."""
     keep = space.graphs(codes).mask[:, 2:]
-    return np.where(keep, codes, space.zero)
+    zero = [operation.kind for operation in space.operations].index("zero")
+    return np.where(keep, codes, zero)
 
 
-def _run(space: CellSpace, weights: _Weights, codes: Codes) -> torch.Tensor:
-    """Return the statistics of a few hundred cells, shape (n, 11)."""
+def _run(space: Space, cell: CellShape, weights: _Weights, codes: Codes) -> torch.Tensor:
+    """Statistics of a few cells, shape (n, 11)."""
     import torch
     from torch.nn import functional as F  # noqa: N812 -- its usual name
 
@@ -139,20 +143,21 @@ def _run(space: CellSpace, weights: _Weights, codes: Codes) -> torch.Tensor:
             x = _normalised(halved.view(cells, _IMAGES, *halved.shape[1:]))
             x = x + F.avg_pool2d(flat, 2).view_as(x)
         nodes = [x]
-        for node in range(1, space.n_nodes):
+        for node in range(1, cell.n_nodes):
             total = torch.zeros_like(x)
-            for edge, (source, target) in enumerate(space.edges):
+            for edge, (source, target) in enumerate(cell.edges):
                 if target == node:
                     _add_edge(space, weights, codes, (stage, edge), nodes[source], total, agreement)
             nodes.append(total)
         x = nodes[-1]
         found += _statistics(x)
+    # The ridges keep the determinant finite where two images agree in everything.
     found.append(_log_volume(agreement, 1e-3))
     return torch.stack(found, dim=1)
 
 
 def _add_edge(
-    space: CellSpace,
+    space: Space,
     weights: _Weights,
     codes: NDArray[Any],
     place: tuple[int, int],
@@ -182,14 +187,14 @@ def _add_edge(
 
 
 def _normalised(x: torch.Tensor) -> torch.Tensor:
-    """Return ``x``, shape (cells, images, channels, h, w), batch-normalised cell by cell."""
+    """Activations, shape (cells, images, channels, h, w), batch-normalised cell by cell."""
     mean = x.mean(dim=(1, 3, 4), keepdim=True)
     variance = x.var(dim=(1, 3, 4), keepdim=True, unbiased=False)
     return (x - mean) * (variance + 1e-5).rsqrt()
 
 
 def _log_volume(gram: torch.Tensor, ridge: float) -> torch.Tensor:
-    """Return the log-determinant of each matrix with a ridge."""
+    """Log-determinant of each matrix with a ridge, shape (cells,)."""
     import torch
 
     volume: torch.Tensor = torch.linalg.slogdet(gram + ridge * torch.eye(gram.shape[1]))[1]
@@ -197,7 +202,7 @@ def _log_volume(gram: torch.Tensor, ridge: float) -> torch.Tensor:
 
 
 def _statistics(x: torch.Tensor) -> list[torch.Tensor]:
-    """Return the statistics of the activations after a stage, each shape (cells,)."""
+    """Statistics of the activations after a stage, each shape (cells,)."""
     import torch
 
     flat = x.flatten(2)

@@ -1,4 +1,4 @@
-"""What networks make of synthetic tasks: regression of signals, flatness, smooth functions."""
+"""Scores of networks on synthetic tasks: regression of signals, flatness, smooth functions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def gennas(
     *,
     steps: int = 20,
 ) -> float:
-    """Return minus the error of a network that learnt to draw waves, for a few steps.
+    """Negative error of a network that learnt to draw waves, for a few steps.
 
     Each stage's output, through one linear map per stage, is regressed to eight plane waves of
     random frequency, whose phase differs from image to image. ``network`` is trained.
@@ -55,7 +55,7 @@ def gennas(
 
 
 def genas(network: nn.Sequential, images: Tensor, labels: Tensor, *, steps: int = 20) -> float:
-    """Return minus the mean loss around the weights that a few steps of training reached.
+    """Negative mean loss around the weights that a few steps of training reached.
 
     The labels may be random. The weights are moved by noise of 1, 2 and 5 % of each layer's
     norm: a flat minimum stays low. ``network`` is trained.
@@ -85,7 +85,7 @@ def genas(network: nn.Sequential, images: Tensor, labels: Tensor, *, steps: int 
 
 
 def fourier(network: nn.Sequential, shape: tuple[int, int, int]) -> float:
-    """Return how much of a network's features is no smooth function of what images are made from.
+    """Share of a network's features that is no smooth function of what images are made from.
 
     Images of ``shape`` (channels, height, width) are random Fourier features of points of a cube:
     sums of plane waves whose phases move with the point. The pooled features of the untrained
@@ -127,7 +127,7 @@ def fourier(network: nn.Sequential, shape: tuple[int, int, int]) -> float:
 
 
 def _stages(network: nn.Sequential, images: Tensor) -> list[Tensor]:
-    """Return what each stage gives: before every reduction and before pooling."""
+    """Output of each stage: before every reduction and before pooling."""
     x, found = images, []
     for module in list(network.train())[:-2]:
         if isinstance(module, Reduction):
@@ -137,7 +137,7 @@ def _stages(network: nn.Sequential, images: Tensor) -> list[Tensor]:
 
 
 def _waves(n: int, side: int, generator: torch.Generator) -> Tensor:
-    """Return plane waves of unit variance, shape (n, signals, side, side)."""
+    """Plane waves of unit variance, shape (n, signals, side, side)."""
     frequency = math.pi * torch.rand(_SIGNALS, 2, 1, 1, generator=generator)
     phase = 2 * math.pi * torch.rand(n, _SIGNALS, 1, 1, generator=generator)
     place = torch.arange(side).float()

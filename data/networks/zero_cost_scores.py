@@ -9,30 +9,19 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ...errors import ParameterError
 from ..devices import one_thread, resolve_device
-from ..encoders import Features, _Encoder
+from ..encoders import Encoder, Features
 from ..files import home
 from ..images import Images
+from ..ranks import rank_scores
 from ..seeds import as_generator, torch_seed
 from ..spaces import Codes, Space
-from .computed import Groups, Values, computed
-
-# Proxies of one group are computed together: the first has a forward and backward pass in common.
-_GROUPS = (
-    ("epe_nas", "fisher", "grad_norm", "jacov", "l2_norm", "nwot", "plain", "snip"),
-    ("grasp",),
-    ("synflow",),
-    ("zen",),
-    ("params", "flops"),
-)
-_SYNTHETIC_GROUPS = (("fourier",), ("genas",), ("gennas",))
-PROXIES = tuple(sorted(name for group in _GROUPS for name in group))
-"""Names of the published proxies of an untrained network."""
-SYNTHETIC = ("fourier", "genas", "gennas")
-"""Names of the scores on synthetic tasks, see ``nasurge.data.networks.synthetic``."""
+from ..types import Index, Pixels, Values
+from .computed import Groups, kept_values
+from .names import PROXIES, PROXY_GROUPS, SYNTHETIC, SYNTHETIC_GROUPS
 
 _VERSION = 1  # of the values: raise it when a proxy is computed otherwise
 _REFERENCE = 200
@@ -40,7 +29,7 @@ _PIECE = 64  # architectures given to a process at a time
 
 
 def check_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of proxies as a tuple.
+    """Names of proxies as a tuple, all of them known.
 
     Raises
     ------
@@ -53,10 +42,8 @@ def check_names(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def default_batch(
-    batch: int = 16, size: int = 8, seed: int = 0
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return random images, shape (batch, 3, size, size), and their labels, four images a class.
+def default_batch(batch: int = 16, size: int = 8, seed: int = 0) -> tuple[Pixels, Index]:
+    """Random images, shape (batch, 3, size, size), and their labels, four images a class.
 
     Noise whose amplitude falls with the frequency, as that of photographs does: networks that
     differ on photographs differ more on it than on white noise.
@@ -76,16 +63,16 @@ def default_batch(
     return (images / images.std()).astype(np.float32), _classes(batch)
 
 
-def _classes(batch: int) -> NDArray[np.int64]:
-    """Return labels of at least two classes, about four images each."""
+def _classes(batch: int) -> Index:
+    """Labels of at least two classes, about four images each."""
     return np.arange(batch) * max(2, batch // 4) // batch
 
 
 @cache
 def image_batch(
     images: str | None, batch: int = 16, size: int = 8, seed: int = 0
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the batch that an encoder's parameters mean, images and labels.
+) -> tuple[Pixels, Index]:
+    """Images and labels of the batch that an encoder's parameters mean.
 
     Four images of each of ``batch / 4`` classes, or of all classes if there are fewer.
     """
@@ -96,8 +83,8 @@ def image_batch(
     return first_images(load_images(images, size=size, seed=seed), batch)
 
 
-def first_images(images: Images, batch: int = 16) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the first training images of each of some classes, about four each, and labels."""
+def first_images(images: Images, batch: int = 16) -> tuple[Pixels, Index]:
+    """First training images of each of some classes, about four each, and labels."""
     # As many classes as among random images, or all there are.
     wanted = np.bincount(_classes(batch) % len(images.classes))
     rows = [np.flatnonzero(images.train_y == label)[:n] for label, n in enumerate(wanted)]
@@ -120,7 +107,7 @@ def zero_cost(
     device: str = "auto",
     jobs: int = 1,
 ) -> Values:
-    """Return the zero-cost proxies of each architecture's network at initialisation.
+    """Zero-cost proxies of each architecture's untrained network, shape (n, k).
 
     Parameters
     ----------
@@ -191,18 +178,18 @@ def _piece(
     space: Space,
     codes: Codes,
     names: Sequence[str],
-    images: NDArray[np.float32],
-    labels: NDArray[np.int64],
+    images: Pixels,
+    labels: Index,
     shape: tuple[int, int, str],
     steps: int,
     seed: int,
     device: str,
 ) -> Values:
-    """Return the proxies of some architectures; the work of one process."""
+    """Proxies of some architectures, shape (n, k); the work of one process."""
     import torch
 
     from .cells import build_network
-    from .proxies import measure
+    from .proxies import proxy_values
 
     x, y = torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device)
     values = np.empty((len(codes), len(names)))
@@ -218,16 +205,14 @@ def _piece(
                     cells=shape[1],
                     reduction=shape[2],
                 ).to(device)
-                found = measure(network, x, y, names, steps=steps)
+                found = proxy_values(network, x, y, names, steps=steps)
             values[row] = [found[name] for name in names]
     # What overflowed stays comparable: the largest number, of the sign it had.
     return np.nan_to_num(values)
 
 
-def _check_batch(
-    images: ArrayLike | None, labels: ArrayLike | None
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return images and labels as arrays that fit together."""
+def _check_batch(images: ArrayLike | None, labels: ArrayLike | None) -> tuple[Pixels, Index]:
+    """Images and labels as arrays that fit together."""
     if images is None or labels is None:
         raise ParameterError("give images and labels together, or neither for random ones")
     x, y = np.array(images, dtype=np.float32), np.asarray(labels)
@@ -244,7 +229,7 @@ def _check_batch(
     return x, y.astype(np.int64)
 
 
-class ZeroCost(_Encoder):
+class ZeroCost(Encoder):
     """Zero-cost proxies of the untrained networks, as normal scores.
 
     A network is computed when it is first asked for (some 50 ms with the default size), once for
@@ -319,11 +304,11 @@ class ZeroCost(_Encoder):
         return [f"zero_cost:{name}" for name in self.names]
 
     def values(self, codes: ArrayLike) -> Values:
-        """Return the proxies as they are, shape (n, k), of each architecture's function."""
+        """Proxies of each architecture's function as they are, shape (n, k)."""
         names = check_names(self.names)
         ids = self.space.index(self.space.canonical(codes))
         found = np.empty((len(ids), len(names)))
-        for groups, parameters in ((_GROUPS, {}), (_SYNTHETIC_GROUPS, {"steps": self.steps})):
+        for groups, parameters in ((PROXY_GROUPS, {}), (SYNTHETIC_GROUPS, {"steps": self.steps})):
             columns = [k for k, name in enumerate(names) if any(name in g for g in groups)]
             if columns:
                 some = [names[k] for k in columns]
@@ -331,9 +316,9 @@ class ZeroCost(_Encoder):
         return found
 
     def _kept(
-        self, ids: NDArray[np.int64], names: list[str], groups: Groups, parameters: dict[str, Any]
+        self, ids: Index, names: list[str], groups: Groups, parameters: dict[str, Any]
     ) -> Values:
-        """Return the proxies of canonical architectures, computed or looked up."""
+        """Proxies of canonical architectures, shape (n, k), computed or looked up."""
         images, labels = image_batch(self.images, self.batch, self.size, self.seed)
         parameters = {"width": self.width, "cells": self.cells, "seed": self.seed, **parameters}
         about = {
@@ -344,7 +329,7 @@ class ZeroCost(_Encoder):
             "shape": images.shape,
         }
 
-        def compute(ids: NDArray[np.int64], names: Sequence[str]) -> Values:
+        def compute(ids: Index, names: Sequence[str]) -> Values:
             return zero_cost(
                 self.space,
                 self.space.from_index(ids),
@@ -358,27 +343,24 @@ class ZeroCost(_Encoder):
 
         digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
         file = home() / "zero-cost" / f"{self.space.name}-{digest[:16]}.npz"
-        return computed(file, groups).get(ids, names, compute)
+        return kept_values(file, groups).get(ids, names, compute)
 
     def transform(self, codes: ArrayLike) -> Features:
-        """Return the normal score of each proxy, shape (n, k)."""
+        """Normal score of each proxy, shape (n, k)."""
         reference = self.space.sample(min(_REFERENCE, self.space.size), seed=0, unique=True)
         return normal_scores(self.values(codes), self.values(reference))
 
 
 def normal_scores(values: Values, reference: Values) -> Values:
-    """Return values (n, k) as normal scores of their places in ``reference``, shape (m, k).
+    """Normal scores of values (n, k) by their places in ``reference``, shape (m, k).
 
     Straight between two reference values; beyond the outermost by at most a half. Strictly
     increasing in each column, unless the reference is constant.
     """
-    from scipy.special import ndtri
-    from scipy.stats import rankdata
-
     scores = np.zeros_like(values)
     for column, (x, known) in enumerate(zip(values.T, reference.T, strict=True)):
         xs, first = np.unique(known, return_index=True)
-        zs = ndtri((rankdata(known)[first] - 0.5) / len(known))
+        zs = rank_scores(known)[first]
         scale = np.subtract(*np.quantile(known, [0.75, 0.25])) or np.ptp(known) or 1.0
         beyond = (x - np.clip(x, xs[0], xs[-1])) / scale
         scores[:, column] = np.interp(x, xs, zs) + beyond / (1 + np.abs(beyond)) / 2

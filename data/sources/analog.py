@@ -1,4 +1,4 @@
-"""The ``analog-nasbench`` package: every NAS-Bench-201 cell on CIFAR-10, digital and analog."""
+"""The data file of the package analog-nasbench: NAS-Bench-201 cells, digital and analog."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ...errors import DataFileError
 from ..files import Record, read_pickle
 from ..spaces import make_space
 from ..tables import Column, Table, build_table
+from .contract import refuse_schema
 
 METRICS = (
     "baseline_accuracy",
@@ -25,14 +26,26 @@ _OPERATIONS = np.array([1, 0, 3, 2, 4], dtype=np.int8)
 _MODULE = "analognasbench.data"
 
 
-def read(path: Path, name: str) -> Table:
-    """Return the table in the package's data file.
+def accepts(path: Path) -> bool:
+    """Whether a file is a pickle that begins with the package's own classes."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(4096)
+    return start.startswith(b"\x80") and _MODULE.encode() in start
+
+
+def read(path: Path, *, name: str | None = None, schema: Path | None = None) -> list[Table]:
+    """Table of the package's data file.
 
     Raises
     ------
+    ParameterError
+        If a schema is given.
     DataFileError
         If the file is damaged or not the package's.
     """
+    refuse_schema(schema, path)
     allowed = {(_MODULE, "Architecture"): Record, (_MODULE, "DriftMeasurement"): Record}
     found = read_pickle(path, allowed)
     try:
@@ -49,11 +62,12 @@ def read(path: Path, name: str) -> Table:
         (Column("cifar10", metric, split="test", unit="%", source=metric), values[order, k])
         for k, metric in enumerate(METRICS)
     ]
-    return build_table(
-        name,
+    table = build_table(
+        name or "nb201-analog",
         space,
         codes[order],
         columns,
         roles={"cifar10": ("baseline_accuracy", "baseline_accuracy")},
         origin="PyPI package analog-nasbench",
     )
+    return [table]

@@ -1,4 +1,4 @@
-"""The ``nas-bench-graph`` package: 26,206 graph networks on nine tasks."""
+"""The data folder of the package nas-bench-graph: graph networks on nine tasks."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ...errors import DataFileError
 from ..files import Record, read_pickle
 from ..spaces import make_space
 from ..tables import Column, Table, build_table
+from .contract import refuse_schema
 
 TASKS = (
     "cora",
@@ -56,23 +57,31 @@ _COLUMNS = {
 }
 
 
-def read(folder: Path, name: str) -> Table:
-    """Return the table in the package's folder of data files.
+def accepts(path: Path) -> bool:
+    """Whether a folder has the package's file of every task."""
+    return all((path / f"{task}.bench").is_file() for task in TASKS)
+
+
+def read(path: Path, *, name: str | None = None, schema: Path | None = None) -> list[Table]:
+    """Table of the package's folder of data files.
 
     Accuracies are fractions (area under the ROC curve for ``proteins``). ``proteins`` was measured
     for 2,021 of the architectures; the others are NaN there.
 
     Raises
     ------
+    ParameterError
+        If a schema is given.
     DataFileError
         If a file is damaged or not the package's.
     """
+    refuse_schema(schema, path)
     space = make_space("nbgraph")
     digits = 10 ** np.arange(4, -1, -1)
     found = {}
     for task in TASKS:
-        path = folder / f"{task}.bench"
-        entries = read_pickle(path, _ALLOWED)
+        file = path / f"{task}.bench"
+        entries = read_pickle(file, _ALLOWED)
         try:
             keys = np.array(list(entries), dtype=np.int64)
             if not len(keys) or keys.max() > 99999:
@@ -81,7 +90,7 @@ def read(folder: Path, name: str) -> Table:
             space.check(codes)
             values = np.array([[entry[k] for k in _COLUMNS] for entry in entries.values()])
         except (TypeError, ValueError, LookupError, AttributeError) as error:
-            message = f"{path} does not hold what nas-bench-graph holds: {error}"
+            message = f"{file} does not hold what nas-bench-graph holds: {error}"
             raise DataFileError(message) from error
         found[task] = (space.index(codes), values.astype(float))
     every = np.unique(np.concatenate([index for index, _ in found.values()]))
@@ -93,11 +102,12 @@ def read(folder: Path, name: str) -> Table:
             (Column(task, source=source, **about), spread[:, k])  # type: ignore[arg-type]
             for k, (source, about) in enumerate(_COLUMNS.items())
         ]
-    return build_table(
-        name,
+    table = build_table(
+        name or "nbgraph",
         space,
         space.from_index(every),
         columns,
         roles=dict.fromkeys(TASKS, ("valid_perf", "perf")),
         origin="PyPI package nas-bench-graph",
     )
+    return [table]

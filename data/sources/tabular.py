@@ -1,4 +1,4 @@
-"""CSV and Parquet files: a short description says what each column measures."""
+"""CSV (also .gz) and Parquet files: a short description says what each column measures."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from ...errors import (
     StorageError,
     UnknownNameError,
 )
-from ..spaces import SPACES, ProductSpace, Space, make_space
-from ..tables import Column, Table, Values, build_table, check_name
+from ..spaces import ProductSpace, Space, make_space, space_names
+from ..tables import Column, Table, build_table, check_name
+from ..types import Values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +40,8 @@ _TABLE_KINDS = {"name": (str,), "space": (str,), "select": (str,)}
 _ROLE_KINDS = {"search": (str,), "report": (str,)}
 _TOP_KEYS = ("architecture", "origin", "table", "task", "column")
 _DEFAULT_TASK = "default"
+# How Parquet files begin, and those that pandas unpacks: gzip, bzip2, zip, xz and zstandard.
+_BEGINNINGS = (b"PAR1", b"\x1f\x8b", b"BZh", b"PK\x03\x04", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
 _FIRST_ROW = 2  # rows are counted as a person sees them, below the header line
 
 
@@ -53,7 +56,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Schema:
-    """What the columns of a file mean; see ``docs/how-to/import.md`` for the TOML form."""
+    """Meaning of the columns of a file; ``docs/guide/how-to/import.md`` has the TOML form."""
 
     architecture: str
     targets: tuple[Target, ...]
@@ -62,20 +65,30 @@ class Schema:
     origin: str
 
 
-def _only(given: Any, known: Mapping[str, tuple[type, ...]], where: str) -> None:
-    """Raise unless ``given`` is a TOML table of known keys and of values of their types."""
-    if not isinstance(given, dict):
-        raise SchemaError(f"{where} is {given!r}, not a table of {', '.join(known)}")
-    for key, value in given.items():
-        if key not in known:
-            raise UnknownNameError("key", key, known, hint=where)
-        if type(value) not in known[key]:
-            kinds = " or ".join(_KIND_NAMES[kind] for kind in known[key])
+def _check_keys(section: Any, allowed: Mapping[str, tuple[type, ...]], where: str) -> None:
+    """Raise unless ``section`` is a TOML table of allowed keys and of values of their types."""
+    if not isinstance(section, dict):
+        raise SchemaError(f"{where} is {section!r}, not a table of {', '.join(allowed)}")
+    for key, value in section.items():
+        if key not in allowed:
+            raise UnknownNameError("key", key, allowed, hint=where)
+        if type(value) not in allowed[key]:
+            kinds = " or ".join(_KIND_NAMES[kind] for kind in allowed[key])
             raise SchemaError(f"{where}: {key} is {value!r}, it must be {kinds}")
 
 
+def accepts(path: Path) -> bool:
+    """Whether a file begins as Parquet, as what pandas unpacks, or as text that is no JSON."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(4096)
+    text = b"\0" not in start and start.lstrip()[:1] not in (b"{", b"[")
+    return text or start.startswith(_BEGINNINGS)
+
+
 def parse_schema(text: str, *, where: str, name: str = "table") -> Schema:
-    """Return the schema written in TOML.
+    """Schema written in TOML.
 
     Parameters
     ----------
@@ -111,7 +124,7 @@ def parse_schema(text: str, *, where: str, name: str = "table") -> Schema:
         )
     columns = []
     for source, about in described.items():
-        _only(about, _COLUMN_KINDS, f"{where}, column {source!r}")
+        _check_keys(about, _COLUMN_KINDS, f"{where}, column {source!r}")
         columns.append(
             Column(**{"task": _DEFAULT_TASK, "metric": source, **about, "source": source})
         )
@@ -120,7 +133,7 @@ def parse_schema(text: str, *, where: str, name: str = "table") -> Schema:
         raise SchemaError(f"{where}: write [[table]], with two brackets")
     targets = []
     for table in tables:
-        _only(table, _TABLE_KINDS, f"{where}, [[table]]")
+        _check_keys(table, _TABLE_KINDS, f"{where}, [[table]]")
         try:
             re.compile(table.get("select", ""))
         except re.error as error:
@@ -134,9 +147,9 @@ def parse_schema(text: str, *, where: str, name: str = "table") -> Schema:
                 f"{where}: {task!r} cannot name a task: use letters, digits, '.', '_', '+', '-' "
                 "and spaces, so that TABLE/TASK can be typed"
             )
-    _only(found.get("task", {}), dict.fromkeys(tasks, (dict,)), f"{where}, section [task]")
+    _check_keys(found.get("task", {}), dict.fromkeys(tasks, (dict,)), f"{where}, section [task]")
     for task, role in found.get("task", {}).items():
-        _only(role, _ROLE_KINDS, f"{where}, task {task!r}")
+        _check_keys(role, _ROLE_KINDS, f"{where}, task {task!r}")
         if "report" not in role:
             raise SchemaError(f"{where}: task {task!r} needs report, and search where it differs")
         roles[task] = (role.get("search", role["report"]), role["report"])
@@ -144,7 +157,7 @@ def parse_schema(text: str, *, where: str, name: str = "table") -> Schema:
 
 
 def read_frame(path: Path) -> pd.DataFrame:
-    """Return a CSV (also compressed) or Parquet file, the cells of a CSV as text.
+    """Rows of a CSV (also compressed) or Parquet file, the cells of a CSV as text.
 
     Raises
     ------
@@ -178,7 +191,7 @@ def read_frame(path: Path) -> pd.DataFrame:
 
 
 def packaged_schema(frame: pd.DataFrame) -> Schema | None:
-    """Return the schema shipped with NASurge whose columns are all in ``frame``, if one is."""
+    """Schema shipped with NASurge whose columns are all in ``frame``, if one is."""
     for file in sorted(files("nasurge.data").joinpath("schemas").iterdir(), key=lambda f: f.name):
         schema = parse_schema(file.read_text(encoding="utf-8"), where=file.name)
         if {schema.architecture, *(c.source for c in schema.columns)} <= set(frame.columns):
@@ -187,7 +200,7 @@ def packaged_schema(frame: pd.DataFrame) -> Schema | None:
 
 
 def guess_schema(frame: pd.DataFrame, *, path: Path, name: str) -> Schema:
-    """Return a schema for a file that has none: its architecture column and its numeric columns.
+    """Schema guessed for a file that has none: an architecture column and numeric columns.
 
     The architecture column is the first one whose strings a known space reads, else the only
     column of text. Every column that holds mostly numbers becomes a metric of its own name.
@@ -217,8 +230,8 @@ def guess_schema(frame: pd.DataFrame, *, path: Path, name: str) -> Schema:
 
 
 def guess_space(strings: list[str]) -> str | None:
-    """Return the name of the space that reads most of the strings, or None."""
-    for name in SPACES:
+    """Name of the space that reads most of the strings, or None."""
+    for name in space_names():
         if strings and _mostly(np.array([_reads(name, string) for string in strings])):
             return name
     return None
@@ -237,8 +250,8 @@ def _mostly(true: np.ndarray[Any, Any]) -> bool:
     return not len(true) or float(true.mean()) >= 0.5
 
 
-def find_schema(path: Path, frame: pd.DataFrame, given: Path | None, *, name: str) -> Schema:
-    """Return the schema of a file: the one given, the one beside it, a shipped one, or a guess.
+def find_schema(path: Path, frame: pd.DataFrame, schema: Path | None, *, name: str) -> Schema:
+    """Schema of a file: the one given, the one beside it, a shipped one, or a guess.
 
     Raises
     ------
@@ -248,7 +261,7 @@ def find_schema(path: Path, frame: pd.DataFrame, given: Path | None, *, name: st
         As ``parse_schema`` and ``guess_schema``.
     """
     beside = [path.with_name(path.name + ".toml"), path.with_name(_stem(path) + ".toml")]
-    for file in [given] if given else [f for f in beside if f.is_file()]:
+    for file in [schema] if schema else [f for f in beside if f.is_file()]:
         try:
             text = file.read_text(encoding="utf-8")
         except OSError as error:
@@ -264,7 +277,7 @@ def _stem(path: Path) -> str:
 
 
 def read(path: Path, *, name: str | None = None, schema: Path | None = None) -> list[Table]:
-    """Return the tables in a CSV or Parquet file.
+    """Tables in a CSV or Parquet file.
 
     Parameters
     ----------
@@ -304,7 +317,7 @@ def read(path: Path, *, name: str | None = None, schema: Path | None = None) -> 
 
 
 def _table(name: str, target: Target, schema: Schema, frame: pd.DataFrame, path: Path) -> Table:
-    """Return one table of a file."""
+    """One table of a file."""
     empty = frame[schema.architecture].isna().to_numpy()
     if empty.any():
         row = int(np.argmax(empty))
@@ -334,7 +347,7 @@ def _table(name: str, target: Target, schema: Schema, frame: pd.DataFrame, path:
 
 
 def _numbers(frame: pd.DataFrame, source: str, path: Path) -> Values:
-    """Return one column as floats; empty cells are NaN."""
+    """Values of one column; empty cells are NaN."""
     column = frame[source]
     values = _floats(column)
     bad = (np.isnan(values) & column.notna().to_numpy()) | np.isinf(values)
@@ -349,7 +362,7 @@ def _numbers(frame: pd.DataFrame, source: str, path: Path) -> Values:
 
 
 def _floats(column: pd.Series[Any]) -> Values:
-    """Return a column as floats, NaN where a cell is no number."""
+    """Values of a column, NaN where a cell is no number."""
     import pandas as pd
 
     try:
@@ -361,7 +374,7 @@ def _floats(column: pd.Series[Any]) -> Values:
 
 
 def _mean(values: Values, group: np.ndarray[Any, Any], groups: int) -> Values:
-    """Return the mean of each group's measured values, NaN where there is none."""
+    """Mean of each group's measured values, NaN where there is none."""
     measured = ~np.isnan(values)
     total = np.bincount(group[measured], values[measured], minlength=groups)
     count = np.bincount(group[measured], minlength=groups)

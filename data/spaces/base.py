@@ -1,4 +1,4 @@
-"""What every search space offers: architectures as rows of an integer matrix."""
+"""Contract of a search space: architectures as rows of an integer matrix."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,10 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...errors import ArchitectureError, ParameterError
 from ..seeds import Seed, as_generator
+from ..types import Codes as Codes
+from ..types import Index, Mask
+from .capabilities import CellShape, Layer, NetworkBuilder
 from .frame import Frame
-
-Codes = NDArray[np.int8]
-Index = NDArray[np.int64]
 
 _MOST_LISTED = 20_000_000
 
@@ -49,18 +49,18 @@ class PathSet(NamedTuple):
     """(n, p, l) index of the operation of each step; -1 past the end of a path."""
     variables: NDArray[np.int8]
     """(n, p, l) the variable of the space that chose it; -1 past the end."""
-    alive: NDArray[np.bool_]
+    alive: Mask
     """(n, p) whether the path exists and no zero operation cuts it."""
 
 
 class Graphs(NamedTuple):
     """Dense directed graphs of ``n`` architectures, ``v`` nodes each."""
 
-    nodes: NDArray[np.int64]
+    nodes: Index
     """(n, v) index into ``Space.node_types``."""
-    adjacency: NDArray[np.bool_]
+    adjacency: Mask
     """(n, v, v) whether data flows from the first node to the second."""
-    mask: NDArray[np.bool_]
+    mask: Mask
     """(n, v) whether the node is alive: data can reach it and it can reach the output."""
 
 
@@ -88,11 +88,11 @@ class Space(ABC):
 
     @abstractmethod
     def _parse(self, string: str) -> Sequence[int]:
-        """Return the code of one string; raise ``ValueError`` with the reason if it has none."""
+        """Code of one string; raises ``ValueError`` with the reason if it has none."""
 
     @abstractmethod
     def format(self, codes: ArrayLike) -> list[str]:
-        """Return the official string of each architecture.
+        """Official string of each architecture.
 
         Parameters
         ----------
@@ -106,15 +106,30 @@ class Space(ABC):
 
     @abstractmethod
     def paths(self, codes: ArrayLike) -> PathSet:
-        """Return the input-to-output paths of each architecture, for features."""
+        """Input-to-output paths of each architecture, for features."""
 
     @abstractmethod
     def graphs(self, codes: ArrayLike) -> Graphs:
-        """Return the directed graph of each architecture, operations as nodes."""
+        """Directed graph of each architecture, operations as nodes."""
+
+    @property
+    def cell(self) -> CellShape | None:
+        """The cell whose edges the variables are; None for a space that is not of cells."""
+        return None
+
+    @property
+    def chain(self) -> tuple[Layer, ...] | None:
+        """The layers whose operations the variables choose; None for one that is no chain."""
+        return None
+
+    @property
+    def networks(self) -> NetworkBuilder | None:
+        """Maker of PyTorch networks of its architectures; None if there are none."""
+        return None
 
     @property
     def frame(self) -> Frame:
-        """How the graph of a relaxed architecture follows from the shares of its values.
+        """Relaxation: how the graph of a mixture follows from the shares of its values.
 
         Raises
         ------
@@ -127,11 +142,11 @@ class Space(ABC):
         )
 
     def _signatures(self, codes: Codes) -> NDArray[Any]:
-        """Return a value per row that is equal exactly when two rows compute the same function."""
+        """Value of each row, equal exactly when two rows compute the same function, shape (n,)."""
         return self.index(codes)
 
-    def _valid(self, codes: Codes) -> NDArray[np.bool_]:
-        """Return which rows, already within the cardinalities, are architectures of the space."""
+    def _valid(self, codes: Codes) -> Mask:
+        """Whether each row, already within the cardinalities, is in the space, shape (n,)."""
         return np.ones(len(codes), dtype=bool)
 
     @property
@@ -140,7 +155,7 @@ class Space(ABC):
         return ("input", "output", *(operation.name for operation in self.operations))
 
     def spec(self) -> dict[str, Any]:
-        """Return what a table file stores to make this space again (JSON values)."""
+        """JSON values that a table file stores to make this space again."""
         return {"name": self.name}
 
     @cached_property
@@ -172,7 +187,7 @@ class Space(ABC):
         return math.prod(self.cardinalities)
 
     def _integers(self, codes: ArrayLike) -> NDArray[np.integer[Any]]:
-        """Return ``codes`` as an integer array of shape (n, d), of any values."""
+        """Codes as an integer array of shape (n, d), of any values."""
         try:
             array = np.asarray(codes)
         except ValueError as error:
@@ -201,7 +216,7 @@ class Space(ABC):
         return as_int
 
     def check(self, codes: ArrayLike) -> Codes:
-        """Return ``codes`` as an ``int8`` array of shape (n, d), every row within the space.
+        """Codes as an ``int8`` array of shape (n, d), every row within the space.
 
         Raises
         ------
@@ -227,8 +242,8 @@ class Space(ABC):
             )
         return checked
 
-    def is_valid(self, codes: ArrayLike) -> NDArray[np.bool_]:
-        """Return, for each row of an (n, d) integer array, whether it is in the space.
+    def is_valid(self, codes: ArrayLike) -> Mask:
+        """Whether each row of an (n, d) integer array is in the space, shape (n,).
 
         Raises
         ------
@@ -242,7 +257,7 @@ class Space(ABC):
         return valid
 
     def parse(self, strings: Sequence[str] | str) -> Codes:
-        """Return the codes, shape (n, d), of architecture strings.
+        """Codes of architecture strings, shape (n, d).
 
         Raises
         ------
@@ -276,7 +291,7 @@ class Space(ABC):
         return self.format(self.sample(1, seed=1))[0]
 
     def index(self, codes: ArrayLike) -> Index:
-        """Return the mixed-radix number of each row, shape (n,); equal rows have equal numbers.
+        """Mixed-radix number of each row, shape (n,); equal rows have equal numbers.
 
         Raises
         ------
@@ -286,7 +301,7 @@ class Space(ABC):
         return self.check(codes).astype(np.int64) @ self._strides
 
     def from_index(self, index: ArrayLike) -> Codes:
-        """Return the rows, shape (n, d), of mixed-radix numbers: the inverse of ``index``.
+        """Rows of mixed-radix numbers, shape (n, d): the inverse of ``index``.
 
         Raises
         ------
@@ -321,7 +336,7 @@ class Space(ABC):
         return len(self._valid_index)
 
     def all_codes(self) -> Codes:
-        """Return every architecture of the space, shape (size, d), in index order.
+        """Every architecture of the space, shape (size, d), in index order.
 
         Raises
         ------
@@ -346,11 +361,11 @@ class Space(ABC):
         return len(self._classes[1])
 
     def function_ids(self, codes: ArrayLike) -> Index:
-        """Return a number per row, shape (n,), equal when two rows compute the same function."""
+        """Number of each row's function, shape (n,), equal for rows that compute the same."""
         return self._classes[0][self.index(codes)]
 
     def canonical(self, codes: ArrayLike) -> Codes:
-        """Return, for each row, the representative of all rows that compute the same function.
+        """Representative of all rows that compute the same function, for each row, shape (n, d).
 
         Raises
         ------
@@ -360,7 +375,7 @@ class Space(ABC):
         return self.from_index(self._classes[1][self.function_ids(codes)])
 
     def sample(self, n: int, *, seed: Seed = None, unique: bool = False) -> Codes:
-        """Return ``n`` architectures drawn uniformly, shape (n, d).
+        """Architectures drawn uniformly, shape (n, d).
 
         Parameters
         ----------
@@ -383,7 +398,7 @@ class Space(ABC):
         return self.from_index(rng.choice(self._valid_index, n, replace=not unique))
 
     def mutate(self, codes: ArrayLike, *, seed: Seed = None) -> Codes:
-        """Return each row with one variable changed to another value, drawn uniformly.
+        """Mutant of each row, one variable changed to another value drawn uniformly, shape (n, d).
 
         Rows that the change makes invalid are drawn again, so the result is always in the space.
 
@@ -414,7 +429,7 @@ class Space(ABC):
         return result
 
     def neighbours(self, codes: ArrayLike) -> tuple[Codes, Index]:
-        """Return every valid architecture that differs in one variable.
+        """Neighbours: every valid architecture that differs in one variable.
 
         Returns
         -------
@@ -436,7 +451,7 @@ class Space(ABC):
         return np.concatenate(parts)[order], origin[order]
 
     def crossover(self, first: ArrayLike, second: ArrayLike, *, seed: Seed = None) -> Codes:
-        """Return one child per pair of rows, each variable from either parent with equal chance.
+        """Child of each pair of rows, each variable from either parent with equal chance, (n, d).
 
         Children that the mixture makes invalid are drawn again; where that keeps failing, the
         child is the first parent.
@@ -476,6 +491,10 @@ class Space(ABC):
         return self  # immutable: scikit-learn's clone and joblib may share it
 
     def __reduce__(self) -> tuple[Any, ...]:
-        from . import make_space
+        return (the_space, (type(self),))
 
-        return (make_space, (self.spec(),))
+
+@cache
+def the_space(cls: type[Space]) -> Space:
+    """The one space of a class in this process, so that its classes of twins are found once."""
+    return cls()

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .base import Codes, Graphs, Operation, PathSet, Space
+from ..types import Codes, Mask
+from .base import Graphs, Operation, PathSet, Space
+from .capabilities import CellShape, NetworkBuilder
 from .frame import Frame, node_places
 
 
@@ -62,7 +64,7 @@ class CellSpace(Space):
         return table
 
     def paths(self, codes: ArrayLike) -> PathSet:
-        """Return the 4 input-to-output paths of each cell; a zero on the way makes one dead."""
+        """The 4 input-to-output paths of each cell; a zero on the way makes one dead."""
         codes = self.check(codes)
         edges = self._path_edges
         operations = np.where(edges >= 0, codes[:, np.maximum(edges, 0)], np.int8(-1))
@@ -70,7 +72,7 @@ class CellSpace(Space):
         return PathSet(operations, np.broadcast_to(edges, operations.shape), alive)
 
     @cached_property
-    def _full_flow(self) -> NDArray[np.bool_]:
+    def _full_flow(self) -> Mask:
         """(v, v) connections between the input, the output and the edges' operations."""
         edges, last = self.edges, self.n_nodes - 1
         v = len(edges) + 2
@@ -83,12 +85,24 @@ class CellSpace(Space):
         return flow
 
     @property
+    def cell(self) -> CellShape:
+        """The four nodes and six edges."""
+        return CellShape(self.n_nodes, self.edges)
+
+    @property
+    def networks(self) -> NetworkBuilder | None:
+        """Cells in the skeleton of NAS-Bench-201; None if an operation is unknown there."""
+        from ..networks.cells import CellNetworks, unknown_operations
+
+        return None if unknown_operations(self) else CellNetworks(self)
+
+    @property
     def frame(self) -> Frame:
         """The flow of the full cell; the shares of an edge's operations are its node's type."""
         return Frame(node_places(self.cardinalities), self._full_flow[None])
 
     def graphs(self, codes: ArrayLike) -> Graphs:
-        """Return graphs of 8 nodes: input, output, and the six edges' operations.
+        """Graphs of 8 nodes: input, output, and the six edges' operations.
 
         Data flows between two operations when one ends where the other begins. Operations that are
         not on a live path are masked out, with their connections.
@@ -105,7 +119,7 @@ class CellSpace(Space):
         return Graphs(nodes, flow & mask[:, :, None] & mask[:, None, :], mask)
 
     def _signatures(self, codes: Codes) -> NDArray[Any]:
-        """Return NAS-Bench-201's own unique string of each cell.
+        """NAS-Bench-201's own unique string of each cell, shape (n,).
 
         A zero edge and the output of a node that nothing reaches are ``#``; a skip is what it
         passes on; a node is the sorted sum of its inputs. (X. Dong and Y. Yang, NAS-Bench-201,
@@ -115,7 +129,7 @@ class CellSpace(Space):
         memo: dict[tuple[int, ...], str] = {}
 
         def node(prefix: tuple[int, ...]) -> str:
-            """Return the string of the last node of a cell cut after the edges in ``prefix``."""
+            """String of the last node of a cell cut after the edges in ``prefix``."""
             if not prefix:
                 return "0"
             if prefix not in memo:
@@ -182,7 +196,7 @@ class NASBench201(CellSpace):
         return [known[token] for token, known in zip(tokens, self._tokens, strict=True)]
 
     def format(self, codes: ArrayLike) -> list[str]:
-        """Return the official string of each cell."""
+        """Official string of each cell."""
         tokens = [list(known) for known in self._tokens]
         return [
             "|{}|+|{}|{}|+|{}|{}|{}|".format(
@@ -227,5 +241,5 @@ class TransNASMicro(CellSpace):
         return digits
 
     def format(self, codes: ArrayLike) -> list[str]:
-        """Return the official string of each cell."""
+        """Official string of each cell."""
         return ["64-41414-{}_{}{}_{}{}{}".format(*row) for row in self.check(codes).tolist()]

@@ -1,4 +1,4 @@
-"""How the graphs of a space follow from the values of its variables, for relaxed architectures."""
+"""Relaxations of spaces: graphs of mixtures of architectures."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from ..types import Index, Mask
 
 
 class Frame(NamedTuple):
-    """How the graph of a relaxed architecture follows from the shares of its variables' values.
+    """Relaxation of a space: how a graph follows from the shares of its variables' values.
 
     Node 0 is the input and node 1 the output. With one-hot shares the graph computes what
     ``Space.graphs`` gives, except that operations which no data passes are still in it.
     """
 
-    places: NDArray[np.int64]
+    places: Index
     """(s, 2) the node that each value of each variable gives a type to, and that type; -1: none."""
-    flows: NDArray[np.bool_]
+    flows: Mask
     """(k, v, v) the connections, before any operation cuts them."""
     topology: int | None = None
     """The variable whose ``k`` values choose among the flows; None where there is one flow."""
@@ -26,8 +28,8 @@ class Frame(NamedTuple):
 
 def node_places(
     cardinalities: Sequence[int], *, first_type: ArrayLike = 2, first_variable: int = 0
-) -> NDArray[np.int64]:
-    """Return ``Frame.places`` of variables that choose the types of the nodes after the output.
+) -> Index:
+    """Places (``Frame.places``) of variables that choose the types of the nodes after the output.
 
     Parameters
     ----------

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from .base import Codes, Graphs, Operation, PathSet, Space
+from ..types import Codes, Mask
+from .base import Graphs, Operation, PathSet, Space
 from .frame import Frame, node_places
 
 
@@ -55,11 +56,11 @@ class TransNASMacro(Space):
         return [int(module) for module in modules.ljust(6, "0")]
 
     def format(self, codes: ArrayLike) -> list[str]:
-        """Return the official string of each network."""
+        """Official string of each network."""
         rows = self.check(codes).tolist()
         return ["64-" + "".join(str(m) for m in row if m) + "-basic" for row in rows]
 
-    def _valid(self, codes: Codes) -> NDArray[np.bool_]:
+    def _valid(self, codes: Codes) -> Mask:
         present = codes > 0
         doubles = ((codes == 2) | (codes == 4)).sum(axis=1)
         halves = ((codes == 3) | (codes == 4)).sum(axis=1)
@@ -68,7 +69,7 @@ class TransNASMacro(Space):
         return np.asarray(no_gap & present[:, 3] & counted, dtype=bool)
 
     def paths(self, codes: ArrayLike) -> PathSet:
-        """Return the one path of each network, its modules in order."""
+        """The one path of each network, its modules in order."""
         codes = self.check(codes)
         present = codes > 0
         operations = np.where(present, codes, np.int8(-1))[:, None, :]
@@ -84,7 +85,7 @@ class TransNASMacro(Space):
         return Frame(node_places(self.cardinalities), flow)
 
     def graphs(self, codes: ArrayLike) -> Graphs:
-        """Return chains of 8 nodes: input, output and the modules; absent ones are masked out."""
+        """Chains of 8 nodes: input, output and the modules; absent ones are masked out."""
         codes = self.check(codes)
         mask = np.ones((len(codes), 8), dtype=bool)
         mask[:, 2:] = codes > 0

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .base import Codes, Graphs, Index, Operation, PathSet, Space
+from ..types import Codes, Index
+from .base import Graphs, Operation, PathSet, Space
+from .capabilities import Layer, NetworkBuilder
 from .frame import Frame, node_places
-
-
-class Layer(NamedTuple):
-    """The shape of one layer of the chain."""
-
-    widening: int
-    """Channels that it gives, in multiples of the first stage's."""
-    stride: int
-    """2 where it halves height and width."""
 
 
 class Mobile(Space):
@@ -78,12 +70,12 @@ class Mobile(Space):
         return [names.index(word) for word in words]
 
     def format(self, codes: ArrayLike) -> list[str]:
-        """Return the operations of each network, joined by ``|``."""
+        """Operations of each network, joined by ``|``."""
         names = [operation.name for operation in self.operations]
         return ["|".join(names[k] for k in row) for row in self.check(codes).tolist()]
 
     def _signatures(self, codes: Codes) -> Index:
-        """Return the number of each row once the identities of a stage come before its blocks."""
+        """Number of each row once the identities of a stage come before its blocks, shape (n,)."""
         moved = codes.copy()
         changes = [i for i, layer in enumerate(self.layers) if layer.stride == 2]
         starts = [0, *(i + 1 for i in changes)]
@@ -94,7 +86,7 @@ class Mobile(Space):
         return self.index(moved)
 
     def paths(self, codes: ArrayLike) -> PathSet:
-        """Return the one path of each network, its layers in order."""
+        """The one path of each network, its layers in order."""
         operations = self.check(codes)[:, None, :]
         variables = np.arange(self.n_variables, dtype=np.int8)
         alive = np.ones((len(operations), 1), dtype=bool)
@@ -110,12 +102,24 @@ class Mobile(Space):
         return flow
 
     @property
+    def chain(self) -> tuple[Layer, ...]:
+        """The eight layers."""
+        return self.layers
+
+    @property
+    def networks(self) -> NetworkBuilder:
+        """Chains of inverted residuals and projections."""
+        from ..networks.mobile import ChainNetworks
+
+        return ChainNetworks(self)
+
+    @property
     def frame(self) -> Frame:
         """One chain, in which a skip passes its input on."""
         return Frame(node_places(self.cardinalities), self._flow[None])
 
     def graphs(self, codes: ArrayLike) -> Graphs:
-        """Return chains of 10 nodes: input, output and the layers' operations."""
+        """Chains of 10 nodes: input, output and the layers' operations."""
         codes = self.check(codes)
         v = self.n_variables + 2
         nodes = np.empty((len(codes), v), dtype=np.int64)

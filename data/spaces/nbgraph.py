@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .base import Codes, Graphs, Operation, PathSet, Space
+from ..types import Codes, Mask
+from .base import Graphs, Operation, PathSet, Space
 from .frame import Frame, node_places
 
 # The macro structures: the source of each of the four operations, 0 being the input and k the
@@ -108,18 +109,18 @@ class NASBenchGraph(Space):
         return [number, *(names.index(operations[position]) for position in reading)]
 
     def format(self, codes: ArrayLike) -> list[str]:
-        """Return the topology and the operations of each architecture as a string."""
+        """Topology and operations of each architecture as a string."""
         names = [operation.name for operation in self.operations]
         return [
             "-".join(map(str, LINKS[link])) + "|" + "|".join(names[k] for k in row)
             for link, *row in self.check(codes).tolist()
         ]
 
-    def _valid(self, codes: Codes) -> NDArray[np.bool_]:
+    def _valid(self, codes: Codes) -> Mask:
         return np.asarray((codes[:, 1:] != self.skip).any(axis=1), dtype=bool)
 
     def _signatures(self, codes: Codes) -> NDArray[Any]:
-        """Return a hash of the tree that is left when the skips that change nothing are gone.
+        """Hash of the tree that is left when the skips that change nothing are gone, shape (n,).
 
         A skip that feeds something, or that alone repeats its source, is its source; a skip of the
         input that feeds nothing is dropped; the order of siblings does not matter.
@@ -149,7 +150,7 @@ class NASBenchGraph(Space):
         return total[:, 0]
 
     def paths(self, codes: ArrayLike) -> PathSet:
-        """Return one path per operation that feeds nothing, from the input to it."""
+        """Paths from the input to each operation that feeds nothing."""
         codes = self.check(codes)
         chains = np.full((len(LINKS), 4, 4), -1, dtype=np.int64)
         for number, links in enumerate(LINKS):
@@ -166,7 +167,7 @@ class NASBenchGraph(Space):
         return PathSet(operations, variables, variables[:, :, 0] > 0)
 
     @cached_property
-    def _flows(self) -> NDArray[np.bool_]:
+    def _flows(self) -> Mask:
         """(9, 6, 6) the connections of each topology."""
         flows = np.zeros((len(LINKS), 6, 6), dtype=bool)
         for number, links in enumerate(LINKS):
@@ -181,7 +182,7 @@ class NASBenchGraph(Space):
         return Frame(node_places(self.cardinalities, first_variable=1), self._flows, topology=0)
 
     def graphs(self, codes: ArrayLike) -> Graphs:
-        """Return graphs of 6 nodes: input, output and the four operations."""
+        """Graphs of 6 nodes: input, output and the four operations."""
         codes = self.check(codes)
         nodes = np.empty((len(codes), 6), dtype=np.int64)
         nodes[:, 0], nodes[:, 1], nodes[:, 2:] = 0, 1, codes[:, 1:].astype(np.int64) + 2

@@ -8,16 +8,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ...errors import SchemaError
 from ..seeds import Seed, as_generator
-from .base import Codes, Graphs, Index, Operation, PathSet, Space
+from ..types import Codes, Index, Mask
+from .base import Graphs, Operation, PathSet, Space
 from .frame import Frame, node_places
 
 
 def tokens(string: str) -> list[str]:
-    """Return the choices named in an architecture string.
+    """Choices named in an architecture string.
 
     A choice is a run of letters, digits, ``_`` and ``.``; a minus that no such run precedes is a
     sign and belongs to its number.
@@ -83,7 +84,7 @@ class ProductSpace(Space):
 
     @classmethod
     def infer(cls, strings: Sequence[str], *, name: str) -> ProductSpace:
-        """Return the space spanned by the given architecture strings.
+        """Space that the given architecture strings span.
 
         Raises
         ------
@@ -114,8 +115,11 @@ class ProductSpace(Space):
         return cls([sorted(set(column)) for column in zip(*rows, strict=True)], name=name)
 
     def spec(self) -> dict[str, Any]:
-        """Return the name and the choices."""
+        """Name and choices, from which the space is made again."""
         return {"name": self.name, "choices": [list(values) for values in self.choices]}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_product, (self.choices, self.name))
 
     def _parse(self, string: str) -> list[int]:
         row = tokens(string)
@@ -127,7 +131,7 @@ class ProductSpace(Space):
         return [values.index(value) for value, values in zip(row, self.choices, strict=True)]
 
     def format(self, codes: ArrayLike) -> list[str]:
-        """Return the choices of each architecture, joined by ``|``."""
+        """Choices of each architecture, joined by ``|``."""
         return [
             "|".join(values[k] for values, k in zip(self.choices, row, strict=True))
             for row in self.check(codes).tolist()
@@ -144,15 +148,15 @@ class ProductSpace(Space):
         return self.n_codes
 
     def function_ids(self, codes: ArrayLike) -> Index:
-        """Return the index of each row: every architecture is its own function."""
+        """Index of each row, shape (n,): every architecture is its own function."""
         return self.index(codes)
 
     def canonical(self, codes: ArrayLike) -> Codes:
-        """Return the codes themselves."""
+        """The codes themselves, shape (n, d): no two compute the same."""
         return self.check(codes)
 
     def sample(self, n: int, *, seed: Seed = None, unique: bool = False) -> Codes:
-        """Return ``n`` architectures drawn uniformly, shape (n, d)."""
+        """Architectures drawn uniformly, shape (n, d)."""
         if self.n_codes <= 1_000_000 or n < 0 or (unique and n > self.n_codes // 2):
             return super().sample(n, seed=seed, unique=unique)
         rng = as_generator(seed)
@@ -165,14 +169,14 @@ class ProductSpace(Space):
         return self.from_index(rng.permutation(drawn))
 
     def paths(self, codes: ArrayLike) -> PathSet:
-        """Return one path through all variables in order."""
+        """One path through all variables in order."""
         codes = self.check(codes)
         operations = (codes + self._offsets).astype(np.int16)[:, None, :]
         variables = np.broadcast_to(np.arange(self.n_variables, dtype=np.int8), operations.shape)
         return PathSet(operations, variables, np.ones((len(codes), 1), dtype=bool))
 
     @property
-    def _flow(self) -> NDArray[np.bool_]:
+    def _flow(self) -> Mask:
         """(v, v) connections from every variable to every later one."""
         v = self.n_variables + 2
         flow = np.zeros((v, v), dtype=bool)
@@ -188,7 +192,7 @@ class ProductSpace(Space):
         )
 
     def graphs(self, codes: ArrayLike) -> Graphs:
-        """Return graphs in which every variable's choice sees every later one."""
+        """Graphs in which every variable's choice sees every later one."""
         codes, flow = self.check(codes), self._flow
         v = len(flow)
         nodes = np.zeros((len(codes), v), dtype=np.int64)
@@ -196,3 +200,8 @@ class ProductSpace(Space):
         nodes[:, 2:] = codes + self._offsets + 2
         shape = (len(codes), v, v)
         return Graphs(nodes, np.broadcast_to(flow, shape), np.ones((len(codes), v), dtype=bool))
+
+
+def _product(choices: Sequence[Sequence[str]], name: str) -> ProductSpace:
+    """Rebuild a space in another process."""
+    return ProductSpace(choices, name=name)

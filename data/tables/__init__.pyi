@@ -6,7 +6,6 @@ from .catalogue import table_names as table_names
 from .table import Column as Column
 from .table import Roles as Roles
 from .table import Table as Table
-from .table import Values as Values
 from .table import build_table as build_table
 from .table import check_name as check_name
 from .task_files import TaskLabels as TaskLabels

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,22 +17,22 @@ _SUFFIX = ".safetensors"
 
 @dataclass(frozen=True)
 class Shipped:
-    """A table that a PyPI package ships: the package, the file in it, and its reader."""
+    """A table that a PyPI package ships: the package, the file in it, and its format."""
 
     distribution: str
     package: str
     file: str
-    reader: str
+    source: str
 
     def location(self) -> Path:
-        """Return the path of the data; the package's code is not imported."""
+        """Path of the data; the package's code is not imported."""
         spec = importlib.util.find_spec(self.package)
         if spec is None or not spec.submodule_search_locations:
             raise self._missing()
         return Path(spec.submodule_search_locations[0]) / self.file
 
     def version(self) -> str:
-        """Return the version of the package that is installed."""
+        """Version of the package that is installed."""
         try:
             return importlib.metadata.version(self.distribution)
         except importlib.metadata.PackageNotFoundError:
@@ -45,17 +44,18 @@ class Shipped:
         )
 
     def read(self, name: str) -> Table:
-        """Return the table, read from the package's own files."""
-        module = importlib.import_module(f"..sources.{self.reader}", __package__)
-        reader: Callable[[Path, str], Table] = module.read
-        return reader(self.location(), name)
+        """Table of the package's own files."""
+        from ..sources import make_source
+
+        [table] = make_source(self.source).read(self.location(), name=name)
+        return table
 
 
 SHIPPED = {
-    "nb201-analog": Shipped("analog-nasbench", "analognasbench", "data.anb", "analog"),
-    "nbgraph": Shipped("nas-bench-graph", "nas_bench_graph", "light", "nbgraph"),
+    "nb201-analog": Shipped("analog-nasbench", "analognasbench", "data.anb", "analog-nasbench"),
+    "nbgraph": Shipped("nas-bench-graph", "nas_bench_graph", "light", "nas-bench-graph"),
 }
-# Tables that NASurge itself trained, with the recipe in them: see docs/trained-networks.md.
+# Tables that NASurge itself trained, with the recipe in them: see docs/guide/trained-networks.md.
 OWN = {"nb201-digits": Path(__file__).parent.parent / "shipped" / f"nb201-digits{_SUFFIX}"}
 # Tables that NASurge knows how to import: what to say to somebody who asks for one too early.
 IMPORTABLE = {
@@ -74,14 +74,14 @@ def _shipped_path(name: str) -> Path:
 
 
 def table_names() -> list[str]:
-    """Return the names of all tables that can be loaded: shipped first, then imported."""
+    """Names of all tables that can be loaded: shipped first, then imported."""
     imported = sorted(path.name.removesuffix(_SUFFIX) for path in _folder().glob(f"*{_SUFFIX}"))
     ours = [*SHIPPED, *OWN]
     return [*ours, *(name for name in imported if name not in ours)]
 
 
 def load_table(name: str) -> Table:
-    """Return a table by name, memory-mapped.
+    """Table of a name, memory-mapped.
 
     A shipped table is converted the first time, into the folder ``$NASURGE_HOME`` (by default the
     user's data folder), and from then on opened in milliseconds.
@@ -154,7 +154,7 @@ def import_table(
     schema: str | Path | None = None,
     replace_existing: bool = False,
 ) -> list[Table]:
-    """Import a CSV or Parquet file and return its tables.
+    """Import a file of any known format, a CSV or Parquet file for one; return its tables.
 
     Parameters
     ----------
@@ -171,14 +171,14 @@ def import_table(
     ParameterError
         If the name is taken by a shipped table, or by an import of another content.
     DataFileError, SchemaError, ArchitectureError
-        As the file deserves; nothing is then written.
+        If no format accepts the file, or the one that does finds a fault; nothing is then
+        written.
     StorageError
         If a table cannot be written; what stood in its place is untouched.
     """
-    from ..sources import tabular
+    from ..sources import read_tables
 
-    path = Path(path)
-    tables = tabular.read(path, name=name, schema=Path(schema) if schema else None)
+    tables = read_tables(Path(path), name=name, schema=Path(schema) if schema else None)
     changed = [t for t in tables if not _is_kept(t, replace_existing=replace_existing)]
     for table in changed:
         write_table(_folder() / f"{table.name}{_SUFFIX}", table)
@@ -220,7 +220,7 @@ def check_table_name(name: str) -> None:
 
 
 def _is_kept(table: Table, *, replace_existing: bool) -> bool:
-    """Return whether this very content is kept under the table's name; refuse one that is taken."""
+    """Whether this very content is kept under the table's name; a taken name is refused."""
     target = _folder() / f"{table.name}{_SUFFIX}"
     check_table_name(table.name)
     if not _is_sound(target):

@@ -38,13 +38,13 @@ def write_table(path: Path, table: Table) -> None:
 
 
 def content_digest(table: Table) -> str:
-    """Return the checksum of what was measured, whatever the table and its origin are called."""
+    """Checksum of what was measured, whatever the table and its origin are called."""
     digest: str = _contents(table)[0]["sha256"]
     return digest
 
 
 def _contents(table: Table) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Return the description and the arrays that a table's file holds."""
+    """Description and the arrays that a table's file holds."""
     arrays: dict[str, NDArray[Any]] = {"codes": np.ascontiguousarray(table.codes)}
     arrays |= {f"c{k}": np.ascontiguousarray(v, np.float64) for k, v in enumerate(table.data)}
     about = {
@@ -60,7 +60,7 @@ def _contents(table: Table) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
 
 
 def _digest(about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
-    """Return the checksum of a description, its names and origin aside, and of the arrays."""
+    """Checksum of a description, its names and origin aside, and of the arrays."""
     space = {key: value for key, value in about["space"].items() if key != "name"}
     described = [space or about["space"], about["columns"], about["roles"]]
     if "made" in about:
@@ -73,7 +73,7 @@ def _digest(about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str
 
 
 def read_about(path: Path) -> tuple[dict[str, Any], dict[str, Any], int]:
-    """Return a table file's description, its tensors' places and where the data begins.
+    """Description in a table's file, its tensors' places and where the data begins.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def read_about(path: Path) -> tuple[dict[str, Any], dict[str, Any], int]:
 
 
 def read_table(path: Path) -> Table:
-    """Return the table in a file, its arrays memory-mapped and read-only.
+    """Table in a file, its arrays memory-mapped and read-only.
 
     Raises
     ------
@@ -135,6 +135,7 @@ def read_table(path: Path) -> Table:
                 digest=about["sha256"],
                 path=path,
                 made=about.get("made", {}),
+                opener=open_table,
             )
     except (ValueError, LookupError, TypeError, AttributeError):
         pass  # a description that the damage made unreadable
@@ -144,7 +145,7 @@ def read_table(path: Path) -> Table:
 
 
 def open_table(path: Path) -> Table:
-    """Return the table in a file, read once per process as long as the file is the same.
+    """Table in a file, read once per process as long as the file is the same.
 
     Raises
     ------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -14,15 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...errors import ArchitectureError, ParameterError, SchemaError, UnknownNameError
 from ..spaces import Codes, Space
-
-Values = NDArray[np.float64]
+from ..types import Index, Values
 
 _DENSE_LIMIT = 2_000_000  # spaces up to this size get a direct row number per code
 
 
 @dataclass(frozen=True)
 class Column:
-    """What one column of a table measures.
+    """Description of one column of a table.
 
     Attributes
     ----------
@@ -66,7 +65,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Roles:
-    """Which column a search may look at and which one is reported, for one task."""
+    """Column that a search may look at and column that is reported, for one task."""
 
     search: int
     report: int
@@ -93,6 +92,8 @@ class Table:
         The file that is mapped.
     made : dict
         For a table that was trained here: the recipe, images and seeds that give it again.
+    opener : callable or None
+        Opens ``path`` in another process.
 
     Examples
     --------
@@ -112,6 +113,7 @@ class Table:
     digest: str = ""
     path: Path | None = None
     made: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    opener: Callable[[Path], Table] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         arrays: tuple[NDArray[Any], ...] = (self.codes, *self.data)
@@ -119,10 +121,8 @@ class Table:
             array.flags.writeable = False
 
     def __reduce__(self) -> tuple[Any, ...]:
-        from .files import open_table
-
-        if self.path is not None:  # a worker process maps the same file instead of copying it
-            return (open_table, (self.path,))
+        if self.opener is not None:  # a worker process maps the same file instead of copying it
+            return (self.opener, (self.path,))
         return (_rebuild, tuple(getattr(self, f.name) for f in fields(self)))
 
     def __len__(self) -> int:
@@ -150,7 +150,7 @@ class Table:
         epoch: int | None = None,
         seed: int | str | None = None,
     ) -> int:
-        """Return the number of the one column that is asked for.
+        """Number of the one column that is asked for.
 
         Parameters
         ----------
@@ -205,14 +205,14 @@ class Table:
         epoch: int | None = None,
         seed: int | str | None = None,
     ) -> Values:
-        """Return one column as published, a read-only float array of shape (n,).
+        """Values of one column as published, read-only, shape (n,).
 
         Architectures that were not measured are NaN. For the parameters and errors see ``find``.
         """
         return self.data[self.find(task=task, metric=metric, split=split, epoch=epoch, seed=seed)]
 
     def runs(self, column: int) -> Values | None:
-        """Return the single training runs behind a mean column, shape (n, k), or None.
+        """Single training runs behind a mean column, shape (n, k), or None.
 
         Runs that the table does not hold are NaN; the published mean may count more of them.
         """
@@ -249,13 +249,13 @@ class Table:
         return rows
 
     @cached_property
-    def _sorted_index(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _sorted_index(self) -> tuple[Index, Index]:
         index = self.space.index(self.codes)
         order = np.argsort(index)
         return index[order], order
 
-    def rows(self, codes: ArrayLike) -> NDArray[np.int64]:
-        """Return the row of each architecture, shape (n,).
+    def rows(self, codes: ArrayLike) -> Index:
+        """Row of each architecture in the table, shape (n,).
 
         Raises
         ------
@@ -288,7 +288,7 @@ class Table:
         epoch: int | None = None,
         seed: int | str | None = None,
     ) -> Values:
-        """Return the value of each given architecture, shape (n,); NaN where it was not measured.
+        """Value of each architecture, shape (n,); NaN where it was not measured.
 
         Raises
         ------
@@ -301,7 +301,7 @@ class Table:
         return np.asarray(self.data[column][self.rows(codes)])
 
     def default(self, task: str) -> Roles:
-        """Return which columns of ``task`` are searched and reported.
+        """Columns of ``task`` that are searched and reported.
 
         Raises
         ------
@@ -338,7 +338,7 @@ def build_table(
     origin: str,
     made: Mapping[str, Any] | None = None,
 ) -> Table:
-    """Return a table from columns in memory.
+    """Table of columns in memory.
 
     Parameters
     ----------

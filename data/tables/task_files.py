@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from ...errors import DataFileError, LabelError, StorageError, UnknownNameError
 from ..spaces import Codes, Space
-
-Values = NDArray[np.float64]
+from ..types import Values
 
 
 class TaskLabels(NamedTuple):
@@ -27,7 +26,7 @@ class TaskLabels(NamedTuple):
 
 
 def read_arrays(path: str | Path) -> dict[str, NDArray[np.generic]]:
-    """Return the arrays of an ``npz`` file by name; none of them is unpickled.
+    """Arrays of an ``npz`` file by name; none of them is unpickled.
 
     Raises
     ------
@@ -46,7 +45,7 @@ def read_arrays(path: str | Path) -> dict[str, NDArray[np.generic]]:
 
 
 def read_task_labels(path: str | Path, space: Space) -> TaskLabels:
-    """Return the labels in an ``npz`` file with the arrays ``arch``, ``task`` and ``acc``.
+    """Labels in an ``npz`` file with the arrays ``arch``, ``task`` and ``acc``.
 
     The form in which MetaD2A's training triples are shared: one architecture string, number of a
     task and accuracy a row.
@@ -96,7 +95,7 @@ def read_task_labels(path: str | Path, space: Space) -> TaskLabels:
 
 
 def read_latencies(path: str | Path, rows: int) -> tuple[list[str], Values]:
-    """Return the names of devices and the latencies on them, shape (rows, devices).
+    """Names of devices and the latencies on them, shape (rows, devices).
 
     Parameters
     ----------

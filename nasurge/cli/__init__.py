@@ -8,7 +8,10 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import building, listing, meta, running, supernets, validating
+from ..data.plugins import import_place
+from ..registry import COMMANDS
+from . import building, comparing, listing, meta, running, searching, supernets, validating
+from .options import study_command
 
 app = typer.Typer(
     name="nasurge",
@@ -37,8 +40,8 @@ def root(
 
 app.command()(listing.tables)
 app.command(name="import")(listing.import_)
-app.command()(running.compare)
-app.command()(running.search)
+app.command()(comparing.compare)
+app.command()(searching.search)
 app.command()(validating.validate)
 app.command()(running.report)
 app.command()(running.demo)
@@ -47,6 +50,11 @@ app.add_typer(building.app, name="table")
 app.add_typer(meta.app, name="meta")
 app.command()(listing.predictors)
 app.command()(listing.searchers)
+
+_GROUPS = {"": app, "supernet": supernets.app, "table": building.app, "meta": meta.app}
+for _kind, (_words, _place) in COMMANDS.items():
+    _group, _, _word = _words.rpartition(" ")
+    _GROUPS[_group].command(name=_word)(study_command(_kind, import_place(_place)))
 
 
 def main() -> None:

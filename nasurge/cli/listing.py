@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from ..data.sources.names import SOURCES
 from ..errors import NasurgeError
 from .common import AsJson, emit, print_table, reported_errors
+
+_FORMATS = " ".join(entry.summary for entry in SOURCES.values()) + " Plug-ins read more."
+_METHODS = ("method", "what it is", "command")
 
 
 def tables(as_json: AsJson = False) -> None:
@@ -52,7 +56,7 @@ def tables(as_json: AsJson = False) -> None:
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="A CSV (also .gz) or Parquet file.")],
+    file: Annotated[Path, typer.Argument(help=_FORMATS)],
     name: Annotated[
         str | None,
         typer.Option("--as", help="Name of the table; by default the schema's or the file's."),
@@ -91,57 +95,58 @@ def import_(
 def predictors(as_json: AsJson = False) -> None:
     """List the predictors: names for -p, whether they offer uncertainty, and the default."""
     with reported_errors():
-        from ..registry import DEFAULT_PREDICTOR, predictor_class, predictor_names
+        from ..registry import DEFAULT_PREDICTOR, predictor_entry, predictor_names
+        from ..search.methods import PREDICTING
 
-        found = [(name, predictor_class(name)) for name in predictor_names()]
+        entries = [predictor_entry(name) for name in predictor_names()]
         if as_json:
             listed = [
-                {"name": n, "std": c.offers_std, "default": n == DEFAULT_PREDICTOR}
-                for n, c in found
+                {"name": e.name, "std": e.std, "default": e.name == DEFAULT_PREDICTOR}
+                for e in entries
             ]
-            emit({"predictors": listed})
+            emit({"predictors": listed, "methods": [m._asdict() for m in PREDICTING]})
             return
         rows = [
             [
-                f"{n} (default)" if n == DEFAULT_PREDICTOR else n,
-                _first_line(c),
-                "yes" if c.offers_std else "",
-                str(c.minimum_labels),
+                f"{e.name} (default)" if e.name == DEFAULT_PREDICTOR else e.name,
+                e.summary,
+                "yes" if e.std else "",
+                str(e.fewest),
+                f"pip install nasurge[{e.extra}]" if e.extra else e.needs,
             ]
-            for n, c in found
+            for e in entries
         ]
-        print_table(("predictor", "what it is", "uncertainty", "fewest labels"), rows)
+        columns = ("predictor", "what it is", "uncertainty", "fewest labels", "needs")
+        print_table(columns, rows)
+        print_table(_METHODS, [list(method) for method in PREDICTING])
 
 
 def searchers(as_json: AsJson = False) -> None:
     """List the searchers: names for -s, and whether a predictor can guide them."""
     with reported_errors():
-        from ..registry import (
-            can_be_guided,
-            searcher_class,
-            searcher_names,
-            takes_objectives,
-        )
+        from ..registry import searcher_entry, searcher_names
+        from ..search.methods import SEARCHING
 
-        names = searcher_names()
+        entries = [searcher_entry(name) for name in searcher_names()]
         if as_json:
             listed = [
-                {"name": n, "guided": can_be_guided(n), "several_objectives": takes_objectives(n)}
-                for n in names
+                {
+                    "name": e.name,
+                    "guided": e.guided,
+                    "several_objectives": e.several_objectives,
+                }
+                for e in entries
             ]
-            emit({"searchers": listed})
+            emit({"searchers": listed, "methods": [m._asdict() for m in SEARCHING]})
             return
         rows = [
             [
-                n,
-                _first_line(searcher_class(n)),
-                "with -p" if can_be_guided(n) else "",
-                "yes" if takes_objectives(n) else "",
+                e.name,
+                e.summary,
+                "with -p" if e.guided else "",
+                "yes" if e.several_objectives else "",
             ]
-            for n in names
+            for e in entries
         ]
         print_table(("searcher", "what it is", "guided", "several objectives"), rows)
-
-
-def _first_line(cls: type[Any]) -> str:
-    return (cls.__doc__ or "").strip().split("\n")[0]
+        print_table(_METHODS, [list(method) for method in SEARCHING])

@@ -18,7 +18,7 @@ from .searcher import MakeSearcher, raises, through_files
 
 
 def _objectives(codes: Codes, k: int = 2) -> NDArray[np.float64]:
-    """Return made-up conflicting values, shape (n, k); every seventh or so lacks one."""
+    """Made-up conflicting values, shape (n, k); every seventh or so lacks one."""
     phase = np.arange(1.0, codes.shape[1] + 1)
     columns = [np.cos(codes * np.sin(phase + 2.0 * column)).sum(axis=1) for column in range(k)]
     values = np.stack(columns, axis=1)

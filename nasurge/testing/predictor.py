@@ -32,7 +32,7 @@ class Make(Protocol):
     """Makes an unfitted predictor."""
 
     def __call__(self, *, seed: int) -> Predictor:
-        """Return a predictor of the space that the codes belong to."""
+        """Unfitted predictor of the space that the codes belong to."""
         ...
 
 
@@ -187,7 +187,7 @@ def check_absent_device(make: Make, codes: Codes, y: Values) -> None:
 
 
 def _stopped(call: Callable[[], Any], package: tuple[str, str], at: int) -> bool:
-    """Return whether ``call`` was stopped by Ctrl-C at the ``at``-th call within the package.
+    """Whether ``call`` was stopped by Ctrl-C at the ``at``-th call within the package.
 
     The interpreter tells of every call, so that the moment is the same in each run.
     """
@@ -279,7 +279,7 @@ def check_global_state(make: Make, codes: Codes, y: Values) -> None:
 
 
 def _global_state() -> tuple[Any, ...]:
-    """Return the random state of the process."""
+    """Random state of the process."""
     import torch
 
     numbers = np.random.get_state(legacy=False)  # noqa: NPY002

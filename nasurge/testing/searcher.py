@@ -32,7 +32,7 @@ MakeSearcher = Callable[..., Searcher]
 
 
 def _objective(codes: Codes) -> NDArray[np.float64]:
-    """Return made-up values, all different in practice, with every seventh or so failed."""
+    """Made-up values, shape (n,), all different in practice, with every seventh or so failed."""
     weights = np.sin(np.arange(1.0, codes.shape[1] + 1))
     values = np.cos(codes * weights).sum(axis=1) + 0.01 * (codes @ np.sqrt(weights + 2.0))
     return np.where(codes.astype(np.int64).sum(axis=1) % 7 == 3, np.nan, values)
@@ -49,7 +49,7 @@ def _advance(searcher: Searcher, rounds: int, n: int = 5) -> Codes:
 
 
 def through_files(state: dict[str, Any]) -> dict[str, Any]:
-    """Return a searcher's state as it comes back from a JSON and an npz file."""
+    """State of a searcher as it comes back from a JSON and an npz file."""
     arrays = {key: value for key, value in state.items() if isinstance(value, np.ndarray)}
     text = json.dumps({key: value for key, value in state.items() if key not in arrays})
     file = io.BytesIO()
@@ -214,7 +214,7 @@ def check_an_interrupted_ask_changes_nothing(make: MakeSearcher, space: Space) -
 
 
 def _ask_until(searcher: Searcher, limit: float) -> tuple[Codes | None, int]:
-    """Return what is asked, and how many calls that took; None where ``limit`` was exceeded.
+    """Codes that are asked, and the calls that took; None where ``limit`` was exceeded.
 
     Counted, and interrupted, are functions of this package and of those of searcher and predictor.
     """
@@ -243,7 +243,7 @@ def _ask_until(searcher: Searcher, limit: float) -> tuple[Codes | None, int]:
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Return whether two entries of a state are equal, NaN like NaN."""
+    """Whether two entries of a state are equal, NaN like NaN."""
     if isinstance(a, np.ndarray) and a.dtype.kind == "f":
         return np.array_equal(a, b, equal_nan=True)
     return np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b

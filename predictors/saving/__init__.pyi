@@ -1,4 +1,3 @@
-from .names import PREDICTORS as PREDICTORS
 from .names import class_path as class_path
 from .names import old_class_name as old_class_name
 from .names import predictor_name as predictor_name

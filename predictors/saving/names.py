@@ -1,63 +1,11 @@
 """Names of our classes in files, and where each class is now.
 
 A file names a registered predictor as users do (``gp``) and every other class of ours by an alias
-(``nasurge:OneHot``). Who moves or renames a class changes its place here, and nothing else; a name
-that has been written stays.
+(``nasurge:OneHot``). Who moves or renames a class changes its place here, or that of a predictor in
+``predictors/names.py``, and nothing else; a name that has been written stays.
 """
 
-PREDICTORS = {
-    "auto": "nasurge.predictors.ensembles.automatic:Auto",
-    "auto-zero-cost": "nasurge.predictors.ensembles.automatic:AutoZeroCost",
-    "xgb": "nasurge.predictors.classical.trees:XGBoost",
-    "rf": "nasurge.predictors.classical.trees:RandomForest",
-    "et": "nasurge.predictors.classical.trees:ExtraTrees",
-    "lightgbm": "nasurge.predictors.classical.boosting:LightGBM",
-    "ngboost": "nasurge.predictors.classical.boosting:NGBoost",
-    "ridge": "nasurge.predictors.classical.linear:BayesianRidge",
-    "gp": "nasurge.predictors.processes.kernels:GaussianProcess",
-    "gp-rbf": "nasurge.predictors.processes.kernels:RBFGaussianProcess",
-    "gp-ard": "nasurge.predictors.processes.kernels:ARDGaussianProcess",
-    "gp-soft": "nasurge.predictors.processes.soft_kernels:SoftGaussianProcess",
-    "gp-wl": "nasurge.predictors.processes.weisfeiler_lehman:WLGaussianProcess",
-    "gpnas-ensemble": "nasurge.predictors.ensembles.combined:GPNASEnsemble",
-    "stacking": "nasurge.predictors.ensembles.combined:Stacking",
-    "bananas": "nasurge.predictors.ensembles.combined:BANANAS",
-    "low-fidelity": "nasurge.predictors.ensembles.low_fidelity:LowFidelity",
-    "transfer": "nasurge.predictors.transfer.pooled:Transfer",
-    "transfer-graph": "nasurge.predictors.transfer.shared_graph:TransferGraph",
-    "mlp": "nasurge.predictors.neural.perceptrons:MLPEnsemble",
-    "gin": "nasurge.predictors.graph.predictors:GIN",
-    "gcn": "nasurge.predictors.graph.predictors:GCN",
-    "gat": "nasurge.predictors.graph.predictors:GAT",
-    "gated-gcn": "nasurge.predictors.graph.predictors:GatedGCN",
-    "gates": "nasurge.predictors.graph.predictors:GATES",
-    "flan": "nasurge.predictors.graph.predictors:FLAN",
-    "transformer": "nasurge.predictors.graph.predictors:GraphTransformer",
-    "synflow": "nasurge.predictors.zero_cost:SynFlow",
-    "nwot": "nasurge.predictors.zero_cost:NWOT",
-    "jacov": "nasurge.predictors.zero_cost:JaCov",
-    "snip": "nasurge.predictors.zero_cost:SNIP",
-    "grasp": "nasurge.predictors.zero_cost:GraSP",
-    "fisher": "nasurge.predictors.zero_cost:Fisher",
-    "grad-norm": "nasurge.predictors.zero_cost:GradNorm",
-    "l2-norm": "nasurge.predictors.zero_cost:L2Norm",
-    "plain": "nasurge.predictors.zero_cost:Plain",
-    "zen": "nasurge.predictors.zero_cost:Zen",
-    "epe-nas": "nasurge.predictors.zero_cost:EPENAS",
-    "params": "nasurge.predictors.zero_cost:Parameters",
-    "flops": "nasurge.predictors.zero_cost:FLOPs",
-    "fourier": "nasurge.predictors.zero_cost:Fourier",
-    "genas": "nasurge.predictors.zero_cost:GeNAS",
-    "gennas": "nasurge.predictors.zero_cost:GenNAS",
-    "brp-nas": "nasurge.predictors.pairwise:BRPNAS",
-    "smem-nas": "nasurge.predictors.pairwise:SMEMNAS",
-    "arch2vec": "nasurge.predictors.semi_supervised.learners:Arch2Vec",
-    "seminas": "nasurge.predictors.semi_supervised.learners:SemiNAS",
-    "graph-ensemble": "nasurge.predictors.semi_supervised.graph_ensemble:GraphEnsemble",
-    "assessor": "nasurge.predictors.semi_supervised.learners:Assessor",
-    "weaknas": "nasurge.predictors.ensembles.weak:WeakNAS",
-}
-"""Where the registered predictors are, by name."""
+from ..names import PREDICTORS
 
 HELPERS = {
     "Attention": "nasurge.predictors.graph.layers:Attention",
@@ -96,7 +44,7 @@ HELPERS = {
     "OperationGate": "nasurge.predictors.graph.layers:OperationGate",
     "Paths": "nasurge.data.encoders:Paths",
     "PathSet": "nasurge.data.spaces.base:PathSet",
-    "PlainLayer": "nasurge.predictors.graph.layers:Plain",
+    "PlainLayer": "nasurge.predictors.graph.layers:DenseLayer",
     "Prior": "nasurge.predictors.processes.grouped:Prior",
     "RandomNetworks": "nasurge.data.networks.random_networks:RandomNetworks",
     "Reduction": "nasurge.data.networks.cells:Reduction",
@@ -113,7 +61,7 @@ HELPERS = {
     "TaskNetwork": "nasurge.predictors.transfer.graph_vocabulary:TaskNetwork",
     "TaskPool": "nasurge.predictors.transfer.task_pool:TaskPool",
     "TaskPrior": "nasurge.predictors.transfer.task_prior:TaskPrior",
-    "Term": "nasurge.predictors.processes.grouped:Term",
+    "Term": "nasurge.predictors.processes.covariance:Term",
     "TransferHead": "nasurge.predictors.transfer.shared_graph:_Head",
     "TransferScale": "nasurge.predictors.transfer.shared_graph:_Scale",
     "TwoWay": "nasurge.predictors.graph.layers:TwoWay",
@@ -122,7 +70,10 @@ HELPERS = {
 }
 """Where everything else is that a saved predictor may hold, by alias."""
 
-PLACES = PREDICTORS | {f"nasurge:{alias}": place for alias, place in HELPERS.items()}
+PLACES = {
+    **{name: entry.place for name, entry in PREDICTORS.items()},
+    **{f"nasurge:{alias}": place for alias, place in HELPERS.items()},
+}
 """The ``"module:Class"`` of every name in files."""
 
 NAMES = {place: name for name, place in PLACES.items()}

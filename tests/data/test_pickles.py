@@ -61,7 +61,7 @@ def test_a_pickle_that_calls_a_function_is_refused_and_not_run(
     content = attack if where == "alone" else {"perf": [0.5, {"deep": attack}]}
     path = write(pickle.dumps(content, protocol))
     allowed = {("package", "Class"): Record}
-    for read in (lambda: read_pickle(path, allowed), lambda: analog_source.read(path, "x")):
+    for read in (lambda: read_pickle(path, allowed), lambda: analog_source.read(path)):
         with pytest.raises(UnsafePickleError, match=named) as caught:
             read()
         assert str(path) in str(caught.value)
@@ -74,7 +74,7 @@ def test_a_graph_benchmark_that_calls_a_function_is_refused(tmp_path):
     for task in nbgraph_source.TASKS:
         (tmp_path / f"{task}.bench").write_bytes(pickle.dumps({0: Attack(os.mkdir, str(target))}))
     with pytest.raises(UnsafePickleError, match="mkdir"):
-        nbgraph_source.read(tmp_path, "x")
+        nbgraph_source.read(tmp_path)
     assert not target.exists()
 
 
@@ -123,18 +123,18 @@ def test_a_missing_pickle_is_a_storage_error(tmp_path):
 def test_a_pickle_that_is_not_the_packages_is_refused(write, monkeypatch, content):
     monkeypatch.setattr(analog_source, "read_pickle", lambda *_: content)
     with pytest.raises(DataFileError, match="does not hold what analog-nasbench holds"):
-        analog_source.read(write(b""), "x")
+        analog_source.read(write(b""))
 
 
 @pytest.mark.parametrize("content", [{}, [], 3, {"a": {}}, {1: {"perf": 1}}, {99999: {}}])
 def test_a_graph_benchmark_that_is_not_the_packages_is_refused(tmp_path, content):
     (tmp_path / "cora.bench").write_bytes(pickle.dumps(content))
     with pytest.raises(DataFileError, match="does not hold what nas-bench-graph holds"):
-        nbgraph_source.read(tmp_path, "x")
+        nbgraph_source.read(tmp_path)
 
 
 def test_a_number_of_another_type_is_refused(tmp_path):
     (tmp_path / "cora.bench").write_bytes(pickle.dumps({1: {"perf": np.float32(1)}}, 2))
     with pytest.raises(DataFileError, match="number of type 'f4'"):
-        nbgraph_source.read(tmp_path, "x")
+        nbgraph_source.read(tmp_path)
     assert nbgraph_source._number(None, struct.pack("<d", 0.25)) == 0.25

@@ -83,7 +83,7 @@ def test_synflow_of_a_deep_network_does_not_overflow():
 
 def test_gradient_proxies_are_those_of_autograd(network, batch):
     images, labels = batch
-    found = proxies.measure(network, images, labels)
+    found = proxies.proxy_values(network, images, labels)
     # The values were taken before zen gave new weights, so that they are drawn once more.
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -114,7 +114,7 @@ def test_grasp_is_a_difference_of_gradients(network, batch):
         loss = functional.cross_entropy(network(images.double()), labels)
         return torch.autograd.grad(loss, weights)
 
-    found = proxies.measure(network, images.double(), labels, ["grasp"])["grasp"]
+    found = proxies.proxy_values(network, images.double(), labels, ["grasp"])["grasp"]
     step, here = 1e-7, gradients()
     kept = [weight.detach().clone() for weight in weights]
     with torch.no_grad():
@@ -148,7 +148,7 @@ def test_the_kernel_of_nwot_counts_equal_signs(network, batch):
     codes = torch.cat(signs, dim=1).numpy()
     agreement = np.array([[(a == b).sum() for b in codes] for a in codes], dtype=float)
     expected = np.log(np.linalg.det(agreement / 50 + np.eye(8) / 50)) + 8 * np.log(50)
-    found = proxies.measure(network, images, labels, ["nwot"])
+    found = proxies.proxy_values(network, images, labels, ["nwot"])
     assert found["nwot"] == pytest.approx(expected, rel=1e-6)
 
 
@@ -175,7 +175,7 @@ def test_zen_does_not_follow_the_weights_of_before(network, batch):
             network[0][0].weight *= factor
         with torch.random.fork_rng():
             torch.manual_seed(7)
-            found.append(proxies.measure(network, images, labels, ["zen"])["zen"])
+            found.append(proxies.proxy_values(network, images, labels, ["zen"])["zen"])
     assert found[0] == found[1]
 
 
@@ -247,9 +247,9 @@ ENCODER = {"width": 2, "cells": 1, "batch": 4, "size": 4}
 def fresh(tmp_path, monkeypatch):
     """A home without a cache, and a process that has computed nothing."""
     monkeypatch.setenv("NASURGE_HOME", str(tmp_path))
-    computed.computed.cache_clear()
+    computed.kept_values.cache_clear()
     yield tmp_path
-    computed.computed.cache_clear()
+    computed.kept_values.cache_clear()
 
 
 @pytest.fixture
@@ -274,7 +274,7 @@ def test_an_encoder_computes_each_function_once(fresh, sizes):
     sizes.clear()
     assert np.array_equal(encoder.values(codes), values[:20])
     # Another process finds the file; other proxies and settings are computed anew.
-    computed.computed.cache_clear()
+    computed.kept_values.cache_clear()
     assert np.array_equal(clone(encoder).values(codes), values[:20])
     assert sizes == []
     ZeroCost(NB201, names=("zen",), **ENCODER).values(codes[:1])
@@ -295,7 +295,7 @@ def test_a_damaged_cache_is_made_again(fresh, damage):
     values = encoder.values(codes)
     (file,) = (fresh / "zero-cost").glob("*.npz")
     file.write_bytes(damage(file.read_bytes()))
-    computed.computed.cache_clear()
+    computed.kept_values.cache_clear()
     assert np.array_equal(encoder.values(codes), values)
     with np.load(file) as content:
         assert len(content["ids"]) == len(np.unique(NB201.function_ids(codes)))

@@ -4,12 +4,18 @@ import ast
 import configparser
 import doctest
 import importlib
+import os
+import shutil
 import subprocess
 import sys
 import zipfile
+from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import pytest
+from import_graph import Tree
+from ratchets import LONG_FUNCTIONS, RETURNS, SAME_NAMES
 
 import nasurge
 
@@ -27,8 +33,8 @@ ARROWS = {
     "benchmarks": {"data", "predictors.base", "benchmarks"},
     "search": {"data", "predictors", "benchmarks", "search"},
 }
-# The one arrow against the flow: calling the package nasurge.search runs nasurge.api.search.
-EXCEPTIONS = {("search/__init__.py", "api")}
+# The one arrow against the flow: calling the package nasurge.search runs nasurge.searching.search.
+EXCEPTIONS = {("search/__init__.py", "searching")}
 
 
 def modules() -> list[str]:
@@ -81,6 +87,78 @@ def test_arrows(room: str) -> None:
                 assert any(target == a or target.startswith(f"{a}.") for a in allowed), (
                     f"{path.relative_to(ROOT)} imports {target}, against the arrows"
                 )
+
+
+def test_modules_import_each_other_in_one_direction() -> None:
+    """Also by imports inside functions, and through the faces of packages."""
+    upward = {("nasurge.search", "nasurge.api")}  # ADR 7: the package that can be called
+    assert Tree(FOLDERS).cycles(leave_out=upward) == []
+
+
+@cache
+def parsed() -> tuple[tuple[str, ast.Module], ...]:
+    """Every module of the tree, by its path."""
+    paths = [path for folder in FOLDERS.values() for path in sorted(folder.rglob("*.py"))]
+    return tuple(
+        (path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8")))
+        for path in paths
+    )
+
+
+def test_what_a_space_offers_is_asked_for_by_name() -> None:
+    spaces = {
+        node.name
+        for name, tree in parsed()
+        if name.startswith("data/spaces/")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    } - {"Space"}
+    for name, tree in parsed():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in {
+                "isinstance",
+                "issubclass",
+            }:
+                kinds = {n.id for n in ast.walk(node.args[1]) if isinstance(n, ast.Name)}
+                assert not kinds & spaces, f"{name}:{node.lineno} asks for {kinds & spaces}"
+
+
+def test_a_room_shows_at_most_fifteen_entries() -> None:
+    for room in ARROWS:
+        entries = {path.name for path in (ROOT / room).iterdir()} - {"__pycache__"}
+        entries = {"face" if name.startswith("__init__.") else name for name in entries}
+        assert len(entries) <= 15, f"{room}: {sorted(entries)}"
+
+
+def test_a_function_fits_a_screen() -> None:
+    long = set()
+    for name, tree in parsed():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                body = node.body[ast.get_docstring(node) is not None :]
+                if body and (body[-1].end_lineno or 0) - body[0].lineno >= 60:
+                    long.add((name, node.name))
+    assert long == LONG_FUNCTIONS
+
+
+def test_no_two_classes_share_a_name() -> None:
+    places = defaultdict(set)
+    for name, tree in parsed():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].add(name)
+    assert {name for name, where in places.items() if len(where) > 1} == SAME_NAMES
+
+
+def test_a_docstring_begins_with_a_noun_phrase() -> None:
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    found = set()
+    for name, tree in parsed():
+        for node in ast.walk(tree):
+            text = (isinstance(node, documented) and ast.get_docstring(node)) or ""
+            if text.startswith("Return"):
+                found.add(name)
+    assert found <= RETURNS
 
 
 def run_python(code: str) -> str:
@@ -141,6 +219,19 @@ def test_files_stay_short() -> None:
         if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 500
     ]
     assert not long
+
+
+def test_two_mixed_checkouts_are_one_clear_error(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "nasurge", tmp_path / "nasurge")
+    # Python looks into the current folder first, unless it is told that this is not safe.
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONSAFEPATH"}
+    command = [sys.executable, "-c", "import nasurge"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    error = done.stderr.strip().splitlines()[-1]
+    assert error.startswith("ImportError: two checkouts of NASurge are mixed")
+    for wanted in (f"nasurge comes from {tmp_path}", "pip install -e", "cd "):
+        assert wanted in error
 
 
 @pytest.mark.slow

@@ -22,7 +22,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation"]
     command += ["--disable-pip-version-check", "--no-index", "--target", folder / "site"]
     subprocess.run([*command, folder / "source"], check=True)
-    return {**os.environ, "PYTHONPATH": str(folder / "site"), "EXAMPLE": str(folder / "source")}
+    paths = [str(folder / "site"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    example = {"PYTHONPATH": os.pathsep.join(paths), "EXAMPLE": str(folder / "source")}
+    return {**os.environ, **example}
 
 
 def run(environment: dict[str, str], *arguments: str, cwd: Path | None = None) -> str:
@@ -43,6 +45,22 @@ def test_it_keeps_the_contracts(installed) -> None:
     out = run(installed, "-m", "pytest", "-q", "-p", "no:cacheprovider", ".", cwd=folder)
     assert " passed" in out
     assert "failed" not in out
+
+
+def test_its_file_becomes_a_table_of_its_space(installed, tmp_path) -> None:
+    code = (
+        "import json, nasurge; s = nasurge.make_space('tower');"
+        "towers = dict(zip(s.format(s.all_codes()), range(81)));"
+        "open('towers.json', 'w').write(json.dumps(towers))"
+    )
+    environment = {**installed, "NASURGE_HOME": str(tmp_path / "home")}
+    run(environment, "-c", code, cwd=tmp_path)
+    run(environment, "-m", "nasurge", "import", "towers.json", cwd=tmp_path)
+    found = json.loads(run(environment, "-m", "nasurge", "tables", "--json"))["tables"]
+    [table] = [t for t in found if t["name"] == "towers"]
+    assert (table["space"], table["architectures"]) == ("tower", 81)
+    asked = ("compare", "towers/default", "-p", "ridge", "-n", "20", "--trials", "2", "--json")
+    run(environment, "-m", "nasurge", *asked, cwd=tmp_path)
 
 
 def test_its_file_is_read_where_it_is_installed_and_refused_elsewhere(installed, tmp_path) -> None:

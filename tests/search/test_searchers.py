@@ -12,7 +12,7 @@ from searching import OneHotRidge, Unlearnable, smem, smooth
 from nasurge.data.spaces import make_space
 from nasurge.errors import ParameterError
 from nasurge.registry import make_searcher
-from nasurge.search.across_tables import CATCH, MetaBayes, MetaEvolution
+from nasurge.search.across_tables import CATCH, WARM, MetaBayes, MetaEvolution
 from nasurge.search.loop import run
 from nasurge.search.searchers import (
     DDPNAS,
@@ -29,8 +29,7 @@ from nasurge.search.searchers import (
     SimulatedAnnealing,
     WeakNASLoop,
 )
-from nasurge.search.searchers.names import SEARCHERS, searcher_name
-from nasurge.search.studies import WARM
+from nasurge.search.searchers.names import OLD_NAMES, SEARCHERS, searcher_name
 from nasurge.testing.searcher import SEARCHER_CHECKS
 
 NAN = float("nan")
@@ -86,7 +85,7 @@ def test_contract(name, space, check):
     check(quick(name), make_space(space))
 
 
-@pytest.mark.parametrize("name", [*SEARCHERS, "guided evolution"])
+@pytest.mark.parametrize("name", [*filter(SEARCHERS.get, OLD_NAMES.values()), "guided evolution"])
 def test_a_state_holds_a_name_and_one_with_the_class_name_of_old_goes_on(name, nb201):
     if name in SEARCHERS:
         first, again = (quick(name)(nb201, seed=0) for _ in range(2))
