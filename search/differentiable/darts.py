@@ -176,6 +176,8 @@ def search_supernet(
     identity |= {"drawn": drawn, "rates": rates, "images": images.name}
     identity |= {"network": {"space": supernet.space.name, **supernet.sizes}}
     identity |= {"start": np.nan_to_num(start.numpy(), neginf=-1e9).tolist()}
+    names = ("flip", "shift", "channels_last")
+    identity |= {"options": {name: getattr(options, name) for name in names}}
     identity |= {"gate": None, "donor": None} | (watch.about if watch else {})
 
     with torch_seed(np.random.default_rng(drawn)):
