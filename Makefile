@@ -30,4 +30,4 @@ docs: install
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
 
 clean:
-	rm -rf .venv .linktree build dist docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .linktree build dist docs/_build docs/reference/api docs/reference/generated *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -9,16 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import LabelError, NasurgeError, ParameterError, UnknownNameError
+from ..errors import InfeasibleError as InfeasibleError
+from ..errors import LabelError, ParameterError, UnknownNameError
 
 Values = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 _WRITTEN = re.compile(r"\s*([A-Za-z][\w.@-]*)\s*(<=|>=)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*")
-
-
-class InfeasibleError(NasurgeError, ValueError):
-    """Constraints that no architecture meets; the message says which bound excludes everything."""
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ undefined is ``None`` there, since JSON knows no NaN.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +20,7 @@ from .metrics import kendall_tau, kendall_tau_top
 
 Values = NDArray[np.float64]
 
+FEWEST_DRAWS = 5  # fewer are shown one by one, not as an interval
 _RESAMPLED_AT_ONCE = 2**20  # architectures: 8 MB an array
 _NOISE_WINDOW = 101  # cells with repeated runs that share a variance
 
@@ -30,10 +32,17 @@ class Interval(TypedDict):
     low: float | None
     high: float | None
     n: int
+    values: NotRequired[list[float]]
 
 
-def interval(values: ArrayLike, level: float = 0.95) -> Interval:
-    """Return the mean over trials and Student's t interval around it.
+def interval(
+    values: ArrayLike,
+    level: float = 0.95,
+    *,
+    least: float = -math.inf,
+    most: float = math.inf,
+) -> Interval:
+    """Mean over trials and Student's t interval around it; the values where they are few.
 
     Parameters
     ----------
@@ -41,12 +50,15 @@ def interval(values: ArrayLike, level: float = 0.95) -> Interval:
         One number a trial, in any unit. NaN (a metric undefined in that trial) is left out.
     level : float, between 0 and 1
         The confidence level.
+    least, most : float
+        Range of the measure, such as -1 and 1 for a correlation; the interval ends there.
 
     Returns
     -------
     dict
-        ``n`` counts the trials used. ``low`` and ``high`` are ``None`` for fewer than two of
-        them, all three are ``None`` for none or where a value is infinite.
+        ``n`` counts the trials used. For fewer than five of them ``low`` and ``high`` are ``None``
+        and ``values`` holds each: the interval of so few covers less than it says, or everything.
+        Without a trial, or where a value is infinite, ``mean`` is ``None``, too.
 
     Raises
     ------
@@ -61,22 +73,24 @@ def interval(values: ArrayLike, level: float = 0.95) -> Interval:
 
     Examples
     --------
-    >>> interval([0.70, 0.74, 0.72, float("nan")])["n"]
-    3
-    >>> interval([0.70])
-    {'mean': 0.7, 'low': None, 'high': None, 'n': 1}
+    >>> found = interval([0.70, 0.74, 0.72, 0.71, 0.73, float("nan")])
+    >>> found["n"], found["low"] < found["mean"] < found["high"]
+    (5, True)
+    >>> interval([0.75, 0.25])
+    {'mean': 0.5, 'low': None, 'high': None, 'n': 2, 'values': [0.75, 0.25]}
     """
     _check_level(level)
     used = _row("values", values)
     used = used[~np.isnan(used)]
-    if not len(used) or np.isinf(used).any():
-        return {"mean": None, "low": None, "high": None, "n": len(used)}
+    n = len(used)
+    if not n or np.isinf(used).any():
+        return {"mean": None, "low": None, "high": None, "n": n}
     mean = float(used.mean())
-    if len(used) < 2:
-        return {"mean": mean, "low": None, "high": None, "n": len(used)}
-    error = used.std(ddof=1) / np.sqrt(len(used))
-    half = float(error * stats.t.ppf((1 + level) / 2, len(used) - 1))
-    return {"mean": mean, "low": mean - half, "high": mean + half, "n": len(used)}
+    if n < FEWEST_DRAWS:
+        return {"mean": mean, "low": None, "high": None, "n": n, "values": used.tolist()}
+    error = used.std(ddof=1) / np.sqrt(n)
+    half = float(error * stats.t.ppf((1 + level) / 2, n - 1))
+    return {"mean": mean, "low": max(least, mean - half), "high": min(most, mean + half), "n": n}
 
 
 def bootstrap_interval(
@@ -88,7 +102,7 @@ def bootstrap_interval(
     resamples: int = 1000,
     seed: Seed = 0,
 ) -> Interval:
-    """Return a metric and its percentile bootstrap interval over architectures.
+    """Metric and its percentile bootstrap interval over architectures.
 
     It says how the metric would vary had other architectures been drawn to test the same
     predictor. For metrics of the whole order; those of the single best (regret, best rank) are not
@@ -152,7 +166,7 @@ def bootstrap_interval(
 
 
 def kendall_tau_interval(y_true: ArrayLike, y_pred: ArrayLike, *, level: float = 0.95) -> Interval:
-    """Return Kendall's tau-b and its interval over architectures by Fisher's z, in closed form.
+    """Kendall's tau-b and its interval over architectures by Fisher's z, in closed form.
 
     ``arctanh(tau)`` is close to normal with variance ``0.437 / (n - 4)``. That was found for
     untied, bivariate normal samples with tau below about 0.8; elsewhere, and for many ties, prefer
@@ -210,7 +224,7 @@ def kendall_tau_interval(y_true: ArrayLike, y_pred: ArrayLike, *, level: float =
 def noise_ceiling(
     runs: ArrayLike, *, top: float | None = None, seed: Seed = 0, draws: int = 20
 ) -> float:
-    """Return the Kendall tau that a perfect predictor would reach against noisy labels.
+    """Kendall tau that a perfect predictor would reach against noisy labels.
 
     The label of an architecture is the mean of its training runs. A predictor that knows what each
     would score without the noise of training still disagrees with such labels. The variance of a
@@ -260,7 +274,7 @@ def noise_ceiling(
 
 
 def _label_noise(runs: ArrayLike) -> tuple[Values, Values, Values]:
-    """Return, for each architecture, the mean, the number and the local variance of its runs."""
+    """Mean, number and local variance of the runs of each architecture, each of shape (n,)."""
     table = _numbers("runs", runs)
     if table.ndim != 2 or np.isinf(table).any():
         raise LabelError(
@@ -285,23 +299,23 @@ def _label_noise(runs: ArrayLike) -> tuple[Values, Values, Values]:
 
 
 def _window_sums(values: Values) -> Values:
-    """Return the sum of each value and its neighbours; the window shrinks at both ends."""
+    """Sum of each value and its neighbours, shape (n,); the window shrinks at both ends."""
     sums = np.concatenate(([0.0], np.cumsum(values)))
-    here = np.arange(len(values))
-    first = np.maximum(here - _NOISE_WINDOW // 2, 0)
-    last = np.minimum(here + _NOISE_WINDOW // 2 + 1, len(values))
+    centres = np.arange(len(values))
+    first = np.maximum(centres - _NOISE_WINDOW // 2, 0)
+    last = np.minimum(centres + _NOISE_WINDOW // 2 + 1, len(values))
     # Differences of a running sum can round to just below zero where the noise is zero.
     return np.asarray(np.maximum(sums[last] - sums[first], 0))
 
 
 def _check_level(level: float) -> None:
-    """Raise if ``level`` is not a confidence level."""
+    """Error if ``level`` is not a confidence level."""
     if not 0 < level < 1:
         raise ParameterError(f"level must be between 0 and 1, such as 0.95; received {level!r}")
 
 
 def _row(name: str, values: ArrayLike) -> Values:
-    """Return ``values`` as a one-dimensional float array."""
+    """Float array of shape (n,), or an error that names it."""
     array = _numbers(name, values)
     if array.ndim != 1:
         raise LabelError(f"{name} must have shape (n,) here, received {array.shape}")
@@ -309,7 +323,7 @@ def _row(name: str, values: ArrayLike) -> Values:
 
 
 def _numbers(name: str, values: ArrayLike) -> Values:
-    """Return ``values`` as a float array."""
+    """Float array of any shape, or an error that names it."""
     array = np.asarray(values)
     if array.dtype.kind not in "biuf":
         raise LabelError(f"{name} must hold real numbers, received dtype {array.dtype}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..data.spaces import Codes, Space
 from ..data.tables import Column, Roles, Table, load_table
 from ..errors import LabelError, ParameterError
+from .studies.flags import listed
 
 Values = NDArray[np.float64]
 
@@ -99,15 +101,15 @@ class Problem:
         return None if runs is None else runs[self.rows]
 
     def search(self, codes: ArrayLike) -> Values:
-        """Return what a search may look at for each architecture, shape (m,): an objective."""
+        """What a search may look at of each architecture, shape (m,): an objective."""
         return np.asarray(self._column(self.roles.search)[self.table.rows(codes)])
 
     def report(self, codes: ArrayLike) -> Values:
-        """Return what is reported for each architecture, shape (m,)."""
+        """What is reported of each architecture, shape (m,)."""
         return np.asarray(self._column(self.roles.report)[self.table.rows(codes)])
 
     def training_seconds(self, codes: ArrayLike) -> Values:
-        """Return how long each architecture takes to train, in seconds, shape (m,).
+        """Seconds that each architecture takes to train, shape (m,).
 
         Raises
         ------
@@ -125,13 +127,13 @@ class Problem:
         )
 
     def _column(self, column: int) -> Values:
-        """Return a column, flipped where smaller is better: the one place that does it."""
+        """One column, shape (rows,), flipped where smaller is better: nowhere else is that done."""
         sign = -1.0 if self.table.columns[column].minimise else 1.0
         return sign * self.table.data[column]
 
 
 def make_problem(table: Table, task: str, *, metric: str | None = None) -> Problem:
-    """Return the problem of one task.
+    """One task of a table as a problem.
 
     Parameters
     ----------
@@ -175,7 +177,7 @@ def parse_problems(
     *,
     metric: str | None = None,
 ) -> list[Problem]:
-    """Return the problems named on a command line.
+    """Problems named by text, such as on a command line; each once.
 
     Parameters
     ----------
@@ -197,7 +199,7 @@ def parse_problems(
     ['nbgraph/cora', 'nb201-analog/cifar10']
     """
     problems: dict[str, Problem] = {}  # one that is named twice counts once
-    for address in filter(None, (part.strip() for part in addresses.split(","))):
+    for address in listed(addresses):
         name, _, task = address.partition("/")
         table = load_table(name)
         tasks = [task] if task else table.tasks
@@ -205,3 +207,27 @@ def parse_problems(
     if not problems:
         raise ParameterError("name a table and a task, such as nb201-analog/cifar10")
     return list(problems.values())
+
+
+def problems_of(tables: str | Sequence[Problem], *, metric: str | None = None) -> list[Problem]:
+    """Problems that an argument names or holds.
+
+    Parameters
+    ----------
+    tables : str or sequence of Problem
+        As ``parse_problems``, or problems already made.
+    metric : str, optional
+        As ``make_problem``.
+
+    Raises
+    ------
+    ParameterError
+        If a metric is named beside problems that have one, or nothing is named.
+    UnknownNameError, SchemaError, LabelError
+        As ``parse_problems``.
+    """
+    if isinstance(tables, str):
+        return parse_problems(tables, metric=metric)
+    if metric is not None:
+        raise ParameterError("a problem has its metric: leave metric out, or name TABLE/TASK")
+    return list(tables)

@@ -1,6 +1,6 @@
 from .api import compare as compare
-from .api import search as search
 from .api import validate as validate
+from .api import verify as verify
 from .data.spaces import make_space as make_space
 from .data.tables import import_table as import_table
 from .data.tables import load_table as load_table
@@ -10,5 +10,6 @@ from .predictors.processes.anchoring import anchors as anchors
 from .registry import load_predictor as load_predictor
 from .registry import make_predictor as make_predictor
 from .registry import make_searcher as make_searcher
+from .searching import search as search
 
 __version__: str

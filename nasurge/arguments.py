@@ -1,35 +1,74 @@
-"""What the arguments of a script mean: tasks and names given as text, and where results stay."""
+"""Studies and makers of predictors by name."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING
 
-from .benchmarks.objectives import Problem, parse_problems
-from .benchmarks.studies import write_summary
+from .benchmarks.studies import (
+    CompareOptions,
+    CompareStudy,
+    ValidateOptions,
+    ValidateStudy,
+    chosen,
+    listed,
+)
 from .errors import ParameterError
+from .registry import make_predictor, predictor_names
+
+if TYPE_CHECKING:
+    from .benchmarks.studies import Factory
+    from .predictors.base import Predictor
 
 
-def given_problems(tables: str | Sequence[Problem], metric: str | None = None) -> list[Problem]:
-    """Return problems, also from text such as ``"nbgraph/cora,nb201"``.
+def predictor_factories(
+    predictors: str | Sequence[str | type[Predictor]],
+) -> dict[str, Factory]:
+    """Makers of predictors by name, of names and classes; a class has its own name.
 
     Parameters
     ----------
-    tables : str or sequence of Problem
-    metric : str, optional
-        A metric or column to search and report instead of the task's own, where text is given.
+    predictors : str or sequence of str or type
+        ``all`` stands for every registered one, ``-NAME`` leaves one out again.
 
     Raises
     ------
     UnknownNameError
-        If there is no such table, task or metric.
+        If a name is not known.
+    ParameterError
+        If none is left.
+
+    Examples
+    --------
+    >>> list(predictor_factories("gp, xgb"))
+    ['gp', 'xgb']
     """
-    return parse_problems(tables, metric=metric) if isinstance(tables, str) else list(tables)
+    asked = listed(predictors) if isinstance(predictors, str) else predictors
+    classes = {cls.__name__: cls for cls in asked if not isinstance(cls, str)}
+    names = [one if isinstance(one, str) else one.__name__ for one in asked]
+    known = [*predictor_names(), *classes]
+    made: dict[str, Factory] = {}
+    for name in chosen(names, known, kind="predictor"):
+        made[name] = classes.get(name) or partial(make_predictor, name)
+    return made
+
+
+def compare_study(options: CompareOptions) -> CompareStudy:
+    """Study of ``compare``, its predictors by name."""
+    asked = options.predictors
+    names = listed(asked) if isinstance(asked, str) else asked
+    return CompareStudy(options, predictor_factories(asked), skip_unfit="all" in names)
+
+
+def validate_study(options: ValidateOptions) -> ValidateStudy:
+    """Study of ``validate``, its predictors by name; without one where none is named."""
+    asked = options.predictors
+    return ValidateStudy(options, predictor_factories(asked) if asked else {})
 
 
 def given_names(given: str | Sequence[str], known: Sequence[str]) -> list[str]:
-    """Return names, each once, also from text with commas.
+    """Names, each once, also from text with commas.
 
     Parameters
     ----------
@@ -56,24 +95,3 @@ def given_names(given: str | Sequence[str], known: Sequence[str]) -> list[str]:
     if unknown := [name for name in left_out if name not in asked]:
         raise ParameterError(f"nothing to leave out is called {', '.join(unknown)}: see the names")
     return [name for name in dict.fromkeys(asked) if name not in left_out]
-
-
-def keep_summary(folder: Path, found: Any, parts: Sequence[str]) -> None:
-    """Write what a report is made from.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the study.
-    found : object
-        What the study returned, with ``about``.
-    parts : sequence of str
-        Its attributes that are kept.
-
-    Raises
-    ------
-    StorageError
-        If the folder cannot be written to.
-    """
-    kept = {part: getattr(found, part) for part in parts}
-    write_summary(folder, {**kept, "command": found.about.get("command", "")})

@@ -95,3 +95,15 @@ class DeviceError(NasurgeError, RuntimeError):
 
 class MissingExtraError(NasurgeError, ImportError):
     """An optional package that is not installed; the message names the extra."""
+
+
+class ExhaustedError(NasurgeError, RuntimeError):
+    """Every architecture of the space, or of the allowed pool, has been asked or told."""
+
+
+class ObjectiveError(NasurgeError, RuntimeError):
+    """An objective that raises whatever it is given, or returns something else than values."""
+
+
+class InfeasibleError(NasurgeError, ValueError):
+    """Constraints that no architecture meets; the message says which bound excludes everything."""

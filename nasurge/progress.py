@@ -1,30 +1,47 @@
-"""The progress bar of ``nasurge.search(..., progress=True)``, in a terminal or a notebook."""
+"""The progress bar of commands and of ``nasurge.search(..., progress=True)``."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from .benchmarks.studies import Progress
-from .search.base import Searcher
+if TYPE_CHECKING:
+    from .benchmarks.studies import Progress
+    from .search.base import Searcher
 
 
 @contextmanager
-def bar(title: str) -> Iterator[Progress]:
-    """Show a progress bar: a widget in a notebook that has them, else a line on stderr."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # without ipywidgets tqdm falls back to text, and says so
-        from tqdm.auto import tqdm
+def progress_bar(title: str) -> Iterator[Progress]:
+    """Bar on stderr, or in a notebook; nothing where stderr is a file or a pipe.
 
-    with tqdm(total=1, desc=title, dynamic_ncols=True) as shown:
+    What it gives is called with the parts done, those in all, and a note.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("[dim]{task.fields[note]}"),
+    )
+    console = Console(stderr=True)
+    shown = console.is_terminal or console.is_jupyter
+    with Progress(*columns, console=console, transient=True, disable=not shown) as bar:
+        task = bar.add_task(title, total=None, note="")
 
         def advance(done: int, total: int, note: str) -> None:
-            shown.total = total
-            shown.n = done
-            shown.set_postfix_str(note)
+            bar.update(task, completed=done, total=total, note=note)
 
         yield advance
 
@@ -32,9 +49,10 @@ def bar(title: str) -> Iterator[Progress]:
 def after_every_batch(
     progress: Progress, budget: int, callback: Callable[[Searcher], None] | None
 ) -> Callable[[Searcher], None]:
-    """Return a callback of a search that reports how far it is, and calls another one."""
+    """Callback of a search that reports how far it is, and calls another one."""
+    import numpy as np
 
-    def told(searcher: Searcher) -> None:
+    def report(searcher: Searcher) -> None:
         values = searcher.values_
         known = values.ndim == 1 and np.isfinite(values).any()
         note = f"best {np.nanmax(values):.6g}" if known else ""
@@ -42,4 +60,4 @@ def after_every_batch(
         if callback is not None:
             callback(searcher)
 
-    return told
+    return report

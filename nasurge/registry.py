@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .data.plugins import all_names, first_line, named_part, plugins
-from .errors import ParameterError, UnknownNameError
+from .errors import DataFileError, ParameterError, UnknownNameError
 from .predictors.names import PREDICTORS, PredictorEntry
 from .predictors.saving.names import class_path
 from .search.searchers.names import GUIDED, SEARCHERS, SearcherEntry
@@ -20,11 +21,25 @@ if TYPE_CHECKING:
 
 DEFAULT_PREDICTOR = "auto"
 STUDIES = {
+    "compare": "nasurge.benchmarks.studies.comparing:CompareStudy",
+    "search": "nasurge.search.studies.table:SearchStudy",
+    "fronts": "nasurge.search.studies.fronts:FrontsStudy",
+    "validate": "nasurge.benchmarks.studies.validating:ValidateStudy",
+    "verify": "nasurge.benchmarks.studies.verifying:VerifyStudy",
+    "table": "nasurge.benchmarks.studies.building:TableStudy",
+    "trained": "nasurge.benchmarks.studies.trained:TrainedStudy",
+    "few-shot": "nasurge.search.studies.few_shot:FewShotStudy",
+    "meta-tables": "nasurge.search.studies.across_tables:MetaTablesStudy",
     "latency": "nasurge.search.studies.latency:LatencyStudy",
+    "transfer": "nasurge.search.studies.transfer:TransferStudy",
+    "warm-start": "nasurge.search.studies.warm_start:WarmStartStudy",
 }
 """Kinds of studies, as ``study.json`` names them."""
 COMMANDS = {
+    "few-shot": ("meta few-shot", "nasurge.search.studies.options:FewShotOptions"),
     "latency": ("meta latency", "nasurge.search.studies.options:LatencyOptions"),
+    "transfer": ("meta transfer", "nasurge.search.studies.options:TransferOptions"),
+    "warm-start": ("meta warm-start", "nasurge.search.studies.options:WarmStartOptions"),
 }
 """Commands of kinds whose options are all there is to say: words, and place of the options."""
 _PREDICTORS = "nasurge.predictors"
@@ -132,6 +147,83 @@ def study_class(kind: str) -> type[Study[Any]]:
     """
     cls: type[Study[Any]] = named_part("kind of study", kind, STUDIES, group="nasurge.studies")
     return cls
+
+
+def study_of_folder(folder: Path) -> type[Study[Any]]:
+    """Record of the kind of study that a folder holds.
+
+    Raises
+    ------
+    StorageError, DataFileError
+        If it holds no study, or one that does not say its kind.
+    UnknownNameError
+        If there is no such kind.
+    """
+    from .benchmarks.studies import read_about
+
+    kind = read_about(folder).get("kind")
+    if not isinstance(kind, str):
+        raise DataFileError(
+            f'{folder / "study.json"} does not say of what kind the study is (no "kind"): give '
+            f"the folder that one printed; kinds: {', '.join(STUDIES)}"
+        )
+    try:
+        return study_class(kind)
+    except UnknownNameError as error:
+        raise UnknownNameError(
+            "kind of study", kind, error.known, hint=f"in {folder / 'study.json'}"
+        ) from None
+
+
+@dataclass(frozen=True)
+class StudyDescription:
+    """A kind of study for a reference page.
+
+    Attributes
+    ----------
+    kind, title, command : str
+        The command is without ``nasurge``, and empty where only Python runs the study.
+    options : list of tuple
+        Option as it is typed, type, default, and help, of each that can be typed.
+    summary, rows : dict
+        What each key of a summary's entry and each column of ``rows.parquet`` means.
+    """
+
+    kind: str
+    title: str
+    command: str
+    options: list[tuple[str, str, str, str]]
+    summary: dict[str, str]
+    rows: dict[str, str]
+
+
+def study_descriptions() -> list[StudyDescription]:
+    """All kinds of studies as a reference page shows them, in the order of ``STUDIES``."""
+    from .benchmarks.studies import described_fields, type_text
+
+    found = []
+    for kind in STUDIES:
+        study = study_class(kind)
+        options = [
+            (
+                field.option,
+                type_text(field.type),
+                "" if field.required else field.default_text,
+                field.flag.help,
+            )
+            for field in described_fields(study.options_type)
+        ]
+        found.append(
+            StudyDescription(
+                kind,
+                study.title,
+                study.command,
+                options if study.command else [],
+                study.summary_columns(),
+                study.columns(),
+            )
+        )
+    return found
 
 
 def _make(cls: type[Any], name: str, space: Space, parameters: dict[str, Any]) -> Any:

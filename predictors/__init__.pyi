@@ -23,8 +23,8 @@ from .graph import GraphTransformer as GraphTransformer
 from .neural import MLPEnsemble as MLPEnsemble
 from .neural import NeuralPredictor as NeuralPredictor
 from .pairwise import BRPNAS as BRPNAS
-from .pairwise import SMEMNAS as SMEMNAS
 from .pairwise import PairwisePredictor as PairwisePredictor
+from .pairwise import SMEMRelation as SMEMRelation
 from .processes import ARDGaussianProcess as ARDGaussianProcess
 from .processes import GaussianProcess as GaussianProcess
 from .processes import RBFGaussianProcess as RBFGaussianProcess

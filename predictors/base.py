@@ -6,23 +6,25 @@ import copy
 import importlib
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, overload
+from typing import ClassVar, Literal, Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags
 
+from ..data.docstrings import inherit_parameters
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space
 from ..errors import NotFittedError, ParameterError
 from .labels import Labels, LabelTransform, check_labels, finite_labels, make_transform
+from .saving.objects import Savable, write_predictor
 
 Scores = NDArray[np.float64]
 
 
-class Predictor(RegressorMixin, BaseEstimator, ABC):
-    """Predicts the label of an architecture from a few that were measured.
+class Predictor(RegressorMixin, BaseEstimator, Savable, ABC):
+    """A regressor from architectures to labels, learnt from a few that were measured.
 
     A subclass stores its parameters in ``__init__`` and implements ``_fit`` and ``_predict``.
     Bigger labels are better. Architectures that compute the same function get the same score: a
@@ -59,6 +61,10 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
     fitted_codes_: Codes
     fitted_labels_: Labels
 
+    def __init_subclass__(cls, **options: object) -> None:
+        super().__init_subclass__(**options)
+        inherit_parameters(cls)
+
     @property
     def has_std(self) -> bool:
         """Whether ``predict(codes, return_std=True)`` works with these parameters."""
@@ -70,7 +76,7 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
         return None
 
     def __sklearn_tags__(self) -> Tags:
-        """Return scikit-learn's tags: codes are categories, whole numbers from 0."""
+        """Tags for scikit-learn: codes are categories, whole numbers from 0."""
         tags = super().__sklearn_tags__()
         tags.input_tags.categorical = True
         return tags
@@ -87,7 +93,7 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
 
     @abstractmethod
     def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
-        """Return transformed scores and their standard deviations (or None), each shape (n,)."""
+        """Transformed scores and their standard deviations (or None), each shape (n,)."""
 
     def fit(self, codes: ArrayLike, y: ArrayLike) -> Self:
         """Learn from measured architectures.
@@ -184,23 +190,13 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
         StorageError
             If the file cannot be written; an earlier one is then untouched.
         """
-        from .saving.objects import write_predictor
-
-        if not hasattr(self, "label_transform_"):
-            raise NotFittedError(f"{type(self).__name__} is not fitted: call fit(codes, y) first")
+        self._check_fitted()
         write_predictor(Path(path), self)
 
-    def _state(self) -> dict[str, Any]:
-        """Return what ``fit`` learnt, by name: values that ``saving`` can write."""
-        return {
-            name: value
-            for name, value in vars(self).items()
-            if name.endswith("_") and not name.startswith("_")
-        }
-
-    def _set_state(self, state: dict[str, Any]) -> None:
-        """Take back what ``_state`` returned."""
-        self.__dict__.update(state)
+    def _check_fitted(self) -> None:
+        """Raise ``NotFittedError`` before ``fit``."""
+        if not hasattr(self, "label_transform_"):
+            raise NotFittedError(f"{type(self).__name__} is not fitted: call fit(codes, y) first")
 
     @overload
     def predict(self, codes: ArrayLike, *, return_std: Literal[False] = False) -> Scores: ...
@@ -211,7 +207,7 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
     def predict(
         self, codes: ArrayLike, *, return_std: bool = False
     ) -> Scores | tuple[Scores, Scores]:
-        """Return the predicted label of each architecture.
+        """Predicted label of each architecture.
 
         Parameters
         ----------
@@ -235,8 +231,7 @@ class Predictor(RegressorMixin, BaseEstimator, ABC):
         ParameterError
             If standard deviations are asked of a predictor that has none.
         """
-        if not hasattr(self, "label_transform_"):
-            raise NotFittedError(f"{type(self).__name__} is not fitted: call fit(codes, y) first")
+        self._check_fitted()
         if return_std and not self.has_std:
             raise ParameterError(
                 f"{type(self).__name__} offers no standard deviations with these parameters; "

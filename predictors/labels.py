@@ -7,13 +7,14 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..data.ranks import rank_scores
 from ..errors import LabelError, ParameterError
 
 Labels = NDArray[np.float64]
 
 
 def finite_labels(y: ArrayLike, n: int) -> Labels:
-    """Return labels as floats, shape (n,).
+    """Labels as floats, shape (n,).
 
     Raises
     ------
@@ -38,7 +39,7 @@ def finite_labels(y: ArrayLike, n: int) -> Labels:
 
 
 def check_labels(y: ArrayLike, n: int, *, minimum: int, who: str) -> Labels:
-    """Return labels as floats, shape (n,), if they can be learnt from.
+    """Labels as floats, shape (n,), if they can be learnt from.
 
     Raises
     ------
@@ -68,11 +69,11 @@ class LabelTransform(Protocol):
         ...
 
     def transform(self, y: Labels) -> Labels:
-        """Return what the model learns."""
+        """Transformed labels, which the model learns, shape (n,)."""
         ...
 
     def inverse(self, z: Labels) -> Labels:
-        """Return the label that a model's output stands for."""
+        """Label that a model's output stands for."""
         ...
 
 
@@ -98,20 +99,16 @@ class NormalScores:
 
     def fit(self, y: Labels) -> Self:
         """Learn the map from training labels, shape (n,)."""
-        from scipy.special import ndtri
-        from scipy.stats import rankdata
-
-        ranks = rankdata(y)
         self._labels, first = np.unique(y, return_index=True)
-        self._scores: Labels = ndtri((ranks[first] - 0.5) / len(y))
+        self._scores: Labels = rank_scores(y)[first]
         return self
 
     def transform(self, y: Labels) -> Labels:
-        """Return the normal score of each label, shape (n,)."""
+        """Normal score of each label, shape (n,)."""
         return self._through(y, self._labels, self._scores)
 
     def inverse(self, z: Labels) -> Labels:
-        """Return the label of each normal score, shape (n,)."""
+        """Label of each normal score, shape (n,)."""
         return self._through(z, self._scores, self._labels)
 
     @staticmethod
@@ -134,11 +131,11 @@ class Standardised:
         return self
 
     def transform(self, y: Labels) -> Labels:
-        """Return the standardised labels, shape (n,)."""
+        """Standardised labels, shape (n,)."""
         return (y - self._mean) / self._deviation
 
     def inverse(self, z: Labels) -> Labels:
-        """Return the label of each standardised value, shape (n,)."""
+        """Label of each standardised value, shape (n,)."""
         return z * self._deviation + self._mean
 
 
@@ -167,7 +164,7 @@ class Blended(NormalScores):
 
 
 def make_transform(name: str) -> LabelTransform:
-    """Return the label transform: ``"normal-scores"``, ``"standardised"`` or ``"blended"``.
+    """Label transform: ``"normal-scores"``, ``"standardised"`` or ``"blended"``.
 
     Raises
     ------

@@ -317,7 +317,7 @@ _ENTRIES = (
     ),
     PredictorEntry(
         "smem-nas",
-        "nasurge.predictors.pairwise:SMEMNAS",
+        "nasurge.predictors.pairwise:SMEMRelation",
         "The surrogate of SMEM-NAS: a support vector machine that compares two architectures.",
         fewest=3,
     ),

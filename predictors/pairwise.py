@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..data.devices import one_thread
 from ..data.seeds import Seed
 from ..data.spaces import Codes, Space
-from ..errors import ArchitectureError, NotFittedError
+from ..errors import ArchitectureError
 from .base import Predictor, Scores
 from .classical import make_features
 from .graph import GCN, SoftGraphs, networks
@@ -41,10 +41,10 @@ class PairwisePredictor(Predictor):
 
     @abstractmethod
     def _relation(self, first: Codes, second: Codes) -> Scores:
-        """Return the lead, shape (n,), of each row of ``first`` over that of ``second``."""
+        """Lead, shape (n,), of each row of ``first`` over that of ``second``."""
 
     def compare(self, first: ArrayLike, second: ArrayLike) -> Scores:
-        """Return the probability that each architecture has a better label than its rival.
+        """Probability that each architecture has a better label than its rival.
 
         Parameters
         ----------
@@ -62,8 +62,7 @@ class PairwisePredictor(Predictor):
         ArchitectureError
             If a row is not in the space, or there are not as many of one as of the other.
         """
-        if not hasattr(self, "label_transform_"):
-            raise NotFittedError(f"{type(self).__name__} is not fitted: call fit(codes, y) first")
+        self._check_fitted()
         a, b = self.space.canonical(first), self.space.canonical(second)
         if a.shape != b.shape:
             raise ArchitectureError(
@@ -86,14 +85,14 @@ class RelationHead(nn.Module):
         self.register_buffer("anchors", torch.zeros(1, inputs))
 
     def lead(self, first: Tensor, second: Tensor) -> Tensor:
-        """Return leads (...), antisymmetric, of readouts (..., inputs) that broadcast."""
+        """Leads (...), antisymmetric, of readouts (..., inputs) that broadcast."""
         a, b = self.ends(first).chunk(2, dim=-1), self.ends(second).chunk(2, dim=-1)
         won, lost = torch.relu(a[0] + b[1]), torch.relu(a[1] + b[0])
         lead: Tensor = self.out(won) - self.out(lost)
         return lead.squeeze(-1)
 
     def forward(self, read: Tensor) -> Tensor:
-        """Return all pairs (n, n) in training, afterwards the mean against the anchors (n, 1)."""
+        """All pairs (n, n) in training, afterwards the mean against the anchors (n, 1)."""
         if self.training:
             read = self.dropout(read)
             return self.lead(read[:, None], read)
@@ -101,7 +100,7 @@ class RelationHead(nn.Module):
 
 
 def relation_loss(leads: Tensor, targets: Tensor) -> Tensor:
-    """Return the mean hinge of leads (..., n, n) over the pairs that labels (n,) tell apart."""
+    """Mean hinge of leads (..., n, n) over the pairs that labels (n,) tell apart."""
     better = (targets[:, None] > targets).to(leads.dtype).expand_as(leads)
     return (torch.relu(_MARGIN - leads) * better).sum() / better.sum().clamp(min=1)
 
@@ -120,17 +119,8 @@ class BRPNAS(PairwisePredictor, GCN):
 
     Parameters
     ----------
-    space : Space
     members : int
         Networks of the ensemble; the mean of their leads counts.
-    layers, width : int
-    steps : int
-        Gradient steps.
-    learning_rate, weight_decay, dropout : float
-    labels : {"normal-scores", "standardised"}
-    device : str
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-    seed : int, Generator or None
 
     References
     ----------
@@ -208,7 +198,7 @@ class BRPNAS(PairwisePredictor, GCN):
         return np.concatenate(parts)
 
 
-class SMEMNAS(PairwisePredictor):
+class SMEMRelation(PairwisePredictor):
     """The surrogate of SMEM-NAS: a support vector machine that compares two architectures.
 
     A pair is classified by the antisymmetric product kernel ``k(a, c) k(b, d) - k(a, d) k(b, c)``,
@@ -220,12 +210,10 @@ class SMEMNAS(PairwisePredictor):
 
     Parameters
     ----------
-    space : Space
     regularisation : float
         Weight of the machine's norm against the mean loss of a pair.
     features : tuple of str
         Encoders used: ``"structure"``, ``"paths"``, ``"onehot"``.
-    labels : {"normal-scores", "standardised"}
     seed : int, Generator or None
         Not used: the fit is deterministic. Accepted as by every predictor.
 
@@ -242,7 +230,7 @@ class SMEMNAS(PairwisePredictor):
     >>> import nasurge
     >>> table = nasurge.load_table("nb201-analog")
     >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> smem = SMEMNAS(table.space).fit(table.codes[::150], y[::150])
+    >>> smem = SMEMRelation(table.space).fit(table.codes[::150], y[::150])
     >>> best, worst = table.codes[[y.argmax()]], table.codes[[y.argmin()]]
     >>> bool(smem.compare(best, worst)[0] > 0.9)
     True
@@ -267,7 +255,7 @@ class SMEMNAS(PairwisePredictor):
         self.seed = seed
 
     def _kernel(self, codes: Codes) -> NDArray[np.float64]:
-        """Return the kernel of architectures with the labelled ones, shape (n, labelled)."""
+        """Kernel of architectures with the labelled ones, shape (n, labelled)."""
         from sklearn.gaussian_process.kernels import Matern
 
         scaled = self.scaler_.transform(self.encoder_.transform(codes))
@@ -298,7 +286,7 @@ class SMEMNAS(PairwisePredictor):
 def _pairwise_machine(
     kernel: NDArray[np.float64], z: Labels, regularisation: float
 ) -> NDArray[np.float64]:
-    """Return the antisymmetric matrix M whose ``kernel @ M @ kernel.T`` tells who wins each pair.
+    """Antisymmetric matrix M whose ``kernel @ M @ kernel.T`` tells who wins each pair.
 
     In the eigenbasis of the kernel the norm of the machine is that of a matrix, so that the primal
     problem is smooth and unconstrained.

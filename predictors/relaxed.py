@@ -24,7 +24,7 @@ class Differentiable(Protocol):
     """A fitted predictor that scores relaxed architectures, with gradients."""
 
     def score_relaxed(self, shares: Tensor) -> tuple[Tensor, Tensor]:
-        """Return scores and standard deviations, each (n,), of relaxed architectures."""
+        """Scores and standard deviations, each (n,), of relaxed architectures."""
 
 
 def require_differentiable(predictor: object) -> None:
@@ -118,24 +118,24 @@ class Relaxation(nn.Module):
             )
 
     def padded(self, columns: Tensor, fill: float) -> Tensor:
-        """Return numbers (n, s) as (n, d, k), with ``fill`` for values that a variable lacks."""
+        """Numbers (n, s) as (n, d, k), with ``fill`` for values that a variable lacks."""
         table = columns.new_full((len(columns), *self.there.shape), fill)
         table[:, self.there] = columns
         return table
 
     def softmax(self, logits: Tensor, temperature: float = 1.0) -> Tensor:
-        """Return shares, (n, s), of logits, (n, s)."""
+        """Shares, (n, s), of logits, (n, s)."""
         table = self.padded(logits / temperature, -torch.inf)
         return table.softmax(dim=2)[:, self.there]
 
     def one_hot(self, codes: Codes) -> Tensor:
-        """Return the shares, (n, s), of architectures, (n, d), that are not relaxed."""
+        """Shares, (n, s), of architectures, (n, d), that are not relaxed."""
         chosen = torch.as_tensor(codes.astype(np.int64), device=self.there.device)
         hot = nn.functional.one_hot(chosen, self.there.shape[1])
         return hot[:, self.there].to(self.flows.dtype)
 
     def graphs(self, shares: Tensor) -> tuple[Tensor, Tensor]:
-        """Return node types (n, v, t) and adjacency (n, v, v).
+        """Node types (n, v, t) and adjacency (n, v, v).
 
         Raises
         ------
@@ -156,5 +156,5 @@ class Relaxation(nn.Module):
 
 @cache
 def relaxation(space: Space, device: str) -> Relaxation:
-    """Return the relaxation of a space on a device, made once per process."""
+    """Relaxation of a space on a device, made once per process."""
     return Relaxation(space).to(device)

@@ -25,9 +25,11 @@ class ZeroCostProxy(Predictor):
     space : Space
         One of cells: ``nb201`` or ``transnas-micro``.
     width, cells, batch, size : int
+        Channels and cells of a network, and number and side of its images.
     images : str, optional
+        Data set of the images; random ones by default.
     jobs : int
-    labels : {"normal-scores", "standardised"}
+        Processes that compute networks.
     seed : int, Generator or None
         Not used: weights and images are the same in every trial, so that they are kept.
 
@@ -78,7 +80,7 @@ class ZeroCostProxy(Predictor):
         return why_no_network(self.space)
 
     def _settings(self) -> dict[str, Any]:
-        """Return the parameters of the encoder."""
+        """Parameters of the encoder."""
         names = ("width", "cells", "batch", "size", "images", "jobs")
         return {name: getattr(self, name) for name in names}
 
@@ -89,90 +91,6 @@ class ZeroCostProxy(Predictor):
         return self.encoder_.transform(codes)[:, 0], None
 
 
-class EPENAS(ZeroCostProxy):
-    """Ranks by EPE-NAS: how unlike the gradients of the images of each class are."""
-
-    proxy = "epe_nas"
-
-
-class Fisher(ZeroCostProxy):
-    """Ranks by the Fisher information of all channels."""
-
-    proxy = "fisher"
-
-
-class FLOPs(ZeroCostProxy):
-    """Ranks by what an image costs."""
-
-    proxy = "flops"
-
-
-class GradNorm(ZeroCostProxy):
-    """Ranks by the sum of the layers' gradient norms."""
-
-    proxy = "grad_norm"
-
-
-class GraSP(ZeroCostProxy):
-    """Ranks by GraSP: the gradient flow that the weights keep."""
-
-    proxy = "grasp"
-
-
-class JaCov(ZeroCostProxy):
-    """Ranks by Jacobian covariance: how unlike the gradients by the images are."""
-
-    proxy = "jacov"
-
-
-class L2Norm(ZeroCostProxy):
-    """Ranks by the sum of the layers' weight norms."""
-
-    proxy = "l2_norm"
-
-
-class NWOT(ZeroCostProxy):
-    """Ranks by NASWOT: how well the ReLUs tell images apart."""
-
-    proxy = "nwot"
-
-
-class Parameters(ZeroCostProxy):
-    """Ranks by the number of parameters on live edges."""
-
-    proxy = "params"
-
-
-class Plain(ZeroCostProxy):
-    """Ranks by the sum of weight times gradient."""
-
-    proxy = "plain"
-
-
-class SNIP(ZeroCostProxy):
-    """Ranks by SNIP: the sum of absolute weight times gradient."""
-
-    proxy = "snip"
-
-
-class SynFlow(ZeroCostProxy):
-    """Ranks by synaptic flow: what passes through the network of absolute weights."""
-
-    proxy = "synflow"
-
-
-class Zen(ZeroCostProxy):
-    """Ranks by the Zen-score: how much Gaussian features move with the image."""
-
-    proxy = "zen"
-
-
-class Fourier(ZeroCostProxy):
-    """Ranks by how much of the features is no smooth function of what images are made from."""
-
-    proxy = "fourier"
-
-
 class TrainedProxy(ZeroCostProxy):
     """Ranks architectures by what their networks make of a few steps of training on nothing real.
 
@@ -180,15 +98,8 @@ class TrainedProxy(ZeroCostProxy):
 
     Parameters
     ----------
-    space : Space
-        One of cells: ``nb201`` or ``transnas-micro``.
     steps : int
-    width, cells, batch, size : int
-    images : str, optional
-    jobs : int
-    labels : {"normal-scores", "standardised"}
-    seed : int, Generator or None
-        Not used: weights and images are the same in every trial, so that they are kept.
+        Gradient steps of each network.
     """
 
     def __init__(
@@ -222,13 +133,53 @@ class TrainedProxy(ZeroCostProxy):
         return {**super()._settings(), "steps": self.steps}
 
 
-class GenNAS(TrainedProxy):
-    """Ranks by regression: how well a network learns to draw waves in a few steps."""
+def _ranking_by(
+    proxy: str, name: str, summary: str, base: type[ZeroCostProxy] = ZeroCostProxy
+) -> type[ZeroCostProxy]:
+    """Predictor that ranks by a proxy, a class of this module that is called ``name``."""
+    members = {"proxy": proxy, "__doc__": summary, "__module__": __name__}
+    return type(name, (base,), members)
 
-    proxy = "gennas"
 
-
-class GeNAS(TrainedProxy):
-    """Ranks by flatness: the loss around the weights that a few steps on random labels reach."""
-
-    proxy = "genas"
+EPENAS = _ranking_by(
+    "epe_nas",
+    "EPENAS",
+    "Ranks by EPE-NAS: how unlike the gradients of the images of each class are.",
+)
+Fisher = _ranking_by("fisher", "Fisher", "Ranks by the Fisher information of all channels.")
+FLOPs = _ranking_by("flops", "FLOPs", "Ranks by what an image costs.")
+GradNorm = _ranking_by("grad_norm", "GradNorm", "Ranks by the sum of the layers' gradient norms.")
+GraSP = _ranking_by("grasp", "GraSP", "Ranks by GraSP: the gradient flow that the weights keep.")
+JaCov = _ranking_by(
+    "jacov", "JaCov", "Ranks by Jacobian covariance: how unlike the gradients by the images are."
+)
+L2Norm = _ranking_by("l2_norm", "L2Norm", "Ranks by the sum of the layers' weight norms.")
+NWOT = _ranking_by("nwot", "NWOT", "Ranks by NASWOT: how well the ReLUs tell images apart.")
+Parameters = _ranking_by("params", "Parameters", "Ranks by the number of parameters on live edges.")
+Plain = _ranking_by("plain", "Plain", "Ranks by the sum of weight times gradient.")
+SNIP = _ranking_by("snip", "SNIP", "Ranks by SNIP: the sum of absolute weight times gradient.")
+SynFlow = _ranking_by(
+    "synflow",
+    "SynFlow",
+    "Ranks by synaptic flow: what passes through the network of absolute weights.",
+)
+Zen = _ranking_by(
+    "zen", "Zen", "Ranks by the Zen-score: how much Gaussian features move with the image."
+)
+Fourier = _ranking_by(
+    "fourier",
+    "Fourier",
+    "Ranks by how much of the features is no smooth function of what images are made from.",
+)
+GenNAS = _ranking_by(
+    "gennas",
+    "GenNAS",
+    "Ranks by regression: how well a network learns to draw waves in a few steps.",
+    TrainedProxy,
+)
+GeNAS = _ranking_by(
+    "genas",
+    "GeNAS",
+    "Ranks by flatness: the loss around the weights that a few steps on random labels reach.",
+    TrainedProxy,
+)

@@ -19,7 +19,7 @@ class _CallableModule(ModuleType):
     """
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        from ..api import search
+        from ..searching import search
 
         return search(*args, **kwargs)
 

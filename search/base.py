@@ -10,9 +10,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..data.docstrings import inherit_parameters
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space
-from ..errors import ArchitectureError, LabelError, NasurgeError, ParameterError
+from ..errors import ArchitectureError, LabelError, ParameterError
+from ..errors import ExhaustedError as ExhaustedError
 from .pools import Index as Index
 from .pools import Listed, Remaining, Unlisted, twins_in
 from .searchers.names import searcher_name, with_names
@@ -24,10 +26,6 @@ MAX_LISTED = 2**23  # a larger space is not enumerated: its mask alone would tak
 BIT_GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 
 
-class ExhaustedError(NasurgeError, RuntimeError):
-    """Every architecture of the space, or of the allowed pool, has been asked or told."""
-
-
 class Searcher(ABC):
     """A search that is asked for architectures and told their values; bigger is better.
 
@@ -35,7 +33,7 @@ class Searcher(ABC):
     architectures it did not ask for (a warm start), in any order, and one more than once. A
     value of NaN is a failed evaluation: kept, but never a parent or a training label.
 
-    Subclasses override ``_ask``, and where they keep more than the told values also ``_tell``,
+    Subclasses override ``_ask``, and where they keep more than the observed values also ``_tell``,
     ``_state`` and ``_load_state``.
 
     With several objectives, values are told as columns, each bigger is better; a row with a NaN
@@ -67,6 +65,10 @@ class Searcher(ABC):
 
     several_objectives: ClassVar[bool] = False
     """Whether the class takes ``n_objectives`` above 1, and ``bounds``."""
+
+    def __init_subclass__(cls, **options: object) -> None:
+        super().__init_subclass__(**options)
+        inherit_parameters(cls)
 
     def __init__(
         self,
@@ -109,7 +111,7 @@ class Searcher(ABC):
 
     @abstractmethod
     def _ask(self, n: int) -> Codes:
-        """Return proposals, the most wanted first: any number of rows, seen ones among them.
+        """Proposals, the most wanted first: any number of rows, seen ones among them.
 
         ``ask`` drops what was seen or is outside the pool, keeps the first ``n`` and fills up with
         uniform draws. Randomness comes from ``self._rng`` alone.
@@ -121,7 +123,7 @@ class Searcher(ABC):
         self._values.append(values)
 
     def _check_values(self, values: ArrayLike, n: int) -> Values:
-        """Return the values of ``n`` architectures, shape (n,), or (n, columns) of several."""
+        """Values of ``n`` architectures, shape (n,), or (n, columns) of several."""
         try:
             array = np.array(values, dtype=np.float64)
         except (TypeError, ValueError) as error:
@@ -137,7 +139,7 @@ class Searcher(ABC):
         return array if width > 1 else array.reshape(n)
 
     def _wrong_shape(self, array: Values, n: int) -> str:
-        """Return what is wrong with the shape of told values."""
+        """Message on the wrong shape of observed values."""
         width, name = len(self.bounds), type(self).__name__
         if width > 1:
             extra = width - self.n_objectives
@@ -156,7 +158,7 @@ class Searcher(ABC):
         return f"values must have shape ({n},), one per told architecture, not {array.shape}"
 
     def _state(self) -> dict[str, Any]:
-        """Return what the searcher keeps besides the told values, as JSON values and arrays."""
+        """State of the searcher besides the observations, as JSON values and arrays."""
         return {}
 
     def _load_state(self, state: dict[str, Any]) -> None:
@@ -166,11 +168,11 @@ class Searcher(ABC):
     # -- what a searcher builds on ----------------------------------------------------------------
 
     def _draw(self, n: int) -> Codes:
-        """Return up to ``n`` different unseen architectures, drawn uniformly."""
+        """Up to ``n`` different unseen architectures, drawn uniformly, shape (m, d)."""
         return self.space.from_index(self._remaining.draw(n, self._rng))
 
     def _unseen(self, codes: Codes) -> Codes:
-        """Return the rows that may still be proposed, each once, in their order.
+        """Rows that may still be proposed, each once, in their order.
 
         A row outside the pool stands for its twin in the pool, where there is one: a table that
         measures each function once is as easy to walk in as the whole space.
@@ -180,13 +182,13 @@ class Searcher(ABC):
         return self.space.from_index(keys[self._remaining.free(keys)])
 
     def _can_propose(self, codes: Codes) -> NDArray[np.bool_]:
-        """Return which architectures are in the pool or have a twin there, seen ones too."""
+        """Whether architectures are in the pool or have a twin there, seen ones too, shape (n,)."""
         if self._allowed is None:
             return self.space.is_valid(codes)
         return np.isin(self._in_pool(self.space.index(codes)), self._allowed)
 
     def _in_pool(self, keys: Index) -> Index:
-        """Return the numbers, those outside the pool replaced by a twin in it if there is one."""
+        """Numbers with those outside the pool replaced by a twin in it if there is one."""
         if self._allowed is None or self.space.n_codes > MAX_LISTED:
             return keys
         if np.isin(keys, self._allowed).all() or self.space.n_functions == self.space.size:
@@ -196,7 +198,7 @@ class Searcher(ABC):
         return self._stand_ins[keys]
 
     def _check_codes(self, codes: ArrayLike) -> Codes:
-        """Return a copy of ``codes``, every row an architecture of the space."""
+        """A copy of ``codes``, every row an architecture of the space."""
         checked = self.space.check(codes).copy()
         valid = self.space.is_valid(checked)
         if not valid.all():
@@ -208,7 +210,7 @@ class Searcher(ABC):
         return checked
 
     def check_values(self, values: ArrayLike, n: int) -> Values:
-        """Return the values of ``n`` architectures as ``tell`` would record them.
+        """Values of ``n`` architectures as ``tell`` would record them.
 
         Raises
         ------
@@ -220,7 +222,7 @@ class Searcher(ABC):
     # -- ask and tell -----------------------------------------------------------------------------
 
     def ask(self, n: int = 1) -> Codes:
-        """Return ``n`` architectures to evaluate next, none of them asked or told before.
+        """Architectures to evaluate next, shape (n, d), none of them asked or told before.
 
         Parameters
         ----------
@@ -308,14 +310,14 @@ class Searcher(ABC):
 
     @property
     def codes_(self) -> Codes:
-        """All architectures told so far, shape (n, d), in the order they were told."""
+        """All architectures observed so far, shape (n, d), in the order they were told."""
         if len(self._codes) > 1:
             self._codes = [np.concatenate(self._codes)]
         return self._codes[0]
 
     @property
     def values_(self) -> Values:
-        """All values told so far, shape (n,) or (n, k), NaN for failed evaluations."""
+        """All values observed so far, shape (n,) or (n, k), NaN for failed evaluations."""
         if len(self._values) > 1:
             self._values = [np.concatenate(self._values)]
         return self._values[0]
@@ -326,7 +328,7 @@ class Searcher(ABC):
         return self.space.from_index(np.array(list(self._pending), dtype=np.int64))
 
     def best(self) -> tuple[Codes, float]:
-        """Return the incumbent, shape (d,), and its value; of equal values the first told.
+        """Incumbent, shape (d,), and its value; of equal values the first told.
 
         Raises
         ------
@@ -356,7 +358,7 @@ class Searcher(ABC):
         return self.codes_[position].copy(), float(table[position, 0])
 
     def front(self) -> tuple[Codes, Values]:
-        """Return the Pareto front: what is within the bounds and no other told one dominates.
+        """Pareto front: what is within the bounds and no other told one dominates.
 
         Returns
         -------
@@ -372,18 +374,18 @@ class Searcher(ABC):
         return self.codes_[feasible[kept]], objectives[kept]
 
     def _columns(self) -> Values:
-        """Return all values told so far as columns, shape (n, k)."""
+        """All values observed so far as columns, shape (n, k)."""
         return self.values_.reshape(len(self.values_), len(self.bounds))
 
     def _feasible(self) -> NDArray[np.bool_]:
-        """Return which told evaluations have succeeded and are within the bounds."""
+        """Whether each evaluation has succeeded and is within the bounds, shape (n,)."""
         # A NaN is within no bound, not even that of minus infinity.
         return np.asarray((self._columns() >= np.asarray(self.bounds)).all(axis=1), dtype=bool)
 
     # -- state ------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that the search has learnt, as JSON values and NumPy arrays.
+        """Everything that the search has learnt, as JSON values and NumPy arrays.
 
         A searcher made with the same arguments (any seed) that loads it goes on as this one would.
         """
@@ -432,14 +434,14 @@ class Searcher(ABC):
 
 
 def _plain(state: Any) -> Any:
-    """Return the state of a bit generator with its arrays as lists."""
+    """State of a bit generator with its arrays as lists."""
     if isinstance(state, dict):
         return {key: _plain(value) for key, value in state.items()}
     return state.tolist() if isinstance(state, np.ndarray) else state
 
 
 def _restore_generator(state: dict[str, Any]) -> np.random.Generator:
-    """Return a new generator in that state."""
+    """A new generator in that state."""
     name = state.get("bit_generator")
     if name not in BIT_GENERATORS:
         raise ParameterError(f"unknown bit generator {name!r}; known: {', '.join(BIT_GENERATORS)}")
@@ -449,7 +451,7 @@ def _restore_generator(state: dict[str, Any]) -> np.random.Generator:
 
 
 def _check_bounds(n_objectives: int, bounds: Sequence[float]) -> tuple[float, ...]:
-    """Return a bound for each objective and each column that is a constraint only."""
+    """A bound for each objective and each column that is a constraint only."""
     if not isinstance(n_objectives, (int, np.integer)) or n_objectives < 1:
         raise ParameterError(f"n_objectives must be an integer of at least 1, not {n_objectives!r}")
     try:

@@ -72,7 +72,7 @@ class Constraints:
         return bool(self.bounds)
 
     def measure(self, name: str, codes: Codes) -> NDArray[np.float64]:
-        """Return one cost of each architecture, shape (n,).
+        """One cost of each architecture, shape (n,).
 
         Raises
         ------
@@ -88,7 +88,7 @@ class Constraints:
         return found
 
     def feasible(self, codes: Codes) -> NDArray[np.bool_]:
-        """Return which architectures keep all hard bounds, shape (n,)."""
+        """Whether each architecture keeps all hard bounds, shape (n,)."""
         kept = np.ones(len(codes), dtype=bool)
         for name in self.bounds:
             if name not in self.penalties and len(codes):
@@ -96,13 +96,13 @@ class Constraints:
         return kept
 
     def _broken(self, name: str, codes: Codes) -> NDArray[np.float64]:
-        """Return by how much a bound is broken, (n,), in the cost's own unit."""
+        """Violation of a bound, (n,), in the cost's own unit."""
         cost = self.measure(name, codes)
         low, high = self.bounds[name]
         return np.asarray(np.maximum(0, np.maximum(low - cost, cost - high)))
 
     def penalty(self, codes: Codes) -> NDArray[np.float64]:
-        """Return what soft bounds take off the score of each architecture, shape (n,)."""
+        """Penalty of each architecture by the soft bounds, shape (n,)."""
         total = np.zeros(len(codes))
         for name, weight in self.penalties.items():
             total += weight * self._broken(name, codes) / self._models[name].deviation
@@ -144,7 +144,7 @@ class Constraints:
         return {n: _CostModel(self.space, sample, self.measure(n, sample)) for n in self.bounds}
 
     def violation(self, shares: Any) -> Any:
-        """Return how far relaxed architectures break the bounds, (n,), in deviations of costs.
+        """Violation of the bounds by relaxed architectures, (n,), in deviations of costs.
 
         Parameters
         ----------
@@ -174,7 +174,7 @@ class _CostModel:
             self._process = SoftGaussianProcess(space, labels="standardised").fit(codes, cost)
 
     def __call__(self, shares: Any) -> Any:
-        """Return the cost of relaxed architectures, (n,), with gradients."""
+        """Cost of relaxed architectures, (n,), with gradients."""
         import torch
 
         if self._process is None:
@@ -184,7 +184,7 @@ class _CostModel:
 
 
 def _checked(name: str, pair: Bounds) -> tuple[float, float]:
-    """Return a lower and an upper bound, infinite where there is none."""
+    """A lower and an upper bound, infinite where there is none."""
     try:
         low, high = pair
         found = (

@@ -1,7 +1,8 @@
-"""What predictor-guided searchers share: a predictor that follows what the search is told."""
+"""What searches by a model share: first draws, and a predictor that follows the observations."""
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -16,17 +17,17 @@ from .base import Searcher, Values
 
 @runtime_checkable
 class Regressor(Protocol):
-    """What guides a search: scikit-learn's ``fit`` and ``predict`` over codes."""
+    """A model that can guide a search: scikit-learn's ``fit`` and ``predict`` over codes."""
 
     def fit(self, codes: Codes, y: Values, /) -> Self:
         """Learn from codes, shape (n, d), and their values, shape (n,)."""
 
     def predict(self, codes: Codes, /) -> NDArray[np.floating[Any]]:
-        """Return a score per row, bigger is better."""
+        """Score of each row, shape (n,); bigger is better."""
 
 
 def at_least_one(name: str, value: int) -> int:
-    """Return ``value`` if it is a positive integer.
+    """A checked positive integer.
 
     Raises
     ------
@@ -39,7 +40,7 @@ def at_least_one(name: str, value: int) -> int:
 
 
 def above_zero(name: str, value: float, *, most: float = np.inf) -> float:
-    """Return ``value`` if it is a number above 0 and at most ``most``.
+    """A checked number above 0 and at most ``most``.
 
     Raises
     ------
@@ -53,47 +54,53 @@ def above_zero(name: str, value: float, *, most: float = np.inf) -> float:
 
 
 def fresh_predictor(predictor: Regressor, seed: int) -> Regressor:
-    """Return an unfitted copy whose open seeds are ``seed``; a foreign predictor as it is."""
+    """Unfitted copy whose open seeds are ``seed``; a foreign predictor as it is."""
     if not hasattr(predictor, "get_params"):
         return predictor
     from sklearn.base import clone
 
-    copy = clone(predictor)
+    cloned = clone(predictor)
     unset = {
         name: seed
-        for name, value in copy.get_params(deep=True).items()
+        for name, value in cloned.get_params(deep=True).items()
         if value is None and name.split("__")[-1] in ("seed", "random_state")
     }
-    copy.set_params(**unset)
-    fresh: Regressor = copy
+    cloned.set_params(**unset)
+    fresh: Regressor = cloned
     return fresh
 
 
-def ranked(fitted: Regressor, codes: Codes) -> Codes:
-    """Return the rows in falling order of their scores, equal ones as they came."""
+def rank_codes(fitted: Regressor, codes: Codes) -> Codes:
+    """Rows in falling order of their scores, shape (n, d), equal ones as they came."""
     if not len(codes):
         return codes
     scores = np.asarray(fitted.predict(codes), dtype=np.float64)
     return codes[np.argsort(-scores, kind="stable")]
 
 
-def best_told(searcher: Searcher, n: int) -> Codes:
-    """Return the ``n`` best architectures that a searcher was told, the best first."""
+def best_observed(searcher: Searcher, n: int) -> Codes:
+    """The ``n`` best observed architectures of a search, shape (n, d), the best first."""
     values = searcher.values_
     known = np.flatnonzero(~np.isnan(values))
     return searcher.codes_[known[np.argsort(-values[known], kind="stable")[:n]]]
 
 
 class Guide:
-    """A predictor and what a search needs to know of it: its seed, and when to fit it again.
+    """A predictor that follows a search: fitted anew, or updated, when values were observed.
+
+    What is fitted depends on the observations and on ``n_base`` alone, the number of those that the
+    last whole fit had, so that a restored search goes on as the one that was saved.
 
     Parameters
     ----------
     predictor : object with ``fit(codes, y)`` and ``predict(codes)``
-        Cloned before every fit where it has ``get_params``; parameters ``seed`` and
-        ``random_state`` that are None then follow from ``rng``.
-    rng : Generator
-        Draws the seed, once.
+        Cloned before every whole fit where it has ``get_params``.
+    seed : int
+        Of the predictor's parameters ``seed`` and ``random_state`` that are None.
+    growth : pair of float
+        Factor by which the observations have grown when the predictor is fitted anew, until when
+        ``update`` adds to the last whole fit: of predictors with a ``quick_update``, and of others.
+        At 1, every observation is a whole fit.
 
     Raises
     ------
@@ -101,58 +108,109 @@ class Guide:
         If the predictor lacks a method.
     """
 
-    def __init__(self, predictor: Regressor, rng: np.random.Generator) -> None:
+    n_base: int
+    _base: Any
+    _fitted: Any
+    _n_fitted: int
+
+    def __init__(
+        self, predictor: Regressor, seed: int, *, growth: tuple[float, float] = (1.0, 1.0)
+    ) -> None:
         if not isinstance(predictor, Regressor):
             raise ParameterError(
                 f"a predictor has fit(codes, y) and predict(codes); {predictor!r} has not"
             )
         self.predictor = predictor
-        self._seed = int(rng.integers(2**31))
-        self._fitted: Regressor | None = None
-        self._n_fitted = 0
+        self._growth = growth[0 if getattr(predictor, "quick_update", False) else 1]
+        self.load_state({"predictor_seed": seed})
 
-    def fitted(self, codes: Codes, values: Values) -> Regressor:
-        """Return the predictor fitted to all values that are numbers; anew if there are more.
+    def fitted(self, codes: Codes, values: Values) -> Any:
+        """Predictor fitted to all values that are numbers.
 
         Raises
         ------
         LabelError
             If it cannot learn from them: too few, or all equal.
         """
-        if self._fitted is None or self._n_fitted != len(values):
-            fresh = fresh_predictor(self.predictor, self._seed)
-            known = ~np.isnan(values)
-            self._fitted = fresh.fit(codes[known], values[known])
-            self._n_fitted = len(values)
-        return self._fitted
+        known = ~np.isnan(values)
+        codes, values, n = codes[known], values[known], int(known.sum())
+        if self._fitted is not None and n == self._n_fitted:
+            return self._fitted
+        grown = n >= self._growth * self.n_base
+        if self._base is None or grown:
+            n_base = n if grown else self.n_base
+            fresh: Any = fresh_predictor(self.predictor, self._seed)
+            self._base, self.n_base = fresh.fit(codes[:n_base], values[:n_base]), n_base
+        fitted = self._base
+        if n > self.n_base:
+            fitted = copy.copy(fitted)
+            fitted.update(codes[self.n_base :], values[self.n_base :])
+        self._fitted, self._n_fitted = fitted, n
+        return fitted
 
     def state(self) -> dict[str, Any]:
-        """Return what a searcher saves of it."""
-        return {"predictor_seed": self._seed}
+        """What a searcher saves of it, as JSON values."""
+        return {"predictor_seed": self._seed, "n_base": self.n_base}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take back what ``state`` returned; the next fit is a new one."""
         self._seed = int(state["predictor_seed"])
-        self._fitted, self._n_fitted = None, 0
+        self.n_base = int(state.get("n_base", 0))  # states of the first version have none
+        self._base = self._fitted = None
+        self._n_fitted = 0
 
 
-class GuidedSearcher(Searcher):
+class ModelSearcher(Searcher):
+    """A search that draws ``initial`` architectures and then asks its model for proposals.
+
+    While the model cannot learn (``LabelError``: too few values, or all equal), architectures are
+    drawn uniformly. Subclasses set ``initial`` and implement ``_learn`` and ``_proposals``.
+    """
+
+    initial: int
+
+    def _first(self, n: int) -> Codes:
+        """Up to ``n`` architectures to begin with, shape (n, d)."""
+        return self._draw(n)
+
+    @abstractmethod
+    def _learn(self) -> Any:
+        """Model of everything observed; raises ``LabelError`` if there is none yet."""
+
+    @abstractmethod
+    def _proposals(self, model: Any, n: int, drawn: Codes) -> Codes:
+        """Proposals beside ``drawn``, the most wanted first, as ``_ask`` returns them."""
+
+    def _ask(self, n: int) -> Codes:
+        known = int((~np.isnan(self.values_)).sum())
+        missing = max(0, self.initial - known - len(self._pending))
+        if missing >= n:
+            return self._first(n)
+        drawn = self._unseen(self._first(missing))[:missing] if missing else self.codes_[:0]
+        if not known:
+            return self._draw(n)
+        try:
+            model = self._learn()
+        except LabelError:
+            return self._draw(n)
+        return np.concatenate([drawn, self._proposals(model, n - missing, drawn)])
+
+
+class GuidedSearcher(ModelSearcher):
     """A search that draws a few architectures and then asks for what a predictor proposes.
 
-    The predictor is fitted again before a proposal whenever values were told since. While it
+    The predictor is fitted again before a proposal whenever values were observed since. While it
     cannot learn (its ``fit`` raises ``LabelError``: too few labels, or all equal), architectures
     are drawn uniformly. Subclasses implement ``_propose``.
 
     Parameters
     ----------
-    space : Space
     predictor : object with ``fit(codes, y)`` and ``predict(codes)``, optional
         By default what ``_default_predictor`` returns.
     initial : int
         How many are drawn uniformly before the predictor takes over; at least 1.
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------
@@ -172,29 +230,23 @@ class GuidedSearcher(Searcher):
         super().__init__(space, pool=pool, seed=seed)
         self.initial = at_least_one("initial", initial)
         self.predictor = self._default_predictor() if predictor is None else predictor
-        self._guide = Guide(self.predictor, self._rng)
+        self._guide = Guide(self.predictor, int(self._rng.integers(2**31)))
 
     def _default_predictor(self) -> Regressor:
-        """Return what guides the search when nothing is given: a fit of a tenth of a second."""
+        """Guide of the search when none is given: a fit of a tenth of a second."""
         from ..predictors.classical import XGBoost
 
         return XGBoost(self.space)
 
     @abstractmethod
     def _propose(self, fitted: Regressor, n: int) -> Codes:
-        """Return proposals, the most wanted first, as ``_ask`` does."""
+        """Proposals, the most wanted first, as ``_ask`` returns them."""
 
-    def _ask(self, n: int) -> Codes:
-        known = int((~np.isnan(self.values_)).sum())
-        missing = self.initial - known - len(self._pending)
-        drawn = n if not known else min(n, max(0, missing))
-        if drawn == n:
-            return self._draw(n)
-        try:
-            fitted = self._guide.fitted(self.codes_, self.values_)
-        except LabelError:
-            return self._draw(n)
-        return np.concatenate([self._draw(drawn), self._propose(fitted, n - drawn)])
+    def _learn(self) -> Any:
+        return self._guide.fitted(self.codes_, self.values_)
+
+    def _proposals(self, model: Any, n: int, drawn: Codes) -> Codes:  # noqa: ARG002
+        return self._propose(model, n)
 
     def _state(self) -> dict[str, Any]:
         return self._guide.state()

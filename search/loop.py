@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..data.spaces import Codes
-from ..errors import LabelError, NasurgeError, ParameterError
-from .base import ExhaustedError, Index, Searcher, Values
+from ..errors import ExhaustedError, LabelError, ParameterError
+from ..errors import ObjectiveError as ObjectiveError
+from .base import Index, Searcher, Values
 
 Objective = Callable[[Codes], ArrayLike]
 
@@ -20,10 +21,6 @@ Objective = Callable[[Codes], ArrayLike]
 PATIENCE = 5
 
 logger = logging.getLogger(__name__)
-
-
-class ObjectiveError(NasurgeError, RuntimeError):
-    """An objective that raises whatever it is given, or returns something else than values."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -71,7 +68,7 @@ class Evaluator:
         self._batches = self._raised = 0
 
     def __call__(self, codes: Codes) -> tuple[Values, str]:
-        """Return the values of a batch, and why values of it are NaN.
+        """Values of a batch, and the reason why values of it are NaN.
 
         Raises
         ------
@@ -187,13 +184,13 @@ def run(
 
 
 def _next_batch(searcher: Searcher, n: int) -> Codes:
-    """Return what an interrupted run has left to evaluate, else what the searcher asks for."""
+    """Architectures that an interrupted run has left to evaluate, else those asked for next."""
     pending = searcher.pending_
     return pending[:n] if len(pending) else searcher.ask(n)
 
 
 def incumbent_curve(values: ArrayLike) -> Index:
-    """Return, after each query, the position of the best value so far.
+    """Position of the best value so far, after each query.
 
     Parameters
     ----------
@@ -220,7 +217,7 @@ def incumbent_curve(values: ArrayLike) -> Index:
 
 
 def selected_curve(search_values: ArrayLike, report_values: ArrayLike) -> Values:
-    """Return, after each query, the reported value of the architecture that the search would pick.
+    """Reported value of the architecture that the search would pick, after each query.
 
     The search sees one value (say, validation accuracy) and is judged by another (test accuracy);
     its pick is the best by the one it sees. This is the curve to lead with.
@@ -256,7 +253,7 @@ def selected_curve(search_values: ArrayLike, report_values: ArrayLike) -> Values
 
 
 def oracle_curve(report_values: ArrayLike) -> Values:
-    """Return the best reported value among all queries so far, which no search could pick.
+    """Best reported value among all queries so far, which no search could pick.
 
     Parameters
     ----------
@@ -276,7 +273,7 @@ def oracle_curve(report_values: ArrayLike) -> Values:
 
 
 def queries_to_reach(search_values: ArrayLike, optimum: ArrayLike) -> Index:
-    """Return how many queries each trial took to see a value of at least ``optimum``.
+    """Number of queries that each trial took to see a value of at least ``optimum``, shape (...).
 
     Parameters
     ----------
@@ -302,7 +299,7 @@ def queries_to_reach(search_values: ArrayLike, optimum: ArrayLike) -> Index:
 
 
 def _queries(name: str, values: ArrayLike) -> NDArray[np.float64]:
-    """Return the values as floats with queries along the last axis."""
+    """Values as floats with queries along the last axis."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim == 0:
         raise LabelError(f"{name} must have shape (b,) or (trials, b), not that of a single number")

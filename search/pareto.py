@@ -18,7 +18,7 @@ MARGIN = 0.1
 
 
 def _objectives(values: ArrayLike) -> Values:
-    """Return the values as an array of shape (n, k) without NaN."""
+    """Values as an array of shape (n, k) without NaN."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 2 or not array.shape[1]:
         raise LabelError(f"objectives have shape (n, k), received {array.shape}")
@@ -28,7 +28,7 @@ def _objectives(values: ArrayLike) -> Values:
 
 
 def non_dominated(values: ArrayLike) -> Index:
-    """Return the rows that no other dominates, in their order.
+    """Rows that no other dominates, in their order.
 
     A row dominates another if it is at least as good in every column and better in one; of equal
     rows all stay.
@@ -58,7 +58,7 @@ def non_dominated(values: ArrayLike) -> Index:
 
 
 def hypervolume(values: ArrayLike, reference: ArrayLike) -> float:
-    """Return the volume that is dominated by some row and dominates the reference point.
+    """Volume that is dominated by some row and dominates the reference point.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ class Scale:
 
     @classmethod
     def of(cls, front: ArrayLike) -> Scale:
-        """Return the scale of a true front, shape (f, k).
+        """Scale of a true front, shape (f, k).
 
         Raises
         ------
@@ -132,7 +132,7 @@ class Scale:
         return cls(array.max(axis=0), array.min(axis=0))
 
     def __call__(self, values: ArrayLike) -> Values:
-        """Return values, shape (n, k), in this unit."""
+        """Values in this unit, shape (n, k)."""
         extent = self.ideal - self.nadir
         scaled: Values = (np.asarray(values) - self.nadir) / np.where(extent > 0, extent, 1.0)
         return scaled
@@ -144,7 +144,7 @@ class Scale:
         return self.nadir - MARGIN * np.where(extent > 0, extent, 1.0)
 
     def hypervolume(self, values: ArrayLike) -> float:
-        """Return the hypervolume of values, shape (n, k), in this unit.
+        """Hypervolume of values, shape (n, k), in this unit.
 
         The reference point is at -0.1 in every objective, so that the ends of the front count.
         """
@@ -153,7 +153,7 @@ class Scale:
 
 
 def front_history(values: ArrayLike, feasible: ArrayLike | None = None) -> list[Index]:
-    """Return the Pareto front of all evaluated so far, after each query.
+    """Pareto front of all evaluated so far, after each query.
 
     Parameters
     ----------
@@ -186,13 +186,13 @@ def front_history(values: ArrayLike, feasible: ArrayLike | None = None) -> list[
 
 
 def _dominates(first: Values, second: Values) -> NDArray[np.bool_]:
-    """Return which rows of one dominate those of the other; one of them may be a single row."""
+    """Whether rows of one dominate those of the other; one of them may be a single row."""
     better = (first >= second).all(axis=-1) & (first > second).any(axis=-1)
     return np.asarray(better, dtype=bool)
 
 
 def hypervolume_curve(values: ArrayLike, history: Sequence[Index], scale: Scale) -> Values:
-    """Return the hypervolume of the fronts of ``front_history``, shape (b,).
+    """Hypervolume of the fronts of ``front_history``, shape (b,).
 
     Parameters
     ----------

@@ -16,13 +16,13 @@ class Remaining(Protocol):
     """Which architectures may still be proposed, by their number in the space."""
 
     def free(self, keys: Index) -> NDArray[np.bool_]:
-        """Return which of the numbers are allowed and not taken yet."""
+        """Whether each number is allowed and not taken yet, shape (n,)."""
 
     def take(self, keys: Index) -> None:
         """Take the numbers out; those that are not allowed anyway are passed over."""
 
     def draw(self, n: int, rng: np.random.Generator) -> Index:
-        """Return up to ``n`` different free numbers, uniformly, without taking them."""
+        """Up to ``n`` different free numbers, drawn uniformly, without taking them."""
 
 
 class Listed:
@@ -37,7 +37,7 @@ class Listed:
         return position, self._keys[position] == keys
 
     def free(self, keys: Index) -> NDArray[np.bool_]:
-        """Return which of the numbers are allowed and not taken yet."""
+        """Whether each number is allowed and not taken yet, shape (n,)."""
         position, listed = self._find(keys)
         return np.asarray(listed & self._free[position], dtype=bool)
 
@@ -47,7 +47,7 @@ class Listed:
         self._free[position[listed]] = False
 
     def draw(self, n: int, rng: np.random.Generator) -> Index:
-        """Return up to ``n`` different free numbers, uniformly, without taking them."""
+        """Up to ``n`` different free numbers, drawn uniformly, without taking them."""
         free = np.flatnonzero(self._free)
         drawn: Index = self._keys[rng.choice(free, min(n, len(free)), replace=False)]
         return drawn
@@ -61,7 +61,7 @@ class Unlisted:
         self._taken: set[int] = set()
 
     def free(self, keys: Index) -> NDArray[np.bool_]:
-        """Return which of the numbers are allowed and not taken yet."""
+        """Whether each number is allowed and not taken yet, shape (n,)."""
         return np.array([key not in self._taken for key in keys.tolist()], dtype=bool)
 
     def take(self, keys: Index) -> None:
@@ -69,7 +69,7 @@ class Unlisted:
         self._taken.update(keys.tolist())
 
     def draw(self, n: int, rng: np.random.Generator) -> Index:
-        """Return up to ``n`` different free numbers, uniformly, without taking them."""
+        """Up to ``n`` different free numbers, drawn uniformly, without taking them."""
         found: dict[int, None] = {}
         for _ in range(100):  # in millions of architectures a hundred rounds do not all collide
             drawn = self._space.index(self._space.sample(n, seed=rng))
@@ -80,7 +80,7 @@ class Unlisted:
 
 
 def twins_in(space: Space, allowed: Index) -> Index:
-    """Return, for every number of a space, the first allowed one of the same function, or itself.
+    """Allowed twin of every number of a space, the first one, or the number itself.
 
     Those allowed stand for themselves, and so do those without an allowed twin.
     """

@@ -5,6 +5,7 @@ import os
 # The tests run in as many processes as there are cores: more threads would wait for each other.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,3 +68,17 @@ def nbgraph(_home: Path) -> Table:
 def nb201(_home: Path, reference: Path) -> Table:
     """NAS-Bench-201, imported from the reference tables."""
     return import_table(reference / "nb201.csv.gz", name="nb201")[0]
+
+
+@pytest.fixture(scope="module")
+def old_home(
+    analog: Table, nbgraph: Table, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """A home with the tables and computed proxies of the first version: old/v0/README.md."""
+    shipped = Path(os.environ["NASURGE_HOME"]) / "tables" / "shipped"
+    folder = tmp_path_factory.mktemp("old") / "home"
+    shutil.copytree(Path(__file__).parent / "old" / "v0" / "home", folder)
+    shutil.copytree(shipped, folder / "tables" / "shipped")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NASURGE_HOME", str(folder))
+        yield folder

@@ -6,4 +6,5 @@ from .learner import Rule as Rule
 from .learner import four_convolutions as four_convolutions
 from .learner import inner_loop as inner_loop
 from .supernet import FewShotSupernet as FewShotSupernet
+from .training import meta_step as meta_step
 from .training import meta_train as meta_train

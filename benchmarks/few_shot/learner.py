@@ -38,7 +38,7 @@ _AT_ONCE = 20  # episodes that are evaluated together
 def four_convolutions(
     way: int, *, in_channels: int = 1, size: int = 28, width: int = 32, seed: Seed = None
 ) -> nn.Sequential:
-    """Return the hand-made network of MAML: four 3x3 convolutions of stride 2, one linear layer.
+    """Hand-made network of MAML: four 3x3 convolutions of stride 2, one linear layer.
 
     Batch normalisation has no running statistics: every set of images is normalised by itself.
 
@@ -165,75 +165,76 @@ class FewShotLearner:
         return nn.Sequential(*list(layers)[:-1])
 
     def logits(self, episodes: Episodes) -> Tensor:
-        """Return logits of the query images after adaptation, shape (tasks, queries, way)."""
+        """Logits of the query images after adaptation, shape (tasks, queries, way)."""
         support, labels, query, _ = self._tensors(episodes)
         if self.rule in LAST_LAYER:
             return self._by_last_layer(support, labels, query)
         adapted = self._adapted(support, labels)
         with torch.no_grad():
-            found: Tensor = torch.vmap(self._output)(adapted, query)
-        return found
+            logits: Tensor = torch.vmap(self._output)(adapted, query)
+        return logits
 
     def _tensors(self, episodes: Episodes) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return the episodes on the device of the network."""
+        """Support images, their labels, query images and theirs on the device of the network."""
         arrays = (episodes.support_x, episodes.support_y, episodes.query_x, episodes.query_y)
         first, second, third, last = (torch.from_numpy(a).to(self.device) for a in arrays)
         return first, second, third, last
 
     def _output(self, weights: Weights, x: Tensor) -> Tensor:
-        found: Tensor = functional_call(self.network, weights, (x,))
-        return found
+        logits: Tensor = functional_call(self.network, weights, (x,))
+        return logits
 
     def _loss(self, weights: Weights, x: Tensor, y: Tensor) -> Tensor:
         return functional.cross_entropy(self._output(weights, x), y)
 
     def _adapted(self, support: Tensor, labels: Tensor) -> Weights:
-        """Return the weights of every task after the steps, each (tasks, ...)."""
+        """Weights of every task after the steps, each (tasks, ...)."""
         tasks = len(support)
         weights = {
             name: weight.detach().expand(tasks, *weight.shape)
             for name, weight in self.network.named_parameters()
         }
-        slope = torch.vmap(grad(self._loss), in_dims=(0, 0, None))
+        gradient = torch.vmap(grad(self._loss), in_dims=(0, 0, None))
         for _ in range(self.steps):
-            slopes = slope(weights, support, labels)
-            weights = {k: weight - self._step(k) * slopes[k] for k, weight in weights.items()}
+            down = gradient(weights, support, labels)
+            weights = {k: weight - self._step(k) * down[k] for k, weight in weights.items()}
         return weights
 
     def _step(self, name: str) -> float:  # noqa: ARG002 - rules with an architecture have two
-        """Return the rate of a weight."""
+        """Learning rate of a weight."""
         return self.rate.item()
 
     def _by_last_layer(self, support: Tensor, labels: Tensor, query: Tensor) -> Tensor:
-        """Return query logits of last layers that the support images set."""
-        known, asked = self._features(support), self._features(query)
+        """Query logits of last layers that the support images set, shape (tasks, queries, way)."""
+        learnt, queried = self._features(support), self._features(query)
         way = int(labels.max()) + 1
-        targets = functional.one_hot(labels, way).to(known.dtype)
+        targets = functional.one_hot(labels, way).to(learnt.dtype)
         if self.rule == "protonet":
-            means = (targets / targets.sum(dim=0)).mT @ known
+            means = (targets / targets.sum(dim=0)).mT @ learnt
             bias = -means.square().sum(dim=2).unsqueeze(1) / 2
-            found: Tensor = self.rate * 10 * (asked @ means.mT + bias)
-            return found
-        head = known.new_zeros(len(known), way, known.shape[2])
+            # Minus half the squared distance to the mean, but for a term that all classes share.
+            logits: Tensor = self.rate * 10 * (queried @ means.mT + bias)
+            return logits
+        head = learnt.new_zeros(len(learnt), way, learnt.shape[2])
         pull = self.rate * 10 * way / len(labels)  # a step of the mean of each class
         for _ in range(self.steps):
-            error = targets - (known @ head.mT).softmax(dim=2)
-            head = head + pull * (error.mT @ known)
-        return asked @ head.mT
+            error = targets - (learnt @ head.mT).softmax(dim=2)
+            head = head + pull * (error.mT @ learnt)
+        return queried @ head.mT
 
     def _features(self, images: Tensor) -> Tensor:
-        """Return what the last layer is given, each set of images normalised by itself."""
-        found: Tensor = torch.vmap(self._body)(images)
-        return found.flatten(2) / math.sqrt(found[0, 0].numel())
+        """Inputs of the last layer, each set of images normalised by itself."""
+        maps: Tensor = torch.vmap(self._body)(images)
+        return maps.flatten(2) / math.sqrt(maps[0, 0].numel())
 
-    def slopes(self, episodes: Episodes) -> tuple[float, Sequence[Tensor | None]]:
-        """Return the query loss after adaptation, and by what each learnt weight should move."""
+    def gradients(self, episodes: Episodes) -> tuple[float, Sequence[Tensor | None]]:
+        """Query loss after adaptation, and the gradient of each of ``meta_weights``."""
         support, labels, query, answers = self._tensors(episodes)
         tasks = len(support)
         if self.rule in LAST_LAYER:
-            found = self._by_last_layer(support, labels, query)
-            loss = functional.cross_entropy(found.flatten(0, 1), answers.repeat(tasks))
-            return loss.item(), list(torch.autograd.grad(loss, self.learnt()))
+            logits = self._by_last_layer(support, labels, query)
+            loss = functional.cross_entropy(logits.flatten(0, 1), answers.repeat(tasks))
+            return loss.item(), list(torch.autograd.grad(loss, self.meta_weights()))
         adapted = self._adapted(support, labels)
         if self.rule == "reptile":
             with torch.no_grad():
@@ -247,22 +248,22 @@ class FewShotLearner:
         directions, losses = torch.vmap(both, in_dims=(0, 0, None))(adapted, query, answers)
         return float(losses.mean()), [direction.mean(dim=0) for direction in directions.values()]
 
-    def learnt(self) -> list[nn.Parameter]:
-        """Return what meta-training changes."""
+    def meta_weights(self) -> list[nn.Parameter]:
+        """Weights that meta-training changes."""
         if self.rule in LAST_LAYER:  # the last layer is not used
             return [*self._body.parameters(), self.rate]
         return list(self.network.parameters())
 
-    def begin(self, done: float) -> None:
-        """Be told before a meta-step which share of the meta-training is done."""
+    def prepare_step(self, done: float) -> None:
+        """Do nothing before a meta-step; learners that change on the way override it."""
 
     def state(self) -> tuple[Weights, dict[str, Any]]:
-        """Return what a checkpoint keeps: tensors, and JSON values."""
+        """Tensors, and JSON values, that a checkpoint keeps."""
         own = {f"network.{name}": weight for name, weight in self.network.state_dict().items()}
         return {**own, "rate": self.rate.detach()}, {}
 
     def load_state(self, tensors: Weights, about: dict[str, Any]) -> None:
-        """Take back what ``state`` returned."""
+        """Go to where ``state`` was taken."""
         del about
         kept = {k.removeprefix("network."): v for k, v in tensors.items() if k != "rate"}
         self.network.load_state_dict(kept)
@@ -270,26 +271,26 @@ class FewShotLearner:
             self.rate.copy_(tensors["rate"])
 
     def describe(self) -> dict[str, Any]:
-        """Return what tells this learner from others, as JSON values."""
+        """JSON values that tell this learner from others."""
         shapes = {name: list(weight.shape) for name, weight in self.network.named_parameters()}
         layers = hashlib.sha256(str(self.network).encode()).hexdigest()[:8]  # some have no weights
         inner = {"rule": self.rule, "steps": self.steps, "rate": self.start_rate}
         return {**inner, "layers": layers, "weights": shapes}
 
     def accuracy(self, sampler: EpisodeSampler, episodes: int = 1000) -> NDArray[np.float64]:
-        """Return the share of right answers in each of so many new episodes, in percent."""
+        """Accuracy in each of so many new episodes, in percent, shape (episodes,)."""
         if episodes < 1:
             raise ParameterError(f"episodes must be at least 1, not {episodes}")
-        found = []
+        accuracies = []
         for start in range(0, episodes, _AT_ONCE):
             drawn = sampler.draw(min(_AT_ONCE, episodes - start))
             with torch.no_grad():
                 answers = self.logits(drawn).argmax(dim=2).cpu().numpy()
-            found.append(100.0 * (answers == drawn.query_y).mean(axis=1))
-        return np.concatenate(found)
+            accuracies.append(100.0 * (answers == drawn.query_y).mean(axis=1))
+        return np.concatenate(accuracies)
 
     def evaluate(self, sampler: EpisodeSampler, episodes: int = 1000) -> Interval:
-        """Return the mean accuracy with its 95 % interval over episodes."""
+        """Mean accuracy with its 95 % interval over episodes."""
         return interval(self.accuracy(sampler, episodes))
 
 
@@ -298,7 +299,7 @@ def _ends_linear(network: nn.Module) -> bool:
 
 
 def inner_loop(rule: str, steps: int | None, rate: float | None) -> tuple[int, float]:
-    """Return the gradient steps of a rule and their rate; None takes those of ``STEPS``.
+    """Gradient steps of a rule and their rate; None takes those of ``STEPS``.
 
     Raises
     ------
@@ -310,9 +311,7 @@ def inner_loop(rule: str, steps: int | None, rate: float | None) -> tuple[int, f
     if rule not in RULES:
         raise UnknownNameError("rule", rule, RULES)
     usual = STEPS[rule]
-    found = usual[0] if steps is None else steps, usual[1] if rate is None else float(rate)
-    if found[0] < 1 or not 0 < found[1] < math.inf:
-        raise ParameterError(
-            f"steps must be at least 1 and rate above 0, not {found[0]} and {found[1]}"
-        )
-    return found
+    steps, rate = usual[0] if steps is None else steps, usual[1] if rate is None else float(rate)
+    if steps < 1 or not 0 < rate < math.inf:
+        raise ParameterError(f"steps must be at least 1 and rate above 0, not {steps} and {rate}")
+    return steps, rate

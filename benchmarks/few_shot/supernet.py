@@ -105,7 +105,7 @@ class FewShotSupernet(nn.Module):
         return [self.fold, *layers, self._shrink, nn.Flatten()]
 
     def network(self, code: ArrayLike) -> nn.Sequential:
-        """Return the network of one encoding; its weights are the supernet's own.
+        """Network of one encoding; its weights are the supernet's own.
 
         Raises
         ------
@@ -115,7 +115,7 @@ class FewShotSupernet(nn.Module):
         return nn.Sequential(*self._body(code), self.head)
 
     def mixture(self, x: Tensor, shares: Tensor) -> Tensor:
-        """Return logits of all operations at once, weighed by ``shares``, shape (d, k)."""
+        """Logits of all operations at once, weighted by ``shares``, shape (d, k)."""
         x = self.supernet(self.fold(x), mixture=shares, layers=slice(0, -2))
-        found: Tensor = self.head(self._shrink(x).flatten(1))
-        return found
+        logits: Tensor = self.head(self._shrink(x).flatten(1))
+        return logits

@@ -1,4 +1,4 @@
-"""Meta-training: one loop for all learners of episodes, with checkpoints."""
+"""Meta-training of all learners of episodes, with checkpoints."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ...data.images import Episodes, EpisodeSampler, ImageClasses
 from ...errors import ParameterError
 from ..training import (
     State,
-    below,
     load_optimiser_state,
     optimiser_state,
-    own_checkpoint,
-    write_checkpoint,
+    run_training,
+    with_prefix,
+    without_prefix,
 )
 
 _WARM_UP = 20  # meta-steps over which the rate rises
@@ -34,28 +34,28 @@ class MetaLearner(Protocol):
     def device(self) -> torch.device:
         """Where the weights are."""
 
-    def learnt(self) -> list[nn.Parameter]:
-        """Return what meta-training changes, always the same."""
+    def meta_weights(self) -> list[nn.Parameter]:
+        """Weights that meta-training changes, always the same."""
 
-    def begin(self, done: float) -> None:
-        """Be told before a meta-step which share of the meta-training is done."""
+    def prepare_step(self, done: float) -> None:
+        """Get ready for a meta-step, when a share ``done`` of the meta-training is over."""
 
-    def slopes(self, episodes: Episodes) -> tuple[float, Sequence[Tensor | None]]:
-        """Return the query loss, and by what each learnt weight moves; None lets it rest."""
+    def gradients(self, episodes: Episodes) -> tuple[float, Sequence[Tensor | None]]:
+        """Query loss, and the gradient of each of ``meta_weights``; None lets it rest."""
 
     def state(self) -> State:
-        """Return what a checkpoint keeps: tensors, and JSON values."""
+        """Tensors, and JSON values, that a checkpoint keeps."""
 
     def load_state(self, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
-        """Take back what ``state`` returned."""
+        """Go to where ``state`` was taken."""
 
     def describe(self) -> dict[str, Any]:
-        """Return what tells this learner from others, as JSON values."""
+        """JSON values that tell this learner from others."""
 
 
 @dataclass(frozen=True)
 class MetaHistory:
-    """How a meta-training went.
+    """Losses and cost of a meta-training.
 
     Attributes
     ----------
@@ -84,10 +84,10 @@ def meta_train(
     checkpoint_seconds: float = 30.0,
     progress: Callable[[float], None] | None = None,
 ) -> MetaHistory:
-    """Train the start of a learner on episodes, for a number of steps or for some time.
+    """Losses and cost of training the start of a learner on episodes, for some steps or some time.
 
     The same number of steps repeats exactly. Learners of different rules and networks are compared
-    at the same time, so that a cheaper step is worth what it is worth.
+    at the same time, so that a learner with a cheaper step takes more of them.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def meta_train(
         Changed in place.
     sampler : EpisodeSampler
         Of the classes for meta-training; ``anil`` and ``protonet`` may be trained with another way
-        or shot than they are asked later.
+        or shot than they are tested with.
     steps : int, optional
         Meta-steps.
     seconds : float, optional
@@ -105,22 +105,18 @@ def meta_train(
         Episodes a meta-step.
     rate : float
         Of Adam; a warm-up of 20 steps, and a half cosine over the whole.
-    checkpoint : Path, optional
-        File in which the state is kept. A meta-training that was killed goes on from it, and with
-        ``steps`` ends with the same weights as if it had not been; it must be given the same
-        arguments. One that is done is only read.
-    checkpoint_seconds : float
-        The state is written after a step when so long has passed, and at the end.
+    checkpoint, checkpoint_seconds
+        As for ``run_training``: a training that was killed goes on where it was;
+        with ``steps`` it ends with the same weights as if it had not been.
     progress : callable, optional
         Called with the share that is done after every meta-step.
 
     Raises
     ------
     ParameterError
-        If both or neither of ``steps`` and ``seconds`` are given, a number is not positive, or the
-        checkpoint is of another meta-training.
-    DataFileError, StorageError
-        If the checkpoint is damaged, or cannot be written.
+        If both or neither of ``steps`` and ``seconds`` are given, or a number is not positive.
+    NasurgeError
+        As ``run_training``.
 
     Examples
     --------
@@ -138,63 +134,64 @@ def meta_train(
         raise ParameterError(
             f"steps or seconds, tasks and rate must be above 0, not {lasts}, {tasks} and {rate}"
         )
-    about = {
-        "lasts": {"steps": steps, "seconds": seconds},
-        "rates": [tasks, rate],
-        "episodes": [sampler.way, sampler.shot, sampler.query],
-        "classes": digest(sampler.data),
-        "learner": learner.describe(),
-    }
-    training = _MetaTraining(learner, sampler, steps=steps, seconds=seconds)
-    training.optimise(rate)
-    if checkpoint and (found := own_checkpoint(checkpoint, about)):
-        training.load(*found)
-    written, more = time.perf_counter(), not training.over
-    while not training.over:
-        training.step(tasks, rate)
-        if checkpoint and time.perf_counter() - written >= checkpoint_seconds:
-            training.write(checkpoint, about)
-            written = time.perf_counter()
-        if progress:
-            progress(min(1.0, training.done))
-    if checkpoint and more:
-        training.write(checkpoint, about)
+    training = run_training(
+        lambda _: MetaTraining(learner, sampler, steps, seconds, tasks=tasks, rate=rate),
+        identity={
+            "lasts": {"steps": steps, "seconds": seconds},
+            "rates": [tasks, rate],
+            "episodes": [sampler.way, sampler.shot, sampler.query],
+            "classes": classes_digest(sampler.data),
+            "learner": learner.describe(),
+        },
+        device=str(learner.device),
+        checkpoint=checkpoint,
+        checkpoint_seconds=checkpoint_seconds,
+        progress=lambda training: progress and progress(min(1.0, training.done)),
+    )
     return training.history
 
 
-def digest(data: ImageClasses) -> str:
-    """Return eight characters that tell the classes of a meta-training from others."""
+def meta_step(learner: MetaLearner, optimiser: torch.optim.Optimizer, episodes: Episodes) -> float:
+    """Query loss of a learner before one step on its meta-weights; no step if it is not finite."""
+    loss, gradients = learner.gradients(episodes)
+    if math.isfinite(loss):
+        for weight, gradient in zip(learner.meta_weights(), gradients, strict=True):
+            weight.grad = gradient
+        optimiser.step()
+    return loss
+
+
+def classes_digest(data: ImageClasses) -> str:
+    """Eight characters that tell the classes of a meta-training from others."""
     text = "\n".join([data.name, str(data.images.shape), *data.classes])
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-class _MetaTraining:
-    """One meta-training at some step: learner, sampler, optimiser and what was measured so far."""
+class MetaTraining:
+    """One meta-training at some step: learner, sampler, optimiser and losses so far."""
 
     def __init__(
         self,
         learner: MetaLearner,
         sampler: EpisodeSampler,
-        *,
         steps: int | None,
         seconds: float | None,
+        *,
+        tasks: int,
+        rate: float,
     ) -> None:
         self.learner, self.sampler = learner, sampler
-        self.steps, self.seconds = steps, seconds
+        self.steps, self.seconds, self.tasks, self.rate = steps, seconds, tasks, rate
         self.losses: list[float] = []
         self.diverged = False
+        self.optimiser = torch.optim.Adam(learner.meta_weights(), rate)
         cpu = learner.device.type == "cpu"
         self._clock = time.process_time if cpu else time.perf_counter
         self._spent, self._wall = -self._clock(), -time.perf_counter()
 
-    def optimise(self, rate: float) -> None:
-        """Make the optimiser."""
-        self.weights = self.learner.learnt()
-        self.optimiser = torch.optim.Adam(self.weights, rate)
-
     @property
     def done(self) -> float:
-        """Which share is done."""
+        """Share of the steps or of the time that is over."""
         if self.steps is not None:
             return len(self.losses) / self.steps
         return (self._spent + self._clock()) / (self.seconds or 1.0)
@@ -204,51 +201,44 @@ class _MetaTraining:
         """Whether no step is left."""
         return self.diverged or (self.done >= 1 and bool(self.losses))
 
-    def step(self, tasks: int, rate: float) -> None:
+    def step(self) -> None:
         """Take one meta-step."""
         done = self.done
         falling = 0.5 + 0.5 * math.cos(math.pi * min(1.0, done))
         rising = min(1.0, (len(self.losses) + 1) / _WARM_UP)
-        self.optimiser.param_groups[0]["lr"] = rate * falling * rising
-        self.learner.begin(done)
-        loss, directions = self.learner.slopes(self.sampler.draw(tasks))
+        self.optimiser.param_groups[0]["lr"] = self.rate * falling * rising
+        self.learner.prepare_step(done)
+        loss = meta_step(self.learner, self.optimiser, self.sampler.draw(self.tasks))
         self.losses.append(loss)
-        if not math.isfinite(loss):
-            self.diverged = True
-            return
-        for weight, direction in zip(self.weights, directions, strict=True):
-            weight.grad = direction
-        self.optimiser.step()
+        self.diverged = not math.isfinite(loss)
 
     @property
     def history(self) -> MetaHistory:
-        """What there is to tell."""
+        """Losses and cost so far."""
         seconds = self._wall + time.perf_counter()
         return MetaHistory(tuple(self.losses), seconds, self.diverged)
 
-    def write(self, path: Path, about: Mapping[str, Any]) -> None:
-        """Keep the state in a file."""
-        tensors, own = self.learner.state()
-        moments, optimiser = optimiser_state(self.optimiser)
-        kept = {f"learner.{name}": tensor for name, tensor in tensors.items()}
-        kept |= {f"optimiser.{name}": tensor for name, tensor in moments.items()}
-        progress = {
+    def state(self) -> State:
+        """All that the steps left depend on."""
+        tensors, about = self.learner.state()
+        moments, rest = optimiser_state(self.optimiser)
+        kept = with_prefix("learner.", tensors) | with_prefix("optimiser.", moments)
+        return kept, {
             "losses": self.losses,
-            "diverged": self.diverged,
             "spent": self._spent + self._clock(),
             "wall": self._wall + time.perf_counter(),
             "sampler": self.sampler.random_state,
-            "optimiser": optimiser,
-            "learner": own,
+            "optimiser": rest,
+            "learner": about,
         }
-        write_checkpoint(path, kept, {"about": about, "meta": progress})
 
-    def load(self, tensors: Mapping[str, Tensor], found: Mapping[str, Any]) -> None:
-        """Take back what was kept."""
-        kept = found["meta"]
-        self.learner.load_state(below(tensors, "learner."), kept["learner"])
-        load_optimiser_state(self.optimiser, below(tensors, "optimiser."), kept["optimiser"])
-        self.losses, self.diverged = list(kept["losses"]), kept["diverged"]
-        self.sampler.random_state = kept["sampler"]
-        self._spent += kept["spent"]
-        self._wall += kept["wall"]
+    def load(self, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+        """Go to where ``state`` was taken."""
+        self.learner.load_state(without_prefix("learner.", tensors), about["learner"])
+        moments = without_prefix("optimiser.", tensors)
+        load_optimiser_state(self.optimiser, moments, about["optimiser"])
+        self.losses = list(about["losses"])
+        self.diverged = about.get("diverged", False)  # the first checkpoints were written then too
+        self.sampler.random_state = about["sampler"]
+        self._spent += about["spent"]
+        self._wall += about["wall"]

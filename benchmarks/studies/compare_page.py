@@ -8,160 +8,159 @@ from typing import Any
 
 import numpy as np
 
+from ..metrics import METRICS
 from . import pictures
-from .comparing import predictions_path
-from .journal import Row
+from .journal import Row, fingerprint
 from .page import (
     Page,
     Section,
+    TextTable,
     descending,
     interval_text,
+    interval_words,
     mean_text,
     number_of,
-    read_summary,
-    render,
 )
 
-COMPARE_COLUMNS = (
-    "table",
-    "predictor",
-    "n",
-    "Kendall tau",
-    "unseen only",
-    "tau in the top 5 %",
-    "Spearman",
-    "regret@10",
-    "fit s",
-    "predict s",
-)
+_UNSEEN = "unseen only"
 
 
-def compare_rows(summary: Sequence[Row]) -> tuple[list[list[str]], list[int]]:
-    """Return the table of a comparison as text, and which rows lead their group."""
+def compare_table(summary: Sequence[Row]) -> TextTable:
+    """Metrics of a comparison as text, the best predictor of each task and size first."""
+    shown = [metric for metric in METRICS.values() if metric.heading]
+    shown.sort(key=lambda metric: metric.shown == "mean")  # those with an interval come first
+    headings = [str(metric.heading) for metric in shown]
+    columns = ("table", "predictor", "n", headings[0], _UNSEEN, *headings[1:], "fit s", "predict s")
     every = [e for e in summary if not e["unseen_functions_only"]]
-    unseen = {
-        (e["table"], e["task"], e["predictor"], e["n_train"]): e
-        for e in summary
-        if e["unseen_functions_only"]
-    }
+    unseen = {_key(e): e for e in summary if e["unseen_functions_only"]}
     every.sort(key=lambda e: (e["table"], e["task"], e["n_train"], descending(e["kendall_tau"])))
     rows: list[list[str]] = []
     best: list[int] = []
     last = None
     for entry in every:
-        key = (entry["table"], entry["task"], entry["predictor"], entry["n_train"])
         group = (entry["table"], entry["task"], entry["n_train"])
         if group != last:
             best.append(len(rows))
             last = group
-        rows.append(
-            [
-                f"{entry['table']}/{entry['task']}",
-                entry["predictor"],
-                str(entry["n_train"]),
-                interval_text(entry["kendall_tau"]),
-                interval_text(unseen[key]["kendall_tau"]),
-                interval_text(entry["kendall_tau_top5"]),
-                mean_text(entry["spearman"]),
-                mean_text(entry["regret_at_10"]),
-                f"{entry['fit_seconds']['mean']:.2f}",
-                f"{entry['predict_seconds']['mean']:.2f}",
-            ]
-        )
-    return rows, best
+        values = [
+            (interval_text if metric.shown == "interval" else mean_text)(
+                entry[metric.name], digits=metric.digits
+            )
+            for metric in shown
+        ]
+        values.insert(1, interval_text(unseen[_key(entry)]["kendall_tau"]))
+        seconds = [f"{entry[f'{part}_seconds']['mean']:.2f}" for part in ("fit", "predict")]
+        address = f"{entry['table']}/{entry['task']}"
+        rows.append([address, entry["predictor"], str(entry["n_train"]), *values, *seconds])
+    return TextTable(columns, rows, best)
 
 
-def compare_report(folder: Path) -> Path:
-    """Write the report of a finished comparison and return its path.
+def _key(entry: Row) -> tuple[str, str, str, int]:
+    return entry["table"], entry["task"], entry["predictor"], entry["n_train"]
 
-    Raises
-    ------
-    StorageError, DataFileError
-        If the folder holds no finished comparison.
-    """
-    found = read_summary(folder)
+
+def compare_page(found: dict[str, Any], folder: Path) -> Page:
+    """Report of a comparison: rankings, numbers, predictions, time, ceilings."""
     summary, about = found["summary"], found["about"]
-    rows, best = compare_rows(summary)
+    table = compare_table(summary)
+    trials = number_of(about["trials"], "trial")
+    largest = str(about["n_train"][-1])
+    leaders = [table.rows[k] for k in table.best if table.rows[k][2] == largest]
+    won = "; ".join(f"on {row[0]} {row[1]}, Kendall tau {row[3]}" for row in leaders)
+    return Page(
+        lead=f"Best with {largest} training architectures: {won} ({trials}).",
+        sections=[
+            *_rankings(found, table),
+            *_predictions(about, folder),
+            Section(
+                "Time",
+                "Seconds on one thread while other trials ran beside it. The number at each point "
+                "is that of the training architectures.",
+                [pictures.tau_by_time(summary)],
+            ),
+            *_ceilings(found),
+            *_cheap_values(found),
+        ],
+        made={
+            "labels": about["labels"],
+            "table checksums": {k: v[:12] for k, v in about["tables"].items()},
+            "seed": about["seed"],
+            "trials": about["trials"],
+            "versions": about["versions"],
+        },
+    )
+
+
+def predictions_path(folder: Path, address: str, predictor: str, n: int) -> Path:
+    """Where the points of a picture are kept; names of tasks may be no file names."""
+    return folder / "predictions" / f"{fingerprint({address: predictor})}-{n}.npz"
+
+
+def _rankings(found: dict[str, Any], table: TextTable) -> list[Section]:
+    """Picture of Kendall's tau against training size, and all numbers."""
+    summary = found["summary"]
     twins = pictures.unseen_differs(summary)
-    lines = "Mean and 95 % interval over trials."
+    lines = interval_words(found["about"]["trials"])
     if twins:
         lines += (
             " Dotted: only test architectures whose function no training architecture computes."
         )
     if found["ceilings"]:
         lines += " Dashed: what a perfect predictor would reach against these noisy labels."
-    sections = [
+    same = "No test architecture computes a function seen in training: 'unseen only' is the same."
+    return [
         Section("Ranking against training size", lines, [pictures.tau_by_size(summary)]),
-        Section(
-            "All numbers",
-            ""
-            if twins
-            else "No test architecture computes a function seen in training: 'unseen "
-            "only' is the same.",
-            (),
-            COMPARE_COLUMNS,
-            rows,
-            best,
-        ),
+        Section.of("All numbers", table, "" if twins else same),
     ]
+
+
+def _predictions(about: dict[str, Any], folder: Path) -> list[Section]:
+    """Predicted against true ranks of one trial, a section per task."""
+    sections = []
+    size = about["n_train"][-1]
     for address, label in about["labels"].items():
         points: dict[str, Any] = {}
         for name in about["predictors"]:
-            path = predictions_path(folder, address, name, about["n_train"][-1])
+            path = predictions_path(folder, address, name, size)
             if path.exists():
                 with np.load(path, allow_pickle=False) as arrays:
                     points[name] = (arrays["true"], arrays["predicted"])
         if points:
-            size = len(next(iter(points.values()))[0])
+            number = len(next(iter(points.values()))[0])
             sections.append(
                 Section(
                     f"Predicted against true: {address}",
-                    f"Label: {label}. Trial 0 with {about['n_train'][-1]} training architectures; "
-                    f"{size:,} of the test architectures, as shares of the ranking.",
+                    f"Label: {label}. Trial 0 with {size} training architectures; {number:,} of "
+                    "the test architectures, as shares of the ranking.",
                     [pictures.predicted_against_true(points)],
                 )
             )
-    sections.append(
+    return sections
+
+
+def _ceilings(found: dict[str, Any]) -> list[Section]:
+    """Correlations that the noise of the labels leaves reachable, a section per task."""
+    return [
         Section(
-            "Time",
-            "Seconds on one thread while other trials ran beside it. The number at each point is "
-            "that of the training architectures.",
-            [pictures.tau_by_time(summary)],
-        )
-    )
-    for address, ceiling in found["ceilings"].items():
-        text = (
+            "Noise ceiling",
             f"A predictor that knew the noise-free value of {address} would reach a Kendall tau of "
             f"{ceiling['kendall_tau']:.3f} over all architectures and "
             f"{ceiling['kendall_tau_top5']:.3f} inside the best 5 %, estimated from the "
-            "architectures whose training was repeated most."
+            "architectures whose training was repeated most.",
         )
-        sections.append(Section("Noise ceiling", text))
+        for address, ceiling in found["ceilings"].items()
+    ]
+
+
+def _cheap_values(found: dict[str, Any]) -> list[Section]:
+    """What cheap columns rank by themselves, a section per task."""
+    informed = dict.fromkeys(e["predictor"] for e in found["summary"] if e.get("cheap"))
+    sections = []
     for address, taus in found.get("cheap", {}).items():
-        informed = dict.fromkeys(e["predictor"] for e in summary if e.get("cheap"))
         alone = "; ".join(f"{label} {tau:.3f}" for label, tau in taus.items())
         text = (
             f"{', '.join(informed)} also saw values of every architecture of {address}, test "
             f"architectures too. Kendall tau of each by itself: {alone}."
         )
         sections.append(Section("Cheap values", text))
-    largest = str(about["n_train"][-1])
-    leaders = [rows[k] for k in best if rows[k][2] == largest]
-    won = "; ".join(f"on {row[0]} {row[1]}, Kendall tau {row[3]}" for row in leaders)
-    return render(
-        folder / "report.html",
-        Page(
-            lead=f"Best with {largest} training architectures: {won} "
-            f"({number_of(about['trials'], 'trial')}).",
-            sections=sections,
-            made={
-                "labels": about["labels"],
-                "table checksums": {k: v[:12] for k, v in about["tables"].items()},
-                "seed": about["seed"],
-                "trials": about["trials"],
-                "versions": about["versions"],
-            },
-        ),
-        title="Predictors compared",
-        command=found["command"],
-    )
+    return sections

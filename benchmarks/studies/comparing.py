@@ -7,35 +7,83 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, NotRequired, Protocol, TypedDict
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...data.devices import one_thread
 from ...data.files import atomic_write
 from ...data.spaces import Space
 from ...errors import LabelError, ParameterError
 from ...predictors.base import Predictor, Scores
-from ..intervals import interval, noise_ceiling
+from ..intervals import Interval, interval, noise_ceiling
 from ..metrics import METRICS
-from ..objectives import Problem
+from ..objectives import Problem, problems_of
+from .backends import backend
 from .cheap import cheap_columns, cheap_labels, cheap_taus, give_cheap, takes_cheap
-from .journal import Journal, Progress, Row, bound, fingerprint, versions, write_rows
+from .compare_page import compare_page, compare_table, predictions_path
+from .journal import Journal, Row, Unit, versions
+from .kinds import Findings, Parts, Study
+from .options import CompareOptions
+from .page import Page, TextTable
 
 _SHOWN = 1500  # architectures in the picture of predicted against true values
 
 
 class Factory(Protocol):
-    """Makes an unfitted predictor; must be picklable."""
+    """Maker of an unfitted predictor; must be picklable."""
 
     def __call__(self, space: Space, *, seed: int) -> Predictor:
-        """Return a predictor for ``space``."""
+        """Unfitted predictor for ``space``."""
         ...
 
 
+class CompareRow(TypedDict):
+    """One predictor in one trial, on all test architectures or on those of unseen functions."""
+
+    table: Annotated[str, "table's name"]
+    task: Annotated[str, "task's name"]
+    label: Annotated[str, "what is predicted"]
+    predictor: Annotated[str, "predictor's name"]
+    cheap: Annotated[str | None, "columns that it was given for every architecture"]
+    n_train: Annotated[int, "training architectures"]
+    trial: Annotated[int, "number of the draw of these architectures"]
+    seed: Annotated[int, "seed of the study"]
+    fit_seconds: Annotated[float, "seconds to fit, on one thread"]
+    predict_seconds: Annotated[float, "seconds to predict all test architectures"]
+    unseen_functions_only: Annotated[
+        bool, "whether only test architectures whose function was not trained on count"
+    ]
+    n_test: Annotated[int, "test architectures that count"]
+
+
+class CompareEntry(TypedDict):
+    """One predictor with one training size on one task, over trials."""
+
+    table: Annotated[str, "table's name"]
+    task: Annotated[str, "task's name"]
+    label: Annotated[str, "what is predicted"]
+    predictor: Annotated[str, "predictor's name"]
+    cheap: Annotated[str | None, "columns that it was given for every architecture"]
+    n_train: Annotated[int, "training architectures"]
+    unseen_functions_only: Annotated[
+        bool, "whether only test architectures whose function was not trained on count"
+    ]
+    trials: Annotated[int, "trials, each with other training architectures"]
+    fit_seconds: Annotated[Interval, "seconds to fit, on one thread"]
+    predict_seconds: Annotated[Interval, "seconds to predict all test architectures"]
+    ceiling: NotRequired[
+        Annotated[dict[str, float], "correlations of a perfect predictor with these noisy labels"]
+    ]
+    share_of_ceiling: NotRequired[
+        Annotated[float, "mean Kendall tau divided by that of a perfect predictor"]
+    ]
+
+
 @dataclass(frozen=True)
-class Comparison:
-    """What ``compare`` found.
+class Comparison(Findings):
+    """Outcome of ``compare``.
 
     Attributes
     ----------
@@ -44,39 +92,86 @@ class Comparison:
         measured quantity is ``{"mean", "low", "high", "n"}``, a 95 % interval over trials.
     rows : list of dict
         One entry per trial.
-    ceilings : dict
-        Per ``TABLE/TASK`` with repeated training runs: the correlations of a perfect predictor.
-    cheap : dict
-        Per ``TABLE/TASK``: Kendall tau of every cheap column that was given, as a ranking.
     folder : Path
         Where everything lies, also ``rows.parquet``, ``rows.csv`` and ``report.html``.
     about : dict
         How it was made.
+    ceilings : dict
+        Per ``TABLE/TASK`` with repeated training runs: the correlations of a perfect predictor.
+    cheap : dict
+        Per ``TABLE/TASK``: Kendall tau of every cheap column that was given, as a ranking.
     """
 
-    summary: list[Row]
-    rows: list[Row]
     ceilings: dict[str, dict[str, float]]
     cheap: dict[str, dict[str, float]]
-    folder: Path
-    about: dict[str, Any]
 
 
-def compare(
-    problems: Sequence[Problem],
-    predictors: Mapping[str, Factory],
-    *,
-    n_train: Sequence[int],
-    trials: int,
-    seed: int = 0,
-    cheap: Sequence[str] = (),
-    skip_unfit: bool = False,
-    jobs: int = -1,
-    out: Path | None = None,
-    command: str = "",
-    progress: Progress | None = None,
-) -> Comparison:
-    """Return how well predictors rank the architectures they were not given.
+@dataclass(frozen=True, eq=False)
+class CompareUnit:
+    """One predictor, fitted on one training set and measured; calling it gives the rows."""
+
+    problem: Problem
+    name: str
+    factory: Factory
+    cheap: tuple[int, ...]
+    n: int
+    trial: int
+    seed: int
+    picture: Path | None
+    """Folder for the points of the report's picture; None without one."""
+
+    def __call__(self) -> list[Row]:
+        """Row of all test architectures, and that of unseen functions only."""
+        problem, codes = self.problem, self.problem.codes
+        train, test = split_rows(problem, self.n, self.trial, self.seed)
+        scores, shared = self._fitted(train, test)
+        functions = problem.space.function_ids(codes)
+        unseen = ~np.isin(functions[test], functions[train])
+        rows: list[Row] = []
+        for only, counted in ((False, np.ones(len(test), dtype=bool)), (True, unseen)):
+            true, predicted = problem.report_values[test][counted], scores[counted]
+            with one_thread():
+                measured = {m.name: m.measure(true, predicted) for m in METRICS.values()}
+            rows.append({**shared, "unseen_functions_only": only, "n_test": len(true), **measured})
+        if self.picture is not None:
+            self._keep_points(self.picture, problem.report_values[test], scores)
+        return rows
+
+    def _fitted(self, train: NDArray[np.int64], test: NDArray[np.int64]) -> tuple[Scores, Row]:
+        """Scores of the test architectures, shape (m,), and what both rows share."""
+        problem, codes = self.problem, self.problem.codes
+        predictor = self.factory(problem.space, seed=self.seed * 2**20 + self.trial)
+        give_cheap(predictor, problem, self.cheap)
+        used = "; ".join(cheap_labels(problem, self.cheap)) if takes_cheap(predictor) else ""
+        problem.space.function_ids(codes[:1])  # computed once per process: not part of a fit
+        with one_thread():
+            start = time.perf_counter()
+            predictor.fit(codes[train], problem.report_values[train])
+            fitted = time.perf_counter()
+            scores = predictor.predict(codes[test])
+            predicted = time.perf_counter()
+        return scores, {
+            "table": problem.table.name,
+            "task": problem.task,
+            "label": problem.report_label,
+            "predictor": self.name,
+            "cheap": used or None,
+            "n_train": self.n,
+            "trial": self.trial,
+            "seed": self.seed,
+            "fit_seconds": fitted - start,
+            "predict_seconds": predicted - fitted,
+        }
+
+    def _keep_points(self, folder: Path, true: Scores, scores: Scores) -> None:
+        """Keep some true and predicted values for the report's picture."""
+        path = predictions_path(folder, self.problem.address, self.name, self.n)
+        with atomic_write(path) as file:
+            np.savez(file, true=true[:_SHOWN], predicted=scores[:_SHOWN])
+
+
+class CompareStudy(Study[Comparison]):
+    """Rank correlations of predictors with the labels of architectures they were not trained on.
 
     In trial ``t`` every predictor gets the same training architectures, a smaller training set is
     part of a larger one, and all other architectures of the table are the test. Each result is
@@ -84,191 +179,210 @@ def compare(
 
     Parameters
     ----------
-    problems : sequence of Problem
+    options : CompareOptions
     predictors : mapping from name to Factory
-    n_train : sequence of int
-        Numbers of training architectures.
-    trials : int
-    seed : int
-    cheap : sequence of str
-        Columns known for every architecture, ``METRIC`` or ``METRIC@EPOCH``, that are given to the
-        predictors which take cheap values, as ``benchmarks.cheap``.
+        What ``options.predictors`` names.
     skip_unfit : bool
         Leave out a predictor on the tables whose space it cannot serve, instead of refusing it.
-    jobs : int
-        Processes; -1 is one per core.
-    out : Path, optional
-        Folder of the study; by default ``runs/compare-XXXXXXXX``, named by what is compared. A
-        study that is there already goes on, also with other predictors, sizes or trials: what it
-        has of them is used, and all it has is kept.
-    command : str
-        The command that repeats it, for the report.
-    progress : callable, optional
 
     Raises
     ------
     ParameterError
         If sizes or trials are not positive, nothing is compared, a predictor cannot serve a
-        space, a cheap column is of the label's own training or no predictor takes it, or ``out``
-        holds another study.
+        space, or a cheap column is of the label's own training or no predictor takes it.
     LabelError
         If a training size leaves no test architectures, or a cheap column has gaps.
     UnknownNameError, SchemaError
-        If a cheap column is not in the table, or not told apart from others.
-    StorageError
-        If the folder cannot be written.
+        If a table, task or column is not known, or not told apart from others.
     """
-    sizes = sorted(set(n_train))
-    if not problems or not predictors or not sizes or sizes[0] < 1 or trials < 1:
-        raise ParameterError(
-            "compare needs at least one table, one predictor, one training size above 0 and one "
-            f"trial; received {len(problems)}, {len(predictors)}, {list(n_train)} and {trials}"
-        )
-    for problem in problems:
-        if sizes[-1] > len(problem.rows) - 10:
-            raise LabelError(
-                f"{problem.address} has {len(problem.rows)} measured architectures: training on "
-                f"{sizes[-1]} leaves too few to test on; choose a smaller -n"
+
+    kind = "compare"
+    title = "Predictors compared"
+    command = "compare"
+    options_type = CompareOptions
+    findings = Comparison
+    grows = ("predictors", "n_train", "trials")
+    row = CompareRow
+    entry = CompareEntry
+
+    options: CompareOptions
+
+    def __init__(
+        self,
+        options: CompareOptions,
+        predictors: Mapping[str, Factory],
+        *,
+        skip_unfit: bool = False,
+    ) -> None:
+        self.options, self.predictors = options, dict(predictors)
+        self.problems = problems_of(options.tables, metric=options.metric)
+        self.sizes = sorted(set(options.n_train))
+        self._check_numbers()
+        self.cheap = {p.address: cheap_columns(p, options.cheap) for p in self.problems}
+        self.unfit = self._check_predictors(skip_unfit=skip_unfit)
+
+    def _check_numbers(self) -> None:
+        """Refuse numbers that are too small, and training sets that leave no test."""
+        sizes, trials = self.sizes, self.options.trials
+        if not (self.problems and self.predictors and sizes) or sizes[0] < 1 or trials < 1:
+            raise ParameterError(
+                "compare needs at least one table, one predictor, one training size above 0 and "
+                f"one trial; received {len(self.problems)}, {len(self.predictors)}, "
+                f"{list(self.options.n_train)} and {trials}"
             )
-    columns = {p.address: cheap_columns(p, cheap) for p in problems}
-    if cheap and not any(takes_cheap(f(problems[0].space, seed=0)) for f in predictors.values()):
-        raise ParameterError(
-            "--cheap was given, but none of the predictors takes cheap values: add low-fidelity, "
-            "or leave it out"
-        )
-    unfit = set()
-    for problem in problems:
-        for name, factory in predictors.items():
-            predictor = factory(problem.space, seed=0)
-            refusal = give_cheap(predictor, problem, columns[problem.address]).refusal
-            if refusal and not skip_unfit:
-                raise ParameterError(f"{name} on {problem.address}: {refusal}")
-            if refusal:
-                unfit.add((problem.address, name))
-    for name, factory in predictors.items():
-        fewest = factory(problems[0].space, seed=0).minimum_labels
-        if sizes[0] < fewest:
-            raise LabelError(
-                f"{name} learns from at least {fewest} architectures, -n asks for {sizes[0]}: "
-                f"leave that size or {name} out"
+        for problem in self.problems:
+            if sizes[-1] > len(problem.rows) - 10:
+                raise LabelError(
+                    f"{problem.address} has {len(problem.rows)} measured architectures: training "
+                    f"on {sizes[-1]} leaves too few to test on; choose a smaller -n"
+                )
+
+    def _check_predictors(self, *, skip_unfit: bool) -> set[tuple[str, str]]:
+        """Addresses and predictors that cannot serve them; refused unless they are skipped."""
+        made = {
+            id(space): {name: make(space, seed=0) for name, make in self.predictors.items()}
+            for space in {id(p.space): p.space for p in self.problems}.values()
+        }
+        first = made[id(self.problems[0].space)]
+        fewest = {name: predictor.minimum_labels for name, predictor in first.items()}
+        if self.options.cheap and not any(map(takes_cheap, first.values())):
+            raise ParameterError(
+                "--cheap was given, but none of the predictors takes cheap values: add "
+                "low-fidelity, or leave it out"
             )
-    about = {
-        "kind": "compare",
-        "tables": {p.address: p.table.digest for p in problems},
-        "labels": {p.address: p.report_label for p in problems},
-        "predictors": list(predictors),
-        "n_train": sizes,
-        "trials": trials,
-        "seed": seed,
-        "versions": versions(),
-    }
-    if cheap:
-        about["cheap"] = {p.address: cheap_labels(p, columns[p.address]) for p in problems}
-    folder = out or Path("runs") / f"compare-{fingerprint(about)}"
-    study = Journal(folder, about, grows=("predictors", "n_train", "trials"))
-    units: dict[str, tuple[Any, ...]] = {}
-    for trial in range(trials):
-        for n in sizes:
-            for problem in problems:
-                for name, factory in predictors.items():
-                    if (problem.address, name) in unfit:
-                        continue
-                    picture = folder if trial == 0 else None
-                    unit = f"{problem.address} {name} n={n} trial={trial}"
-                    given = tuple(columns[problem.address])
-                    units[unit] = (problem, name, factory, given, n, trial, seed, picture)
-    prepare = partial(_preload, tuple(predictors.values()), problems[0].space)
-    rows = study.run(bound(units, _trial), jobs=jobs, prepare=prepare, progress=progress)
-    write_rows(folder, rows)
-    ceilings = {p.address: found for p in problems if (found := _ceiling(p))}
-    return Comparison(
-        summarise(rows, ceilings),
-        rows,
-        ceilings,
-        {p.address: cheap_taus(p, columns[p.address]) for p in problems if cheap},
-        folder,
-        {**about, "command": command},
-    )
+        unfit = set()
+        for problem in self.problems:
+            for name, predictor in made[id(problem.space)].items():
+                refusal = give_cheap(predictor, problem, self.cheap[problem.address]).refusal
+                if refusal and not skip_unfit:
+                    raise ParameterError(f"{name} on {problem.address}: {refusal}")
+                if refusal:
+                    unfit.add((problem.address, name))
+        for name, labels in fewest.items():
+            if self.sizes[0] < labels:
+                raise LabelError(
+                    f"{name} learns from at least {labels} architectures, -n asks for "
+                    f"{self.sizes[0]}: leave that size or {name} out"
+                )
+        return unfit
+
+    def about(self) -> dict[str, Any]:
+        """JSON description of the study."""
+        problems = self.problems
+        about: dict[str, Any] = {
+            "tables": {p.address: p.table.digest for p in problems},
+            "labels": {p.address: p.report_label for p in problems},
+            "predictors": list(self.predictors),
+            "n_train": self.sizes,
+            "trials": self.options.trials,
+            "seed": self.options.seed,
+            "versions": versions(),
+        }
+        if self.options.cheap:
+            about["cheap"] = {p.address: cheap_labels(p, self.cheap[p.address]) for p in problems}
+        return about
+
+    def units(self, folder: Path) -> Mapping[str, Unit]:
+        """One unit per trial, training size, problem and predictor, in this order."""
+        seed = self.options.seed
+        return {
+            f"{problem.address} {name} n={n} trial={trial}": CompareUnit(
+                problem,
+                name,
+                factory,
+                tuple(self.cheap[problem.address]),
+                n,
+                trial,
+                seed,
+                folder if trial == 0 else None,
+            )
+            for trial in range(self.options.trials)
+            for n in self.sizes
+            for problem in self.problems
+            for name, factory in self.predictors.items()
+            if (problem.address, name) not in self.unfit
+        }
+
+    @property
+    def prepare(self) -> partial[None]:
+        """Imports of all predictors, so that no timing includes them."""
+        return partial(_preload, tuple(self.predictors.values()), self.problems[0].space)
+
+    def execute(self, journal: Journal) -> list[Row]:
+        """Rows of all units, on the backend that the options name."""
+        with backend(self.options.backend):
+            return super().execute(journal)
+
+    def summarise(self, rows: Sequence[Row]) -> Parts:
+        """Means over trials, ceilings, and what cheap columns rank by themselves."""
+        problems = self.problems
+        ceilings = {p.address: ceiling for p in problems if (ceiling := _ceiling(p))}
+        return {
+            "summary": summary_of(rows, ceilings),
+            "ceilings": ceilings,
+            "cheap": {
+                p.address: cheap_taus(p, self.cheap[p.address])
+                for p in problems
+                if self.options.cheap
+            },
+        }
+
+    @classmethod
+    def columns(cls) -> dict[str, str]:
+        """Columns of the rows, the metrics among them."""
+        return super().columns() | {metric.name: metric.label for metric in METRICS.values()}
+
+    @classmethod
+    def summary_columns(cls) -> dict[str, str]:
+        """Keys of the summary, the metrics among them."""
+        measured = {m.name: f"{m.label}, over trials" for m in METRICS.values()}
+        return super().summary_columns() | measured
+
+    @classmethod
+    def table_of(cls, found: Parts) -> TextTable:
+        """Metrics per predictor and training size, the best of each group set off."""
+        return compare_table(found["summary"])
+
+    @classmethod
+    def notes(cls, found: Parts) -> list[str]:
+        """Ceilings, cheap columns, and how the numbers were made."""
+        about = found["about"]
+        lines = [
+            f"{address}: a perfect predictor would reach {ceiling['kendall_tau']:.3f} "
+            f"({ceiling['kendall_tau_top5']:.3f} in the top 5 %), the labels' noise allowing"
+            for address, ceiling in found["ceilings"].items()
+        ]
+        lines += [
+            f"{address}: {label}, by itself, ranks all of them with {tau:.3f}"
+            for address, taus in found.get("cheap", {}).items()
+            for label, tau in taus.items()
+        ]
+        labels = ", ".join(dict.fromkeys(about["labels"].values()))
+        return [*lines, f"{about['trials']} trials, seed {about['seed']}; labels: {labels}"]
+
+    @classmethod
+    def page(cls, found: Parts, folder: Path) -> Page:
+        """Report of the comparison."""
+        return compare_page(found, folder)
 
 
 def _preload(factories: tuple[Factory, ...], space: Space) -> None:
-    """Import what the predictors need, so that no timing includes it."""
+    """Import what the predictors need."""
     for factory in factories:
         factory(space, seed=0).preload()
 
 
-def split(problem: Problem, n: int, trial: int, seed: int) -> tuple[Any, Any]:
-    """Return the row numbers, within the problem, of the training and the test architectures."""
+def split_rows(
+    problem: Problem, n: int, trial: int, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row numbers, within the problem, of ``n`` training architectures and of all others."""
     rng = np.random.default_rng([seed, trial])
     order = rng.permutation(len(problem.rows))
     return order[:n], order[n:]
 
 
-def _trial(
-    problem: Problem,
-    name: str,
-    factory: Factory,
-    cheap: tuple[int, ...],
-    n: int,
-    trial: int,
-    seed: int,
-    picture: Path | None,
-) -> list[Row]:
-    """Fit one predictor on one training set and measure it; the work of one unit."""
-    train, test = split(problem, n, trial, seed)
-    codes, y = problem.codes, problem.report_values
-    predictor = give_cheap(factory(problem.space, seed=seed * 2**20 + trial), problem, cheap)
-    used = "; ".join(cheap_labels(problem, cheap)) if takes_cheap(predictor) else ""
-    problem.space.function_ids(codes[:1])  # computed once per process: not part of a fit
-    with one_thread():
-        start = time.perf_counter()
-        predictor.fit(codes[train], y[train])
-        fitted = time.perf_counter()
-        scores = predictor.predict(codes[test])
-        predicted = time.perf_counter()
-
-    functions = problem.space.function_ids(codes)
-    unseen = ~np.isin(functions[test], functions[train])
-    shared = {
-        "table": problem.table.name,
-        "task": problem.task,
-        "label": problem.report_label,
-        "predictor": name,
-        "cheap": used or None,
-        "n_train": n,
-        "trial": trial,
-        "seed": seed,
-        "fit_seconds": fitted - start,
-        "predict_seconds": predicted - fitted,
-    }
-    rows = []
-    for only, chosen in ((False, np.ones(len(test), dtype=bool)), (True, unseen)):
-        true, given = y[test][chosen], scores[chosen]
-        with one_thread():
-            found = {key: _measure(key, true, given) for key in METRICS}
-        rows.append({**shared, "unseen_functions_only": only, "n_test": len(true), **found})
-    if picture is not None:
-        shown = test[:_SHOWN]
-        path = predictions_path(picture, problem.address, name, n)
-        with atomic_write(path) as file:
-            np.savez(file, true=y[shown], predicted=scores[:_SHOWN])
-    return rows
-
-
-def predictions_path(folder: Path, address: str, predictor: str, n: int) -> Path:
-    """Return where the points of a picture are kept; names of tasks may be no file names."""
-    return folder / "predictions" / f"{fingerprint({address: predictor})}-{n}.npz"
-
-
-def _measure(metric: str, true: Scores, given: Scores) -> float:
-    """Return a metric, NaN where too few architectures are left for it (all functions seen)."""
-    if len(true) < (10 if metric.endswith("_10") else 2):
-        return float("nan")
-    return float(METRICS[metric](true, given))
-
-
 def _ceiling(problem: Problem) -> dict[str, float] | None:
-    """Return the correlations that a perfect predictor would reach, where runs were repeated."""
+    """Correlations that a perfect predictor would reach, where runs were repeated."""
     runs = problem.report_runs
     if runs is None:
         return None
@@ -282,12 +396,11 @@ def _ceiling(problem: Problem) -> dict[str, float] | None:
     }
 
 
-MEASURED = (*METRICS, "fit_seconds", "predict_seconds")
 _GROUP = ("table", "task", "label", "predictor", "cheap", "n_train", "unseen_functions_only")
 
 
-def summarise(rows: Sequence[Row], ceilings: Mapping[str, Mapping[str, float]]) -> list[Row]:
-    """Return the mean of each measure over trials with its 95 % interval, one entry per group.
+def summary_of(rows: Sequence[Row], ceilings: Mapping[str, Mapping[str, float]]) -> list[Row]:
+    """Mean of each measure over trials with its 95 % interval, one entry per group.
 
     ``share_of_ceiling`` is the mean Kendall tau divided by that of a perfect predictor, given
     where the table has repeated training runs.
@@ -295,12 +408,15 @@ def summarise(rows: Sequence[Row], ceilings: Mapping[str, Mapping[str, float]]) 
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
         groups.setdefault(tuple(row.get(key) for key in _GROUP), []).append(row)
+    ranges = {metric.name: (metric.least, metric.most) for metric in METRICS.values()}
+    ranges |= dict.fromkeys(("fit_seconds", "predict_seconds"), (0.0, np.inf))
     summary = []
     for key, members in groups.items():
         entry: Row = {**dict(zip(_GROUP, key, strict=True)), "trials": len(members)}
-        for measure in MEASURED:
-            values = [np.nan if row[measure] is None else row[measure] for row in members]
-            entry[measure] = interval(values)
+        for measure, (least, most) in ranges.items():
+            # A row of an earlier version has no value of a metric that is new.
+            values = [np.nan if row.get(measure) is None else row[measure] for row in members]
+            entry[measure] = interval(values, least=least, most=most)
         ceiling = ceilings.get(f"{entry['table']}/{entry['task']}")
         if ceiling and entry["kendall_tau"]["mean"] is not None:
             entry["ceiling"] = dict(ceiling)

@@ -9,8 +9,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import re
+import textwrap
+import types
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ...errors import ParameterError
 
@@ -38,6 +41,10 @@ class Flag:
         Whether it may be typed several times; the value is a tuple.
     argument : bool
         Whether it is positional.
+    section : str, optional
+        Heading in the help of the command, where a command has many options.
+    default : str, optional
+        What the default comes to, in words, where the value itself does not say it.
     """
 
     names: tuple[str, ...]
@@ -48,6 +55,8 @@ class Flag:
     parse: Callable[[str], Any] | None
     repeated: bool
     argument: bool
+    section: str | None
+    default: str | None
 
     def __init__(
         self,
@@ -59,8 +68,10 @@ class Flag:
         parse: Callable[[str], Any] | None = None,
         repeated: bool = False,
         argument: bool = False,
+        section: str | None = None,
+        default: str | None = None,
     ) -> None:
-        values = (names, help, metavar, least, most, parse, repeated, argument)
+        values = (names, help, metavar, least, most, parse, repeated, argument, section, default)
         for field, value in zip(dataclasses.fields(self), values, strict=True):
             object.__setattr__(self, field.name, value)
 
@@ -87,19 +98,27 @@ class Described:
         long = [name for name in self.flag.names if name.startswith("--")]
         return long[0] if long else f"--{self.name.replace('_', '-')}"
 
+    @property
+    def default_text(self) -> str:
+        """Its default as it would be typed, or in words; empty where there is none."""
+        if self.flag.default is not None:
+            return self.flag.default
+        if self.required or self.default is None:
+            return ""
+        if isinstance(self.default, (tuple, list)):
+            return ",".join(map(str, self.default))
+        return str(self.default)
+
 
 def described_fields(options: type[Any]) -> list[Described]:
-    """Fields of an options class that can be typed at the command line, in order.
+    """Fields of an options class that can be typed at the command line, its own before inherited.
 
     A field without a ``Flag`` is for Python only.
     """
     hints = get_type_hints(options, include_extras=True)
     found = []
-    for field in dataclasses.fields(options):
-        hint = hints[field.name]
-        if get_origin(hint) is not Annotated:
-            continue
-        kind, *extras = get_args(hint)
+    for field in _ordered(options):
+        kind, extras = _parts(hints[field.name])
         for flag in extras:
             if isinstance(flag, Flag):
                 default = field.default
@@ -107,6 +126,40 @@ def described_fields(options: type[Any]) -> list[Described]:
                     default = field.default_factory()
                 found.append(Described(field.name, kind, default, flag))
     return found
+
+
+def _ordered(options: type[Any]) -> list[dataclasses.Field[Any]]:
+    """Fields of a dataclass, those of the class itself before those of its bases."""
+    home: dict[str, int] = {}  # the number of the furthest base that has the field
+    for rank, base in enumerate(options.__mro__):
+        home |= dict.fromkeys(vars(base).get("__annotations__", {}), rank)
+    return sorted(dataclasses.fields(options), key=lambda field: home[field.name])
+
+
+def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Type of a field without its annotations, and these."""
+    if get_origin(hint) is not Annotated:
+        return hint, ()
+    kind, *extras = get_args(hint)
+    return kind, tuple(extras)
+
+
+def refuse_unused(options: Any, names: Sequence[str], reason: str) -> None:
+    """Error if one of these fields of an options object differs from its default.
+
+    Raises
+    ------
+    ParameterError
+        With the names as they are typed, and the reason: ``"with --space"``.
+    """
+    fields = {field.name: field for field in described_fields(type(options))}
+    unused = [
+        fields[name].option for name in names if getattr(options, name) != fields[name].default
+    ]
+    if unused:
+        raise ParameterError(
+            f"not used {reason}: {', '.join(unused)}; leave out what has no effect"
+        )
 
 
 def called_with(
@@ -117,36 +170,62 @@ def called_with(
     Its signature is that of the options class, its documentation that of ``work`` with the fields'
     descriptions as parameters. An argument that is no field is an error that names the fields.
     """
-    names = [field.name for field in dataclasses.fields(options)]  # type: ignore[arg-type]
+    name = work.__name__.strip("_")
+    fields: Any = options
+    names = [field.name for field in _ordered(fields)]
 
     @functools.wraps(work)
     def call(*args: P.args, **kwargs: P.kwargs) -> Result:
-        for name in kwargs:
-            if name not in names:
+        for argument in kwargs:
+            if argument not in names:
                 raise ParameterError(
-                    f"{work.__name__} has no argument {name!r}; it takes: {', '.join(names)}"
+                    f"{name} has no argument {argument!r}; it takes: {', '.join(names)}"
                 )
         return work(options(*args, **kwargs))
 
-    call.__signature__ = inspect.signature(options)  # type: ignore[attr-defined]
-    call.__doc__ = _documented(work.__doc__ or "", options)
+    # What Python calls it is all that help() shows of it: the types stand in the docstring.
+    parameters = inspect.signature(options).parameters
+    ordered = sorted(parameters.values(), key=lambda p: (p.kind, names.index(p.name)))
+    call.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [parameter.replace(annotation=inspect.Parameter.empty) for parameter in ordered]
+    )
+    call.__name__ = call.__qualname__ = name
+    call.__annotations__ = {}
+    del call.__wrapped__
+    call.__doc__ = _documented(work.__doc__ or "", fields)
     return call
 
 
-def _documented(text: str, options: Any) -> str:
-    """Docstring with a section of parameters made from an options class's flags."""
-    summary, mark, rest = inspect.cleandoc(text).partition("\n\n")
-    lines = ["Parameters", "----------"]
+_HEADING = re.compile(r"^\w+\n-{3,}$", re.MULTILINE)
+
+
+def _documented(text: str, options: type[Any]) -> str:
+    """Docstring with a section of parameters made from an options class's fields."""
+    text = inspect.cleandoc(text)
+    heading = _HEADING.search(text)
+    place = heading.start() if heading else len(text)
     hints = get_type_hints(options, include_extras=True)
-    flags = {field.name: field for field in described_fields(options)}
-    for field in dataclasses.fields(options):
-        hint = hints[field.name]
-        plain = get_args(hint)[0] if get_origin(hint) is Annotated else hint
-        kind = plain.__name__ if isinstance(plain, type) else str(plain)
-        lines.append(f"{field.name} : {kind}")
-        if field.name in flags:
-            lines.append(f"    {flags[field.name].flag.help}")
-    return f"{summary}\n\n" + "\n".join(lines) + (f"\n\n{rest}" if mark else "")
+    lines = ["Parameters", "----------"]
+    for field in _ordered(options):
+        kind, extras = _parts(hints[field.name])
+        lines.append(f"{field.name} : {type_text(kind)}")
+        for extra in extras:
+            words = extra.help if isinstance(extra, Flag) else str(extra)
+            lines += textwrap.wrap(words, 96, initial_indent=" " * 4, subsequent_indent=" " * 4)
+    return "\n".join([text[:place].rstrip(), "", *lines, "", text[place:]]).rstrip() + "\n"
+
+
+def type_text(kind: Any) -> str:
+    """Type as numpydoc writes it, such as ``str or sequence of Problem``."""
+    parts = [part for part in get_args(kind) if part is not ...]
+    if get_origin(kind) in (Union, types.UnionType):
+        text = " or ".join(type_text(part) for part in parts if part is not type(None))
+        return f"{text}, optional" if type(None) in parts else text
+    if get_origin(kind) is Callable:
+        return "callable"
+    if parts:
+        return f"sequence of {type_text(parts[0])}"
+    return str(getattr(kind, "__name__", kind))
 
 
 def listed(text: str) -> tuple[str, ...]:

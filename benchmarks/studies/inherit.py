@@ -4,46 +4,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from ...data.devices import one_thread
-from ...data.images import Images
-from ...data.spaces import Codes, Space
-from ...errors import ParameterError, UnknownNameError
-from ..training import PRECISIONS, REDUCTIONS, check_fields, check_known, check_least, read_json
+from ...data.spaces import Codes
+from ..supernet import SupernetOptions
+from ..training import REDUCTIONS, check_fields, check_known, check_least, read_json
 from .journal import Row
+from .trainings import TrainingPlan
 
 SCORES = ("accuracy", "loss")
 
-_TRAINING = (
-    "rule",
-    "epochs",
-    "batch_size",
-    "learning_rate",
-    "weight_decay",
-    "clip",
-    "flip",
-    "shift",
-    "precision",
-    "channels_last",
-    "compile",
-)
+_TRAINING = tuple(field.name for field in fields(SupernetOptions))
 _TUNING = ("batch_size", "weight_decay", "flip", "shift", "channels_last")
 
 
-@dataclass(frozen=True)
-class SupernetRecipe:
+@dataclass(frozen=True, kw_only=True)
+class SupernetRecipe(SupernetOptions):
     """How a supernet is trained and its sub-networks are scored; the seed is not in it.
 
     Attributes
     ----------
-    rule : {"spos", "fairnas", "sandwich"}
-        How paths are drawn, as for ``train_supernet``.
-    epochs, batch_size, learning_rate, weight_decay, clip, flip, shift, precision, channels_last,
-    compile
-        As for ``train_supernet``.
+    rule, epochs, batch_size, learning_rate, weight_decay, clip, flip, shift, precision,
+    channels_last, compile
+        As of ``SupernetOptions``.
     width, cells, reduction : int or str or None
         Of the network; None is that of the networks that are trained alone.
     part : {"valid", "train", "test"}
@@ -71,20 +57,10 @@ class SupernetRecipe:
     True
     """
 
-    rule: str = "spos"
     epochs: int = 30
-    batch_size: int = 64
-    learning_rate: float = 0.1
-    weight_decay: float = 5e-4
-    clip: float = 5.0
-    flip: bool | None = None
-    shift: int | None = None
     width: int | None = None
     cells: int | None = None
     reduction: str | None = None
-    precision: str = "float32"
-    channels_last: bool = False
-    compile: bool = False
     part: Literal["train", "valid", "test"] = "valid"
     limit: int | None = None
     calibration: int = 8
@@ -92,17 +68,9 @@ class SupernetRecipe:
     tune: int = 0
 
     def __post_init__(self) -> None:
-        from ..supernet import RULES
-
-        if self.rule not in RULES:
-            raise UnknownNameError("rule", self.rule, RULES)
-        least = {"epochs": 1, "batch_size": 2, "clip": 0, "shift": 0, "width": 1, "cells": 1}
-        least |= {"limit": 1, "calibration": 0, "weight_decay": 0, "tune": 0}
-        check_least(self, least)
-        if self.learning_rate <= 0:
-            raise ParameterError(f"learning_rate must be above 0, not {self.learning_rate}")
+        super().__post_init__()
+        check_least(self, {"width": 1, "cells": 1, "limit": 1, "calibration": 0, "tune": 0})
         known: dict[str, tuple[str | None, ...]] = {
-            "precision": PRECISIONS,
             "part": ("train", "valid", "test"),
             "score": SCORES,
         }
@@ -110,12 +78,12 @@ class SupernetRecipe:
         check_known(self, known)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the recipe as JSON values."""
+        """JSON values of the recipe."""
         return asdict(self)
 
 
 def read_supernet_recipe(text: str) -> SupernetRecipe:
-    """Return the recipe of a rule's name, of a JSON object, or of a file that holds one.
+    """Recipe of a rule's name, of a JSON object, or of a file that holds one.
 
     Parameters
     ----------
@@ -136,65 +104,70 @@ def read_supernet_recipe(text: str) -> SupernetRecipe:
     return replace(SupernetRecipe(), **found)
 
 
-def inherit_unit(
-    space: Space,
-    codes: Codes,
-    images: Images,
-    recipe: SupernetRecipe,
-    seed: int,
-    device: str,
-    folder: Path,
-) -> list[Row]:
-    """Train a supernet and evaluate architectures with its weights; the work of one unit.
+@dataclass(frozen=True, eq=False)
+class InheritUnit:
+    """A supernet trained, and architectures evaluated with its weights; calling it gives the row.
 
     The weights stay in the folder; a training that was killed goes on from them.
     """
-    from ..supernet import Supernet, train_supernet, tuned_losses
 
-    with one_thread():
+    plan: TrainingPlan
+    codes: Codes
+    recipe: SupernetRecipe
+    seed: int
+    folder: Path
+
+    def __call__(self) -> list[Row]:
+        """Row with the ``accuracy``, ``loss`` and ``tuned`` loss of every architecture."""
+        with one_thread():
+            return [self._row()]
+
+    def _row(self) -> Row:
+        from ..supernet import Supernet, train_supernet, tuned_losses
+
+        recipe, images, device = self.recipe, self.plan.images, self.plan.device
         supernet = Supernet(
-            space,
+            self.plan.space,
             classes=len(images.classes),
             in_channels=images.train_x.shape[1],
             width=recipe.width or 1,
             cells=recipe.cells or 1,
             reduction=recipe.reduction or "residual",
-            seed=seed,
+            seed=self.seed,
         )
         history = train_supernet(
             supernet,
             images,
             **{name: getattr(recipe, name) for name in _TRAINING},
             device=device,
-            seed=seed,
-            checkpoint=folder / "supernet.safetensors",
+            seed=self.seed,
+            checkpoint=self.folder / "supernet.safetensors",
         )
         row: Row = {**vars(history), "losses": list(history.losses)}
         if history.diverged:
-            none = dict.fromkeys(("evaluate_seconds", "tune_seconds", *SCORES, "tuned"))
-            return [{**row, **none}]
-        found = supernet.evaluate(
-            codes,
+            nothing = ("evaluate_seconds", "tune_seconds", *SCORES, "tuned")
+            return {**row, **dict.fromkeys(nothing)}
+        evaluated = supernet.evaluate(
+            self.codes,
             images,
             part=recipe.part,
             limit=recipe.limit,
             calibration=recipe.calibration,
-            seed=seed,
+            seed=self.seed,
         )
         start = time.perf_counter()
         tuned = None
         if recipe.tune:
             same = {name: getattr(recipe, name) for name in _TUNING}
+            steps, seed = recipe.tune, self.seed
             tuned = tuned_losses(
-                supernet, codes, images, steps=recipe.tune, device=device, seed=seed, **same
+                supernet, self.codes, images, steps=steps, device=device, seed=seed, **same
             ).tolist()
-    return [
-        {
+        return {
             **row,
-            "evaluate_seconds": found.seconds,
+            "evaluate_seconds": evaluated.seconds,
             "tune_seconds": time.perf_counter() - start,
-            "accuracy": found.accuracy.tolist(),
-            "loss": found.loss.tolist(),
+            "accuracy": evaluated.accuracy.tolist(),
+            "loss": evaluated.loss.tolist(),
             "tuned": tuned,
         }
-    ]

@@ -29,7 +29,7 @@ Unit = Callable[[], list[Row] | None]
 
 
 def jsonable(value: Any) -> Any:
-    """Return ``value`` with NumPy numbers as Python's and NaN as None, as JSON needs it."""
+    """Value with NumPy numbers as Python's and NaN as None, as JSON needs it."""
     if isinstance(value, Mapping):
         return {str(k): jsonable(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
@@ -44,12 +44,12 @@ def jsonable(value: Any) -> Any:
 
 
 def _together(before: Any, now: Any) -> Any:
-    """Return the larger of two numbers, or all elements of two lists."""
+    """Larger of two numbers, or all elements of two lists."""
     return list(dict.fromkeys([*before, *now])) if isinstance(now, list) else max(before, now)
 
 
 def fingerprint(about: Mapping[str, Any]) -> str:
-    """Return eight characters that tell one study from another."""
+    """Eight characters that tell one study from another."""
     text = json.dumps(jsonable(about), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
@@ -261,7 +261,7 @@ def in_parallel(
     jobs: int = -1,
     prepare: Callable[[], None] | None = None,
 ) -> Iterator[tuple[str, list[Row] | None]]:
-    """Yield the name and the rows of each unit as it is finished, as ``Journal.run`` does them.
+    """Name and rows of each unit as it is finished, run as ``Journal.run`` does.
 
     Raises
     ------
@@ -316,7 +316,7 @@ def bound(
 
 
 def read_about(folder: Path) -> dict[str, Any]:
-    """Return what a study's folder says it is.
+    """What a study's folder says it is: JSON values.
 
     Raises
     ------
@@ -327,21 +327,23 @@ def read_about(folder: Path) -> dict[str, Any]:
     """
     path = folder / "study.json"
     try:
-        about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        about = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise StorageError(
             f"{folder} holds no results of NASurge (no readable study.json): give the folder that "
-            "a compare, search or validate printed"
+            "a study printed, such as one of compare, search or validate"
         ) from error
     except ValueError as error:
         raise DataFileError(
             f"{path} is damaged ({error}): delete the folder and run again"
         ) from error
+    if not isinstance(about, dict):
+        raise DataFileError(f"{path} does not say what the study is: delete the folder")
     return about
 
 
 def read_units(folder: Path) -> dict[str, list[Row]]:
-    """Return the rows of every finished unit of a study; a half-written last line is left out.
+    """Rows of every finished unit of a study by its name; a half-written last line is left out.
 
     Raises
     ------
@@ -366,7 +368,7 @@ def read_units(folder: Path) -> dict[str, list[Row]]:
 
 
 def write_rows(folder: Path, rows: Sequence[Row]) -> Path:
-    """Write tidy rows as ``rows.parquet`` and ``rows.csv``; return the Parquet file's path."""
+    """Path of ``rows.parquet``, after tidy rows were written there and to ``rows.csv``."""
     import pandas as pd
 
     frame = pd.DataFrame(rows)
@@ -379,7 +381,7 @@ def write_rows(folder: Path, rows: Sequence[Row]) -> Path:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that results depend on."""
+    """Versions that results depend on, by package."""
     import platform
     from importlib.metadata import version
 

@@ -11,7 +11,17 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar, get_args, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Generic,
+    NotRequired,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from .journal import Journal, Row, Unit, fingerprint, write_rows
 from .options import RunOptions
@@ -28,7 +38,8 @@ class Findings:
     Attributes
     ----------
     summary : list of dict
-        One entry per case; a measured quantity is ``{"mean", "low", "high", "n"}``.
+        One entry per case; a measured quantity is ``{"mean", "low", "high", "n"}``, with
+        ``values`` where they are too few for an interval.
     rows : list of dict
         One entry per trial or query, as in ``rows.parquet``.
     folder : Path
@@ -62,13 +73,21 @@ class Study(ABC, Generic[Found]):
 
     kind: ClassVar[str]
     """Name of the kind, as in ``study.json``."""
+    folder_kind: ClassVar[str | None] = None
+    """How the names of folders under ``runs/`` begin, if not with the kind."""
     title: ClassVar[str]
     """Heading of the report."""
+    command: ClassVar[str] = ""
+    """Command that runs it, without ``nasurge``; empty where only Python does."""
+    options_type: ClassVar[type[RunOptions]] = RunOptions
+    """Dataclass of its options."""
     findings: ClassVar[type[Findings]] = Findings
     grows: ClassVar[tuple[str, ...]] = ()
     """Keys of ``about`` of which a folder may be asked for more."""
     row: ClassVar[type[Any]]
     """TypedDict of a row; what a column means is the second argument of its ``Annotated``."""
+    entry: ClassVar[type[Any]]
+    """TypedDict of an entry of the summary, in the same way."""
 
     options: RunOptions
 
@@ -84,10 +103,22 @@ class Study(ABC, Generic[Found]):
     def summarise(self, rows: Sequence[Row]) -> Parts:
         """Fields of the findings beside ``rows``, ``folder`` and ``about``: ``summary``, others."""
 
+    def remarks(self, rows: Sequence[Row]) -> dict[str, Any]:  # noqa: ARG002 -- for subclasses
+        """What belongs to ``about`` and is known only afterwards, such as failures."""
+        return {}
+
+    def name_of(self, about: Mapping[str, Any]) -> str:
+        """Eight characters that name the folder of a study where no other is given."""
+        return fingerprint(about)
+
     @property
     def prepare(self) -> Callable[[], None] | None:
         """Called in each process before a unit: imports that all units share."""
         return None
+
+    def tidy(self, rows: Sequence[Row]) -> list[Row]:
+        """Rows as ``rows.parquet`` keeps them; the journal may hold more."""
+        return list(rows)
 
     def execute(self, journal: Journal) -> list[Row]:
         """Rows of all units; those that the journal has are not run again."""
@@ -111,13 +142,14 @@ class Study(ABC, Generic[Found]):
             If the folder cannot be written.
         """
         about = {"kind": self.kind, **self.about()}
-        folder = self.options.out or Path("runs") / f"{self.kind}-{fingerprint(about)}"
+        name = f"{self.folder_kind or self.kind}-{self.name_of(about)}"
+        folder = self.options.out or Path("runs") / name
         rows = self.execute(Journal(folder, about, grows=self.grows))
-        write_rows(folder, rows)
+        write_rows(folder, self.tidy(rows))
         found: Any = self.findings(
             rows=rows,
             folder=folder,
-            about={**about, "command": self.options.command},
+            about={**about, **self.remarks(rows), "command": self.options.command},
             **self.summarise(rows),
         )
         write_summary(folder, found.parts)
@@ -128,6 +160,11 @@ class Study(ABC, Generic[Found]):
     @abstractmethod
     def table_of(cls, found: Parts) -> TextTable:
         """Table of the terminal and of the report."""
+
+    @classmethod
+    def tables_of(cls, found: Parts) -> list[TextTable]:
+        """Tables of the terminal, where there is more than one."""
+        return [cls.table_of(found)]
 
     @classmethod
     def notes(cls, found: Parts) -> list[str]:  # noqa: ARG003 -- for subclasses
@@ -141,9 +178,13 @@ class Study(ABC, Generic[Found]):
 
     @classmethod
     def columns(cls) -> dict[str, str]:
-        """Columns of ``rows.parquet`` and what each means, for the reference page."""
-        hints = get_type_hints(cls.row, include_extras=True)
-        return {name: next(iter(get_args(hint)[1:]), "") for name, hint in hints.items()}
+        """Columns of ``rows.parquet`` and what each means; ``NAME`` in one stands for any name."""
+        return _meanings(cls.row)
+
+    @classmethod
+    def summary_columns(cls) -> dict[str, str]:
+        """Keys of an entry of the summary and what each means, as ``columns``."""
+        return _meanings(cls.entry)
 
     @classmethod
     def restored(cls, rows: Sequence[Row], about: Mapping[str, Any]) -> Parts | None:  # noqa: ARG003
@@ -179,7 +220,11 @@ class Study(ABC, Generic[Found]):
         StorageError, DataFileError
             If the folder holds no finished study of this kind.
         """
-        found = cls.read(folder)
+        return cls.write_report(cls.read(folder), folder)
+
+    @classmethod
+    def write_report(cls, found: Parts, folder: Path) -> Path:
+        """Path of the report of these findings, after it was written."""
         return render(
             folder / "report.html",
             cls.page(found, folder),
@@ -198,3 +243,16 @@ class Study(ABC, Generic[Found]):
             "report": str(folder / "report.html"),
             "made": found["about"],
         }
+
+
+def _meanings(keys: type[Any]) -> dict[str, str]:
+    """What each key of a TypedDict means, by its annotation."""
+    hints = get_type_hints(keys, include_extras=True)
+    return {name: next(iter(_bare(hint)[1:]), "") for name, hint in hints.items()}
+
+
+def _bare(hint: Any) -> tuple[Any, ...]:
+    """Arguments of an ``Annotated``, also inside ``NotRequired``."""
+    if get_origin(hint) is NotRequired:
+        return _bare(get_args(hint)[0])
+    return get_args(hint) if get_origin(hint) is Annotated else ()

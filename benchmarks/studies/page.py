@@ -11,6 +11,7 @@ from typing import Any
 
 from ...data.files import atomic_write
 from ...errors import DataFileError, StorageError
+from ..intervals import FEWEST_DRAWS
 from .journal import jsonable
 
 
@@ -21,6 +22,8 @@ class TextTable:
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     best: Sequence[int] = ()
+    note: str = ""
+    """A line for below it."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,11 @@ class Section:
     """Numbers of the rows to set off."""
 
     @classmethod
-    def of(cls, title: str, table: TextTable, text: str = "") -> Section:
+    def of(
+        cls, title: str, table: TextTable, text: str = "", pictures: Sequence[str] = ()
+    ) -> Section:
         """Section that shows a text table."""
-        return cls(title, text, (), table.columns, table.rows, table.best)
+        return cls(title, text, pictures, table.columns, table.rows, table.best)
 
 
 @dataclass(frozen=True)
@@ -85,24 +90,42 @@ def _plain(value: Any) -> str:
 
 
 def interval_text(measured: Mapping[str, Any], *, digits: int = 3) -> str:
-    """Measured quantity as ``mean [low, high]``; the bare mean of a single trial.
+    """Measured quantity as ``mean [low, high]``; each value where they are too few for that.
 
     Examples
     --------
     >>> interval_text({"mean": 0.8123, "low": 0.8, "high": 0.8246, "n": 10})
     '0.812 [0.800, 0.825]'
+    >>> interval_text({"mean": 0.8, "low": None, "high": None, "n": 2, "values": [0.81, 0.79]})
+    '0.810, 0.790'
     """
     if measured["mean"] is None:
         return "undefined"
-    text = f"{measured['mean']:.{digits}f}"
     if measured["low"] is None:
-        return text
-    return f"{text} [{measured['low']:.{digits}f}, {measured['high']:.{digits}f}]"
+        values = measured.get("values") or [measured["mean"]]
+        return ", ".join(f"{value:.{digits}f}" for value in values)
+    low, high = (f"{measured[end]:.{digits}f}" for end in ("low", "high"))
+    return f"{mean_text(measured, digits=digits)} [{low}, {high}]"
 
 
 def mean_text(measured: Mapping[str, Any], *, digits: int = 3) -> str:
     """Mean of a measured quantity as text."""
-    return interval_text({**measured, "low": None}, digits=digits)
+    return "undefined" if measured["mean"] is None else f"{measured['mean']:.{digits}f}"
+
+
+def interval_words(n: int, noun: str = "trial") -> str:
+    """Sentence that says what stands in the place of a measured quantity.
+
+    Examples
+    --------
+    >>> interval_words(10)
+    'Mean and 95 % interval over trials.'
+    >>> interval_words(3, "seed")
+    'The value of each seed: fewer than five have no interval.'
+    """
+    if n >= FEWEST_DRAWS:
+        return f"Mean and 95 % interval over {noun}s."
+    return f"The value of each {noun}: fewer than five have no interval."
 
 
 def number_of(n: int, noun: str) -> str:

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from ...data.devices import one_thread
 from ...data.spaces import Codes, Space, make_space
 from ...errors import LabelError, ParameterError
-from ..objectives import Problem, parse_problems
-from .building import sample_architectures
-from .comparing import Factory, split
+from ..objectives import Problem, parse_problems, problems_of
+from .comparing import Factory, split_rows
+from .flags import refuse_unused
 from .journal import Row, fingerprint, read_about, read_units
+from .options import ValidateOptions
+from .trainings import sample_architectures
 
 Index = NDArray[np.int64]
 Values = NDArray[np.float64]
@@ -55,27 +57,8 @@ class Candidates:
     about: Mapping[str, Any] = field(default_factory=dict)
 
 
-def candidates_of(
-    table: str | Problem | None,
-    *,
-    space: str | Space | None,
-    search: str | Path | None,
-    metric: str | None,
-    n_train: int,
-    n: int,
-    seed: int,
-) -> Candidates:
-    """Return the architectures of a table, of a search, or of a bare space.
-
-    Parameters
-    ----------
-    table : str or Problem, optional
-    space : str or Space, optional
-    search : str or Path, optional
-    metric, n_train, seed
-        As for ``from_table`` and ``from_search``.
-    n : int
-        How many will be chosen.
+def candidates_of(options: ValidateOptions, n: int) -> Candidates:
+    """Architectures of a table, of a search, or of a bare space, of which ``n`` will be chosen.
 
     Raises
     ------
@@ -84,21 +67,25 @@ def candidates_of(
     NasurgeError
         As ``from_table``, ``from_search`` and ``from_space``.
     """
+    table, space, seed = options.table, options.space, options.seed
     if space is not None:
-        if table is not None or search is not None:
+        if table is not None or options.search is not None:
             raise ParameterError(
                 "a bare space has no table and no search: leave --space out, or the others"
             )
-        return from_space(make_space(space) if isinstance(space, str) else space, n, seed=seed)
-    if search is not None:
+        refuse_unused(options, ("metric", "n_train"), "with --space")
+        made = make_space(space) if isinstance(space, str) else space
+        return from_space(made, n, seed=seed)
+    metric, n_train = options.metric, options.n_train
+    if options.search is not None:
         address = table.address if isinstance(table, Problem) else table
-        return from_search(Path(search), address, n_train, seed=seed, metric=metric)
+        return from_search(Path(options.search), address, n_train, seed=seed, metric=metric)
     if table is None:
         raise ParameterError(
             "say what to validate: a TABLE/TASK such as nb201-analog/cifar10, --search FOLDER or "
             "--space nb201"
         )
-    problems = parse_problems(table, metric=metric) if isinstance(table, str) else [table]
+    problems = problems_of(table if isinstance(table, str) else [table], metric=metric)
     if len(problems) != 1:
         addresses = ", ".join(problem.address for problem in problems)
         raise ParameterError(f"validate takes one task, received {len(problems)}: {addresses}")
@@ -106,7 +93,7 @@ def candidates_of(
 
 
 def counts_of(given: Mapping[str, int | None], *, ranked: bool) -> dict[str, int]:
-    """Return how many architectures of each group to choose, with what is not said.
+    """Number of architectures of each group to choose, with what is not said.
 
     Parameters
     ----------
@@ -128,7 +115,7 @@ def counts_of(given: Mapping[str, int | None], *, ranked: bool) -> dict[str, int
 
 
 def from_table(problem: Problem, n_train: int, *, seed: int = 0) -> Candidates:
-    """Return the architectures of a table that a predictor has not seen, twins of those neither.
+    """Architectures of a table that a predictor has not seen, twins of those neither.
 
     Parameters
     ----------
@@ -147,7 +134,7 @@ def from_table(problem: Problem, n_train: int, *, seed: int = 0) -> Candidates:
             f"{problem.address} has {len(problem.rows)} measured architectures: learning from "
             f"{n_train} leaves none to validate; choose a smaller -n"
         )
-    train, test = split(problem, n_train, trial=0, seed=seed)
+    train, test = split_rows(problem, n_train, trial=0, seed=seed)
     functions = problem.space.function_ids(problem.codes)
     test = test[~np.isin(functions[test], functions[train])]
     return Candidates(
@@ -162,7 +149,7 @@ def from_table(problem: Problem, n_train: int, *, seed: int = 0) -> Candidates:
 def from_search(
     folder: Path, address: str | None, n_train: int, *, seed: int = 0, metric: str | None = None
 ) -> Candidates:
-    """Return the architectures that a search evaluated, with what it saw of each.
+    """Architectures that a search evaluated, with what it saw of each.
 
     Parameters
     ----------
@@ -239,7 +226,7 @@ def from_search(
 
 
 def from_space(space: Space, n: int, *, seed: int = 0) -> Candidates:
-    """Return ``n`` different functions of a space, of which nothing is known.
+    """Canonical forms of ``n`` different functions of a space, of which nothing is known.
 
     Raises
     ------
@@ -260,7 +247,7 @@ def _table_about(problem: Problem, n_train: int) -> dict[str, Any]:
     }
 
 
-def choose(
+def chosen_rows(
     ranking: Values | None,
     strata: Values | None,
     functions: Index,
@@ -268,7 +255,7 @@ def choose(
     *,
     seed: int = 0,
 ) -> dict[str, Index]:
-    """Return rows by group, as many as ``counts`` says; no two compute the same function.
+    """Rows by group, as many as ``counts`` says; no two compute the same function.
 
     Parameters
     ----------
@@ -293,7 +280,7 @@ def choose(
     Examples
     --------
     >>> scores, functions = np.array([5.0, 4.0, 4.0, 3.0, 2.0, 1.0]), np.array([0, 1, 1, 2, 3, 4])
-    >>> choose(scores, None, functions, {"top": 2, "spread": 2})
+    >>> chosen_rows(scores, None, functions, {"top": 2, "spread": 2})
     {'top': array([0, 1]), 'spread': array([3, 5])}
     """
     different = len(np.unique(functions))
@@ -332,7 +319,7 @@ def choose(
 
 
 def _first_of_each(functions: Index, rows: Index) -> Index:
-    """Return the rows in their order, of each function the first only."""
+    """Rows in their order, of each function the first only, shape (m,)."""
     _, first = np.unique(functions[rows], return_index=True)
     return np.asarray(rows[np.sort(first)])
 
@@ -348,67 +335,68 @@ def _even_steps(rows: Index, count: int) -> Index:
 _PICK: dict[str, Callable[[Index, int], Index]] = {"top": _best, "spread": _even_steps}
 
 
-def choice_unit(
-    candidates: Candidates,
-    predictors: Mapping[str, Factory],
-    counts: Mapping[str, int],
-    seed: int,
-) -> list[Row]:
-    """Let predictors learn from the lesson, and choose; the work of one unit.
+@dataclass(frozen=True, eq=False)
+class ChoiceUnit:
+    """Predictors that learn from the lesson, and the choice; calling it gives the one row.
 
-    The first predictor ranks, unless a search did. The one row that is returned holds the chosen
-    ``architectures`` with their scores, and what each predictor has cost.
+    The first predictor ranks, unless a search did.
     """
-    space, codes = candidates.space, candidates.codes
-    columns, costs = {}, []
-    if candidates.lesson is not None:
-        for key, factory in predictors.items():
-            columns[key], cost = learn(space, factory, *candidates.lesson, codes, seed=seed)
-            costs.append({"column": key, **cost})
-    columns |= candidates.known
-    ranking = columns.get("searched", columns.get("predicted"))
-    chosen = choose(
-        ranking,
-        columns.get("table_value", ranking),
-        space.function_ids(codes),
-        counts,
-        seed=seed,
-    )
-    rows = [
-        {
-            "architecture": architecture,
-            "group": group,
-            **{key: float(values[row]) for key, values in columns.items()},
-        }
-        for group, picked in chosen.items()
-        for row, architecture in zip(picked, space.format(codes[picked]), strict=True)
-    ]
-    return [{"architectures": rows, "costs": costs}]
+
+    candidates: Candidates
+    predictors: Mapping[str, Factory]
+    counts: Mapping[str, int]
+    seed: int
+
+    def __call__(self) -> list[Row]:
+        """Row with the chosen ``architectures``, their scores, and what each has cost."""
+        candidates, seed = self.candidates, self.seed
+        space, codes = candidates.space, candidates.codes
+        columns, costs = {}, []
+        if candidates.lesson is not None:
+            for key, factory in self.predictors.items():
+                columns[key], cost = learnt_scores(
+                    space, factory, *candidates.lesson, codes, seed=seed
+                )
+                costs.append({"column": key, **cost})
+        columns |= candidates.known
+        ranking = columns.get("searched", columns.get("predicted"))
+        strata = columns.get("table_value", ranking)
+        chosen = chosen_rows(ranking, strata, space.function_ids(codes), self.counts, seed=seed)
+        rows = [
+            {
+                "architecture": architecture,
+                "group": group,
+                **{key: float(values[row]) for key, values in columns.items()},
+            }
+            for group, picked in chosen.items()
+            for row, architecture in zip(picked, space.format(codes[picked]), strict=True)
+        ]
+        return [{"architectures": rows, "costs": costs}]
 
 
-def learn(
-    space: Space, factory: Factory, codes: Codes, values: Values, asked: Codes, *, seed: int
+def learnt_scores(
+    space: Space, factory: Factory, codes: Codes, values: Values, test: Codes, *, seed: int
 ) -> tuple[Values, Row]:
-    """Return a predictor's scores of ``asked``, and its costs in seconds of one thread."""
+    """Scores of ``test`` by a predictor that learnt from ``codes``, shape (m,), and its costs."""
     predictor = factory(space, seed=seed)
     predictor.preload()
     with one_thread():
         start = time.perf_counter()
         predictor.fit(codes, values)
         fitted = time.perf_counter()
-        scores = np.asarray(predictor.predict(asked))
+        scores = np.asarray(predictor.predict(test))
         predicted = time.perf_counter()
     return scores, {
-        "architectures": len(asked),
+        "architectures": len(test),
         "once_seconds": fitted - start,
-        "seconds_per_architecture": (predicted - fitted) / max(1, len(asked)),
+        "seconds_per_architecture": (predicted - fitted) / max(1, len(test)),
     }
 
 
 def check_predictors(
     space: Space, predictors: Mapping[str, Factory], labels: Sequence[int]
 ) -> None:
-    """Refuse, before anything is computed, a predictor that cannot learn here.
+    """Error, before anything is computed, about a predictor that cannot learn here.
 
     Raises
     ------

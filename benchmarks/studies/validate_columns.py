@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ..intervals import Interval, kendall_tau_interval
 from ..metrics import kendall_tau
-from .building import seed_agreement
 from .inherit import SupernetRecipe
 from .journal import Row
+from .trainings import seed_agreement
 
 Values = NDArray[np.float64]
 
@@ -29,7 +29,7 @@ _FEW = 5  # fewer architectures have no interval
 
 
 def columns_of(about: Mapping[str, Any]) -> dict[str, str]:
-    """Return every column that a validation with these settings has, and what it is in words."""
+    """Every column that a validation with these settings has, and what it is in words."""
     names, counts = about["predictors"], about["counts"]
     several = len(names) > 1
     found: dict[str, str] = {}
@@ -55,17 +55,17 @@ def columns_of(about: Mapping[str, Any]) -> dict[str, str]:
 
 
 def predictor_column(name: str, *, first: bool) -> str:
-    """Return the column of a predictor's scores; the first one's has no name in it."""
+    """Column of a predictor's scores; the first one's has no name in it."""
     return "predicted" if first else f"predicted_{name}"
 
 
 def own_column(key: str) -> str:
-    """Return the column of a predictor that learnt from networks trained here."""
+    """Column of a predictor's scores that learnt from networks trained in the study."""
     return f"own_{key}"
 
 
 def add_trainings(rows: Sequence[Row], runs: Sequence[Row], score: str) -> None:
-    """Give every architecture what its trainings came to, the mean of those that ended well."""
+    """Add to every architecture the result of its trainings, the mean of those that ended well."""
     found: dict[str, list[Row]] = {}
     for run in runs:
         found.setdefault(run["architecture"], []).append(run)
@@ -75,7 +75,7 @@ def add_trainings(rows: Sequence[Row], runs: Sequence[Row], score: str) -> None:
 
 
 def _reached(runs: Sequence[Row], score: str) -> Row:
-    """Return what the trainings of one architecture came to."""
+    """Result of the trainings of one architecture."""
     ended = [run for run in runs if not run["diverged"]]
 
     def mean(value: Callable[[Row], float]) -> float:
@@ -95,7 +95,7 @@ def _reached(runs: Sequence[Row], score: str) -> Row:
 def add_inherited(
     rows: Sequence[Row], found: Mapping[str, Any], recipe: SupernetRecipe
 ) -> list[Row]:
-    """Give every architecture what it reaches with inherited weights; return what that has cost.
+    """Costs of inherited accuracies, after these were added to every architecture.
 
     The accuracy and the loss are both kept, and what a few steps from there give; a supernet that
     diverged gives none. The supernet is a part of the cost of each.
@@ -117,7 +117,7 @@ def add_inherited(
 
 
 def add_own(rows: Sequence[Row], found: Sequence[Row]) -> list[Row]:
-    """Give the architectures that were not learnt from their scores; return what those have cost.
+    """Costs of own predictors, after their scores were added to who was not learnt from.
 
     The trainings that were learnt from are part of the cost.
     """
@@ -133,7 +133,7 @@ def add_own(rows: Sequence[Row], found: Sequence[Row]) -> list[Row]:
 
 
 def training_cost(rows: Sequence[Row]) -> Row:
-    """Return what training the compared architectures alone has cost."""
+    """Cost of training the compared architectures alone."""
     seconds = [r["train_seconds"] for r in rows if r["group"] != "learnt" and "train_seconds" in r]
     return {
         "column": "trained_accuracy",
@@ -143,21 +143,21 @@ def training_cost(rows: Sequence[Row]) -> Row:
     }
 
 
-def total(cost: Mapping[str, Any]) -> Row:
-    """Return a cost with the sum of its parts."""
+def total_cost(cost: Mapping[str, Any]) -> Row:
+    """Cost with the sum of its parts."""
     each = cost["architectures"] * cost["seconds_per_architecture"]
     return {**cost, "seconds": cost["once_seconds"] + each}
 
 
 def correlations(rows: Sequence[Row], columns: Sequence[str]) -> list[Row]:
-    """Return Kendall's tau between each two columns, with its 95 % interval.
+    """Kendall's tau between each two columns, with its 95 % interval.
 
     It is over the architectures that have both values, without those that predictors learnt
     from. The interval is over the choice of architectures, by Fisher's z for tau (Fieller et al.
     1957). A loss is turned round: bigger is better everywhere.
     """
     compared = [row for row in rows if row["group"] != "learnt"]
-    values = {key: column(compared, key) for key in columns}
+    values = {key: column_values(compared, key) for key in columns}
     found = []
     for a, b in combinations(columns, 2):
         both = np.isfinite(values[a]) & np.isfinite(values[b])
@@ -166,15 +166,15 @@ def correlations(rows: Sequence[Row], columns: Sequence[str]) -> list[Row]:
     return found
 
 
-def column(rows: Sequence[Row], key: str) -> Values:
-    """Return a column, bigger is better, NaN where an architecture has no value."""
+def column_values(rows: Sequence[Row], key: str) -> Values:
+    """One column, bigger is better, shape (n,); NaN where an architecture has no value."""
     found = [np.nan if row.get(key) is None else row[key] for row in rows]
     sign = -1.0 if key in ("inherited_loss", "inherited_tuned") else 1.0
     return sign * np.array(found, dtype=np.float64)
 
 
 def _tau(x: Values, y: Values) -> Interval:
-    """Return Kendall's tau and its interval, as far as so many architectures have them."""
+    """Kendall's tau and its interval, as far as so many architectures have them."""
     if len(x) >= _FEW:
         return kendall_tau_interval(x, y)
     tau = float(kendall_tau(x, y)) if len(x) > 1 else float("nan")
@@ -182,8 +182,8 @@ def _tau(x: Values, y: Values) -> Interval:
     return {"mean": mean, "low": None, "high": None, "n": len(x)}
 
 
-def ceiling(rows: Sequence[Row], runs: Sequence[Row], score: str) -> dict[str, Any] | None:
-    """Return Kendall's tau between two seeds of the compared trainings, or None for one seed."""
+def seed_ceiling(rows: Sequence[Row], runs: Sequence[Row], score: str) -> dict[str, Any] | None:
+    """Kendall's tau between two seeds of the compared trainings, or None for one seed."""
     found: dict[str, list[float]] = {}
     learnt = {row["architecture"] for row in rows if row["group"] == "learnt"}
     for run in runs:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .journal import Row
-from .page import Page, Section, interval_text, read_summary, render
+from .page import Page, Section, TextTable, interval_text
 from .pictures import COLOURS, panels, plain_ticks, to_svg
 from .validate_choice import GROUPS
-from .validate_columns import column
+from .validate_columns import column_values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,37 +19,36 @@ if TYPE_CHECKING:
 
 TRUTH = "trained_accuracy"
 _MARKERS = dict(zip(GROUPS, ("^", "o", "o", "s", "x", "."), strict=True))
-CORRELATION_COLUMNS = ("between", "and", "architectures", "Kendall tau")
-COST_COLUMNS = ("", "once, s", "each, s", "architectures", "in all, s", "tau with trained")
 
 
-def truth(columns: Mapping[str, str]) -> str:
-    """Return the column that all others are held against: what trained networks are ranked by."""
+def truth_column(columns: Mapping[str, str]) -> str:
+    """Column that all others are held against: what trained networks are ranked by."""
     return "trained_score" if "trained_score" in columns else TRUTH
 
 
 def tau_between(correlations: Sequence[Row], a: str, b: str) -> Mapping[str, Any] | None:
-    """Return the Kendall tau between two columns, or None if there is none."""
+    """Kendall tau between two columns, or None if there is none."""
     return next((t["kendall_tau"] for t in correlations if {t["a"], t["b"]} == {a, b}), None)
 
 
-def correlation_rows(correlations: Sequence[Row], columns: Mapping[str, str]) -> list[list[str]]:
-    """Return all pairs of columns as text, those with what trained networks reach first."""
-    last = truth(columns)
+def correlation_table(correlations: Sequence[Row], columns: Mapping[str, str]) -> TextTable:
+    """All pairs of columns as text, those with what trained networks reach first."""
+    last = truth_column(columns)
     pairs = sorted(correlations, key=lambda t: last not in (t["a"], t["b"]))
-    return [
+    rows = [
         [columns[t["a"]], columns[t["b"]], str(t["n"]), interval_text(t["kendall_tau"])]
         for t in pairs
     ]
+    return TextTable(("between", "and", "architectures", "Kendall tau"), rows)
 
 
-def cost_rows(
+def cost_table(
     costs: Sequence[Row], correlations: Sequence[Row], columns: Mapping[str, str]
-) -> list[list[str]]:
-    """Return what each column has cost as text, beside what it is worth."""
+) -> TextTable:
+    """Cost of each column as text, beside what it is worth."""
     rows = []
     for cost in costs:
-        tau = tau_between(correlations, cost["column"], truth(columns))
+        tau = tau_between(correlations, cost["column"], truth_column(columns))
         rows.append(
             [
                 columns[cost["column"]],
@@ -61,14 +59,15 @@ def cost_rows(
                 interval_text(tau) if tau else "",
             ]
         )
-    return rows
+    headings = ("", "once, s", "each, s", "architectures", "in all, s", "tau with trained")
+    return TextTable(headings, rows)
 
 
-def architecture_rows(
-    rows: Sequence[Row], columns: Mapping[str, str]
-) -> tuple[list[str], list[list[str]]]:
-    """Return names of columns, and architectures as text, the best of the first column first."""
-    values = column(rows, next(iter(columns)))
+def architecture_table(
+    rows: Sequence[Row], columns: Mapping[str, str], *, most: int | None = None
+) -> TextTable:
+    """Architectures as text, the best of the first column first; at most so many."""
+    values = column_values(rows, next(iter(columns)))
     order = np.argsort(np.where(np.isfinite(values), -values, np.inf), kind="stable")
     text = [
         [
@@ -78,10 +77,15 @@ def architecture_rows(
             f"{rows[k]['parameters']:,}" if "parameters" in rows[k] else "",
             f"{rows[k]['train_seconds']:.1f}" if "train_seconds" in rows[k] else "",
         ]
-        for k in order
+        for k in order[:most]
     ]
     short = [words.removeprefix("predicted by ") for words in columns.values()]
-    return ["architecture", "group", *short, "parameters", "seconds"], text
+    more = len(rows) - len(text)
+    return TextTable(
+        ["architecture", "group", *short, "parameters", "seconds"],
+        text,
+        note=f"and {more} more in the report" if more else "",
+    )
 
 
 def _number(value: float | None) -> str:
@@ -91,23 +95,23 @@ def _number(value: float | None) -> str:
 def rank_picture(
     rows: Sequence[Row], correlations: Sequence[Row], columns: Mapping[str, str]
 ) -> str:
-    """Return ranks against ranks, a panel for each pair of columns; 1 is the best."""
+    """Picture of ranks against ranks, a panel for each pair of columns; 1 is the best."""
     from scipy.stats import rankdata
 
     pairs = pairs_that_matter(columns)
     figure, axes = panels(len(pairs), width=4.2, height=3.8, legend=1.2)
     compared = [row for row in rows if row["group"] != "learnt"]
     for axis, (a, b) in zip(axes, pairs, strict=True):
-        x, y = column(compared, a), column(compared, b)
+        x, y = column_values(compared, a), column_values(compared, b)
         both = np.isfinite(x) & np.isfinite(y)
         x, y = rankdata(-x[both]), rankdata(-y[both])
         groups = np.array([row["group"] for row in compared])[both]
         for number, group in enumerate(GROUPS):
-            mine = groups == group
-            if mine.any():
+            members = groups == group
+            if members.any():
                 axis.scatter(
-                    x[mine],
-                    y[mine],
+                    x[members],
+                    y[members],
                     s=26,
                     label=group,
                     marker=_MARKERS[group],
@@ -124,8 +128,8 @@ def rank_picture(
 def cost_picture(
     costs: Sequence[Row], correlations: Sequence[Row], columns: Mapping[str, str]
 ) -> str:
-    """Return Kendall's tau against the seconds that a column has cost, one panel for each truth."""
-    against = [key for key in (truth(columns), "table_value") if key in columns]
+    """Picture of Kendall's tau against the seconds of a column, one panel for each truth."""
+    against = [key for key in (truth_column(columns), "table_value") if key in columns]
     figure, axes = panels(len(against), width=4.6, height=3.6, legend=2.2)
     for axis, key in zip(axes, against, strict=True):
         for number, cost in enumerate(costs):
@@ -159,85 +163,70 @@ def _shared_legend(figure: Figure, axes: Sequence[Axes]) -> None:
 
 
 def pairs_that_matter(columns: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return every column with what trained networks reach, and inherited with the table's."""
-    last = truth(columns)
+    """Every column with what trained networks reach, and inherited with the table's."""
+    last = truth_column(columns)
     found = [(key, last) for key in columns if key not in (last, TRUTH)]
     inherited = [key for key in columns if key.startswith("inherited_")]
     return found + [(key, "table_value") for key in inherited if "table_value" in columns]
 
 
-def validate_report(folder: Path) -> Path:
-    """Write the report of a finished validation and return its path.
-
-    Raises
-    ------
-    StorageError, DataFileError
-        If the folder holds no finished validation.
-    """
-    found = read_summary(folder)
+def validate_page(found: Mapping[str, Any]) -> Page:
+    """Report of a validation: ranks, correlations, costs, architectures."""
     about, rows, taus = found["about"], found["architectures"], found["correlations"]
-    columns, recipe = about["columns"], about["recipe"]
-    networks = (
-        f"Trained on {about['images']}: {recipe['width']} channels after the stem, cells a stage "
-        f"{recipe['cells']}, {recipe['reduction']} reductions, epochs {recipe['epochs']}, seeds "
-        f"{about['seeds']}, on {about['device']}."
-    )
-    if "label" in about:
-        networks += f" The table's value is {about['label']}."
-    networks += (
-        " On another data set and with a short training the ranking need not be the same. Ranks, "
-        "1 is the best."
-    )
-    names, text = architecture_rows(rows, columns)
-    groups = [f"{g}: {words}" for g, words in GROUPS.items() if about["counts"].get(g)]
-    pairs = pairs_that_matter(columns)
+    columns, costs = about["columns"], found["costs"]
     lead = [f"{sum('train_seconds' in row for row in rows)} networks were trained"]
     lead += [
         f"{columns[a]} and {columns[b]} agree with Kendall tau {interval_text(tau)}"
-        for a, b in pairs
+        for a, b in pairs_that_matter(columns)
         if (tau := tau_between(taus, a, b))
     ]
-    costs = (
-        "Seconds of one thread, other work beside it. Once: to learn or to train the supernet, "
-        "with the trainings a predictor learnt from; each: per architecture. What a table cost "
-        "is not known."
+    over = (
+        "Kendall tau with its 95 % interval over the choice of architectures, for all that have "
+        f"both values. {ceiling_text(found['ceiling'], columns)}"
     )
+    groups = [f"{g}: {words}" for g, words in GROUPS.items() if about["counts"].get(g)]
     sections = [
-        Section("Ranks against ranks", networks, [rank_picture(rows, taus, columns)]),
-        Section(
-            "Rank correlations",
-            "Kendall tau with its 95 % interval over the choice of architectures, for all that "
-            "have both values. " + ceiling_text(found["ceiling"], columns),
-            (),
-            CORRELATION_COLUMNS,
-            correlation_rows(taus, columns),
-        ),
-        Section(
+        Section("Ranks against ranks", _networks(about), [rank_picture(rows, taus, columns)]),
+        Section.of("Rank correlations", correlation_table(taus, columns), over),
+        Section.of(
             "What it costs",
-            costs,
-            [cost_picture(found["costs"], taus, columns)],
-            COST_COLUMNS,
-            cost_rows(found["costs"], taus, columns),
+            cost_table(costs, taus, columns),
+            "Seconds of one thread, other work beside it. Once: to learn or to train the supernet, "
+            "with the trainings a predictor learnt from; each: per architecture. What a table cost "
+            "is not known.",
+            [cost_picture(costs, taus, columns)],
         ),
-        Section("Architectures", "; ".join(groups) + ".", (), names, text),
+        Section.of("Architectures", architecture_table(rows, columns), "; ".join(groups) + "."),
     ]
     hidden = ("kind", "checksum", "label", "columns", "image_options", "search")
     made = {key: value for key, value in about.items() if key not in hidden and value is not None}
     if "checksum" in about:
         made["table checksum"] = about["checksum"][:12]
-    return render(
-        folder / "report.html",
-        Page(lead="; ".join(lead) + ".", sections=sections, made=made),
-        title="Scores validated by training",
-        command=found["command"],
+    return Page(lead="; ".join(lead) + ".", sections=sections, made=made)
+
+
+def _networks(about: Mapping[str, Any]) -> str:
+    """How the networks were trained, in sentences."""
+    recipe = about["recipe"]
+    text = (
+        f"Trained on {about['images']}: {recipe['width']} channels after the stem, cells a stage "
+        f"{recipe['cells']}, {recipe['reduction']} reductions, epochs {recipe['epochs']}, seeds "
+        f"{about['seeds']}, on {about['device']}."
+    )
+    if "label" in about:
+        text += f" The table's value is {about['label']}."
+    return text + (
+        " On another data set and with a short training the ranking need not be the same. Ranks, "
+        "1 is the best."
     )
 
 
 def ceiling_text(ceiling: Mapping[str, Any] | None, columns: Mapping[str, str]) -> str:
-    """Return in words how far two trainings of the same networks agree."""
+    """How far two trainings of the same networks agree, in words."""
     if ceiling is None:
         return "Networks were trained with one seed: how far two would agree is not known."
+    trained, tau = columns[truth_column(columns)], interval_text(ceiling)
     return (
-        f"Two seeds of {columns[truth(columns)]} agree with Kendall tau {interval_text(ceiling)}: "
-        "no score ranks a single training better."
+        f"Two seeds of {trained} agree with Kendall tau {tau}: no score ranks a single training "
+        "better."
     )

@@ -2,306 +2,414 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...data.devices import resolve_device
-from ...data.images import Images
 from ...data.spaces import Codes, Space
 from ...errors import ParameterError
+from ..intervals import Interval
 from ..training import Recipe
-from .building import faults, train_unit, units_of
 from .comparing import Factory
-from .inherit import SupernetRecipe, inherit_unit
-from .journal import Journal, Progress, Row, bound, fingerprint, versions, write_rows
-from .validate_choice import GROUPS, Candidates, check_predictors, choice_unit, learn
+from .flags import refuse_unused
+from .inherit import InheritUnit, SupernetRecipe, read_supernet_recipe
+from .journal import Journal, Row, Unit, versions
+from .kinds import Findings, Parts, Study
+from .options import ValidateOptions
+from .page import Page, TextTable
+from .trainings import (
+    TrainingPlan,
+    TrainingUnit,
+    fault_lines,
+    images_of,
+    recipe_of,
+    training_faults,
+)
+from .validate_choice import (
+    GROUPS,
+    ChoiceUnit,
+    candidates_of,
+    check_predictors,
+    counts_of,
+    learnt_scores,
+)
 from .validate_columns import (
     SCORES,
     add_inherited,
     add_own,
     add_trainings,
-    ceiling,
-    column,
+    column_values,
     columns_of,
     correlations,
     own_column,
     predictor_column,
-    total,
+    seed_ceiling,
+    total_cost,
     training_cost,
+)
+from .validate_page import (
+    architecture_table,
+    ceiling_text,
+    correlation_table,
+    cost_table,
+    tau_between,
+    truth_column,
+    validate_page,
 )
 
 FEWEST = 5
 """Architectures that a correlation is worth the name of."""
+_SHOWN = 20  # architectures that the terminal shows; the report has all
+_NOT_COMPARED = ("learnt", "inherited")  # groups that are not trained to be compared
+
+
+class ValidateRow(TypedDict):
+    """One chosen architecture; only the columns that were asked for."""
+
+    architecture: Annotated[str, "the architecture in text"]
+    group: Annotated[str, f"how it was chosen: {', '.join(GROUPS)}"]
+    predicted: NotRequired[Annotated[float, "score of the first predictor"]]
+    predicted_NAME: NotRequired[Annotated[float, "score of another predictor"]]
+    own_predicted: NotRequired[
+        Annotated[float, "score of the first predictor after own trainings (--learn-from)"]
+    ]
+    own_predicted_NAME: NotRequired[Annotated[float, "that of another predictor"]]
+    searched: NotRequired[Annotated[float, "what the search saw (--search)"]]
+    table_value: NotRequired[Annotated[float, "the table's value"]]
+    inherited_accuracy: NotRequired[
+        Annotated[float, "accuracy with the weights of the supernet, in percent"]
+    ]
+    inherited_loss: NotRequired[Annotated[float, "loss with the weights of the supernet"]]
+    inherited_tuned: NotRequired[
+        Annotated[float, "mean training loss of a few steps from the weights of the supernet"]
+    ]
+    trained_accuracy: NotRequired[
+        Annotated[float, "test accuracy of the network trained alone, in percent, mean over seeds"]
+    ]
+    trained_valid_accuracy: NotRequired[
+        Annotated[float, "validation accuracy of that network, in percent, mean over seeds"]
+    ]
+    trained_score: NotRequired[Annotated[float, "what else ranks that network (--score)"]]
+    train_seconds: NotRequired[Annotated[float, "seconds of all its trainings"]]
+    parameters: NotRequired[Annotated[int, "weights of that network"]]
+    diverged: NotRequired[Annotated[bool, "whether none of its trainings ended well"]]
+    device: NotRequired[Annotated[str, "where it was trained"]]
+
+
+class ValidateEntry(TypedDict):
+    """One way to score architectures, held against what they reach when they are trained."""
+
+    column: Annotated[str, "column of the rows"]
+    what: Annotated[str, "the column in words"]
+    n: Annotated[int, "architectures that have both values"]
+    kendall_tau: Annotated[Interval, "Kendall tau with the trained, over these architectures"]
+    seconds: Annotated[float | None, "cost in all; None where it is not known"]
 
 
 @dataclass(frozen=True)
-class Validation:
-    """What ``validate`` found.
+class Validation(Findings):
+    """Outcome of ``validate``.
 
     Attributes
     ----------
+    summary : list of dict
+        One entry per way to score: how far it agrees with what trained networks reach.
+    rows, architectures : list of dict
+        One entry per chosen architecture.
+    folder : Path
+    about : dict
     correlations : list of dict
         Kendall tau between each two columns, with its 95 % interval over architectures.
-    architectures : list of dict
-        One entry per chosen architecture.
     costs : list of dict
         What each column has cost in seconds: once, per architecture, and in all.
     ceiling : dict or None
         Kendall tau between two seeds of the trainings, a measured quantity.
-    folder : Path
-    about : dict
     """
 
-    correlations: list[Row]
     architectures: list[Row]
+    correlations: list[Row]
     costs: list[Row]
     ceiling: Mapping[str, Any] | None
-    folder: Path
-    about: dict[str, Any]
 
 
-def validate(
-    candidates: Candidates,
-    images: Images,
-    recipe: Recipe,
-    *,
-    predictors: Mapping[str, Factory],
-    counts: Mapping[str, int],
-    seeds: int = 1,
-    score: str = "accuracy",
-    supernet: SupernetRecipe | None = None,
-    seed: int = 0,
-    device: str = "auto",
-    jobs: int = -1,
-    out: Path | None = None,
-    command: str = "",
-    progress: Progress | None = None,
-) -> Validation:
-    """Score architectures in several ways, train them, and say how the ways agree.
+@dataclass(frozen=True, eq=False)
+class CountedUnit(TrainingUnit):
+    """One architecture trained with one seed, its weights counted; calling it gives the row."""
+
+    def __call__(self) -> list[Row]:
+        """Row of the training, with ``parameters``."""
+        import torch
+
+        from ...data.networks import build_network, count_parameters
+
+        (row,) = super().__call__()
+        images = self.plan.images
+        with torch.random.fork_rng(devices=[]):
+            network = build_network(
+                self.plan.space,
+                self.code,
+                classes=len(images.classes),
+                in_channels=images.train_x.shape[1],
+                **self.plan.recipe.skeleton,
+            )
+        return [{**row, "parameters": count_parameters(network)}]
+
+
+@dataclass(frozen=True, eq=False)
+class OwnUnit:
+    """Predictors that learn from networks trained for it; calling it gives a row for each."""
+
+    space: Space
+    rows: Sequence[Row]
+    target: str
+    predictors: Mapping[str, Factory]
+    seed: int
+
+    def __call__(self) -> list[Row]:
+        """Row per predictor: the scores of all other architectures, and the cost."""
+        rows, values = self.rows, column_values(self.rows, self.target)
+        known = [
+            k for k, row in enumerate(rows) if row["group"] == "learnt" and np.isfinite(values[k])
+        ]
+        learnt = _codes(self.space, [rows[k] for k in known])
+        others = _codes(self.space, [row for row in rows if row["group"] != "learnt"])
+        scored: list[Row] = []
+        for key, factory in self.predictors.items():
+            scores, cost = learnt_scores(
+                self.space, factory, learnt, values[known], others, seed=self.seed
+            )
+            scored.append({"column": key, "scores": scores.tolist(), **cost})
+        return scored
+
+
+class ValidateStudy(Study[Validation]):
+    """Agreement of several ways to score architectures with what they reach when trained.
 
     Every way is a column: what predictors say that learnt from a table, what they say that learnt
-    from networks trained here, what a search saw, what is reached with weights inherited from a
-    supernet, the table's value, and what the network reaches when it is trained alone. Everything
-    that is finished is kept: the same call goes on where one was stopped.
+    from networks trained in the study, what a search saw, what is reached with weights inherited
+    from a supernet, the table's value, and what the network reaches when it is trained alone.
 
     Parameters
     ----------
-    candidates : Candidates
-        From ``from_table``, ``from_search`` or ``from_space``.
-    images : Images
-    recipe : Recipe
-        How networks are made and trained.
+    options : ValidateOptions
     predictors : mapping from name to Factory
-        The first one ranks, unless a search did.
-    counts : mapping from group to int
-        How many to choose, see ``GROUPS`` and ``choose``. Of these, ``learnt`` are only learnt
-        from, and ``inherited`` are not trained.
-    seeds : int
-        Trainings of each, with the seeds ``seed``, ``seed + 1``, ...; their mean counts.
-    score : {"accuracy", "curve", "training", "loss"}
-        What else than the test accuracy ranks trained networks, see ``SCORES``.
-    supernet : SupernetRecipe, optional
-    seed : int
-    device : str
-        ``"auto"`` picks CUDA, then MPS, then the CPU.
-    jobs : int
-        Processes on a CPU, of which the supernet takes one; a GPU trains one after the other.
-    out : Path, optional
-        Folder of the study; by default ``runs/validate-XXXXXXXX``. One that is there goes on.
-    command : str
-    progress : callable, optional
+        What ``options.predictors`` names. The first one ranks, unless a search did.
 
     Raises
     ------
     ParameterError
-        If the space has no networks, a number is out of range, nothing is there to compare
-        trainings with, a predictor cannot serve the space, or ``out`` holds another study.
+        If it is not said what to validate, the space has no networks, a number is out of range,
+        nothing is there to compare trainings with, a predictor cannot serve the space, or an
+        option would have no effect.
     LabelError
         If there are too few architectures to choose or to learn from.
-    StorageError
-        If results cannot be written.
+    StorageError, DataFileError
+        If images, a recipe or a search cannot be read.
     """
-    counts = {group: counts[group] for group in GROUPS if counts.get(group)}
-    _check(candidates, predictors, counts, seeds, score, supernet)
-    device = resolve_device(device)
-    if supernet is not None:
-        supernet = replace(
-            supernet,
-            width=supernet.width or recipe.width,
-            cells=supernet.cells or recipe.cells,
-            reduction=supernet.reduction or recipe.reduction,
-        )
-    about = {
-        "kind": "validate",
-        **candidates.about,
-        "predictors": list(predictors),
-        "counts": counts,
-        "images": f"{images.name}, {len(images.train_y)} training images of "
-        f"{images.train_x.shape[2]}x{images.train_x.shape[3]} pixels",
-        "image_options": {**images.options, "digest": images.digest},
-        "recipe": recipe.to_dict(),
-        "seeds": seeds,
-        "score": score,
-        "supernet": supernet.to_dict() if supernet else None,
-        "seed": seed,
-        "device": device,
-        "versions": versions(),
-    }
-    folder = out or Path("runs") / f"validate-{fingerprint(about)}"
-    study = Journal(folder, about)
-    scorers = {
-        predictor_column(name, first=number == 0): factory
-        for number, (name, factory) in enumerate(predictors.items())
-    }
-    given = (candidates, scorers, counts, seed)
-    (choice,) = study.run(bound({"choice": given}, choice_unit), jobs=1, progress=progress)
-    rows: list[Row] = [dict(row) for row in choice["architectures"]]
-    costs: list[Row] = list(choice["costs"])
 
-    units = _units(candidates.space, rows, images, recipe, supernet, about, folder)
-    study.run(bound(units, call), jobs=jobs if device == "cpu" else 1, progress=progress)
-    runs = [study.done[name][0] for name in units if name != "supernet"]
-    add_trainings(rows, runs, score)
-    if supernet is not None:
-        costs += add_inherited(rows, study.done["supernet"][0], supernet)
-    if counts.get("learnt"):
-        own = {own_column(key): factory for key, factory in scorers.items()}
-        target = "trained_accuracy" if score == "accuracy" else "trained_score"
-        last = {"own predictors": (candidates.space, rows, target, own, seed)}
-        costs += add_own(rows, study.run(bound(last, own_unit), jobs=1, progress=progress))
-    costs.append(training_cost(rows))
-    columns = columns_of(about)
-    write_rows(folder, rows)
-    return Validation(
-        correlations(rows, list(columns)),
-        rows,
-        [total(cost) for cost in costs],
-        ceiling(rows, runs, score),
-        folder,
-        {**about, "columns": columns, **_faults(study, runs, recipe), "command": command},
+    kind = "validate"
+    title = "Scores validated by training"
+    command = "validate"
+    options_type = ValidateOptions
+    findings = Validation
+    row = ValidateRow
+    entry = ValidateEntry
+
+    options: ValidateOptions
+
+    def __init__(self, options: ValidateOptions, predictors: Mapping[str, Factory]) -> None:
+        self.options, self.predictors = options, dict(predictors)
+        asked = {key: getattr(options, key) for key in ("top", "spread", "stratified", "random")}
+        counts = counts_of(asked, ranked=options.space is None)
+        counts |= {"learnt": options.learn_from, "inherited": options.supernet_architectures}
+        self.counts = {group: counts[group] for group in GROUPS if counts.get(group)}
+        self.candidates = candidates_of(options, sum(counts.values()))
+        self.plan = TrainingPlan(
+            self.candidates.space,
+            images_of(options),
+            recipe_of(options, Recipe(epochs=2)),
+            options.device,
+        )
+        self.supernet = _supernet(options, self.plan.recipe)
+        self._check()
+        self.scorers = {
+            predictor_column(name, first=number == 0): factory
+            for number, (name, factory) in enumerate(self.predictors.items())
+        }
+
+    def _check(self) -> None:
+        """Refuse, before anything is computed, what cannot be done."""
+        options, counts, candidates = self.options, self.counts, self.candidates
+        compared = sum(n for group, n in counts.items() if group not in _NOT_COMPARED)
+        if compared < FEWEST or min(counts.values()) < 0:
+            raise ParameterError(
+                f"at least {FEWEST} architectures must be chosen, fewer have no correlation; "
+                f"received {compared}: raise --top, --spread, --stratified or --random"
+            )
+        if options.seeds < 1:
+            raise ParameterError(f"seeds must be at least 1, not {options.seeds}")
+        if options.score not in SCORES:
+            raise ParameterError(f"score must be one of {', '.join(SCORES)}, not {options.score!r}")
+        if counts.get("inherited") and self.supernet is None:
+            raise ParameterError(
+                "--supernet-architectures are scored by a supernet: ask for one with --supernet"
+            )
+        learnt = counts.get("learnt", 0)
+        if not candidates.known and not learnt and self.supernet is None:
+            raise ParameterError(
+                "a bare space has nothing to compare trainings with: add --supernet, --learn-from, "
+                "or name a table"
+            )
+        if learnt and not self.predictors:
+            raise ParameterError("--learn-from needs a predictor that learns: name one with -p")
+        labels = [len(candidates.lesson[1])] if candidates.lesson else []
+        labels += [learnt] if learnt else []
+        if not labels:
+            refuse_unused(options, ("predictors",), "with --space and without --learn-from")
+        check_predictors(candidates.space, self.predictors, labels)
+
+    def about(self) -> dict[str, Any]:
+        """JSON description of the study."""
+        options, images = self.options, self.plan.images
+        return {
+            **self.candidates.about,
+            "predictors": list(self.predictors),
+            "counts": self.counts,
+            "images": f"{images.name}, {len(images.train_y)} training images of "
+            f"{images.train_x.shape[2]}x{images.train_x.shape[3]} pixels",
+            "image_options": {**images.options, "digest": images.digest},
+            "recipe": self.plan.recipe.to_dict(),
+            "seeds": options.seeds,
+            "score": options.score,
+            "supernet": self.supernet.to_dict() if self.supernet else None,
+            "seed": options.seed,
+            "device": self.plan.device,
+            "versions": versions(),
+        }
+
+    def units(self, folder: Path) -> Mapping[str, Unit]:  # noqa: ARG002 -- keeps no files
+        """The choice. What else there is to do follows from it, see ``work``."""
+        return {"choice": ChoiceUnit(self.candidates, self.scorers, self.counts, self.options.seed)}
+
+    def work(self, rows: Sequence[Row], folder: Path) -> dict[str, Unit]:
+        """What takes long, of the chosen architectures: the supernet, and every training."""
+        space, seed = self.plan.space, self.options.seed
+        units: dict[str, Unit] = {}
+        if self.supernet is not None:
+            # The first: it takes longest, and the trainings fill the other cores meanwhile.
+            codes = _codes(space, rows)
+            units["supernet"] = InheritUnit(self.plan, codes, self.supernet, seed, folder)
+        codes = _codes(space, [row for row in rows if row["group"] != "inherited"])
+        seeds = range(seed, seed + self.options.seeds)
+        return units | self.plan.units(codes, seeds=seeds, folder=folder, unit=CountedUnit)
+
+    def execute(self, journal: Journal) -> list[Row]:
+        """Row of each chosen architecture, with all that was found of it."""
+        options, progress = self.options, self.options.progress
+        (choice,) = journal.run(self.units(journal.folder), jobs=1, progress=progress)
+        rows: list[Row] = [dict(row) for row in choice["architectures"]]
+        costs: list[Row] = list(choice["costs"])
+        units = self.work(rows, journal.folder)
+        journal.run(units, jobs=self.plan.jobs(options.jobs), progress=progress)
+        self._trainings = [journal.done[name][0] for name in units if name != "supernet"]
+        self._inherited = journal.done["supernet"][0] if self.supernet else {}
+        add_trainings(rows, self._trainings, options.score)
+        if self.supernet is not None:
+            costs += add_inherited(rows, self._inherited, self.supernet)
+        if self.counts.get("learnt"):
+            target = "trained_accuracy" if options.score == "accuracy" else "trained_score"
+            own = {own_column(key): factory for key, factory in self.scorers.items()}
+            last = OwnUnit(self.plan.space, rows, target, own, options.seed)
+            costs += add_own(rows, journal.run({"own predictors": last}, jobs=1, progress=progress))
+        self._costs = [total_cost(cost) for cost in (*costs, training_cost(rows))]
+        return rows
+
+    def remarks(self, rows: Sequence[Row]) -> dict[str, Any]:  # noqa: ARG002 -- of the trainings
+        """Columns in words, and what did not go as it should."""
+        about: dict[str, Any] = {"columns": columns_of(self.about())}
+        about |= training_faults(self._trainings, self.plan.recipe)
+        if inherited := self._inherited:
+            about |= {f"supernet_{key}": inherited[key] for key in ("diverged", "batch_size")}
+        return about
+
+    def summarise(self, rows: Sequence[Row]) -> Parts:
+        """Correlations, costs and the ceiling."""
+        columns = columns_of(self.about())
+        taus = correlations(rows, list(columns))
+        seconds = {cost["column"]: cost["seconds"] for cost in self._costs}
+        truth = truth_column(columns)
+        counted = {frozenset((t["a"], t["b"])): t["n"] for t in taus}
+        return {
+            "summary": [
+                {
+                    "column": column,
+                    "what": words,
+                    "n": counted[frozenset((column, truth))],
+                    "kendall_tau": tau_between(taus, column, truth),
+                    "seconds": seconds.get(column),
+                }
+                for column, words in columns.items()
+                if column != truth
+            ],
+            "architectures": list(rows),
+            "correlations": taus,
+            "costs": self._costs,
+            "ceiling": seed_ceiling(rows, self._trainings, self.options.score),
+        }
+
+    @classmethod
+    def table_of(cls, found: Parts) -> TextTable:
+        """Kendall tau between each two columns."""
+        return correlation_table(found["correlations"], found["about"]["columns"])
+
+    @classmethod
+    def tables_of(cls, found: Parts) -> list[TextTable]:
+        """Trained architectures, correlations and costs."""
+        columns, rows = found["about"]["columns"], found["architectures"]
+        trained = list(compress(rows, ("parameters" in row for row in rows)))
+        taus = replace(cls.table_of(found), note=ceiling_text(found["ceiling"], columns))
+        return [
+            architecture_table(trained, columns, most=_SHOWN),
+            taus,
+            cost_table(found["costs"], found["correlations"], columns),
+        ]
+
+    @classmethod
+    def notes(cls, found: Parts) -> list[str]:
+        """What did not go as it should, and how the numbers were made."""
+        about = found["about"]
+        lines = fault_lines(about)
+        if about.get("supernet_diverged"):
+            lines.append("the supernet's loss became infinite: nothing could be inherited")
+        batch = about.get("supernet_batch_size", 0)
+        if batch < (about["supernet"] or {}).get("batch_size", 0):
+            lines.append(f"out of memory: the supernet was trained with batches of {batch}")
+        return [*lines, f"{about['images']}, seed {about['seed']}"]
+
+    @classmethod
+    def page(cls, found: Parts, folder: Path) -> Page:  # noqa: ARG003 -- shows no other files
+        """Report of the validation."""
+        return validate_page(found)
+
+
+def _supernet(options: ValidateOptions, recipe: Recipe) -> SupernetRecipe | None:
+    """Supernet that is asked for, by default of the networks that are trained alone."""
+    if options.supernet is None:
+        return None
+    asked = options.supernet
+    asked = read_supernet_recipe(asked) if isinstance(asked, str) else asked
+    return replace(
+        asked,
+        width=asked.width or recipe.width,
+        cells=asked.cells or recipe.cells,
+        reduction=asked.reduction or recipe.reduction,
     )
-
-
-def _faults(study: Journal, runs: Sequence[Row], recipe: Recipe) -> dict[str, Any]:
-    """Return what did not go as it should, of trainings and of the supernet."""
-    found: dict[str, Any] = faults(runs, recipe)
-    if supernet := study.done.get("supernet"):
-        found |= {f"supernet_{key}": supernet[0][key] for key in ("diverged", "batch_size")}
-    return found
-
-
-def _units(
-    space: Space,
-    rows: Sequence[Row],
-    images: Images,
-    recipe: Recipe,
-    supernet: SupernetRecipe | None,
-    about: Mapping[str, Any],
-    folder: Path,
-) -> dict[str, tuple[Any, ...]]:
-    """Return what takes long: the supernet, and every training."""
-    seed, device = about["seed"], about["device"]
-    units: dict[str, tuple[Any, ...]] = {}
-    if supernet is not None:
-        # The first: it takes longest, and the trainings fill the other cores meanwhile.
-        given = (_codes(space, rows), images, supernet, seed, device, folder)
-        units["supernet"] = (inherit_unit, space, *given)
-    trainings = units_of(
-        space,
-        _codes(space, [row for row in rows if row["group"] != "inherited"]),
-        images,
-        recipe,
-        seeds=range(seed, seed + about["seeds"]),
-        device=device,
-        threads=1,
-        folder=folder,
-    )
-    return units | {name: (trained_unit, *given) for name, given in trainings.items()}
-
-
-def _check(
-    candidates: Candidates,
-    predictors: Mapping[str, Factory],
-    counts: Mapping[str, int],
-    seeds: int,
-    score: str,
-    supernet: SupernetRecipe | None,
-) -> None:
-    """Refuse, before anything is computed, what cannot be done."""
-    from ...data.networks import why_no_network
-
-    if reason := why_no_network(candidates.space):
-        raise ParameterError(f"there are no networks to train: {reason}")
-    compared = sum(n for group, n in counts.items() if group not in ("learnt", "inherited"))
-    if compared < FEWEST or min(counts.values()) < 0:
-        raise ParameterError(
-            f"at least {FEWEST} architectures must be chosen, fewer have no correlation; received "
-            f"{compared}: raise --top, --spread, --stratified or --random"
-        )
-    if seeds < 1:
-        raise ParameterError(f"seeds must be at least 1, not {seeds}")
-    if score not in SCORES:
-        raise ParameterError(f"score must be one of {', '.join(SCORES)}, not {score!r}")
-    if counts.get("inherited") and supernet is None:
-        raise ParameterError(
-            "--supernet-architectures are scored by a supernet: ask for one with --supernet"
-        )
-    if not candidates.known and not counts.get("learnt") and supernet is None:
-        raise ParameterError(
-            "a bare space has nothing to compare trainings with: add --supernet, --learn-from, or "
-            "name a table"
-        )
-    if counts.get("learnt", 0) > 0 and not predictors:
-        raise ParameterError("--learn-from needs a predictor that learns: name one with -p")
-    labels = [len(candidates.lesson[1])] if candidates.lesson else []
-    labels += [counts["learnt"]] if counts.get("learnt") else []
-    check_predictors(candidates.space, predictors, labels)
-
-
-def call(work: Callable[..., list[Row]], *arguments: Any) -> list[Row]:
-    """Do one unit of several kinds."""
-    return work(*arguments)
-
-
-def trained_unit(
-    space: Space, code: NDArray[np.int8], images: Images, recipe: Recipe, *rest: Any
-) -> list[Row]:
-    """Train one architecture with one seed, and count its weights; the work of one unit."""
-    import torch
-
-    from ...data.networks import build_network, count_parameters
-
-    (row,) = train_unit(space, code, images, recipe, *rest)
-    with torch.random.fork_rng(devices=[]):
-        network = build_network(
-            space,
-            code,
-            classes=len(images.classes),
-            in_channels=images.train_x.shape[1],
-            **recipe.skeleton,
-        )
-    return [{**row, "parameters": count_parameters(network)}]
-
-
-def own_unit(
-    space: Space, rows: Sequence[Row], target: str, predictors: Mapping[str, Factory], seed: int
-) -> list[Row]:
-    """Let predictors learn from the networks trained for it, and score the others."""
-    values = column(rows, target)
-    known = [k for k, row in enumerate(rows) if row["group"] == "learnt" and np.isfinite(values[k])]
-    learnt = _codes(space, [rows[k] for k in known])
-    others = _codes(space, [row for row in rows if row["group"] != "learnt"])
-    found = []
-    for key, factory in predictors.items():
-        scores, cost = learn(space, factory, learnt, values[known], others, seed=seed)
-        found.append({"column": key, "scores": scores.tolist(), **cost})
-    return found
 
 
 def _codes(space: Space, rows: Sequence[Row]) -> Codes:
+    """Codes of the architectures of some rows, shape (n, d)."""
     return space.parse([row["architecture"] for row in rows])

@@ -1,170 +1,245 @@
-"""``validate --verify``: train architectures of a table again and compare with what it says."""
+"""``table verify``: train architectures of a table again and compare with what it says."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ...data.devices import resolve_device
-from ...data.images import load_images
-from ...data.tables import Table
+from ...data.images import Images, load_images
+from ...data.tables import Table, load_table
 from ...errors import LabelError, ParameterError
-from ..intervals import kendall_tau_interval
+from ..intervals import Interval, kendall_tau_interval
 from ..metrics import kendall_tau
 from ..training import make_recipe
-from .building import agreement, train_unit, units_of
-from .journal import Journal, Progress, Row, bound, fingerprint, versions, write_rows
+from .journal import Journal, Row, Unit, versions
+from .kinds import Findings, Parts, Study
+from .options import VerifyOptions
+from .page import Page, Section, TextTable, interval_text
+from .trainings import TrainingPlan, table_agreement
+
+_FEWEST = 5  # fewer architectures have no interval of tau
+
+
+class VerifyRow(TypedDict):
+    """One training of an architecture of the table."""
+
+    architecture: Annotated[str, "the architecture in text"]
+    seed: Annotated[int, "seed of the training"]
+    stored: Annotated[float, "test accuracy in the table, in percent"]
+    retrained: Annotated[float, "test accuracy now; nothing where the training diverged"]
+    train_seconds: Annotated[float, "seconds of the training"]
+
+
+class VerifyEntry(TypedDict):
+    """How the retrained and the stored accuracies agree."""
+
+    architectures: Annotated[int, "architectures trained again"]
+    trainings: Annotated[int, "trainings, each with a seed of the table"]
+    equal: Annotated[int, "trainings that gave exactly the stored test accuracy"]
+    mean_difference: Annotated[float | None, "from the stored accuracy, in percentage points"]
+    largest_difference: Annotated[float | None, "from the stored accuracy, in percentage points"]
+    seed_difference: Annotated[
+        float | None, "mean difference between two seeds of the table, to hold these against"
+    ]
+    tau: Annotated[Interval, "Kendall tau of the retrained with the stored means"]
+    tau_between_seeds: Annotated[
+        Interval | None, "Kendall tau between two seeds of the table, the ceiling of tau"
+    ]
 
 
 @dataclass(frozen=True)
-class Verification:
-    """What ``verify`` found.
+class Verification(Findings):
+    """Outcome of ``table verify``.
 
     Attributes
     ----------
-    summary : dict
-        ``trainings``, how many of them are ``equal`` to the stored values, the ``mean_difference``
-        and ``largest_difference`` in percentage points, the ``seed_difference`` between stored
-        seeds to hold them against, Kendall ``tau`` of retrained with stored means, and
-        ``tau_between_seeds`` in the table, its ceiling.
-    architectures : list of dict
+    summary : list of dict
+        One entry, see ``VerifyEntry``.
+    rows, architectures : list of dict
         One entry per training.
     folder : Path
     about : dict
     """
 
-    summary: dict[str, Any]
     architectures: list[Row]
-    folder: Path
-    about: dict[str, Any]
 
 
-def verify(
-    table: Table,
-    n: int,
-    *,
-    images: str | None = None,
-    device: str = "auto",
-    jobs: int = -1,
-    out: Path | None = None,
-    command: str = "",
-    progress: Progress | None = None,
-) -> Verification:
-    """Train ``n`` architectures of a table again, by the recipe in it, and compare.
+class VerifyStudy(Study[Verification]):
+    """Agreement of a table that NASurge trained with the same trainings done again.
 
-    They lie at even steps down the table's ranking, and each is trained with all seeds of the
-    table. On the machine and the versions that made the table the accuracies are the same;
-    elsewhere arithmetic is rounded otherwise, and they differ as two seeds do, or less.
+    The architectures lie at even steps down the table's ranking, and each is trained with all
+    seeds of the table. On the machine and the versions that made the table the accuracies are the
+    same; elsewhere arithmetic is rounded otherwise, and they differ as two seeds do, or less.
 
     Parameters
     ----------
-    table : Table
-        One that ``build`` made.
-    n : int
-    images : str, optional
-        Where the images are, if not where they were.
-    device : str
-    jobs : int
-    out : Path, optional
-        Folder of the study; by default ``runs/verify-XXXXXXXX``.
-    command : str
-    progress : callable, optional
+    options : VerifyOptions
 
     Raises
     ------
     ParameterError
-        If the table was not trained by NASurge, the images are others, or it has too few rows.
+        If the table was not trained by NASurge, or the images are others.
+    LabelError
+        If it has too few rows.
+    UnknownNameError
+        If there is no such table.
     """
-    if table.made.get("kind") != "table":
-        raise ParameterError(
-            f"table {table.name!r} holds no recipe to train by: --verify takes a table that "
-            "NASurge trained, such as nb201-digits or one of nasurge table build"
+
+    kind = "verify"
+    title = "A table trained again"
+    command = "table verify"
+    options_type = VerifyOptions
+    findings = Verification
+    row = VerifyRow
+    entry = VerifyEntry
+
+    options: VerifyOptions
+
+    def __init__(self, options: VerifyOptions) -> None:
+        self.options = options
+        name = options.table
+        # A task is allowed beside the name: such a table has but one.
+        table = load_table(name.partition("/")[0]) if isinstance(name, str) else name
+        if table.made.get("kind") != "table":
+            raise ParameterError(
+                f"table {table.name!r} holds no recipe to train by: only a table that NASurge "
+                "trained can be verified, such as nb201-digits or one of nasurge table build"
+            )
+        self.table = table
+        self.plan = TrainingPlan(
+            table.space,
+            _images(table, options.images),
+            make_recipe(table.made["recipe"]),
+            options.device,
+            table.made["threads"],
         )
-    made, space = table.made, table.space
-    recipe = make_recipe(made["recipe"])
-    options = {key: value for key, value in made["images"].items() if key != "digest"}
-    data = load_images(**{**options, **({"name_or_path": images} if images else {})})
-    if not images and data.digest != made["images"]["digest"]:
-        raise ParameterError(
-            f"{data.name} are not the images that table {table.name!r} was trained on: name those "
-            "with --images"
-        )
-    (task,) = table.tasks
-    stored = table.runs(table.default(task).report)
-    column = table.data[table.default(task).report]
-    stored = column[:, None] if stored is None else stored
-    rows = _spread(column, n)
-    device = resolve_device(device)
-    about = {
-        "kind": "verify",
-        "table": table.name,
-        "checksum": table.digest,
-        "n": n,
-        "images": data.digest,
-        "device": device,
-        "versions": versions(),
-    }
-    folder = out or Path("runs") / f"verify-{fingerprint(about)}"
-    study = Journal(folder, about)
-    seeds = range(stored.shape[1])
-    units = units_of(
-        space,
-        table.codes[rows],
-        data,
-        recipe,
-        seeds=seeds,
-        device=device,
-        threads=made["threads"],
-        folder=folder,
-    )
-    found = study.run(
-        bound(units, train_unit), jobs=jobs if device == "cpu" else 1, progress=progress
-    )
-    expected = stored[rows].ravel()
-    trained = [
-        {
-            "architecture": row["architecture"],
-            "seed": row["seed"],
-            "stored": float(value),
-            "retrained": float("nan") if row["diverged"] else row["test_accuracy"],
-            "train_seconds": row["train_seconds"],
+        (self.task,) = table.tasks
+        report = table.default(self.task).report
+        column, runs = table.data[report], table.runs(report)
+        self.stored = column[:, None] if runs is None else runs
+        self.numbers = _even_rows(column, options.n)
+
+    def about(self) -> dict[str, Any]:
+        """JSON description of the study."""
+        return {
+            "table": self.table.name,
+            "checksum": self.table.digest,
+            "n": self.options.n,
+            "images": self.plan.images.digest,
+            "device": self.plan.device,
+            "versions": versions(),
         }
-        for row, value in zip(found, expected, strict=True)
-    ]
-    write_rows(folder, trained)
-    summary = _summary(trained, len(rows))
-    summary["seed_difference"] = _seed_difference(stored)
-    summary["tau_between_seeds"] = agreement(table, task)
-    about |= {"recipe": recipe.to_dict(), "trained_with": made["versions"], "command": command}
-    return Verification(summary, trained, folder, about)
+
+    def remarks(self, rows: Sequence[Row]) -> dict[str, Any]:  # noqa: ARG002 -- known before
+        """Recipe of the table, and the versions that it was trained with."""
+        return {
+            "recipe": self.plan.recipe.to_dict(),
+            "trained_with": self.table.made["versions"],
+        }
+
+    def units(self, folder: Path) -> Mapping[str, Unit]:
+        """One unit per architecture and seed of the table."""
+        codes, seeds = self.table.codes[self.numbers], range(self.stored.shape[1])
+        return self.plan.units(codes, seeds=seeds, folder=folder)
+
+    def execute(self, journal: Journal) -> list[Row]:
+        """Row of each training, beside the stored value."""
+        trained = journal.run(
+            self.units(journal.folder),
+            jobs=self.plan.jobs(self.options.jobs),
+            progress=self.options.progress,
+        )
+        rows: list[Row] = []
+        for row, value in zip(trained, self.stored[self.numbers].ravel(), strict=True):
+            one: VerifyRow = {
+                "architecture": row["architecture"],
+                "seed": row["seed"],
+                "stored": float(value),
+                "retrained": float("nan") if row["diverged"] else row["test_accuracy"],
+                "train_seconds": row["train_seconds"],
+            }
+            rows.append(dict(one))
+        return rows
+
+    def summarise(self, rows: Sequence[Row]) -> Parts:
+        """The one entry of the summary."""
+        entry = _agreement_of(rows, len(self.numbers))
+        entry["seed_difference"] = _seed_difference(self.stored)
+        entry["tau_between_seeds"] = table_agreement(self.table, self.task)
+        return {"summary": [entry], "architectures": list(rows)}
+
+    @classmethod
+    def table_of(cls, found: Parts) -> TextTable:
+        """Stored and retrained accuracy of every training."""
+        columns = ("architecture", "seed", "stored", "retrained")
+        rows = [
+            [row["architecture"], str(row["seed"]), *(_percent(row[key]) for key in columns[2:])]
+            for row in found["architectures"]
+        ]
+        return TextTable(columns, rows)
+
+    @classmethod
+    def notes(cls, found: Parts) -> list[str]:
+        """What was found, in sentences, and how."""
+        about = found["about"]
+        return [*_sentences(found), f"table {about['table']}, on {about['device']}"]
+
+    @classmethod
+    def page(cls, found: Parts, folder: Path) -> Page:  # noqa: ARG003 -- shows no other files
+        """Report of the agreement."""
+        about = found["about"]
+        lead, *lines = _sentences(found)
+        return Page(
+            lead=f"{lead}.",
+            sections=[
+                Section("Agreement", "; ".join(lines) + "."),
+                Section.of("Trainings", cls.table_of(found), "Test accuracy in percent."),
+            ],
+            made={k: v for k, v in about.items() if k != "kind"},
+            title=f"{about['table']} trained again",
+        )
 
 
-def _spread(values: np.ndarray[Any, Any], n: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Return ``n`` rows at even steps down the ranking."""
+def _images(table: Table, path: str | Path | None) -> Images:
+    """Images that a table was trained on, or those at another place that are named."""
+    made = table.made["images"]
+    options = {key: value for key, value in made.items() if key != "digest"}
+    images = load_images(**{**options, **({"name_or_path": path} if path else {})})
+    if not path and images.digest != made["digest"]:
+        raise ParameterError(
+            f"{images.name} are not the images that table {table.name!r} was trained on: name "
+            "those with --images"
+        )
+    return images
+
+
+def _even_rows(values: NDArray[np.float64], n: int) -> NDArray[np.int64]:
+    """Numbers of ``n`` rows at even steps down the ranking, shape (n,)."""
     measured = np.flatnonzero(np.isfinite(values))
     if not 1 <= n <= len(measured):
         raise LabelError(
-            f"--verify takes 1 to {len(measured)} architectures, as many as the table has values "
+            f"1 to {len(measured)} architectures can be verified, as many as the table has values "
             f"of; received {n}"
         )
     order = measured[np.argsort(-values[measured], kind="stable")]
     return order[np.linspace(0, len(order) - 1, n).round().astype(np.int64)]
 
 
-def _seed_difference(stored: np.ndarray[Any, Any]) -> float | None:
-    """Return the mean absolute difference between the first two seeds of a table."""
+def _seed_difference(stored: NDArray[np.float64]) -> float | None:
+    """Mean absolute difference between the first two seeds of a table; None for one seed."""
     if stored.shape[1] < 2:
         return None
     return float(np.nanmean(np.abs(stored[:, 0] - stored[:, 1])))
 
 
-def _summary(trained: Sequence[Row], n: int) -> dict[str, Any]:
-    """Return how retrained and stored accuracies agree."""
-    both = np.array([[row["stored"], row["retrained"]] for row in trained])
+def _agreement_of(rows: Sequence[Row], n: int) -> Row:
+    """How retrained and stored accuracies of ``n`` architectures agree."""
+    both = np.array([[row["stored"], row["retrained"]] for row in rows])
     gap = np.abs(both[:, 0] - both[:, 1])
     stored, again = both.reshape(n, -1, 2).mean(axis=1).T
     known = np.isfinite(stored + again)
@@ -176,70 +251,38 @@ def _summary(trained: Sequence[Row], n: int) -> dict[str, Any]:
         "equal": int((gap < 1e-9).sum()),
         "mean_difference": float(np.nanmean(gap)) if np.isfinite(gap).any() else None,
         "largest_difference": float(np.nanmax(gap)) if np.isfinite(gap).any() else None,
-        "tau": kendall_tau_interval(x, y) if len(x) >= 5 else {**few, "n": len(x)},
+        "tau": kendall_tau_interval(x, y) if len(x) >= _FEWEST else {**few, "n": len(x)},
     }
 
 
-def verify_lines(summary: Mapping[str, Any]) -> list[str]:
-    """Return what was found, in sentences."""
-    from .page import interval_text
-
+def _sentences(found: Parts) -> list[str]:
+    """What was found, in sentences."""
+    summary = found["summary"]
+    # Folders of earlier versions hold the entry itself.
+    entry = summary if isinstance(summary, Mapping) else summary[0]
     equal = (
-        f"{summary['equal']} of {summary['trainings']} trainings of {summary['architectures']} "
+        f"{entry['equal']} of {entry['trainings']} trainings of {entry['architectures']} "
         "architectures gave exactly the stored test accuracy"
     )
     lines = [equal]
-    if summary["mean_difference"] is not None:
+    if entry["mean_difference"] is not None:
         lines.append(
-            f"difference from the stored: mean {summary['mean_difference']:.2f}, largest "
-            f"{summary['largest_difference']:.2f} percentage points"
+            f"difference from the stored: mean {entry['mean_difference']:.2f}, largest "
+            f"{entry['largest_difference']:.2f} percentage points"
         )
-    if summary["seed_difference"] is not None:
+    if entry["seed_difference"] is not None:
         lines.append(
-            f"difference between two seeds of the table: mean {summary['seed_difference']:.2f} "
+            f"difference between two seeds of the table: mean {entry['seed_difference']:.2f} "
             "percentage points"
         )
-    lines.append(f"Kendall tau between retrained and stored: {interval_text(summary['tau'])}")
-    if summary["tau_between_seeds"]:
+    lines.append(f"Kendall tau between retrained and stored: {interval_text(entry['tau'])}")
+    if entry["tau_between_seeds"]:
         lines.append(
             "Kendall tau between two seeds of the table, its ceiling: "
-            f"{interval_text(summary['tau_between_seeds'])}"
+            f"{interval_text(entry['tau_between_seeds'])}"
         )
     return lines
 
 
-def verify_report(folder: Path) -> Path:
-    """Write the report of a finished verification and return its path.
-
-    Raises
-    ------
-    StorageError, DataFileError
-        If the folder holds no finished verification.
-    """
-    from .page import Page, Section, read_summary, render
-
-    found = read_summary(folder)
-    lines = verify_lines(found["summary"])
-    columns = ("architecture", "seed", "stored", "retrained")
-    rows = [
-        [r["architecture"], str(r["seed"]), *(_percent(r[key]) for key in columns[2:])]
-        for r in found["architectures"]
-    ]
-    about = found["about"]
-    return render(
-        folder / "report.html",
-        Page(
-            lead=f"{lines[0]}.",
-            sections=[
-                Section("Agreement", "; ".join(lines[1:]) + "."),
-                Section("Trainings", "Test accuracy in percent.", (), columns, rows),
-            ],
-            made={k: v for k, v in about.items() if k != "kind"},
-        ),
-        title=f"{about['table']} trained again",
-        command=found["command"],
-    )
-
-
 def _percent(value: float | None) -> str:
-    return "diverged" if value is None else f"{value:.2f}"
+    return "diverged" if value is None or not np.isfinite(value) else f"{value:.2f}"

@@ -1,43 +1,57 @@
-"""Block-wise supervision: every stage of a supernet learns to do what a teacher's stage does."""
+"""Block-wise supervision: every stage of a supernet learns to do what a teacher's stage does.
+
+Used from Python: no command trains a supernet so.
+"""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from ...data.devices import resolve_device
 from ...data.images import Images
 from ...data.seeds import Seed, as_generator
 from ...errors import ParameterError
-from ..training import Progress
+from ..training import (
+    EpochTraining,
+    Progress,
+    State,
+    epochs_shown,
+    run_training,
+    weights_digest,
+    with_changes,
+)
 from .layers import uniform_codes
 from .network import Supernet
-from .train import SupernetHistory, image_batches
+from .options import SharedWeightOptions
+from .train import SupernetHistory, history_of
 
 
 def train_blockwise(
     supernet: Supernet,
     teacher: nn.Sequential,
     images: Images,
+    options: SharedWeightOptions | None = None,
     *,
-    epochs: int = 20,
-    batch_size: int = 64,
-    learning_rate: float = 0.05,
-    weight_decay: float = 5e-4,
-    clip: float = 5.0,
     device: str = "auto",
     seed: Seed = None,
+    checkpoint: Path | None = None,
+    checkpoint_seconds: float = 30.0,
     progress: Progress | None = None,
+    **changes: Any,
 ) -> SupernetHistory:
-    """Train each stage of a supernet alone: from the teacher's features to its next features.
+    """Losses and costs of training each stage of a supernet to give what a teacher's stage gives.
 
-    A step draws one path; each of its stages is given what the teacher's previous stage gave, and
-    its output's squared distance from what the teacher's stage gave, over the variance of that, is
-    its loss. No gradient passes between stages. Stochastic gradient descent with momentum 0.9 and
-    a cosine learning rate.
+    A step draws one path; each of its stages is applied to the output of the teacher's previous
+    stage, and its loss is the squared distance of its output from that of the teacher's stage, over
+    the variance of that. No gradient passes between stages. Stochastic gradient descent with
+    momentum 0.9 and a cosine learning rate.
 
     Parameters
     ----------
@@ -47,15 +61,17 @@ def train_blockwise(
         A trained network of ``build_network``, of the supernet's space and sizes, any
         architecture. Ends on ``device`` in evaluation mode.
     images : Images
-    epochs, batch_size, learning_rate, weight_decay, clip, device, seed, progress
+    options : SharedWeightOptions, optional
+        By default with a learning rate of 0.05.
+    device, seed, checkpoint, checkpoint_seconds, progress, **changes
         As for ``train_supernet``.
 
     Raises
     ------
     ParameterError
         If the teacher has another skeleton or other widths than the supernet.
-    DeviceError
-        If ``device`` is not there.
+    NasurgeError
+        As ``run_training``.
 
     References
     ----------
@@ -76,47 +92,68 @@ def train_blockwise(
     >>> rate_blockwise(supernet, teacher, space.sample(3, seed=0), images).shape
     (3, 3)
     """
-    if epochs < 1 or batch_size < 2 or learning_rate <= 0:
-        raise ParameterError(
-            "epochs must be at least 1, batch_size at least 2 and learning_rate above 0, not "
-            f"{epochs}, {batch_size} and {learning_rate}"
+    options = options or SharedWeightOptions(learning_rate=0.05)
+    options = with_changes(options, changes, "block-wise training")
+    rng, device = as_generator(seed), resolve_device(device)
+    drawn, start = int(rng.integers(2**63)), rng.bit_generator.state
+    supernet.to(device)
+    teacher.to(device).eval()
+    _check_teacher(supernet, teacher, torch.tensor(images.train_x[:1], device=device))
+    first = {name: tensor.clone() for name, tensor in supernet.state_dict().items()}
+
+    def make(size: int) -> BlockTraining:
+        supernet.load_state_dict(first)
+        rng.bit_generator.state = start
+        training = BlockTraining(
+            supernet, images, options, size, clip=options.clip, seed=drawn, device=device
         )
-    rng = as_generator(seed)
-    drawn = int(rng.integers(2**63))
-    batches = image_batches(supernet, images, batch_size, None, None, device, drawn)
-    teacher.to(batches.y.device).eval()
-    _check_teacher(supernet, teacher, batches.x[:1])
-    weights = list(supernet.parameters())
-    optimiser = torch.optim.SGD(weights, learning_rate, momentum=0.9, weight_decay=weight_decay)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * batches.steps)
-    losses: list[float] = []
-    watch = _Watch()
-    while len(losses) < epochs and np.isfinite(losses).all():
-        with watch:
-            supernet.train()
-            total = torch.zeros((), device=batches.y.device)
-            codes = uniform_codes(supernet.space, batches.steps, rng)
-            for code, (x, _) in zip(codes, batches.epoch(), strict=True):
-                optimiser.zero_grad()
-                for loss in _block_losses(supernet, teacher, code, x):
-                    if loss.requires_grad:
-                        loss.backward()  # type: ignore[no-untyped-call]
-                    total += loss.detach()
-                if clip:
-                    nn.utils.clip_grad_norm_(weights, clip)
-                optimiser.step()
-                schedule.step()
-            losses.append(float(total) / batches.steps)
-        if progress:
-            progress(len(losses), epochs)
-    return SupernetHistory(
-        losses=tuple(losses),
-        seconds=watch.seconds,
-        steps=len(losses) * batches.steps,
-        device=str(batches.y.device),
-        diverged=not np.isfinite(losses[-1]),
-        batch_size=batch_size,
+        training.teacher, training.rng = teacher, rng
+        return training
+
+    training = run_training(
+        make,
+        identity={
+            "training": "blocks",
+            "options": options.to_dict(),
+            "seed": drawn,
+            "images": images.digest,
+            "network": {"space": supernet.space.name, **supernet.sizes},
+            "teacher": weights_digest(teacher.state_dict()),
+        },
+        batch_size=options.batch_size,
+        device=device,
+        checkpoint=checkpoint,
+        checkpoint_seconds=checkpoint_seconds,
+        progress=epochs_shown(progress),
     )
+    return history_of(training)
+
+
+class BlockTraining(EpochTraining):
+    """Training of every stage of a supernet by the same stage of a teacher, at some epoch."""
+
+    nesterov = False
+    network: Supernet
+    teacher: nn.Sequential
+    rng: np.random.Generator
+
+    def begin_epoch(self) -> None:
+        """Draw a path for every step."""
+        self.paths = iter(uniform_codes(self.network.space, self.batches.steps, self.rng))
+
+    def batch_losses(self, x: Tensor, y: Tensor) -> list[Tensor]:  # noqa: ARG002 -- needs no labels
+        """Loss of every stage of a path."""
+        return _block_losses(self.network, self.teacher, next(self.paths), x)
+
+    def state(self) -> State:
+        """All that the epochs left depend on."""
+        tensors, about = super().state()
+        return tensors, {**about, "random": self.rng.bit_generator.state}
+
+    def load(self, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+        """Go to where ``state`` was taken."""
+        super().load(tensors, about)
+        self.rng.bit_generator.state = about["random"]
 
 
 @torch.no_grad()
@@ -128,7 +165,7 @@ def rate_blockwise(
     *,
     limit: int = 512,
 ) -> NDArray[np.float64]:
-    """Return the normalised loss of every stage of each path, shape (n, stages).
+    """Normalised loss of every stage of each path, shape (n, stages).
 
     Minus its sum over the stages is a path's score. Batch normalisation uses the statistics of the
     images, ``limit`` of the validation part, in one batch.
@@ -153,57 +190,44 @@ def rate_blockwise(
     mode, kept = supernet.training, [buffer.clone() for buffer in supernet.buffers()]
     supernet.train()
     teacher.to(supernet.device).eval()
-    found = [[float(v) for v in _block_losses(supernet, teacher, code, x)] for code in rows]
+    losses = [[float(v) for v in _block_losses(supernet, teacher, code, x)] for code in rows]
     supernet.train(mode)
     for buffer, value in zip(supernet.buffers(), kept, strict=True):
         buffer.copy_(value)
-    return np.array(found).reshape(len(rows), len(supernet.blocks))
-
-
-class _Watch:
-    """Adds up the time spent in its blocks."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def __enter__(self) -> None:
-        self.seconds -= time.perf_counter()
-
-    def __exit__(self, *error: object) -> None:
-        self.seconds += time.perf_counter()
+    return np.array(losses).reshape(len(rows), len(supernet.blocks))
 
 
 def _block_losses(
     supernet: Supernet, teacher: nn.Sequential, code: ArrayLike, x: Tensor
 ) -> list[Tensor]:
-    """Return each stage's squared distance from the teacher's, over the variance of that."""
+    """Squared distance of each stage's output from the teacher's, over the variance of that."""
     losses = []
     for block in supernet.blocks:
         with torch.no_grad():
-            wanted = teacher[block](x)
-        given = supernet(x, code, layers=block)
-        losses.append((given - wanted).square().mean() / (wanted.var() + 1e-8))
-        x = wanted
+            target = teacher[block](x)
+        output = supernet(x, code, layers=block)
+        losses.append((output - target).square().mean() / (target.var() + 1e-8))
+        x = target
     return losses
 
 
 @torch.no_grad()
 def _check_teacher(supernet: Supernet, teacher: nn.Sequential, x: Tensor) -> None:
-    """Refuse a teacher whose stages give other shapes than the supernet's."""
+    """Refuse a teacher whose stages have outputs of other shapes than the supernet's."""
     code = supernet.space.sample(1, seed=0)[0]
     mode = supernet.training
     supernet.eval()
     try:
         for block in supernet.blocks:
-            wanted = teacher[block](x)
+            target = teacher[block](x)
             if len(teacher) != len(supernet.layers) or (
-                wanted.shape != supernet(x, code, layers=block).shape
+                target.shape != supernet(x, code, layers=block).shape
             ):
                 raise ParameterError(
                     "the teacher's stages must give what the supernet's give: build it with the "
                     f"same space and sizes, {supernet.sizes}"
                 )
-            x = wanted
+            x = target
     except (RuntimeError, IndexError) as error:
         raise ParameterError(
             f"the teacher does not fit the supernet ({error}): build it with the same space and "

@@ -26,7 +26,7 @@ class Path(NamedTuple):
 
 
 def make_path(space: Space, code: Codes) -> Path:
-    """Return the path of a checked architecture, shape (d,)."""
+    """Path of a checked architecture, shape (d,)."""
     chosen = tuple(int(value) for value in code)
     cell = space.cell
     if cell is None:
@@ -55,18 +55,18 @@ class SharedLayer(nn.Module):
         raise NotImplementedError
 
     def path_state(self, path: Path) -> State:
-        """Return the state of the layer that ``build_network`` makes of the path."""
+        """State of the layer that ``build_network`` makes of the path."""
         raise NotImplementedError
 
     def own(self, path: Path) -> nn.Module:
-        """Return a layer of the chosen operations alone, these very modules."""
+        """Layer of the chosen operations alone, these very modules."""
         raise NotImplementedError
 
 
-def _weighed(
+def _weighted_sum(
     operations: Sequence[nn.Module | None], x: Tensor, weights: Tensor, chosen: int | None
 ) -> Tensor | None:
-    """Return the sum of operations times weights; None where nothing is computed."""
+    """Sum of operations times weights; None where nothing is computed."""
     terms = [
         operation(x) * weights[k]
         for k, operation in enumerate(operations)
@@ -98,7 +98,7 @@ class SharedCell(SharedLayer):
         return cast(nn.ModuleList, self.edges[self.names[edge]])
 
     def forward(self, x: Tensor, path: Path) -> Tensor:
-        """Return the last node's sum over the live edges."""
+        """Sum at the last node over the live edges."""
         if not path.sources[-1]:
             return torch.zeros_like(x)
         nodes: dict[int, Tensor] = {0: x}
@@ -112,7 +112,7 @@ class SharedCell(SharedLayer):
         return nodes[self.n_nodes - 1]
 
     def mix(self, x: Tensor, weights: Tensor, chosen: Sequence[int] | None) -> Tensor:
-        """Return the last node of the cell in which every edge is a weighed sum."""
+        """Last node of the cell in which every edge is a weighted sum."""
         nodes: dict[int, Tensor] = {0: x}
         for edge, (source, target) in enumerate(self.ends):
             if source not in nodes:
@@ -121,23 +121,23 @@ class SharedCell(SharedLayer):
                 None if k == self.zero else operation
                 for k, operation in enumerate(self._operations(edge))
             ]
-            given = _weighed(
+            output = _weighted_sum(
                 operations, nodes[source], weights[edge], None if chosen is None else chosen[edge]
             )
-            if given is not None:
-                nodes[target] = nodes[target] + given if target in nodes else given
+            if output is not None:
+                nodes[target] = nodes[target] + output if target in nodes else output
         return nodes.get(self.n_nodes - 1, torch.zeros_like(x))
 
     def path_state(self, path: Path) -> State:
-        """Return the state of the cell of the path, its dead edges too."""
-        found: State = {}
+        """State of the cell of the path, its dead edges too."""
+        state: State = {}
         for edge, name in enumerate(self.names):
             own = self._operations(edge)[path.code[edge]].state_dict()
-            found |= {f"edges.{name}.{key}": value for key, value in own.items()}
-        return found
+            state |= {f"edges.{name}.{key}": value for key, value in own.items()}
+        return state
 
     def own(self, path: Path) -> nn.Module:
-        """Return a cell of the live edges."""
+        """Cell of the live edges."""
         sources = [[(node, self.names[edge]) for node, edge in reach] for reach in path.sources]
         live = [edge for reach in path.sources for _, edge in reach]
         chosen = {self.names[edge]: self._operations(edge)[path.code[edge]] for edge in live}
@@ -153,29 +153,29 @@ class SharedBlock(SharedLayer):
         self.choices = nn.ModuleList(LAYERS[o.name](place) for o in space.operations)
 
     def forward(self, x: Tensor, path: Path) -> Tensor:
-        """Return what the chosen operation makes of ``x``."""
+        """Output of the chosen operation."""
         result: Tensor = self.choices[path.code[self.variable]](x)
         return result
 
     def mix(self, x: Tensor, weights: Tensor, chosen: Sequence[int] | None) -> Tensor:
-        """Return the weighed sum of the operations."""
+        """Weighted sum of the operations."""
         one = None if chosen is None else int(chosen[self.variable])
-        result = _weighed(list(self.choices), x, weights[self.variable], one)
+        result = _weighted_sum(list(self.choices), x, weights[self.variable], one)
         return torch.zeros_like(x) if result is None else result
 
     def path_state(self, path: Path) -> State:
-        """Return the state of the chosen operation."""
+        """State of the chosen operation."""
         return self.choices[path.code[self.variable]].state_dict()
 
     def own(self, path: Path) -> nn.Module:
-        """Return the chosen operation."""
+        """Module of the chosen operation."""
         return self.choices[path.code[self.variable]]
 
 
 def uniform_codes(
     space: Space, n: int, rng: np.random.Generator, allowed: np.ndarray | None = None
 ) -> Codes:
-    """Return ``n`` live architectures, each variable drawn uniformly from its allowed values.
+    """Live architectures, each variable drawn uniformly from its allowed values, shape (n, d).
 
     A cell without a path from its input to its output is drawn again: it would train nothing.
     """

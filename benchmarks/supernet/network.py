@@ -1,4 +1,4 @@
-"""Supernets: one set of weights for all architectures of a space, and what they inherit of it."""
+"""Supernets: one set of weights for all architectures of a space, which inherit it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _MOST_PATHS = 20_000
 
 @dataclass(frozen=True)
 class Inherited:
-    """What architectures reach with the weights of a supernet.
+    """Accuracies of architectures with the weights of a supernet.
 
     Attributes
     ----------
@@ -139,7 +139,7 @@ class Supernet(nn.Module):
         self._paths: dict[bytes, Path] = {}
 
     def path(self, code: ArrayLike) -> Path:
-        """Return an architecture as the layers need it.
+        """Architecture as the layers need it.
 
         Raises
         ------
@@ -161,7 +161,7 @@ class Supernet(nn.Module):
         mixture: Tensor | None = None,
         layers: slice | None = None,
     ) -> Tensor:
-        """Return the logits of one sub-network, or of a mixture of all.
+        """Logits of one sub-network, or of a mixture of all, shape (n, classes).
 
         Parameters
         ----------
@@ -173,7 +173,7 @@ class Supernet(nn.Module):
             Weights of the operations of every variable; every operation is computed unless
             ``code`` chooses.
         layers : slice, optional
-            Compute only these layers, on what the layers before them gave.
+            Compute only these layers, on the output of the layers before them.
 
         Raises
         ------
@@ -202,7 +202,7 @@ class Supernet(nn.Module):
         return [slice(a, b) for a, b in zip([0, *starts], ends, strict=True)]
 
     def share(self, code: ArrayLike) -> nn.Sequential:
-        """Return the sub-network of one architecture as the supernet's own layers, no copies.
+        """Sub-network of one architecture as the supernet's own layers, no copies.
 
         It has the weights that the path computes with and no others, so that a step on them is a
         step of the supernet.
@@ -218,7 +218,7 @@ class Supernet(nn.Module):
         )
 
     def extract(self, code: ArrayLike) -> nn.Sequential:
-        """Return the stand-alone network of one architecture, with copies of the weights.
+        """Stand-alone network of one architecture, with copies of the weights.
 
         It computes what the path computes. Its running statistics are those of the supernet: give
         it its own with ``recalibrate`` or by training it (``train_network``).
@@ -254,7 +254,7 @@ class Supernet(nn.Module):
         batch_size: int = 128,
         seed: Seed = 0,
     ) -> Inherited:
-        """Return what sub-networks reach with inherited weights and statistics of their own.
+        """Accuracies of sub-networks with inherited weights and statistics of their own.
 
         Parameters
         ----------
@@ -286,23 +286,23 @@ class Supernet(nn.Module):
             )
         start = time.perf_counter()
         x, y = self._some(*_part(images, part), limit, seed)
-        wanted = max(2, calibration * batch_size)
-        known = self._some(images.train_x, images.train_y, wanted, seed)[0] if calibration else None
-        found = np.empty((len(rows), 2))
+        few = max(2, calibration * batch_size)
+        train = self._some(images.train_x, images.train_y, few, seed)[0] if calibration else None
+        measured = np.empty((len(rows), 2))
         for row, code in enumerate(rows):
             network = self.extract(code)
-            if known is not None:
-                recalibrate(network, known, batch_size=batch_size)
-            found[row] = _measure(network.train(known is None), x, y, batch_size)
-        return Inherited(found[:, 0], found[:, 1], time.perf_counter() - start)
+            if train is not None:
+                recalibrate(network, train, batch_size=batch_size)
+            measured[row] = _measure(network.train(train is None), x, y, batch_size)
+        return Inherited(measured[:, 0], measured[:, 1], time.perf_counter() - start)
 
     def _some(
         self, x: NDArray[Any], y: NDArray[Any], limit: int | None, seed: Seed
     ) -> tuple[Tensor, Tensor]:
-        """Return at most ``limit`` images and labels, drawn, on the device of the weights.
+        """At most ``limit`` images and labels, drawn, on the device of the weights.
 
-        They are mixed: files come class by class, and what a batch is normalised by is then not
-        what it is in training.
+        They are mixed: files come class by class, and the statistics of a batch of one class are
+        not those of training.
         """
         rows = as_generator(seed).permutation(len(y))[:limit]
         x, y = x[rows], y[rows]
@@ -316,7 +316,7 @@ def _begins_stage(layer: nn.Module, space: Space) -> bool:
 
 
 def _part(images: Images, part: Part) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the images and labels of one part."""
+    """Images and labels of one part."""
     parts = {
         "train": (images.train_x, images.train_y),
         "valid": (images.valid_x, images.valid_y),
@@ -366,7 +366,7 @@ def recalibrate(network: nn.Module, x: Tensor, *, batch_size: int = 128) -> None
 
 @torch.no_grad()
 def _measure(network: nn.Module, x: Tensor, y: Tensor, batch_size: int) -> tuple[float, float]:
-    """Return accuracy in percent and mean loss, in the mode the network is in."""
+    """Accuracy in percent and mean loss, in the mode the network is in."""
     right = torch.zeros((), device=x.device)
     loss = torch.zeros((), device=x.device)
     batches = -(-len(y) // batch_size)
@@ -378,13 +378,13 @@ def _measure(network: nn.Module, x: Tensor, y: Tensor, batch_size: int) -> tuple
 
 
 def operations_of(supernet: Supernet) -> Sequence[nn.Module]:
-    """Return the modules that a path is made of: operations, stem, reductions and head."""
-    found: list[nn.Module] = []
+    """Modules that a path is made of: operations, stem, reductions and head."""
+    modules: list[nn.Module] = []
     for layer in supernet.layers:
         if isinstance(layer, SharedCell):
-            found += [op for edge in layer.edges.values() for op in cast(nn.ModuleList, edge)]
+            modules += [op for edge in layer.edges.values() for op in cast(nn.ModuleList, edge)]
         elif isinstance(layer, SharedBlock):
-            found += list(layer.choices)
+            modules += list(layer.choices)
         else:
-            found.append(layer)
-    return [module for module in found if any(True for _ in module.parameters())]
+            modules.append(layer)
+    return [module for module in modules if any(True for _ in module.parameters())]

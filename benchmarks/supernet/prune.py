@@ -1,8 +1,12 @@
-"""Data-adapted pruning: a supernet on growing data that gives up its weakest operations."""
+"""Data-adapted pruning: a supernet on growing data that gives up its weakest operations.
+
+Used from Python: no command trains a supernet so.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +24,7 @@ from .train import SupernetHistory, train_supernet
 
 @dataclass(frozen=True)
 class PruneResult:
-    """What is left of a space, and how it came to that.
+    """Operations that are left of a space, and the rounds that chose them.
 
     Attributes
     ----------
@@ -28,7 +32,7 @@ class PruneResult:
         The values that every variable may still take.
     scores : float array, shape (rounds, d, k)
         Mean validation accuracy, in percent, of the drawn paths through each operation when it was
-        judged; NaN for what had been given up or was not drawn.
+        judged; NaN for operations that had been given up or were not drawn.
     images : tuple of int
         Training images of each round.
     histories : tuple of SupernetHistory
@@ -51,9 +55,10 @@ def train_pruned(
     epochs: int = 10,
     device: str = "auto",
     seed: Seed = None,
+    checkpoint: Path | None = None,
     **training: Any,
 ) -> PruneResult:
-    """Train on few easy images first and on all at last, giving up operations on the way.
+    """Operations left after training on few easy images first, then on more with fewer operations.
 
     After every round but the last, paths are drawn and evaluated with inherited weights; each
     variable gives up the operation whose paths are worst on average. The next round gets more
@@ -75,11 +80,16 @@ def train_pruned(
         Validation images they are evaluated on.
     epochs, device, seed, **training
         As for ``train_supernet``.
+    checkpoint : Path, optional
+        Round k keeps its state beside it, in ``NAME.k``. A training that was killed goes on from
+        these: rounds that are done are only read, and judged again.
 
     Raises
     ------
     ParameterError
         If a number is outside its range, or there are as many rounds as operations and more.
+    NasurgeError
+        As ``train_supernet``.
 
     References
     ----------
@@ -117,6 +127,7 @@ def train_pruned(
                 epochs=epochs,
                 device=device,
                 seed=rng,
+                checkpoint=checkpoint and checkpoint.with_name(f"{checkpoint.name}.{part + 1}"),
                 **training,
             )
         )
@@ -134,7 +145,7 @@ def train_pruned(
 def _easiest(
     hardness: NDArray[np.float64], labels: NDArray[np.int64], share: float
 ) -> NDArray[np.int64]:
-    """Return the easiest images of every class, in stored order."""
+    """Rows of the easiest images of every class, in stored order."""
     kept = []
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
@@ -146,7 +157,7 @@ def _easiest(
 def _operation_scores(
     codes: NDArray[np.int8], reached: NDArray[np.float64], allowed: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Return the mean accuracy of the paths through each operation; NaN where there is none."""
+    """Mean accuracy of the paths through each operation; NaN where there is none."""
     through = codes[:, :, None] == np.arange(allowed.shape[1])
     counts = through.sum(axis=0)
     sums = np.tensordot(reached, through, axes=1)
@@ -154,7 +165,7 @@ def _operation_scores(
 
 
 def _without_worst(scores: NDArray[np.float64], allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return what is allowed once every variable has lost its worst judged operation."""
+    """Allowed values once every variable has lost its worst judged operation, shape (d, k)."""
     left = allowed.copy()
     judged = np.where(allowed & ~np.isnan(scores), scores, np.inf)
     rows = np.flatnonzero(allowed.sum(axis=1) > 1)
@@ -164,19 +175,19 @@ def _without_worst(scores: NDArray[np.float64], allowed: NDArray[np.bool_]) -> N
 
 @torch.no_grad()
 def _hardness(supernet: Supernet, codes: NDArray[np.int8], images: Images) -> NDArray[np.float64]:
-    """Return the mean loss of each training image over some paths, by batch statistics."""
+    """Mean loss of each training image over some paths, by batch statistics."""
     kept = [buffer.clone() for buffer in supernet.buffers()]
     supernet.train()
-    where = supernet.device
+    device = supernet.device
     x, y = torch.tensor(images.train_x), torch.tensor(images.train_y)
     total = torch.zeros(len(y))
     order = torch.from_numpy(np.random.default_rng(0).permutation(len(y)))  # classes mixed
     for rows in order.tensor_split(-(-len(y) // 256)):
         for code in codes:
-            logits = supernet(x[rows].to(where), code)
-            losses = functional.cross_entropy(logits, y[rows].to(where), reduction="none")
+            logits = supernet(x[rows].to(device), code)
+            losses = functional.cross_entropy(logits, y[rows].to(device), reduction="none")
             total[rows] += losses.float().cpu()
     for buffer, value in zip(supernet.buffers(), kept, strict=True):
         buffer.copy_(value)
-    found: NDArray[np.float64] = total.double().numpy() / len(codes)
-    return found
+    mean: NDArray[np.float64] = total.double().numpy() / len(codes)
+    return mean

@@ -14,7 +14,7 @@ Allowed = NDArray[np.bool_]
 
 
 def spos(space: Space, steps: int, rng: np.random.Generator, allowed: Allowed | None) -> Codes:
-    """Return one path a step, shape (steps, 1, d), drawn uniformly among the live ones.
+    """One path a step, shape (steps, 1, d), drawn uniformly among the live ones.
 
     References
     ----------
@@ -24,7 +24,7 @@ def spos(space: Space, steps: int, rng: np.random.Generator, allowed: Allowed | 
 
 
 def fairnas(space: Space, steps: int, rng: np.random.Generator, allowed: Allowed | None) -> Codes:
-    """Return k paths a step, shape (steps, k, d), that use every operation of every edge once.
+    """Paths that use every operation of every edge once a step, shape (steps, k, d).
 
     Where fewer operations are allowed than elsewhere, some are used again.
 
@@ -44,7 +44,7 @@ def fairnas(space: Space, steps: int, rng: np.random.Generator, allowed: Allowed
 
 
 def sandwich(space: Space, steps: int, rng: np.random.Generator, allowed: Allowed | None) -> Codes:
-    """Return the largest path, two drawn ones and the smallest, shape (steps, 4, d).
+    """Largest path of each step, two drawn ones and the smallest, shape (steps, 4, d).
 
     Largest and smallest: the operation of most and of least depth at every place, cuts left out.
 
@@ -58,7 +58,7 @@ def sandwich(space: Space, steps: int, rng: np.random.Generator, allowed: Allowe
 
 
 def extremes(space: Space, allowed: Allowed | None = None) -> tuple[Codes, Codes]:
-    """Return the largest and the smallest architecture, shape (d,) each.
+    """Largest and smallest architecture, shape (d,) each.
 
     Examples
     --------
@@ -74,9 +74,9 @@ def extremes(space: Space, allowed: Allowed | None = None) -> tuple[Codes, Codes
     return large.astype(np.int8), small.astype(np.int8)
 
 
-RULES: dict[str, Callable[[Space, int, np.random.Generator, Allowed | None], Codes]] = {
+DRAWS: dict[str, Callable[[Space, int, np.random.Generator, Allowed | None], Codes]] = {
     "spos": spos,
     "fairnas": fairnas,
     "sandwich": sandwich,
 }
-"""Names of the rules by which paths are drawn: from (space, steps, generator, allowed values)."""
+"""Rules of ``RULES``: codes, shape (steps, paths, d), of (space, steps, generator, allowed)."""

@@ -1,43 +1,36 @@
-"""Training of supernets: one loop for all rules, with checkpoints and several processes."""
+"""Training of supernets, by all rules, with checkpoints and in several processes."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from ...data.devices import resolve_device
 from ...data.images import Images
 from ...data.seeds import Seed, as_generator
-from ...data.spaces import Codes
-from ...errors import MissingExtraError, ParameterError, UnknownNameError
+from ...errors import MissingExtraError, ParameterError
 from ..training import (
-    Batches,
+    EpochTraining,
     Progress,
-    below,
-    halving,
-    load_optimiser_state,
-    on_device,
-    optimiser_state,
-    own_checkpoint,
-    write_checkpoint,
+    epochs_shown,
+    run_training,
+    with_changes,
 )
 from .network import Supernet, operations_of
-from .rules import RULES, Allowed
-
-PRECISIONS = ("float32", "bfloat16")
+from .options import SupernetOptions
+from .rules import DRAWS, Allowed
 
 
 @dataclass(frozen=True)
 class SupernetHistory:
-    """How a training of a supernet went.
+    """Losses and costs of a training of a supernet.
 
     Attributes
     ----------
@@ -66,28 +59,19 @@ class SupernetHistory:
 def train_supernet(
     supernet: Supernet,
     images: Images,
+    options: SupernetOptions | None = None,
     *,
-    rule: str = "spos",
     allowed: Allowed | None = None,
-    epochs: int = 20,
-    batch_size: int = 64,
-    learning_rate: float = 0.1,
-    weight_decay: float = 5e-4,
-    clip: float = 5.0,
     distil: bool = True,
-    flip: bool | None = None,
-    shift: int | None = None,
-    precision: str = "float32",
-    channels_last: bool = False,
-    compile: bool = False,  # noqa: A002 - as recipes call it
     device: str = "auto",
     seed: Seed = None,
     checkpoint: Path | None = None,
     checkpoint_seconds: float = 30.0,
     distributed: bool = False,
     progress: Progress | None = None,
+    **changes: Any,
 ) -> SupernetHistory:
-    """Train the shared weights in place and return how it went.
+    """Losses and costs of training the shared weights of a supernet in place.
 
     Stochastic gradient descent with Nesterov momentum 0.9 and a cosine learning rate. A step
     computes the rule's paths, sums their gradients and changes the weights they used. A device
@@ -99,53 +83,38 @@ def train_supernet(
     supernet : Supernet
         Ends on ``device``.
     images : Images
-    rule : {"spos", "fairnas", "sandwich"}
-        One path drawn uniformly; all operations of every edge once; the largest, the smallest and
-        two others.
+    options : SupernetOptions, optional
+        How it is trained.
     allowed : bool array, shape (d, k), optional
         The values that each variable may take; by default all.
-    epochs, batch_size : int
-    learning_rate, weight_decay : float
-    clip : float
-        The norm to which longer gradients are cut; 0 cuts none.
     distil : bool
-        With ``sandwich``, teach the other paths what the largest says instead of the labels.
-    flip, shift
-        As for ``train_network``.
-    precision : {"float32", "bfloat16"}
-        ``bfloat16`` computes the layers that bear it in mixed precision.
-    channels_last : bool
-        Keep images and weights in channels-last memory order.
-    compile : bool
-        Compile every operation with ``torch.compile``: pays for long trainings only.
+        With the rule ``sandwich``, the other paths learn the answers of the largest instead of the
+        labels.
     device : str
         As for ``nasurge.data.devices.resolve_device``.
     seed : int, Generator or None
         Chooses paths, batches and augmentation; on one CPU with the same number of threads the
         same seed gives the same weights. Global random state is neither read nor written.
-    checkpoint : Path, optional
-        File in which the state of the training is kept. A training that was killed goes on from
-        it and ends as if it had not been; it must be given the same arguments.
-    checkpoint_seconds : float
-        The state is written after an epoch when so long has passed, and at the end.
+    checkpoint, checkpoint_seconds
+        As for ``run_training``: a training that was killed goes on where it was.
     distributed : bool
         Share every batch among the processes that ``torchrun`` started, through Hugging Face's
         ``accelerate`` (``pip install nasurge[distributed]``). All are given the same seed.
     progress : callable, optional
         Called with (epochs done, ``epochs``) after every epoch.
+    **changes
+        Fields of the options to have other values, such as ``epochs=2``.
 
     Raises
     ------
     ParameterError
-        If a number is outside its range, or the checkpoint is of another training.
+        If a number is outside its range.
     UnknownNameError
         If there is no such rule.
-    DeviceError
-        If ``device`` is not there, or has no memory for a batch of two images.
-    DataFileError, StorageError
-        If the checkpoint is damaged, or cannot be written.
     MissingExtraError
         If ``distributed`` and ``accelerate`` is not installed.
+    NasurgeError
+        As ``run_training``.
 
     Examples
     --------
@@ -159,65 +128,69 @@ def train_supernet(
     >>> supernet.evaluate(space.sample(3, seed=0), images).accuracy.shape
     (3,)
     """
-    if rule not in RULES:
-        raise UnknownNameError("rule", rule, RULES)
-    least = {"epochs": (epochs, 1), "batch_size": (batch_size, 2), "clip": (clip, 0)}
-    for name, (value, lowest) in least.items():
-        if value < lowest:
-            raise ParameterError(f"{name} must be at least {lowest}, not {value}")
-    if learning_rate <= 0 or weight_decay < 0 or precision not in PRECISIONS:
-        raise ParameterError(
-            "learning_rate must be above 0, weight_decay at least 0 and precision one of "
-            f"{', '.join(PRECISIONS)}, not {learning_rate}, {weight_decay} and {precision!r}"
-        )
+    options = with_changes(options or SupernetOptions(), changes, "training of a supernet")
     if distributed and seed is None:
         raise ParameterError("a distributed training needs a seed: its processes draw alike")
     shares = _accelerator(device) if distributed else None
-    where = _place(shares) if shares else resolve_device(device)
-    rng = as_generator(seed)
-    drawn, root = (int(number) for number in rng.integers(2**63, size=2))
-    about = {
-        "rule": rule,
+    device = _place(shares) if shares else resolve_device(device)
+    drawn, root = (int(number) for number in as_generator(seed).integers(2**63, size=2))
+    identity = {
+        "rule": options.rule,
         "allowed": None if allowed is None else allowed.tolist(),
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "rates": [learning_rate, weight_decay, clip],
+        "epochs": options.epochs,
+        "batch_size": options.batch_size,
+        "rates": [options.learning_rate, options.weight_decay, options.clip],
         "root": root,
         "images": [images.name, len(images.train_y)],
         "network": {"space": supernet.space.name, **supernet.sizes},
     }
-    found = own_checkpoint(checkpoint, about) if checkpoint else None
-    begin = found[1].get("batch_size", batch_size) if found else batch_size
     first = {name: tensor.clone() for name, tensor in supernet.state_dict().items()}
-    if compile:
+    if options.compile:
         for operation in operations_of(supernet):
             operation.compile()
 
-    def attempt(size: int) -> SupernetHistory:
-        training = _Training(
+    def make(size: int) -> SupernetTraining:
+        supernet.load_state_dict(first)
+        return SupernetTraining(
             supernet,
-            image_batches(supernet, images, size, flip, shift, where, drawn, channels_last),
-            rule=rule,
+            images,
+            options,
+            size,
             allowed=allowed,
+            distil=distil,
             root=root,
-            distil=distil and rule == "sandwich",
-            clip=clip,
-            precision=precision,
             accelerator=shares,
+            seed=drawn,
+            device=device,
         )
-        training.optimise(learning_rate, weight_decay, epochs)
-        if found and size == begin:
-            training.load(*found)
-        else:
-            supernet.load_state_dict(first)
-        return training.run(epochs, about, checkpoint, checkpoint_seconds, progress)
 
-    # Processes that share a batch would each halve it when their own memory is short.
-    return attempt(begin) if shares else halving(attempt, begin, device=where)
+    training = run_training(
+        make,
+        identity=identity,
+        batch_size=options.batch_size,
+        device=device,
+        checkpoint=checkpoint,
+        checkpoint_seconds=checkpoint_seconds,
+        progress=epochs_shown(progress),
+        rank=shares and shares.process_index,
+    )
+    return history_of(training)
+
+
+def history_of(training: EpochTraining) -> SupernetHistory:
+    """Losses and costs of a training that has ended."""
+    return SupernetHistory(
+        losses=tuple(training.losses),
+        seconds=training.seconds,
+        steps=training.steps,
+        device=training.device,
+        diverged=training.diverged,
+        batch_size=training.batches.batch_size,
+    )
 
 
 def _accelerator(device: str) -> Any:
-    """Return the processes that torchrun started, as accelerate sees them."""
+    """Processes that torchrun started, as accelerate sees them."""
     try:
         from accelerate import Accelerator, DistributedDataParallelKwargs
     except ImportError as error:
@@ -230,172 +203,62 @@ def _accelerator(device: str) -> Any:
 
 
 def _place(accelerator: Any) -> str:
-    """Return the device of this process, as ``resolve_device`` names it."""
+    """Device of this process, as ``resolve_device`` names it."""
     device = accelerator.device
     return "cpu" if device.type == "cpu" else str(device)
 
 
-def image_batches(
-    supernet: Supernet,
-    images: Images,
-    batch_size: int,
-    flip: bool | None,
-    shift: int | None,
-    device: str,
-    drawn: int,
-    channels_last: bool = False,
-) -> Batches:
-    """Put supernet and training images on the device, and return augmented batches of them.
-
-    ``drawn`` is what their random numbers begin from.
-    """
-    channels, height, _ = images.train_x.shape[1:]
-    device = resolve_device(device)
-    layout = torch.channels_last if channels_last else torch.contiguous_format
-    supernet.to(device=device).to(memory_format=layout)  # type: ignore[call-overload]
-    train = on_device(images.train_x, images.train_y, device, layout)
-    mirrored = channels > 1 if flip is None else flip
-    moved = height // 8 if shift is None else shift
-    return Batches(*train, batch_size, mirrored, moved, layout, drawn)
-
-
-class _Training:
-    """One training at some epoch: weights, batches, optimiser and what was measured so far."""
+class SupernetTraining(EpochTraining):
+    """Training of the paths of a supernet, drawn by a rule, at some epoch."""
 
     def __init__(
         self,
         supernet: Supernet,
-        batches: Batches,
+        images: Images,
+        options: SupernetOptions,
+        batch_size: int,
         *,
-        rule: str,
         allowed: Allowed | None,
-        root: int,
         distil: bool,
-        clip: float,
-        precision: str,
-        accelerator: Any = None,
+        root: int,
+        accelerator: Any,
+        **place: Any,
     ) -> None:
-        self.supernet, self.batches = supernet, batches
+        super().__init__(supernet, images, options, batch_size, clip=options.clip, **place)
+        self.space, self.options, self.allowed, self.root = supernet.space, options, allowed, root
+        self.distil = distil and options.rule == "sandwich"
         self.accelerator = accelerator
-        self.network = accelerator.prepare_model(supernet) if accelerator else supernet
-        self.rule, self.allowed, self.root = rule, allowed, root
-        self.distil, self.clip, self.precision = distil, clip, precision
-        self.device = str(batches.y.device)
-        self.losses: list[float] = []
-        self.seconds, self.diverged = 0.0, False
+        self.computed = accelerator.prepare_model(supernet) if accelerator else supernet
 
-    def optimise(self, learning_rate: float, weight_decay: float, epochs: int) -> None:
-        """Make the optimiser and its schedule."""
-        self.optimiser = torch.optim.SGD(
-            self.supernet.parameters(),
-            learning_rate,
-            momentum=0.9,
-            weight_decay=weight_decay,
-            nesterov=True,
-        )
-        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-            self.optimiser, epochs * self.batches.steps
-        )
-
-    def done(self, epochs: int) -> bool:
-        """Whether no epoch is left."""
-        return self.diverged or len(self.losses) >= epochs
-
-    def epoch(self) -> None:
-        """Train one epoch; its paths follow from the seed and its number alone."""
-        start = time.perf_counter()
-        self.supernet.train()
+    def begin_epoch(self) -> None:
+        """Draw the paths of an epoch: they follow from the seed and its number alone."""
         rng = np.random.default_rng((self.root, len(self.losses)))
-        codes = RULES[self.rule](self.supernet.space, self.batches.steps, rng, self.allowed)
-        total = torch.zeros((), device=self.device)
-        for paths, (x, y) in zip(codes, self.batches.epoch(), strict=True):
-            if self.accelerator:
-                own = slice(self.accelerator.process_index, None, self.accelerator.num_processes)
-                x, y = x[own], y[own]
-            self.optimiser.zero_grad()
-            for loss in self._losses(paths, x, y):
-                if self.accelerator:
-                    self.accelerator.backward(loss)
-                else:
-                    loss.backward()  # type: ignore[no-untyped-call]
-                total += loss.detach()
-            if self.clip:
-                nn.utils.clip_grad_norm_(self.supernet.parameters(), self.clip)
-            self.optimiser.step()
-            self.schedule.step()
-        if self.accelerator:
-            total = self.accelerator.reduce(total, "mean")
-        mean = float(total) / codes.shape[0] / codes.shape[1]  # the one wait per epoch
-        self.diverged = not np.isfinite(mean)
-        self.losses.append(mean)
-        self.seconds += time.perf_counter() - start
+        codes = DRAWS[self.options.rule](self.space, self.batches.steps, rng, self.allowed)
+        self.losses_per_batch, self.paths = codes.shape[1], iter(codes)
 
-    def _losses(self, paths: Codes, x: Tensor, y: Tensor) -> Iterator[Tensor]:
-        """Yield the loss of every path of a step, each computed when the last is done with."""
+    def batch_losses(self, x: Tensor, y: Tensor) -> Iterator[Tensor]:
+        """Loss of every path of a step."""
+        if self.accelerator:
+            part = slice(self.accelerator.process_index, None, self.accelerator.num_processes)
+            x, y = x[part], y[part]
+        kind, mixed = self.device.partition(":")[0], self.options.precision == "bfloat16"
         teacher: Tensor | None = None
-        kind = self.device.partition(":")[0]
-        for code in paths:
-            mixed = self.precision == "bfloat16"
+        for code in next(self.paths):
             with torch.autocast(kind, torch.bfloat16, enabled=mixed):
-                logits = self.network(x, code)
+                logits = self.computed(x, code)
                 yield functional.cross_entropy(logits, y if teacher is None else teacher)
             if self.distil and teacher is None:
                 teacher = logits.detach().float().softmax(dim=1)
 
-    def run(
-        self,
-        epochs: int,
-        about: dict[str, Any],
-        checkpoint: Path | None,
-        checkpoint_seconds: float,
-        progress: Progress | None,
-    ) -> SupernetHistory:
-        """Train the epochs that are left."""
-        kept = time.perf_counter()
-        while not self.done(epochs):
-            self.epoch()
-            late = time.perf_counter() - kept >= checkpoint_seconds or self.done(epochs)
-            first = self.accelerator is None or self.accelerator.is_main_process
-            if checkpoint and late and first and not self.diverged:
-                self.keep(checkpoint, about)
-                kept = time.perf_counter()
-            if progress:
-                progress(len(self.losses), epochs)
-        return self.history()
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradients of a loss to those of the weights, in every process alike."""
+        if self.accelerator:
+            self.accelerator.backward(loss)
+        else:
+            super().backward(loss)
 
-    def keep(self, path: Path, about: dict[str, Any]) -> None:
-        """Write all that the epochs left depend on."""
-        tensors, rest = optimiser_state(self.optimiser)
-        kept = {
-            "generator": self.batches.generator.get_state(),
-            **{f"network.{name}": value for name, value in self.supernet.state_dict().items()},
-            **{f"optimiser.{name}": value for name, value in tensors.items()},
-        }
-        state = {
-            "about": about,
-            "batch_size": self.batches.batch_size,
-            "losses": self.losses,
-            "seconds": self.seconds,
-            "optimiser": rest,
-            "schedule": self.schedule.state_dict(),
-        }
-        write_checkpoint(path, kept, state)
-
-    def load(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-        """Go to where a checkpoint was written."""
-        self.batches.generator.set_state(tensors["generator"])
-        self.supernet.load_state_dict(below(tensors, "network."))
-        load_optimiser_state(self.optimiser, below(tensors, "optimiser."), state["optimiser"])
-        self.schedule.load_state_dict(state["schedule"])
-        self.losses, self.seconds = list(state["losses"]), state["seconds"]
-
-    def history(self) -> SupernetHistory:
-        """Return what was measured."""
-        return SupernetHistory(
-            losses=tuple(self.losses),
-            seconds=self.seconds,
-            steps=len(self.losses) * self.batches.steps,
-            device=self.device,
-            diverged=self.diverged,
-            batch_size=self.batches.batch_size,
-        )
+    def total_of(self, total: Tensor) -> Tensor:
+        """Mean over the processes of their sums of losses."""
+        if self.accelerator:
+            total = self.accelerator.reduce(total, "mean")
+        return total

@@ -14,6 +14,10 @@ from ...data.files import atomic_write
 from ...errors import DataFileError, ParameterError, StorageError
 
 State = tuple[dict[str, Tensor], dict[str, Any]]
+"""Tensors by name, and JSON values."""
+
+# What the first checkpoints of ``train_network`` told runs apart by; it stood beside the state.
+_FIRST_IDENTITY = ("recipe", "seed", "images", "weights", "teacher")
 
 
 def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
@@ -32,7 +36,7 @@ def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], about: Mapping[s
 
 
 def read_checkpoint(path: Path) -> State | None:
-    """Return tensors (on the CPU) and the description, or None if there is no file.
+    """Tensors (on the CPU) and description in a file, or None if there is no file.
 
     Raises
     ------
@@ -63,16 +67,54 @@ def read_checkpoint(path: Path) -> State | None:
         ) from error
 
 
+def read_state(path: Path, identity: Mapping[str, Any]) -> State | None:
+    """State of the same run that ``run_training`` kept, or None if there is no file.
+
+    Parameters
+    ----------
+    path : Path
+    identity : mapping
+        The arguments of the run, as JSON values.
+
+    Raises
+    ------
+    ParameterError
+        If the file is of a run with other arguments.
+    DataFileError, StorageError
+        As ``read_checkpoint``.
+    """
+    if (checkpoint := read_checkpoint(path)) is None:
+        return None
+    tensors, about = _in_one_form(*checkpoint)
+    known = about["about"]
+    names = dict.fromkeys((*identity, *known))
+    if changed := [name for name in names if known.get(name) != identity.get(name)]:
+        raise ParameterError(
+            f"{path} is the checkpoint of another run: {', '.join(changed)} differ; give the "
+            "arguments it had, seed included, or another file"
+        )
+    return tensors, about["state"]
+
+
+def _in_one_form(tensors: dict[str, Tensor], about: dict[str, Any]) -> State:
+    """Checkpoint as ``run_training`` writes it, of one in a training's own form, as there were."""
+    if "state" in about:
+        return tensors, about
+    identity = about.get("about", {k: about[k] for k in _FIRST_IDENTITY if k in about})
+    renamed = {"generator" if name == "batches" else name: value for name, value in tensors.items()}
+    return renamed, {"about": identity, "state": about.get("meta", about)}
+
+
 def optimiser_state(optimiser: torch.optim.Optimizer) -> State:
-    """Return an optimiser's tensors, by weight and name, and the rest of its state."""
-    found = optimiser.state_dict()
+    """Tensors of an optimiser, by weight and name, and the rest of its state."""
+    state = optimiser.state_dict()
     tensors: dict[str, Tensor] = {}
     rest: dict[str, Any] = {}
-    for weight, state in found["state"].items():
-        for name, value in state.items():
+    for weight, values in state["state"].items():
+        for name, value in values.items():
             kept: dict[str, Any] = tensors if isinstance(value, Tensor) else rest
             kept[f"{weight}.{name}"] = value
-    return tensors, {"rest": rest, "groups": found["param_groups"]}
+    return tensors, {"rest": rest, "groups": state["param_groups"]}
 
 
 def load_optimiser_state(
@@ -86,27 +128,11 @@ def load_optimiser_state(
     optimiser.load_state_dict({"state": state, "param_groups": about["groups"]})
 
 
-def own_checkpoint(path: Path, about: Mapping[str, Any]) -> State | None:
-    """Return tensors and state of a checkpoint of the same run, or None if there is no file.
-
-    Raises
-    ------
-    ParameterError
-        If it is of a run with other arguments.
-    DataFileError, StorageError
-        As ``read_checkpoint``.
-    """
-    if (found := read_checkpoint(path)) is None:
-        return None
-    known = found[1].get("about", {})
-    if changed := [name for name in about if known.get(name) != about[name]]:
-        raise ParameterError(
-            f"{path} is the checkpoint of another run: {', '.join(changed)} differ; give the "
-            "arguments it had, seed included, or another file"
-        )
-    return found
+def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors under names that begin with ``prefix``."""
+    return {f"{prefix}{name}": tensor for name, tensor in tensors.items()}
 
 
-def below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Return the tensors whose names begin with ``prefix``, without it."""
+def without_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors whose names begin with ``prefix``, without it."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,4 +1,7 @@
-"""A teacher: what a network learns from its answers, and what it is like as numbers."""
+"""A teacher: what a network learns from its answers, and a vector that describes it.
+
+``embed_teacher`` is used from Python.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,10 @@ PROBES, PROJECTED = 64, 16
 _GRID = 4  # pixels a side of the noise, before it is enlarged to the size of the images
 
 
-def taught(student: Tensor, teacher: Tensor, labels: Tensor, *, smoothing: float = 0.0) -> Tensor:
-    """Return the loss of logits that are to say what labels and a teacher's logits say.
+def distillation_loss(
+    student: Tensor, teacher: Tensor, labels: Tensor, *, smoothing: float = 0.0
+) -> Tensor:
+    """Loss of logits that are to agree with labels and with a teacher's logits.
 
     Parameters
     ----------
@@ -37,10 +42,10 @@ def taught(student: Tensor, teacher: Tensor, labels: Tensor, *, smoothing: float
     ----------
     G. Hinton, O. Vinyals, J. Dean. Distilling the knowledge in a neural network. 2015.
     """
-    own = functional.cross_entropy(student, labels, label_smoothing=smoothing)
+    hard = functional.cross_entropy(student, labels, label_smoothing=smoothing)
     shares = (teacher / TEMPERATURE).softmax(dim=1)
     soft = functional.cross_entropy(student / TEMPERATURE, shares)
-    return (1 - SHARE) * own + SHARE * TEMPERATURE**2 * soft
+    return (1 - SHARE) * hard + SHARE * TEMPERATURE**2 * soft
 
 
 def check_teacher(teacher: nn.Module, x: Tensor, classes: int) -> None:
@@ -65,13 +70,13 @@ def check_teacher(teacher: nn.Module, x: Tensor, classes: int) -> None:
 
 
 def embed_teacher(teacher: nn.Module, images: Images) -> Values:
-    """Return what a teacher is like as a vector, whatever its network and number of classes.
+    """Vector that describes a teacher, whatever its network and number of classes, shape (21,).
 
     The teacher sees 64 images of smooth noise, the same for every teacher up to their size, and
-    the first 256 validation images. The vector tells which noise it holds to be alike (16 random
-    projections of the cosines of its answers), how sure it is of noise and of images (mean entropy
-    over the largest possible, at the temperature of distillation and without), and how often it is
-    right. Fit for ``vectors`` of ``Transfer``, behind the data set's own.
+    the first 256 validation images. The vector holds which noise it answers alike (16 random
+    projections of the cosines of its answers), its certainty of noise and of images (mean entropy
+    over the largest possible, at the temperature of distillation and without), and its accuracy.
+    Fit for ``vectors`` of ``Transfer``, behind the data set's own.
 
     Parameters
     ----------
@@ -111,17 +116,17 @@ def embed_teacher(teacher: nn.Module, images: Images) -> Values:
     teacher.eval()
     check_teacher(teacher, noise.to(device), classes)
     with torch.no_grad():
-        found = [teacher(x.to(device)).double().cpu() for x in (noise, seen)]
-    centred = found[0] - found[0].mean(dim=0)
+        answers = [teacher(x.to(device)).double().cpu() for x in (noise, seen)]
+    centred = answers[0] - answers[0].mean(dim=0)
     alike = functional.normalize(centred, dim=1) @ functional.normalize(centred, dim=1).T
     above = alike[tuple(torch.triu_indices(PROBES, PROBES, 1))]
     directions = torch.randn(PROJECTED, len(above), generator=drawn, dtype=torch.float64)
-    right = (found[1].argmax(dim=1).numpy() == images.valid_y[:256]).mean()
-    sure = [_entropy(logits / t) for logits in found for t in (1.0, TEMPERATURE)]
+    right = (answers[1].argmax(dim=1).numpy() == images.valid_y[:256]).mean()
+    sure = [_entropy(logits / t) for logits in answers for t in (1.0, TEMPERATURE)]
     return np.array([*(directions @ above / len(above) ** 0.5).tolist(), *sure, right])
 
 
 def _entropy(logits: Tensor) -> float:
-    """Return the mean entropy of answers, over the largest possible."""
+    """Mean entropy of answers, over the largest possible."""
     logs: Any = logits.log_softmax(dim=1)
     return float(-(logs.exp() * logs).sum(dim=1).mean() / np.log(logits.shape[1]))

@@ -1,27 +1,80 @@
-"""Trains networks on real images, one or many: the truth that scores are held against."""
+"""Trains a network on real images: the truth that scores are held against."""
 
 from __future__ import annotations
 
-import hashlib
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import numpy as np
 import torch
-from numpy.typing import ArrayLike
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ...data.devices import resolve_device
 from ...data.images import Images
-from ...data.networks import build_network
-from ...data.seeds import Seed, as_generator, torch_seed
-from ...data.spaces import Codes, Space
-from ...errors import ParameterError
-from .checkpoints import read_checkpoint
-from .distillation import check_teacher
-from .epochs import Progress, Training, TrainResult
-from .memory import halving
-from .recipe import Recipe, make_recipe
+from ...data.networks import count_parameters
+from ...data.seeds import Seed, as_generator
+from .checkpoints import State
+from .distillation import check_teacher, distillation_loss
+from .epochs import (
+    EpochTraining,
+    Optimiser,
+    Progress,
+    cosine_schedule,
+    epochs_shown,
+    momentum_sgd,
+    on_device,
+)
+from .loop import run_training, weights_digest
+from .recipe import EpochOptions, Recipe, make_recipe
+
+EVALUATION_BATCH = 1024
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Result of one training.
+
+    Attributes
+    ----------
+    valid_accuracy, test_accuracy : float
+        Of the network after its last epoch, in percent.
+    valid_loss, test_loss : float
+        Mean cross-entropy then; infinite or NaN when the training diverged.
+    train_seconds : float
+        Wall-clock time of the training steps; evaluations are not in it.
+    epochs : int
+        Epochs trained; fewer than asked for when the training diverged.
+    device : str
+        Where it ran.
+    curve : tuple of float
+        Validation accuracy after every epoch, in percent.
+    losses : tuple of float
+        Mean loss of the training steps of every epoch: of images before the network learnt from
+        them, label smoothing included.
+    diverged : bool
+        Whether the loss became infinite or NaN, which ends the training.
+    batch_size : int
+        The recipe's, or what was left of it after halving it whenever the device was out of memory.
+    parameters : int
+        Weights of the network.
+    """
+
+    valid_accuracy: float
+    test_accuracy: float
+    valid_loss: float
+    test_loss: float
+    train_seconds: float
+    epochs: int
+    device: str
+    curve: tuple[float, ...]
+    losses: tuple[float, ...]
+    diverged: bool
+    batch_size: int
+    parameters: int
 
 
 def train_network(
@@ -37,7 +90,7 @@ def train_network(
     progress: Progress | None = None,
     **changes: Any,
 ) -> TrainResult:
-    """Train ``network`` in place and return its accuracies.
+    """Accuracies of a network after training it in place.
 
     The images are put on the device once. A device that is out of memory is given the training
     again from its start with half the batch size, as often as it takes.
@@ -59,12 +112,8 @@ def train_network(
         CPU and with the same number of torch threads, the same seed gives the same result (a GPU
         may round differently from run to run); torch's global random state is neither read nor
         written, unless ``network`` itself draws from it, as dropout does.
-    checkpoint : Path, optional
-        File in which the state of the training is kept. A training that was killed goes on from
-        it and ends as if it had not been; one that is done is only read.
-    checkpoint_seconds : float
-        The state is written after an epoch when so long has passed, and at the end of a training
-        that took longer than this.
+    checkpoint, checkpoint_seconds
+        As for ``run_training``: a training that was killed goes on where it was.
     progress : callable, optional
         Called with (epochs done, epochs in all) after every epoch.
     **changes
@@ -73,18 +122,14 @@ def train_network(
     Raises
     ------
     ParameterError
-        If a number is outside its range, the teacher does not answer in the images' classes, or the
-        checkpoint is of another training.
-    DataFileError
-        If the checkpoint is damaged.
-    StorageError
-        If it cannot be written.
-    DeviceError
-        If ``device`` is not there, or has no memory for a batch of two images.
+        If a number is outside its range, or the teacher does not answer in the images' classes.
+    NasurgeError
+        As ``run_training``.
 
     Examples
     --------
     >>> from nasurge.data.images import load_images
+    >>> from nasurge.data.networks import build_network
     >>> from nasurge.data.seeds import as_generator, torch_seed
     >>> from nasurge.data.spaces import make_space
     >>> images = load_images("digits", limit=200)
@@ -98,200 +143,135 @@ def train_network(
     recipe = make_recipe(recipe, **changes)
     device = resolve_device(device)
     drawn = int(as_generator(seed).integers(2**63))
-    layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
-    network.to(device=device).to(memory_format=layout)  # type: ignore[call-overload]
+    network.to(device)
     first = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    about = {
+    identity = {
         "recipe": recipe.to_dict(),
         "seed": drawn,
         "images": images.digest,
-        "weights": _digest(first),
+        "weights": weights_digest(first),
     }
     if teacher is not None:
         teacher.to(device).eval()
         check_teacher(teacher, torch.from_numpy(images.train_x[:2]).to(device), len(images.classes))
-        about["teacher"] = _digest(teacher.state_dict())
-    found = read_checkpoint(checkpoint) if checkpoint else None
-    compared = dict.fromkeys((*about, "teacher"))
-    if found and (changed := [k for k in compared if found[1].get(k) != about.get(k)]):
-        raise ParameterError(
-            f"{checkpoint} is of another training (different: {', '.join(changed)}): delete it, or "
-            "name another file"
-        )
-    begin = found[1]["batch_size"] if found else recipe.batch_size
+        identity["teacher"] = weights_digest(teacher.state_dict())
 
-    def attempt(batch_size: int) -> TrainResult:
-        training = Training(network, images, recipe, batch_size, device, drawn, teacher)
-        if found and batch_size == begin:
-            training.load(*found)
-        else:
-            network.load_state_dict(first)
-        return training.run(about, checkpoint, checkpoint_seconds, progress)
+    def make(size: int) -> NetworkTraining:
+        network.load_state_dict(first)
+        return NetworkTraining(network, images, recipe, size, teacher, seed=drawn, device=device)
 
-    return halving(attempt, begin, device=device)
-
-
-def _digest(tensors: dict[str, Tensor]) -> str:
-    """Return a checksum of tensors."""
-    digest = hashlib.sha256()
-    for name, tensor in tensors.items():
-        digest.update(name.encode())
-        digest.update(tensor.cpu().contiguous().numpy().data)
-    return digest.hexdigest()[:16]
-
-
-def train_architectures(
-    space: Space,
-    codes: ArrayLike,
-    images: Images,
-    recipe: Recipe | None = None,
-    *,
-    seed: Seed = None,
-    device: str = "auto",
-    n_jobs: int = 1,
-    threads: int = 1,
-    progress: Progress | None = None,
-    **changes: Any,
-) -> list[TrainResult]:
-    """Train the network of every architecture and return the results in the same order.
-
-    Initial weights and batches of an architecture follow from ``seed`` and the architecture alone:
-    what else is trained, in which order and in how many processes, changes nothing.
-
-    Parameters
-    ----------
-    space : CellSpace
-    codes : array_like of int, shape (n, d)
-    images : Images
-    recipe : Recipe, optional
-        The default is a small network: on one core, the digits take from half a second (light
-        cells) to 2 s (six 3x3 convolutions) and good cells reach 97 %; an epoch of 8,000 images
-        of 32x32 pixels takes 5 to 25 s.
-    seed : int, Generator or None
-        ``None`` draws fresh weights and batches.
-    device : str
-        As for ``nasurge.data.devices.resolve_device``.
-    n_jobs : int
-        Processes, as joblib counts them; -1 is one per core.
-    threads : int
-        Torch threads of each training. Networks of this size gain little from more than one, and
-        results of different numbers of threads differ by rounding.
-    progress : callable, optional
-        Called with (architectures done, n) after every architecture.
-    **changes
-        Fields of the recipe to have other values, such as ``epochs=2``.
-
-    Returns
-    -------
-    list of TrainResult
-
-    Raises
-    ------
-    ArchitectureError
-        If a row of ``codes`` is not in the space.
-    ParameterError
-        If the space has no cells or a number is outside its range.
-    DeviceError
-        If ``device`` is not there.
-
-    Examples
-    --------
-    >>> from nasurge.data.images import load_images
-    >>> from nasurge.data.spaces import make_space
-    >>> images, cells = load_images("digits", limit=200), [[3, 1, 0, 1, 0, 1], [0, 0, 0, 0, 0, 0]]
-    >>> good, empty = train_architectures(
-    ...     make_space("nb201"), cells, images, width=4, epochs=2, device="cpu", seed=0
-    ... )
-    >>> good.test_accuracy > empty.test_accuracy
-    True
-    """
-    from joblib import Parallel, delayed
-
-    codes, recipe = space.check(codes), make_recipe(recipe, **changes)
-    if threads < 1:
-        raise ParameterError(f"threads must be at least 1, not {threads}")
-    root = int(as_generator(seed).integers(2**63))
-    device = resolve_device(device)
-    jobs = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_train_one)(space, code, images, recipe, (root, int(index)), device, threads)
-        for code, index in zip(codes, space.index(codes), strict=True)
+    training = run_training(
+        make,
+        identity=identity,
+        batch_size=recipe.batch_size,
+        device=device,
+        checkpoint=checkpoint,
+        checkpoint_seconds=checkpoint_seconds,
+        progress=epochs_shown(progress),
     )
-    results = []
-    for result in jobs:
-        results.append(result)
-        if progress:
-            progress(len(results), len(codes))
-    return results
+    return training.result()
 
 
-def train_architecture(
-    space: Space,
-    code: ArrayLike,
-    images: Images,
-    recipe: Recipe,
-    *,
-    seed: int,
-    device: str = "auto",
-    threads: int = 1,
-    checkpoint: Path | None = None,
-    keep_checkpoint: bool = True,
-) -> TrainResult:
-    """Train the network of one architecture, as ``train_architectures`` trains it among others.
+class NetworkTraining(EpochTraining):
+    """Training of a network by a recipe, measured on the validation images after every epoch."""
 
-    Parameters
-    ----------
-    space : CellSpace
-    code : array_like of int, shape (d,)
-    images : Images
-    recipe : Recipe
-    seed : int
-    device : str
-    threads : int
-    checkpoint : Path, optional
-        As for ``train_network``.
-    keep_checkpoint : bool
-        Whether the file stays when the training has ended.
+    def __init__(
+        self,
+        network: nn.Module,
+        images: Images,
+        recipe: Recipe,
+        batch_size: int,
+        teacher: nn.Module | None = None,
+        **place: Any,
+    ) -> None:
+        super().__init__(network, images, recipe, batch_size, **place)
+        self.recipe, self.teacher = recipe, teacher
+        # Evaluation remembers nothing for gradients: as a rule it fits where training does.
+        self.evaluation_batch = max(1, EVALUATION_BATCH * batch_size // recipe.batch_size)
+        self.compiled = torch.compile(network) if recipe.compile else network
+        layout = self.batches.layout
+        self.valid = on_device(images.valid_x, images.valid_y, self.device, layout)
+        self.test = on_device(images.test_x, images.test_y, self.device, layout)
+        self.curve: list[float] = []
+        self.valid_loss = float("nan")
 
-    Raises
-    ------
-    NasurgeError
-        As ``train_architectures`` and ``train_network``.
-    """
-    (row,) = space.check(np.asarray(code)[None])
-    root = int(as_generator(seed).integers(2**63))
-    place = root, int(space.index(row[None])[0])
-    where = resolve_device(device)
-    result = _train_one(space, row, images, recipe, place, where, threads, checkpoint)
-    if checkpoint and not keep_checkpoint:
-        checkpoint.unlink(missing_ok=True)
-    return result
+    def make_optimiser(self, options: EpochOptions) -> Optimiser:
+        """Optimiser and schedule of the recipe."""
+        recipe, steps = cast(Recipe, options), options.epochs * self.batches.steps
+        rate, schedules = recipe.learning_rate, torch.optim.lr_scheduler
+        optimiser: torch.optim.Optimizer = momentum_sgd(self.weights, recipe)
+        if recipe.optimiser == "adamw":
+            optimiser = torch.optim.AdamW(self.weights, rate, weight_decay=recipe.weight_decay)
+        if recipe.schedule == "cosine":
+            return optimiser, cosine_schedule(optimiser, steps)
+        if recipe.schedule == "constant":
+            return optimiser, schedules.ConstantLR(optimiser, factor=1.0)
+        one_cycle = schedules.OneCycleLR(optimiser, rate, total_steps=steps, cycle_momentum=False)
+        return optimiser, one_cycle
 
+    def batch_losses(self, x: Tensor, y: Tensor) -> Iterator[Tensor]:
+        """Loss of a batch by the labels, and by the teacher if there is one."""
+        smoothing = self.recipe.label_smoothing
+        with self.mixed():
+            logits = self.compiled(x)
+            if self.teacher is None:
+                loss = functional.cross_entropy(logits, y, label_smoothing=smoothing)
+            else:
+                with torch.no_grad():
+                    answers = self.teacher(x)
+                loss = distillation_loss(logits, answers, y, smoothing=smoothing)
+        yield loss
 
-def _train_one(
-    space: Space,
-    code: Codes,
-    images: Images,
-    recipe: Recipe,
-    seed: tuple[int, int],
-    device: str,
-    threads: int,
-    checkpoint: Path | None = None,
-) -> TrainResult:
-    """Build and train one network, with its own random numbers and number of threads."""
-    rng = np.random.default_rng(seed)
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        with torch_seed(rng, device):
-            network = build_network(
-                space,
-                code,
-                classes=len(images.classes),
-                in_channels=images.train_x.shape[1],
-                **recipe.skeleton,
-            )
-        return train_network(
-            network, images, recipe, device=device, seed=rng, checkpoint=checkpoint
+    def step(self) -> None:
+        """Train one epoch and measure."""
+        super().step()
+        accuracy, self.valid_loss = self.evaluate(*self.valid)
+        self.curve.append(accuracy)
+
+    def mixed(self) -> AbstractContextManager[Any]:
+        """Mixed precision inside the block, if the recipe says so."""
+        mixed = self.recipe.precision == "bfloat16"
+        return torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=mixed)
+
+    @torch.no_grad()
+    def evaluate(self, x: Tensor, y: Tensor) -> tuple[float, float]:
+        """Percentage of images whose largest logit is the right one's, and the mean loss."""
+        self.network.eval()
+        right, loss = 0, 0.0
+        for start in range(0, len(y), self.evaluation_batch):
+            part = slice(start, start + self.evaluation_batch)
+            with self.mixed():
+                logits = self.network(x[part])
+            right += int((logits.argmax(dim=1) == y[part]).sum())
+            loss += float(functional.cross_entropy(logits.float(), y[part], reduction="sum"))
+        return 100 * right / len(y), loss / len(y)
+
+    def state(self) -> State:
+        """All that the epochs left depend on."""
+        tensors, about = super().state()
+        return tensors, {**about, "curve": self.curve, "valid_loss": self.valid_loss}
+
+    def load(self, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+        """Go to where ``state`` was taken."""
+        # The first checkpoints had no losses, and were written of diverged trainings too.
+        super().load(tensors, {"losses": [math.nan] * len(about["curve"]), **about})
+        self.curve, self.valid_loss = list(about["curve"]), about["valid_loss"]
+        self.diverged = about.get("diverged", False)
+
+    def result(self) -> TrainResult:
+        """Accuracies and costs of the training."""
+        test_accuracy, test_loss = self.evaluate(*self.test)
+        return TrainResult(
+            valid_accuracy=self.curve[-1],
+            test_accuracy=test_accuracy,
+            valid_loss=self.valid_loss,
+            test_loss=test_loss,
+            train_seconds=self.seconds,
+            epochs=len(self.curve),
+            device=self.device,
+            curve=tuple(self.curve),
+            losses=tuple(self.losses),
+            diverged=self.diverged,
+            batch_size=self.batches.batch_size,
+            parameters=count_parameters(self.network),
         )
-    finally:
-        torch.set_num_threads(before)

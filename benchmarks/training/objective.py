@@ -1,4 +1,7 @@
-"""Training as an objective: what a search asks for is trained, kept, and becomes a table."""
+"""Training as an objective: what a search asks for is trained, kept, and becomes a table.
+
+Used from Python: ``nasurge table build`` trains drawn architectures instead.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...data.devices import resolve_device
 from ...data.images import Images
 from ...data.spaces import Space
 from ...data.tables import Table, check_table_name, keep_table
 from ...errors import LabelError, ParameterError
-from ..studies import Journal, bound, fingerprint, table_of, train_unit, units_of, versions
+from ..studies import (
+    Journal,
+    TrainedStudy,
+    TrainingPlan,
+    fingerprint,
+    table_of_trainings,
+    training_name,
+)
 from .recipe import Recipe
 
 
@@ -75,29 +84,17 @@ class TrainedObjective:
         jobs: int = 1,
         folder: Path | None = None,
     ) -> None:
-        from ...data.networks import why_no_network
-
-        if reason := why_no_network(space):
-            raise ParameterError(reason)
         if seeds < 1:
             raise ParameterError(f"seeds must be at least 1, not {seeds}")
         self.space, self.images, self.recipe = space, images, recipe or Recipe()
-        self.seeds, self.threads, self.jobs = seeds, threads, jobs
-        self.device = resolve_device(device)
-        self.about = {
-            "kind": "trained",
-            "space": space.spec(),
-            "images": {**images.options, "digest": images.digest},
-            "recipe": self.recipe.to_dict(),
-            "threads": threads,
-            "device": self.device,
-            "versions": versions(),
-        }
+        self.seeds, self.jobs = seeds, jobs
+        self.plan = TrainingPlan(space, images, self.recipe, device, threads)
+        self.about = {"kind": TrainedStudy.kind, **self.plan.about()}
         self.folder = folder or Path("runs") / f"trained-{fingerprint(self.about)}"
         self._study = Journal(self.folder, self.about)
 
     def __call__(self, codes: ArrayLike) -> NDArray[np.float64]:
-        """Return the value of each architecture, shape (n,); NaN where every training diverged.
+        """Value of each architecture, shape (n,); NaN where every training diverged.
 
         Raises
         ------
@@ -107,22 +104,13 @@ class TrainedObjective:
             If a process died; what was trained before is kept.
         """
         rows = self.space.check(codes)
-        units = units_of(
-            self.space,
-            rows,
-            self.images,
-            self.recipe,
-            seeds=range(self.seeds),
-            device=self.device,
-            threads=self.threads,
-            folder=self.folder,
-        )
-        self._study.run(bound(units, train_unit), jobs=self.jobs if self.device == "cpu" else 1)
+        units = TrainedStudy(self.plan, rows, seeds=self.seeds).units(self.folder)
+        self._study.run(units, jobs=self.plan.jobs(self.jobs))
         return np.array([self._value(name) for name in self.space.format(rows)], dtype=np.float64)
 
     def _value(self, name: str) -> float:
-        """Return the mean over the seeds that did not diverge."""
-        runs = [self._study.done[f"{name} seed {seed}"][0] for seed in range(self.seeds)]
+        """Mean over the seeds that did not diverge."""
+        runs = [self._study.done[training_name(name, seed)][0] for seed in range(self.seeds)]
         reached = [run["valid_accuracy"] for run in runs if not run["diverged"]]
         return float(np.mean(reached)) if reached else float("nan")
 
@@ -132,7 +120,7 @@ class TrainedObjective:
         return self._study.rows
 
     def keep_table(self, name: str, *, replace_existing: bool = False) -> Table:
-        """Keep the table of all that was trained with every seed, and return it.
+        """Table of all that was trained with every seed, after it was kept under a name.
 
         It is loaded by its name, and predictors learn from it, as from any other table.
 
@@ -154,5 +142,7 @@ class TrainedObjective:
             r for r in self.rows if r["architecture"] in whole and r["seed"] in range(self.seeds)
         ]
         codes = self.space.parse(whole)
-        table = table_of(name, self.space, codes, kept, self.images, self.recipe, made=self.about)
+        table = table_of_trainings(
+            name, self.space, codes, kept, self.images, self.recipe, made=self.about
+        )
         return keep_table(table, replace_existing=replace_existing)

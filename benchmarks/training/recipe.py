@@ -6,49 +6,86 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 from ...errors import DataFileError, ParameterError, StorageError
+from ..studies.flags import Flag
 
 OPTIMISERS = ("sgd", "adamw")
 SCHEDULES = ("one-cycle", "cosine", "constant")
 PRECISIONS = ("float32", "bfloat16")
 REDUCTIONS = ("residual", "plain")
 
+AnyRecipe = TypeVar("AnyRecipe")
+Epochs = Annotated[int, Flag(least=1, help="Times that every image is learnt from.")]
 
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is made and trained; the seed is not in it.
+
+@dataclass(frozen=True, kw_only=True)
+class EpochOptions:
+    """How a network learns images in epochs; every kind of training adds its own to these.
 
     Attributes
     ----------
     epochs : int
     batch_size : int
         The images of an epoch are cut into equal batches of at most this size.
-    optimiser : {"sgd", "adamw"}
-        ``sgd`` has Nesterov momentum 0.9.
     learning_rate : float
         The highest of the schedule.
-    schedule : {"one-cycle", "cosine", "constant"}
-        ``one-cycle`` rises over the first 30 % of the steps and falls to nothing, ``cosine`` falls
-        from the start; both change after every step.
     weight_decay : float
-    label_smoothing : float
-        Share of the target that is spread over all classes.
     flip : bool or None
         Mirror half of the training images left to right. None: only images of several channels;
         grey ones are mostly signs, which a mirror turns into others.
     shift : int or None
         Move training images by up to so many pixels, zeros coming in. None: an eighth of the
         height.
+    channels_last : bool
+        Keep images and weights in channels-last memory order, which some GPUs prefer.
+
+    Raises
+    ------
+    ParameterError
+        If a value is outside its range.
+    """
+
+    epochs: Epochs = 20
+    batch_size: Annotated[int, Flag(least=2, help="Images of a step, at most.")] = 64
+    learning_rate: float = 0.1
+    weight_decay: float = 5e-4
+    flip: bool | None = None
+    shift: int | None = None
+    channels_last: bool = False
+
+    def __post_init__(self) -> None:
+        check_least(self, {"epochs": 1, "batch_size": 2, "weight_decay": 0, "shift": 0})
+        if self.learning_rate <= 0:
+            raise ParameterError(f"learning_rate must be above 0, not {self.learning_rate}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values of the fields."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(EpochOptions):
+    """How a network is made and trained; the seed is not in it.
+
+    Attributes
+    ----------
+    epochs, batch_size, learning_rate, weight_decay, flip, shift, channels_last
+        As of ``EpochOptions``.
+    optimiser : {"sgd", "adamw"}
+        ``sgd`` has Nesterov momentum 0.9.
+    schedule : {"one-cycle", "cosine", "constant"}
+        ``one-cycle`` rises over the first 30 % of the steps and falls to nothing, ``cosine`` falls
+        from the start; both change after every step.
+    label_smoothing : float
+        Share of the target that is spread over all classes.
     width, cells : int
         Size of the network, as for ``build_network``.
     reduction : {"residual", "plain"}
         Between its stages, as for ``build_network``.
     precision : {"float32", "bfloat16"}
         ``bfloat16`` computes the layers that bear it in mixed precision; weights stay float32.
-    channels_last : bool
-        Keep images and weights in channels-last memory order, which some GPUs prefer.
     compile : bool
         Compile the network with ``torch.compile``: pays for long trainings only.
 
@@ -65,52 +102,37 @@ class Recipe:
     """
 
     epochs: int = 8
-    batch_size: int = 64
     optimiser: str = "sgd"
-    learning_rate: float = 0.1
     schedule: str = "one-cycle"
-    weight_decay: float = 5e-4
     label_smoothing: float = 0.0
-    flip: bool | None = None
-    shift: int | None = None
     width: int = 8
     cells: int = 1
     reduction: str = "residual"
     precision: str = "float32"
-    channels_last: bool = False
     compile: bool = False
 
     def __post_init__(self) -> None:
-        check_least(self, {"epochs": 1, "batch_size": 2, "width": 1, "cells": 1, "shift": 0})
-        if self.learning_rate <= 0 or self.weight_decay < 0:
-            raise ParameterError(
-                "learning_rate must be above 0 and weight_decay at least 0, "
-                f"not {self.learning_rate} and {self.weight_decay}"
-            )
+        super().__post_init__()
+        check_least(self, {"width": 1, "cells": 1})
         if not 0 <= self.label_smoothing < 1:
             raise ParameterError(
                 f"label_smoothing must be at least 0 and below 1, not {self.label_smoothing}"
             )
         known = {"optimiser": OPTIMISERS, "schedule": SCHEDULES, "precision": PRECISIONS}
-        known |= {"reduction": REDUCTIONS}
-        check_known(self, known)
+        check_known(self, known | {"reduction": REDUCTIONS})
 
     @property
     def skeleton(self) -> dict[str, Any]:
         """The network's size and reductions, as ``build_network`` takes them."""
         return {"width": self.width, "cells": self.cells, "reduction": self.reduction}
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the recipe as JSON values."""
-        return asdict(self)
 
-
-def make_recipe(found: Mapping[str, Any] | Recipe | None = None, **changes: Any) -> Recipe:
-    """Return a recipe from what ``Recipe.to_dict`` gave, another recipe, or the default one.
+def make_recipe(base: Mapping[str, Any] | Recipe | None = None, **changes: Any) -> Recipe:
+    """Recipe like the result of ``Recipe.to_dict``, another recipe, or the default one.
 
     Parameters
     ----------
-    found : mapping or Recipe, optional
+    base : mapping or Recipe, optional
     **changes
         Fields to have other values.
 
@@ -124,10 +146,27 @@ def make_recipe(found: Mapping[str, Any] | Recipe | None = None, **changes: Any)
     >>> make_recipe(epochs=2).epochs
     2
     """
-    base = found.to_dict() if isinstance(found, Recipe) else dict(found or {})
-    values = {**base, **changes}
-    check_fields(Recipe, values, "a recipe")
-    return replace(Recipe(), **values)
+    values = base.to_dict() if isinstance(base, Recipe) else dict(base or {})
+    return with_changes(Recipe(), {**values, **changes}, "a recipe")
+
+
+def with_changes(recipe: AnyRecipe, changes: Mapping[str, Any], what: str) -> AnyRecipe:
+    """Copy of a frozen dataclass with other values of some fields.
+
+    Parameters
+    ----------
+    recipe : dataclass
+    changes : mapping
+    what : str
+        The recipe, for the message.
+
+    Raises
+    ------
+    ParameterError
+        If a field is unknown or a value outside its range.
+    """
+    check_fields(type(recipe), changes, what)
+    return replace(recipe, **changes)  # type: ignore[type-var]
 
 
 def check_least(recipe: Any, least: Mapping[str, float]) -> None:
@@ -144,17 +183,17 @@ def check_least(recipe: Any, least: Mapping[str, float]) -> None:
             raise ParameterError(f"{name} must be at least {lowest}, not {value}")
 
 
-def check_known(recipe: Any, known: Mapping[str, Sequence[str | None]]) -> None:
-    """Refuse words in a recipe that are not among those it knows.
+def check_known(recipe: Any, allowed: Mapping[str, Sequence[str | None]]) -> None:
+    """Refuse words in a recipe that are not allowed.
 
     Raises
     ------
     ParameterError
         If there is one.
     """
-    for name, allowed in known.items():
-        if getattr(recipe, name) not in allowed:
-            words = ", ".join(map(str, allowed))
+    for name, choices in allowed.items():
+        if getattr(recipe, name) not in choices:
+            words = ", ".join(map(str, choices))
             raise ParameterError(f"{name} must be one of {words}, not {getattr(recipe, name)!r}")
 
 
@@ -172,7 +211,7 @@ def check_fields(cls: type[Any], values: Mapping[str, Any], what: str) -> None:
 
 
 def read_recipe(text: str | Recipe | None, **changes: Any) -> Recipe:
-    """Return the recipe in a JSON object, or in a file that holds one.
+    """Recipe in a JSON object, or in a file that holds one.
 
     Parameters
     ----------
@@ -195,18 +234,19 @@ def read_recipe(text: str | Recipe | None, **changes: Any) -> Recipe:
     >>> read_recipe('{"epochs": 3}', width=4, cells=None).epochs
     3
     """
-    found = text if isinstance(text, Recipe) else read_json(text or "{}", "recipe")
-    return make_recipe(found, **{k: v for k, v in changes.items() if v is not None})
+    base = text if isinstance(text, Recipe) else read_json(text or "{}", "recipe")
+    return make_recipe(base, **{k: v for k, v in changes.items() if v is not None})
 
 
 def read_json(text: str, what: str) -> dict[str, Any]:
-    """Return a JSON object, given as text that begins with a brace, or as the path of a file.
+    """JSON object that a text holds, or the file of which the text is the path.
 
     Parameters
     ----------
     text : str
+        Begins with a brace, or is a path.
     what : str
-        What it is, for the message.
+        The kind of object, for the message.
 
     Raises
     ------
@@ -229,9 +269,9 @@ def read_json(text: str, what: str) -> dict[str, Any]:
                 f"cannot read the {what} {text}: {error.strerror or error}"
             ) from error
     try:
-        found = json.loads(content)
+        read = json.loads(content)
     except ValueError as error:
         raise DataFileError(f"the {what} {text} is no JSON ({error})") from error
-    if not isinstance(found, dict):
+    if not isinstance(read, dict):
         raise DataFileError(f'the {what} {text} is no JSON object, such as {{"epochs": 3}}')
-    return found
+    return read

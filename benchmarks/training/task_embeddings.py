@@ -1,4 +1,4 @@
-"""What an image task is like, in numbers: Fisher information of a probe, and class Gaussians."""
+"""Vectors that describe an image task: Fisher information of a probe, and class Gaussians."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _HEAD_STEPS = 20
 
 @dataclass(frozen=True, eq=False)
 class TaskEmbedding:
-    """What a task is like, for distances to other tasks.
+    """Description of a task, for distances to other tasks.
 
     Attributes
     ----------
@@ -53,10 +53,11 @@ class TaskEmbedding:
     seconds: float
 
     def vector(self) -> Values:
-        """Return the data set as one vector, whatever the number and the order of its classes.
+        """Vector of the data set, whatever the number and the order of its classes, shape (36,).
 
-        What the probe sees is pooled over the classes: the mean of their means, and the logarithms
-        of the deviations between classes and within. Fit for ``vectors`` of ``Transfer``.
+        The probe's features are pooled over the classes: the mean of their means, and the
+        logarithms of the deviations between classes and within. Fit for ``vectors`` of
+        ``Transfer``.
 
         Returns
         -------
@@ -77,29 +78,29 @@ class TaskEmbedding:
         between = self.weights @ (self.means - centre) ** 2
         within = self.weights @ np.diagonal(self.covariances, axis1=1, axis2=2)
         spread = np.sqrt(between + within)
-        told = [0.5 * np.log(part + 1e-9) for part in (between, within)]
-        return np.concatenate([centre / spread.mean(), *told])
+        deviations = [0.5 * np.log(part + 1e-9) for part in (between, within)]
+        return np.concatenate([centre / spread.mean(), *deviations])
 
     def arrays(self) -> dict[str, Values]:
-        """Return the arrays by name, to be stored."""
+        """Arrays by name, to be stored."""
         return {name: getattr(self, name) for name in ARRAYS}
 
 
 ARRAYS = ("fisher", "weights", "means", "covariances")
 
 
-def read_embedding(found: Mapping[str, Any]) -> TaskEmbedding:
-    """Return an embedding from its arrays, or lists of numbers, by name, and its seconds."""
-    arrays = {name: np.asarray(found[name], dtype=np.float64) for name in ARRAYS}
-    return TaskEmbedding(**arrays, seconds=found["seconds"])
+def read_embedding(values: Mapping[str, Any]) -> TaskEmbedding:
+    """Embedding of arrays, or lists of numbers, by name, and its seconds."""
+    arrays = {name: np.asarray(values[name], dtype=np.float64) for name in ARRAYS}
+    return TaskEmbedding(**arrays, seconds=values["seconds"])
 
 
 def embed_task(images: Images, *, limit: int = 256, seed: int = 0) -> TaskEmbedding:
-    """Return the embedding of a task, from training images alone.
+    """Embedding of a task, from training images alone.
 
     The probe is a fixed random convolutional network of three layers that sees every task as
     images of 12x12 pixels and three channels. A linear head is fitted to its features; the Fisher
-    information is that of the filters, with labels drawn from what the head predicts.
+    information is that of the filters, with labels drawn from the head's probabilities.
 
     Parameters
     ----------
@@ -142,7 +143,7 @@ def embed_task(images: Images, *, limit: int = 256, seed: int = 0) -> TaskEmbedd
 
 
 def _seen(x: NDArray[np.float32]) -> Tensor:
-    """Return images as the probe takes them."""
+    """Images as the probe takes them, shape (n, 3, 12, 12)."""
     size = (SIDE, SIDE)
     seen = torch.from_numpy(x)
     if seen.shape[2:] != size:
@@ -151,7 +152,7 @@ def _seen(x: NDArray[np.float32]) -> Tensor:
 
 
 def _probe() -> nn.Sequential:
-    """Return the fixed random network, from images to 64 features."""
+    """Fixed random network, from images to 64 features."""
     with torch_seed(as_generator(_PROBE_SEED)):
         layers: list[nn.Module] = []
         before = 3
@@ -164,7 +165,7 @@ def _probe() -> nn.Sequential:
 
 
 def _head(features: Tensor, y: Tensor, classes: int) -> tuple[Tensor, Tensor]:
-    """Return weight and bias of a linear classifier of standardised features."""
+    """Weight and bias of a linear classifier of standardised features."""
     mean, deviation = features.mean(0), features.std(0) + 1e-6
     scaled = (features - mean) / deviation
     weight = torch.zeros(classes, features.shape[1], requires_grad=True)
@@ -179,8 +180,9 @@ def _head(features: Tensor, y: Tensor, classes: int) -> tuple[Tensor, Tensor]:
         return float(value.detach())
 
     optimiser.step(loss)  # type: ignore[no-untyped-call]
-    found = weight.detach() / deviation
-    return found, bias.detach() - found @ mean
+    # Weights of the features as they are: the standardisation is multiplied in.
+    plain = weight.detach() / deviation
+    return plain, bias.detach() - plain @ mean
 
 
 def _fisher(
@@ -191,24 +193,24 @@ def _fisher(
     classes: int,
     drawn: torch.Generator,
 ) -> Values:
-    """Return the diagonal of the Fisher information, a mean for every filter."""
+    """Diagonal of the Fisher information, a mean for every filter, shape (112,)."""
     weight, bias = _head(features, y, classes)
     shares = (features @ weight.T + bias).softmax(dim=1)
     labels = torch.multinomial(shares, 1, generator=drawn)[:, 0]
     parameters = {name: value.detach() for name, value in probe.named_parameters()}
 
     def loss(parameters: dict[str, Tensor], image: Tensor, label: Tensor) -> Tensor:
-        found = torch.func.functional_call(probe, parameters, (image[None],))
-        return functional.cross_entropy(found @ weight.T + bias, label[None])
+        features = torch.func.functional_call(probe, parameters, (image[None],))
+        return functional.cross_entropy(features @ weight.T + bias, label[None])
 
     every = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))(parameters, x, labels)
     filters = [(gradient**2).mean(dim=(0, 2, 3, 4)) for gradient in every.values()]
-    found: Values = torch.cat(filters).double().numpy()
-    return found
+    diagonal: Values = torch.cat(filters).double().numpy()
+    return diagonal
 
 
 def _class_gaussians(features: Values, y: NDArray[np.int64]) -> tuple[Values, Values, Values]:
-    """Return shares, means and covariances of the classes, in a few fixed directions."""
+    """Shares, means and covariances of the classes, in a few fixed directions."""
     rng = np.random.default_rng(_PROBE_SEED)
     directions = np.linalg.qr(rng.standard_normal((features.shape[1], PROJECTED)))[0]
     seen = features @ directions
@@ -224,7 +226,7 @@ def _class_gaussians(features: Values, y: NDArray[np.int64]) -> tuple[Values, Va
 
 
 def fisher_distances(fisher: ArrayLike) -> Values:
-    """Return one minus the cosine of every two embeddings, each scaled by the other.
+    """One minus the cosine of every two embeddings, each scaled by the other, shape (tasks, tasks).
 
     Parameters
     ----------
@@ -247,18 +249,18 @@ def fisher_distances(fisher: ArrayLike) -> Values:
     # How hard a task is scales all of it: what matters is which filters it needs.
     values = values / np.maximum(values.sum(axis=1, keepdims=True), 1e-300)
     both = values[:, None] + values[None]
-    ours = values[:, None] / np.where(both > 0, both, 1.0)
-    theirs = values[None] / np.where(both > 0, both, 1.0)
-    norms = np.linalg.norm(ours, axis=2) * np.linalg.norm(theirs, axis=2)
-    found: Values = 1.0 - (ours * theirs).sum(axis=2) / np.maximum(norms, 1e-300)
-    return np.where(np.eye(len(values), dtype=bool), 0.0, np.maximum(found, 0.0))
+    rows = values[:, None] / np.where(both > 0, both, 1.0)
+    columns = values[None] / np.where(both > 0, both, 1.0)
+    norms = np.linalg.norm(rows, axis=2) * np.linalg.norm(columns, axis=2)
+    distances: Values = 1.0 - (rows * columns).sum(axis=2) / np.maximum(norms, 1e-300)
+    return np.where(np.eye(len(values), dtype=bool), 0.0, np.maximum(distances, 0.0))
 
 
 def transport_distances(embeddings: Sequence[TaskEmbedding]) -> Values:
-    """Return the optimal-transport distance of every two tasks, classes being Gaussians.
+    """Optimal-transport distance of every two tasks, classes being Gaussians, shape (tasks, tasks).
 
     Moving a class onto another costs the Bures-Wasserstein distance of their Gaussians in the
-    probe's features; how much of which moves where is what the library POT finds.
+    probe's features; the library POT finds the cheapest plan.
 
     Returns
     -------
@@ -281,18 +283,18 @@ def transport_distances(embeddings: Sequence[TaskEmbedding]) -> Values:
     """
     from ot.gmm import gmm_ot_loss
 
-    found = np.zeros((len(embeddings), len(embeddings)))
+    distances = np.zeros((len(embeddings), len(embeddings)))
     for i, a in enumerate(embeddings):
         for j, b in enumerate(embeddings[:i]):
             squared = gmm_ot_loss(
                 a.means, b.means, a.covariances, b.covariances, a.weights, b.weights
             )
-            found[i, j] = found[j, i] = np.sqrt(max(float(squared), 0.0))
-    return found
+            distances[i, j] = distances[j, i] = np.sqrt(max(float(squared), 0.0))
+    return distances
 
 
 def task_distances(embeddings: Sequence[TaskEmbedding], kind: Kind) -> Values:
-    """Return the distances of every two tasks by one of the two measures.
+    """Distances of every two tasks by one of the two measures, shape (tasks, tasks).
 
     Parameters
     ----------

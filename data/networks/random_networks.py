@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...errors import ParameterError
 from ..devices import one_thread
 from ..encoders import Encoder, Features
+from ..ranks import rank_scores
 from ..spaces import CellShape, Codes, Space
 from ..types import Index
 
@@ -69,8 +70,6 @@ class RandomNetworks(Encoder):
 def _whole_space(space: Space) -> tuple[Index, Features]:
     """Index of every function's representative, ascending, and its features, shape (m, 11)."""
     import torch
-    from scipy.special import ndtri
-    from scipy.stats import rankdata
 
     cell = space.cell
     if cell is None:
@@ -87,7 +86,7 @@ def _whole_space(space: Space) -> tuple[Index, Features]:
         ]
     # Rounded, so that what is equal but for rounding stays tied.
     values = np.round(torch.cat(parts).numpy().astype(np.float64), 4)
-    return known, ndtri((rankdata(values, axis=0) - 0.5) / len(values))
+    return known, rank_scores(values, axis=0)
 
 
 class _Weights:

@@ -16,6 +16,7 @@ from ..devices import one_thread, resolve_device
 from ..encoders import Encoder, Features
 from ..files import home
 from ..images import Images
+from ..ranks import rank_scores
 from ..seeds import as_generator, torch_seed
 from ..spaces import Codes, Space
 from ..types import Index, Pixels, Values
@@ -356,13 +357,10 @@ def normal_scores(values: Values, reference: Values) -> Values:
     Straight between two reference values; beyond the outermost by at most a half. Strictly
     increasing in each column, unless the reference is constant.
     """
-    from scipy.special import ndtri
-    from scipy.stats import rankdata
-
     scores = np.zeros_like(values)
     for column, (x, known) in enumerate(zip(values.T, reference.T, strict=True)):
         xs, first = np.unique(known, return_index=True)
-        zs = ndtri((rankdata(known)[first] - 0.5) / len(known))
+        zs = rank_scores(known)[first]
         scale = np.subtract(*np.quantile(known, [0.75, 0.25])) or np.ptp(known) or 1.0
         beyond = (x - np.clip(x, xs[0], xs[-1])) / scale
         scores[:, column] = np.interp(x, xs, zs) + beyond / (1 + np.abs(beyond)) / 2

@@ -56,7 +56,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Schema:
-    """Meaning of the columns of a file; the documentation of imports has the TOML form."""
+    """Meaning of the columns of a file; ``docs/guide/how-to/import.md`` has the TOML form."""
 
     architecture: str
     targets: tuple[Target, ...]

@@ -55,7 +55,7 @@ SHIPPED = {
     "nb201-analog": Shipped("analog-nasbench", "analognasbench", "data.anb", "analog-nasbench"),
     "nbgraph": Shipped("nas-bench-graph", "nas_bench_graph", "light", "nas-bench-graph"),
 }
-# Tables that NASurge itself trained, with the recipe in them: see docs/trained-networks.md.
+# Tables that NASurge itself trained, with the recipe in them: see docs/guide/trained-networks.md.
 OWN = {"nb201-digits": Path(__file__).parent.parent / "shipped" / f"nb201-digits{_SUFFIX}"}
 # Tables that NASurge knows how to import: what to say to somebody who asks for one too early.
 IMPORTABLE = {

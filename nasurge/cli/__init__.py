@@ -10,7 +10,7 @@ import typer
 from .. import __version__
 from ..data.plugins import import_place
 from ..registry import COMMANDS
-from . import building, listing, meta, running, supernets, validating
+from . import building, comparing, listing, meta, running, searching, supernets, validating
 from .options import study_command
 
 app = typer.Typer(
@@ -40,8 +40,8 @@ def root(
 
 app.command()(listing.tables)
 app.command(name="import")(listing.import_)
-app.command()(running.compare)
-app.command()(running.search)
+app.command()(comparing.compare)
+app.command()(searching.search)
 app.command()(validating.validate)
 app.command()(running.report)
 app.command()(running.demo)

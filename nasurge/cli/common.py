@@ -9,14 +9,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ..errors import NasurgeError, ParameterError, StoppedError
-
-if TYPE_CHECKING:
-    from ..benchmarks.studies import Progress
+from ..progress import progress_bar as progress_bar
 
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")
@@ -40,57 +38,12 @@ Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1 is one pe
 SeedOption = Annotated[
     int, typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of everything random.")
 ]
-Backend = Annotated[
-    str | None,
-    typer.Option(
-        "--backend",
-        help="Where the trials run, by joblib: loky (processes here), dask or ray (a cluster; "
-        "pip install nasurge[cluster]).",
-        show_default=False,
-    ),
-]
-Timeout = Annotated[
-    float | None,
-    typer.Option(
-        "--timeout",
-        min=0,
-        help="Seconds after which nothing further is begun; the same command again goes on.",
-        show_default=False,
-    ),
-]
-Storage = Annotated[
-    str | None,
-    typer.Option(
-        "--storage",
-        help="Database in which every search is an Optuna study, such as sqlite:///runs.db or "
-        "postgresql://USER@HOST/DATABASE: a search that was stopped goes on there, and several "
-        "workers share it. With --study alone: sqlite:///nasurge.db.",
-        show_default=False,
-    ),
-]
-StudyName = Annotated[
-    str | None,
-    typer.Option(
-        "--study",
-        help="How the names of these studies begin: NAME/TABLE/TASK/SEARCHER/TRIAL.",
-        show_default=False,
-    ),
-]
 Metric = Annotated[
     str | None,
     typer.Option(
         "--metric",
         "-m",
         help="Metric or column to use instead of the task's own.",
-        show_default=False,
-    ),
-]
-Tables = Annotated[
-    str,
-    typer.Argument(
-        metavar="TABLE/TASK",
-        help="What to work on, such as nb201-analog/cifar10; several separated by commas; a table "
-        "alone means all its tasks. See: nasurge tables.",
         show_default=False,
     ),
 ]
@@ -126,41 +79,8 @@ def reported_stop(*, as_json: bool) -> Iterator[None]:
         raise typer.Exit(0) from None
 
 
-@contextmanager
-def progress_bar(title: str) -> Iterator[Progress]:
-    """Show a progress bar on stderr."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("[dim]{task.fields[unit]}"),
-    )
-    console = Console(stderr=True)
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task(title, total=None, unit="")
-
-        def advance(done: int, total: int, unit: str) -> None:
-            bar.update(task, completed=done, total=total, unit=unit)
-
-        yield advance
-
-
 def typed_command() -> str:
-    """Return the command line that was typed, without the password in a URL."""
+    """Command line that was typed, without the password in a URL."""
     typed = shlex.join(["nasurge", *sys.argv[1:]])
     return re.sub(r"(://[^/@:\s]*):[^/@\s]*@", r"\1:***@", typed)
 
@@ -198,23 +118,10 @@ def print_table(
 
 
 def numbers(text: str, option: str) -> list[int]:
-    """Return the whole numbers in a comma-separated list."""
+    """Whole numbers in a comma-separated list."""
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise ParameterError(
             f"{option} takes whole numbers separated by commas, such as 20,50; received {text!r}"
         ) from None
-
-
-def where(folder: Path) -> dict[str, str]:
-    """Return where rows and report of a run are."""
-    return {"rows": str(folder / "rows.parquet"), "report": str(folder / "report.html")}
-
-
-def closing(folder: Path, how: str) -> None:
-    """Print how the numbers were made and where everything is."""
-    typer.echo(how)
-    typer.echo(f"again: {typed_command()}")
-    typer.echo(f"rows: {folder / 'rows.parquet'}")
-    typer.echo(f"report: {folder / 'report.html'}")

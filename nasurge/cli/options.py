@@ -6,18 +6,20 @@ import dataclasses
 import functools
 import inspect
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import typer
 
-from ..errors import NasurgeError
-from .common import AsJson, emit, print_table, progress_bar, reported_errors, typed_command
+from ..errors import ParameterError
+from ..progress import progress_bar
+from .common import AsJson, emit, print_table, reported_errors, typed_command
 
 if TYPE_CHECKING:
     from ..benchmarks.studies import Described, Findings, Study
 
 Options = TypeVar("Options")
+Found = TypeVar("Found", bound="Findings")
 
 
 def command_of(
@@ -28,23 +30,34 @@ def command_of(
     Parameters
     ----------
     options : type
-        A dataclass whose fields have a ``Flag``.
+        A dataclass whose fields have a ``Flag``. Its ``moved`` names options that have become
+        commands, such as ``--evaluate``, or ``--verify N`` if it took a value.
     work : callable
         Called with the options and whether ``--json`` was typed; its docstring is the help.
     """
     from ..benchmarks.studies.flags import described_fields
 
     fields = described_fields(options)
+    moved: Mapping[str, str] = getattr(options, "moved", {})
+    former = {f"moved_{number}": name.split() for number, name in enumerate(moved)}
 
     @functools.wraps(work)
     def command(**typed: Any) -> None:
         as_json = typed.pop("as_json")
         with reported_errors():
+            for key, name in former.items():
+                if typed[key] is not None:
+                    place = moved[" ".join(name)]
+                    raise ParameterError(f"{name[0]} is now a command: {place}")
             values = {field.name: _value(field, typed[field.name]) for field in fields}
             work(options(**values, **_unseen(options)), as_json)
 
-    parameters = [_parameter(field) for field in fields]
     kind = inspect.Parameter.KEYWORD_ONLY
+    parameters = [_parameter(field) for field in fields]
+    for key, name in former.items():
+        typed_as: Any = bool | None if len(name) == 1 else str | None
+        hidden = Annotated[typed_as, typer.Option(name[0], hidden=True)]
+        parameters.append(inspect.Parameter(key, kind, default=None, annotation=hidden))
     parameters.append(inspect.Parameter("as_json", kind, default=False, annotation=AsJson))
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
@@ -83,11 +96,15 @@ def _parameter(field: Described) -> inspect.Parameter:
     flag = field.flag
     typed = _typed(field)
     shown: dict[str, Any] = {"help": flag.help, "metavar": flag.metavar}
-    if field.default is None or field.required:
+    if flag.default is not None:
+        shown["show_default"] = flag.default
+    elif not field.default_text:
         shown["show_default"] = False
     if typed in (int, float, int | None, float | None):
         shown |= {"min": flag.least, "max": flag.most}
-    default = inspect.Parameter.empty if field.required else _text(field)
+    if flag.section:
+        shown["rich_help_panel"] = flag.section
+    default = inspect.Parameter.empty if field.required else _text(field, typed)
     made: Any
     if flag.argument:
         made = typer.Argument(**shown)
@@ -105,25 +122,21 @@ def _parameter(field: Described) -> inspect.Parameter:
 
 
 def _typed(field: Described) -> Any:
-    """Type of what is typed: text where the flag makes the value of it."""
-    optional = get_origin(field.type) in (Union, types.UnionType) and type(None) in get_args(
-        field.type
-    )
+    """Type of what is typed: text where the flag makes the value of it, or the field takes text."""
+    parts = get_args(field.type) if get_origin(field.type) in (Union, types.UnionType) else ()
     if field.flag.repeated:
         return list[str] | None
-    if field.flag.parse is not None:
-        return str | None if optional or field.default is None else str
-    return field.type
+    if field.flag.parse is None and str not in parts:
+        return field.type
+    return str | None if type(None) in parts or field.default is None else str
 
 
-def _text(field: Described) -> Any:
+def _text(field: Described, typed: Any) -> Any:
     """Default as it would be typed."""
     if field.flag.repeated:
         return None
-    if field.flag.parse is not None and isinstance(field.default, Sequence):
-        return (
-            field.default if isinstance(field.default, str) else ",".join(map(str, field.default))
-        )
+    if typed in (str, str | None) and field.default is not None:
+        return field.default_text
     return field.default
 
 
@@ -132,32 +145,44 @@ def _value(field: Described, typed: Any) -> Any:
     parse = field.flag.parse
     if field.flag.repeated:
         return tuple(parse(item) if parse else item for item in typed or ())
+    if typed == _text(field, _typed(field)):
+        return field.default
     if parse is None or not isinstance(typed, str):
         return typed
     try:
         return parse(typed)
-    except NasurgeError as error:
-        raise type(error)(f"{field.option}: {error}") from None
+    except ParameterError as error:
+        raise ParameterError(f"{field.option}: {error}") from None
+
+
+def run_with_progress(study: Study[Found]) -> Found:
+    """Findings of a study, which is run with a progress bar."""
+    with progress_bar(study.kind) as progress:
+        study.options = dataclasses.replace(study.options, progress=progress)
+        return study.run()
 
 
 def run_and_print(study: Study[Any], *, as_json: bool) -> None:
     """Run a study with a progress bar and print what it found."""
-    with progress_bar(study.kind) as progress:
-        study.options = dataclasses.replace(study.options, progress=progress)
-        found = study.run()
-    print_findings(found, type(study), as_json=as_json)
+    print_findings(run_with_progress(study), type(study), as_json=as_json)
+
+
+def print_tables(found: Findings, study: type[Study[Any]]) -> None:
+    """Print the tables of a study, and the lines that belong to them."""
+    for table in study.tables_of(found.parts):
+        print_table(table.columns, table.rows, best=table.best)
+        if table.note:
+            typer.echo(table.note)
+    for line in study.notes(found.parts):
+        typer.echo(line)
 
 
 def print_findings(found: Findings, study: type[Study[Any]], *, as_json: bool) -> None:
-    """Print what a study found: its table, what belongs to it, and where everything is."""
-    parts = found.parts
+    """Print what a study found: its tables, what belongs to them, and where everything is."""
     if as_json:
-        emit(study.as_json(parts, found.folder))
+        emit(study.as_json(found.parts, found.folder))
         return
-    table = study.table_of(parts)
-    print_table(table.columns, table.rows, best=table.best)
-    for line in study.notes(parts):
-        typer.echo(line)
+    print_tables(found, study)
     typer.echo(f"again: {typed_command()}")
     typer.echo(f"rows: {found.folder / 'rows.parquet'}")
     typer.echo(f"report: {found.folder / 'report.html'}")

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .common import AsJson, ImageName, SeedOption, emit, print_table, progress_bar, reported_errors
+from ..benchmarks.studies.flags import Flag
+from ..benchmarks.studies.options import Seed
+from ..benchmarks.supernet import SupernetOptions
+from ..benchmarks.training.recipe import Epochs
+from ..search.differentiable import DifferentiableOptions
+from .common import IMAGES_HELP, emit, print_table, progress_bar
+from .options import command_of
 
 if TYPE_CHECKING:
     from ..benchmarks.supernet import Supernet
@@ -17,181 +24,141 @@ app = typer.Typer(
     help="Train one network that holds all architectures, and search it.", no_args_is_help=True
 )
 
-SpaceName = Annotated[
-    str, typer.Option("--space", help="A cell space, such as nb201, transnas-micro, or mobile.")
-]
-Size = Annotated[
-    int | None,
-    typer.Option("--size", min=1, help="Resize images to so many pixels.", show_default=False),
-]
-Epochs = Annotated[int, typer.Option("--epochs", min=1)]
-Width = Annotated[int, typer.Option("--width", min=1, help="Channels of the first stage.")]
-Cells = Annotated[int, typer.Option("--cells", min=1, help="Cells per stage.")]
-BatchSize = Annotated[int, typer.Option("--batch-size", min=2)]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:INDEX or mps.")]
-Checkpoint = Annotated[
-    Path | None,
-    typer.Option(
-        "--checkpoint",
-        help="File in which the state is kept: the same command again goes on from there.",
-        show_default=False,
-    ),
-]
 
+@dataclass(frozen=True, kw_only=True)
+class _NetworkOptions:
+    """A supernet, the images that it learns, and where."""
 
-def _made(
-    space: str, images: str, size: int | None, width: int, cells: int, seed: int
-) -> tuple[Supernet, Images]:
-    """Return a fresh supernet of a space for some images."""
-    from ..benchmarks.supernet import Supernet
-    from ..data.images import load_images
-    from ..data.spaces import make_space
-
-    made, loaded = make_space(space), load_images(images, size=size, seed=seed)
-    channels, classes = loaded.train_x.shape[1], len(loaded.classes)
-    supernet = Supernet(
-        made, classes=classes, in_channels=channels, width=width, cells=cells, seed=seed
+    space: Annotated[str, Flag(help="A cell space, such as nb201, transnas-micro, or mobile.")] = (
+        "nb201"
     )
-    return supernet, loaded
+    images: Annotated[str, Flag(help=IMAGES_HELP)] = "digits"
+    width: Annotated[int, Flag(least=1, help="Channels of the first stage.")] = 4
+    cells: Annotated[int, Flag(least=1, help="Cells per stage.")] = 1
+    size: Annotated[int | None, Flag(least=1, help="Resize images to so many pixels.")] = None
+    device: Annotated[str, Flag(help="auto, cpu, cuda, cuda:INDEX or mps.")] = "auto"
+    seed: Seed = 0
+    checkpoint: Annotated[
+        Path | None,
+        Flag(help="File in which the state is kept: the same command again goes on from there."),
+    ] = None
+
+    def made(self) -> tuple[Supernet, Images]:
+        """Fresh supernet, and the images."""
+        from ..benchmarks.supernet import Supernet
+        from ..data.images import load_images
+        from ..data.spaces import make_space
+
+        images = load_images(self.images, size=self.size, seed=self.seed)
+        supernet = Supernet(
+            make_space(self.space),
+            classes=len(images.classes),
+            in_channels=images.train_x.shape[1],
+            width=self.width,
+            cells=self.cells,
+            seed=self.seed,
+        )
+        return supernet, images
+
+    def run(self, work: Any, *arguments: Any, title: str) -> Any:
+        """Result of a training of the supernet, with a progress bar."""
+        with progress_bar(title) as progress:
+            return work(
+                *arguments,
+                self,
+                device=self.device,
+                seed=self.seed,
+                checkpoint=self.checkpoint,
+                progress=lambda done, total: progress(done, total, "epochs"),
+            )
+
+    def about(self, images: Images) -> dict[str, Any]:
+        """Arguments that a summary repeats."""
+        names = ("space", "width", "cells", "seed", "epochs")
+        return {"images": images.name, **{name: getattr(self, name) for name in names}}
 
 
-@app.command()
-def train(
-    space: SpaceName = "nb201",
-    images: ImageName = "digits",
-    rule: Annotated[
-        str, typer.Option("--rule", help="How paths are drawn: spos, fairnas or sandwich.")
-    ] = "spos",
-    epochs: Epochs = 30,
-    width: Width = 4,
-    cells: Cells = 1,
-    size: Size = None,
-    batch_size: BatchSize = 64,
-    learning_rate: Annotated[float, typer.Option("--learning-rate", min=0)] = 0.1,
-    precision: Annotated[str, typer.Option("--precision", help="float32 or bfloat16.")] = "float32",
-    channels_last: Annotated[bool, typer.Option("--channels-last")] = False,
-    evaluate: Annotated[
-        int, typer.Option("--evaluate", min=0, help="Sub-networks drawn and evaluated after it.")
-    ] = 10,
-    device: Device = "auto",
-    seed: SeedOption = 0,
-    checkpoint: Checkpoint = None,
-    as_json: AsJson = False,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class _TrainOptions(_NetworkOptions, SupernetOptions):
+    """Options of ``nasurge supernet train``."""
+
+    epochs: Epochs = 30
+    evaluate: Annotated[int, Flag(least=0, help="Sub-networks drawn and evaluated after it.")] = 10
+
+
+def _train(options: _TrainOptions, as_json: bool) -> None:
     """Train a supernet and evaluate some sub-networks with inherited weights."""
-    with reported_errors():
-        from ..benchmarks.supernet import train_supernet
+    from ..benchmarks.supernet import train_supernet
 
-        supernet, loaded = _made(space, images, size, width, cells, seed)
-        with progress_bar("supernet") as progress:
-            history = train_supernet(
-                supernet,
-                loaded,
-                rule=rule,
-                epochs=epochs,
-                batch_size=batch_size,
-                learning_rate=learning_rate,
-                precision=precision,
-                channels_last=channels_last,
-                device=device,
-                seed=seed,
-                checkpoint=checkpoint,
-                progress=lambda done, total: progress(done, total, "epochs"),
-            )
-        codes = supernet.space.sample(evaluate, seed=seed)
-        found = supernet.evaluate(codes, loaded, seed=seed)
-        rows = [
-            {"architecture": architecture, "valid_accuracy": accuracy, "valid_loss": loss}
-            for architecture, accuracy, loss in zip(
-                supernet.space.format(codes), found.accuracy, found.loss, strict=True
-            )
-        ]
-        kept = str(checkpoint) if checkpoint else None
-        if as_json:
-            about = {"space": space, "images": loaded.name, "rule": rule, "epochs": epochs}
-            about |= {"width": width, "cells": cells, "seed": seed, "device": history.device}
-            about |= {"loss": history.losses[-1], "steps": history.steps}
-            about |= {"diverged": history.diverged, "train_seconds": history.seconds}
-            about |= {"batch_size": history.batch_size}
-            summary = {**about, "evaluate_seconds": found.seconds}
-            emit(
-                {
-                    "summary": [summary],
-                    "architectures": rows,
-                    "checkpoint": kept,
-                }
-            )
-            return
-        print_table(
-            ("architecture", "valid accuracy", "valid loss"),
-            [
-                [row["architecture"], f"{row['valid_accuracy']:.2f}", f"{row['valid_loss']:.3f}"]
-                for row in rows
-            ],
+    supernet, images = options.made()
+    history = options.run(train_supernet, supernet, images, title="supernet")
+    codes = supernet.space.sample(options.evaluate, seed=options.seed)
+    inherited = supernet.evaluate(codes, images, seed=options.seed)
+    rows = [
+        {"architecture": architecture, "valid_accuracy": accuracy, "valid_loss": loss}
+        for architecture, accuracy, loss in zip(
+            supernet.space.format(codes), inherited.accuracy, inherited.loss, strict=True
         )
-        state = "the loss became infinite: stopped" if history.diverged else "done"
-        if history.batch_size < batch_size:
-            state += f", out of memory: batches of {history.batch_size}"
-        typer.echo(
-            f"{state}: {history.steps} steps in {history.seconds:.1f} s on {history.device}, loss "
-            f"{history.losses[-1]:.3f}; {loaded.name}, {rule}, seed {seed}"
-        )
+    ]
+    if as_json:
+        summary = options.about(images) | {"rule": options.rule, "loss": history.losses[-1]}
+        summary |= {name: getattr(history, name) for name in ("device", "steps", "diverged")}
+        summary |= {"train_seconds": history.seconds, "batch_size": history.batch_size}
+        summary |= {"evaluate_seconds": inherited.seconds}
+        checkpoint = options.checkpoint and str(options.checkpoint)
+        emit({"summary": [summary], "architectures": rows, "checkpoint": checkpoint})
+        return
+    print_table(
+        ("architecture", "valid accuracy", "valid loss"),
+        [
+            [row["architecture"], f"{row['valid_accuracy']:.2f}", f"{row['valid_loss']:.3f}"]
+            for row in rows
+        ],
+    )
+    state = "the loss became infinite: stopped" if history.diverged else "done"
+    if history.batch_size < options.batch_size:
+        state += f", out of memory: batches of {history.batch_size}"
+    typer.echo(
+        f"{state}: {history.steps} steps in {history.seconds:.1f} s on {history.device}, loss "
+        f"{history.losses[-1]:.3f}; {images.name}, {options.rule}, seed {options.seed}"
+    )
 
 
-@app.command()
-def search(
-    space: SpaceName = "nb201",
-    images: ImageName = "digits",
+@dataclass(frozen=True, kw_only=True)
+class _SearchOptions(_NetworkOptions, DifferentiableOptions):
+    """Options of ``nasurge supernet search``."""
+
     method: Annotated[
-        str,
-        typer.Option(
-            "--method", help="darts, darts-2 (second order), gdas, drnas, balenas or ddpnas."
-        ),
-    ] = "gdas",
-    epochs: Epochs = 15,
-    width: Width = 4,
-    cells: Cells = 1,
-    size: Size = None,
-    batch_size: BatchSize = 64,
-    device: Device = "auto",
-    seed: SeedOption = 0,
-    checkpoint: Checkpoint = None,
-    as_json: AsJson = False,
-) -> None:
-    """Search a space by gradient on real images."""
-    with reported_errors():
-        from ..search.differentiable import search_supernet
+        str, Flag(help="darts, darts-2 (second order), gdas, drnas, balenas or ddpnas.")
+    ] = "gdas"
+    epochs: Epochs = 15
 
-        supernet, loaded = _made(space, images, size, width, cells, seed)
-        with progress_bar(method) as progress:
-            found = search_supernet(
-                supernet,
-                loaded,
-                method,
-                epochs=epochs,
-                batch_size=batch_size,
-                device=device,
-                seed=seed,
-                checkpoint=checkpoint,
-                progress=lambda done, total: progress(done, total, "epochs"),
-            )
-        kept = str(checkpoint) if checkpoint else None
-        if as_json:
-            about = {"space": space, "images": loaded.name, "method": method, "epochs": epochs}
-            about |= {"width": width, "cells": cells, "seed": seed}
-            about |= {"architecture": found.architecture, "skip_share": found.skip_share}
-            about |= {"collapsed": found.collapsed, "loss": found.losses[-1]}
-            about |= {"diverged": found.diverged, "steps": found.steps}
-            about |= {"search_seconds": found.seconds, "shares": found.shares.tolist()}
-            emit({"summary": [about], "checkpoint": kept})
-            return
-        typer.echo(found.architecture)
-        if found.collapsed:
-            typer.echo(
-                f"collapsed: {found.skip_share:.0%} of the choices are skips, the known failure "
-                "of differentiable search; take gdas or ddpnas, or fewer epochs"
-            )
+
+def _search(options: _SearchOptions, as_json: bool) -> None:
+    """Search a space by gradient on real images."""
+    from ..search.differentiable import search_supernet
+
+    supernet, images = options.made()
+    found = options.run(search_supernet, supernet, images, options.method, title=options.method)
+    if as_json:
+        summary = options.about(images) | {"method": options.method, "loss": found.losses[-1]}
+        names = ("architecture", "skip_share", "collapsed", "diverged", "steps")
+        summary |= {name: getattr(found, name) for name in names}
+        summary |= {"search_seconds": found.seconds, "shares": found.shares.tolist()}
+        checkpoint = options.checkpoint and str(options.checkpoint)
+        emit({"summary": [summary], "checkpoint": checkpoint})
+        return
+    typer.echo(found.architecture)
+    if found.collapsed:
         typer.echo(
-            f"{method}: {found.steps} steps in {found.seconds:.1f} s, loss "
-            f"{found.losses[-1]:.3f}; {loaded.name}, seed {seed}"
+            f"collapsed: {found.skip_share:.0%} of the choices are skips, the known failure "
+            "of differentiable search; take gdas or ddpnas, or fewer epochs"
         )
+    typer.echo(
+        f"{options.method}: {found.steps} steps in {found.seconds:.1f} s, loss "
+        f"{found.losses[-1]:.3f}; {images.name}, seed {options.seed}"
+    )
+
+
+app.command("train")(command_of(_TrainOptions, _train))
+app.command("search")(command_of(_SearchOptions, _search))

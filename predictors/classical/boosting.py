@@ -16,7 +16,7 @@ from .pipelines import PipelinePredictor
 
 
 def _optional(package: str) -> Any:
-    """Return an optional package; name the extra where it is missing."""
+    """An optional package; name the extra where it is missing."""
     try:
         return importlib.import_module(package)
     except ImportError as error:
@@ -26,7 +26,7 @@ def _optional(package: str) -> Any:
 
 
 def _quick_normal() -> type[Any]:
-    """Return NGBoost's normal distribution without SciPy's object, most of the cost of a fit."""
+    """NGBoost's normal distribution without SciPy's object, most of the cost of a fit."""
     normal: Any = importlib.import_module("ngboost.distns").Normal
 
     class QuickNormal(normal):
@@ -38,7 +38,7 @@ def _quick_normal() -> type[Any]:
             self.dist = self
 
         def logpdf(self, y: Scores) -> Scores:
-            """Return the log density at ``y``."""
+            """Log density at ``y``."""
             away = (y - self.loc) / self.scale
             return np.asarray(-(away**2) / 2 - np.log(self.scale) - np.log(2 * np.pi) / 2)
 
@@ -52,15 +52,12 @@ class LightGBM(PipelinePredictor):
 
     Parameters
     ----------
-    space : Space
     n_estimators, num_leaves, min_child_samples, learning_rate, subsample, colsample_bytree
         As ``lightgbm.LGBMRegressor``.
     features : tuple of str, optional
         Encoders used; structure, paths and, where positions matter, one-hot.
-    labels : {"normal-scores", "standardised"}
     n_jobs : int
         Threads of one fit.
-    seed : int, Generator or None
 
     References
     ----------
@@ -139,7 +136,6 @@ class NGBoost(PipelinePredictor):
 
     Parameters
     ----------
-    space : Space
     n_estimators, learning_rate, minibatch_frac
         As ``ngboost.NGBRegressor``.
     max_depth : int
@@ -148,8 +144,6 @@ class NGBoost(PipelinePredictor):
         Share of the features tried at each split.
     features : tuple of str, optional
         Encoders used; structure, paths and, where positions matter, one-hot.
-    labels : {"normal-scores", "standardised"}
-    seed : int, Generator or None
 
     References
     ----------

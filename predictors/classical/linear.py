@@ -16,10 +16,8 @@ class BayesianRidge(PipelinePredictor):
 
     Parameters
     ----------
-    space : Space
     features : tuple of str, optional
         Encoders used; structure and, where positions matter, one-hot.
-    labels : {"normal-scores", "standardised"}
     seed : int, Generator or None
         Not used: the fit is deterministic. Accepted as by every predictor.
 

@@ -20,7 +20,7 @@ ENCODERS = {"structure": Structure, "paths": Paths, "onehot": OneHot, "zero-cost
 
 
 def make_features(space: Space, names: tuple[str, ...] | list[str]) -> FeatureUnion:
-    """Return the named encoders side by side.
+    """Named encoders side by side.
 
     ``"onehot"`` is left out in spaces whose paths already tell everything
     (``space.positional`` is False), unless it is the only one.
@@ -46,11 +46,8 @@ class PipelinePredictor(Predictor):
 
     Parameters
     ----------
-    space : Space
     features : tuple of str
         Encoders used: ``"structure"``, ``"paths"``, ``"onehot"``, and for cells ``"zero-cost"``.
-    labels : {"normal-scores", "standardised"}
-    seed : int, Generator or None
     """
 
     default_features: ClassVar[tuple[str, ...]] = ("structure", "paths", "onehot")
@@ -70,10 +67,10 @@ class PipelinePredictor(Predictor):
 
     @abstractmethod
     def _steps(self, n_features: int, seed: int) -> list[Any]:
-        """Return the scikit-learn steps that follow the encoders."""
+        """Scikit-learn steps that follow the encoders."""
 
     def make_pipeline(self, seed: int) -> Pipeline:
-        """Return the pipeline that ``fit`` fits, from codes to transformed labels."""
+        """Pipeline that ``fit`` fits, from codes to transformed labels."""
         encoder = make_features(
             self.space, self.default_features if self.features is None else self.features
         )

@@ -17,15 +17,12 @@ class XGBoost(PipelinePredictor):
 
     Parameters
     ----------
-    space : Space
     n_estimators, max_depth, learning_rate, subsample, colsample_bytree
         As ``xgboost.XGBRegressor``.
     features : tuple of str, optional
         Encoders used; structure, paths and, where positions matter, one-hot.
-    labels : {"normal-scores", "standardised"}
     n_jobs : int
         Threads of one fit.
-    seed : int, Generator or None
 
     References
     ----------
@@ -87,16 +84,14 @@ class RandomForest(PipelinePredictor):
 
     Parameters
     ----------
-    space : Space
     n_estimators : int
+        Number of trees.
     max_features : float
         Share of the features tried at each split. Few, because many features say nearly the same.
     features : tuple of str, optional
         Encoders used; structure, paths and, where positions matter, one-hot.
-    labels : {"normal-scores", "standardised"}
     n_jobs : int
         Processes of one fit, as in scikit-learn.
-    seed : int, Generator or None
 
     References
     ----------
@@ -134,7 +129,7 @@ class RandomForest(PipelinePredictor):
 
     @staticmethod
     def _forest() -> type[Any]:
-        """Return scikit-learn's class."""
+        """Class of scikit-learn."""
         from sklearn.ensemble import RandomForestRegressor
 
         forest: type[Any] = RandomForestRegressor
@@ -160,8 +155,6 @@ class RandomForest(PipelinePredictor):
 
 class ExtraTrees(RandomForest):
     """Extremely randomised trees on structural and path features; disagreement as uncertainty.
-
-    Parameters as ``RandomForest``.
 
     References
     ----------

@@ -37,7 +37,6 @@ class Auto(Predictor):
 
     Parameters
     ----------
-    space : Space
     members : tuple of str
         Some of ``"joint"`` (a Matern process over all features, a length scale per group),
         ``"additive"`` (a sum of one process per group), ``"linear"`` (a Matern and linear kernels),
@@ -49,7 +48,6 @@ class Auto(Predictor):
         Threads of the trees.
     device : str
         Of the graph networks: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-    seed : int, Generator or None
 
     References
     ----------
@@ -97,7 +95,7 @@ class Auto(Predictor):
         return feature_groups(self.space, codes, untrained=self._untrained)
 
     def _processes(self, groups: Groups) -> dict[str, GroupedGP]:
-        """Return the unfitted Gaussian processes that were asked for and that the space allows."""
+        """Unfitted Gaussian processes, by name, of the members that the space allows."""
         everything = tuple(name for name in groups if name != "untrained")
         base = tuple(name for name in everything if name not in FAMILIES)
         kernels = {
@@ -141,7 +139,7 @@ class Auto(Predictor):
             self.graphs_, self.votes_ = graphs.fit(codes, z), {"graphs": count}
 
     def _inner(self, groups: Groups, z: Labels) -> NormalScores | None:
-        """Return the transform to normal scores if they rank left-out labels better."""
+        """Transform to normal scores if they rank left-out labels better."""
         from scipy.stats import kendalltau
 
         taus, normal = [], NormalScores().fit(z)
@@ -164,7 +162,7 @@ class Auto(Predictor):
         )
 
     def _members(self, codes: Codes) -> tuple[dict[str, Scores], Scores]:
-        """Return the transformed scores of every member, and the processes' mean deviation."""
+        """Transformed scores of every member, and the processes' mean deviation."""
         groups = self._features(codes)
         found = {name: process.predict(groups) for name, process in self.processes_.items()}
         means = {name: mean for name, (mean, _) in found.items()}
@@ -175,7 +173,7 @@ class Auto(Predictor):
         return means, np.sqrt(np.mean([std**2 for _, std in found.values()], axis=0))
 
     def member_scores(self, codes: ArrayLike) -> dict[str, Scores]:
-        """Return what every member predicts, in transformed labels, each shape (n,).
+        """Prediction of every member, in transformed labels, each shape (n,).
 
         The score is their mean, with ``votes_`` as weights of those that have more than one.
 
@@ -199,7 +197,7 @@ class Auto(Predictor):
 class AutoZeroCost(Auto):
     """The committee of ``auto`` with zero-cost proxies beside its other features.
 
-    Parameters as ``Auto``. All thirteen proxies of untrained networks are one more group of
+    All thirteen proxies of untrained networks are one more group of
     features. They are computed once for a space and kept (see ``ZeroCost``): a whole
     NAS-Bench-201 takes minutes the first time.
 
@@ -207,12 +205,8 @@ class AutoZeroCost(Auto):
     ----------
     space : Space
         One of cells: ``nb201`` or ``transnas-micro``.
-    members : tuple of str
-    labels : {"blended", "normal-scores", "standardised"}
     n_jobs : int
         Threads of the trees, and processes that compute proxies.
-    device : str
-    seed : int, Generator or None
 
     Examples
     --------
@@ -238,7 +232,7 @@ class AutoZeroCost(Auto):
 
 
 def _side_by_side(groups: Groups) -> NDArray[np.float32]:
-    """Return all features in one matrix, of about unit variance each."""
+    """All features in one matrix, of about unit variance each."""
     wide = np.concatenate(list(groups.values()), axis=1)
     wide *= np.sqrt(2 * groups["structure"].shape[1])
     return np.asarray(wide, dtype=np.float32)

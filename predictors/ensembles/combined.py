@@ -16,10 +16,10 @@ from ..neural import MLPEnsemble
 from ..processes import (
     GaussianProcess,
     RBFGaussianProcess,
-    grown,
-    posterior,
+    needs_search,
+    pipeline_posterior,
     quiet_bounds,
-    refitted,
+    refit_pipeline,
 )
 
 _MEMBERS = (
@@ -32,12 +32,12 @@ _EDGE = 1e-3
 
 
 def _to_shares(z: Labels) -> Labels:
-    """Return normal scores as centred shares of the distribution, about as wide."""
+    """Centred shares of the distribution of normal scores, about as wide."""
     return np.asarray((ndtr(z) - 0.5) * np.sqrt(12))
 
 
 def _from_shares(shares: Labels) -> Labels:
-    """Return the normal scores of centred shares."""
+    """Normal scores of centred shares."""
     return np.asarray(ndtri(np.clip(shares / np.sqrt(12) + 0.5, _EDGE, 1 - _EDGE)))
 
 
@@ -49,8 +49,6 @@ class GPNASEnsemble(Predictor):
 
     Parameters
     ----------
-    space : Space
-    labels : {"normal-scores", "standardised"}
     seed : int, Generator or None
         Not used: the fit is deterministic. Accepted as by every predictor.
 
@@ -87,15 +85,17 @@ class GPNASEnsemble(Predictor):
         self.searched_with_ = len(codes)
 
     def _update(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
-        if grown(len(codes), self.searched_with_):
+        if needs_search(len(codes), self.searched_with_):
             self._fit(codes, z, rng)
             return
         shares = _to_shares(z)
-        self.pipelines_ = [refitted(old, codes, z) for old in self.pipelines_]
-        self.share_pipelines_ = [refitted(old, codes, shares) for old in self.share_pipelines_]
+        self.pipelines_ = [refit_pipeline(old, codes, z) for old in self.pipelines_]
+        self.share_pipelines_ = [
+            refit_pipeline(old, codes, shares) for old in self.share_pipelines_
+        ]
 
     def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
-        found = [posterior(pipeline, codes) for pipeline in self.pipelines_]
+        found = [pipeline_posterior(pipeline, codes) for pipeline in self.pipelines_]
         members = [mean for mean, _ in found]
         members += [_from_shares(pipeline.predict(codes)) for pipeline in self.share_pipelines_]
         variance = np.mean([std**2 for _, std in found], axis=0) + np.var(members, axis=0)
@@ -111,13 +111,10 @@ class Stacking(Predictor):
 
     Parameters
     ----------
-    space : Space
     n_estimators : int
         Trees of each of the two tree ensembles.
-    labels : {"normal-scores", "standardised"}
     n_jobs : int
         Processes of one fit, as in scikit-learn.
-    seed : int, Generator or None
 
     References
     ----------
@@ -190,16 +187,10 @@ class BANANAS(MLPEnsemble):
 
     Parameters
     ----------
-    space : Space
     members, width, steps : int
         As ``MLPEnsemble``.
-    learning_rate, weight_decay, dropout : float
     features : tuple of str
         Encoders used: the path encoding.
-    labels : {"normal-scores", "standardised"}
-    device : str
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-    seed : int, Generator or None
 
     References
     ----------

@@ -12,9 +12,7 @@ from ...data.spaces import Codes, Space
 from ...errors import ArchitectureError, ParameterError
 from ..base import Predictor, Scores
 from ..labels import Labels, NormalScores
-from ..processes import FAMILIES, GroupedGP, Groups, Term, feature_groups
-
-Matrix = NDArray[np.float64]
+from ..processes import FAMILIES, GroupedGP, Groups, Matrix, Term, feature_groups
 
 
 class LowFidelity(Predictor):
@@ -29,7 +27,6 @@ class LowFidelity(Predictor):
 
     Parameters
     ----------
-    space : Space
     cheap : array_like of float, shape (N,) or (N, k), or callable from codes (n, d) to such values
         NaN where not measured. A callable is asked for the canonical codes of what is learnt and
         what is predicted; a predictor with one cannot be saved. Without, the predictor refuses.
@@ -86,7 +83,7 @@ class LowFidelity(Predictor):
         return None
 
     def _known(self) -> tuple[NDArray[np.int64], Matrix]:
-        """Return the sorted indices of the measured functions, and their mean cheap values."""
+        """Sorted indices of the measured functions, and their mean cheap values."""
         if self.cheap_codes is None:
             raise ParameterError("an array of cheap values needs the architectures: cheap_codes")
         codes = self.space.canonical(self.cheap_codes)
@@ -100,7 +97,7 @@ class LowFidelity(Predictor):
         return index, sums / np.bincount(inverse, minlength=len(index))[:, None]
 
     def _cheap_values(self, codes: Codes) -> Matrix:
-        """Return the cheap values of canonical codes, shape (n, k)."""
+        """Cheap values of canonical codes, shape (n, k)."""
         if callable(self.cheap):
             values = _columns(self.cheap(codes), len(codes))
             missing = ~np.isfinite(values).all(axis=1)
@@ -118,7 +115,7 @@ class LowFidelity(Predictor):
         return values
 
     def _features(self, codes: Codes) -> Groups:
-        """Return groups of features, scaled; the cheap values are one."""
+        """Groups of features, scaled; the cheap values are one."""
         columns = zip(self.scores_, self._cheap_values(codes).T, strict=True)
         cheap = np.stack([scores.transform(column) for scores, column in columns], axis=1)
         groups = feature_groups(self.space, codes, untrained=False)
@@ -152,7 +149,7 @@ class LowFidelity(Predictor):
 
 
 def _columns(values: object, n: int) -> Matrix:
-    """Return cheap values as floats, shape (n, k).
+    """Cheap values as floats, shape (n, k).
 
     Raises
     ------

@@ -38,13 +38,10 @@ class WeakNAS(Predictor):
 
     Parameters
     ----------
-    space : Space
     base : str
         The weak predictor: ``"gp"``, ``"mlp"``, ``"rf"``, ``"ridge"`` or ``"xgb"``.
     share : float
         Share of the labels that the next predictor learns, above 0 and below 1.
-    labels : {"normal-scores", "standardised"}
-    seed : int, Generator or None
 
     References
     ----------

@@ -22,7 +22,7 @@ class TwoWay(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, x: Tensor, operations: Tensor, graphs: SoftGraphs) -> Tensor:
-        """Return node states (n, v, width)."""
+        """Node states (n, v, width)."""
         messages = self.along(x, graphs.flow.transpose(1, 2), operations)
         if self.against is not None:
             messages = messages + self.against(x, graphs.flow, operations)
@@ -30,7 +30,7 @@ class TwoWay(nn.Module):
         return new
 
 
-class Plain(nn.Module):
+class DenseLayer(nn.Module):
     """A dense convolution of PyTorch Geometric, which has no use for the operations."""
 
     def __init__(self, convolution: nn.Module) -> None:
@@ -38,24 +38,24 @@ class Plain(nn.Module):
         self.convolution = convolution
 
     def forward(self, x: Tensor, incoming: Tensor, operations: Tensor) -> Tensor:  # noqa: ARG002
-        """Return messages (n, v, width)."""
+        """Messages (n, v, width)."""
         messages: Tensor = self.convolution(x, incoming)
         return messages
 
 
 def isomorphism_layer(width: int) -> TwoWay:
-    """Return a layer of a graph isomorphism network, both ways along the flow."""
+    """A layer of a graph isomorphism network, both ways along the flow."""
     from torch_geometric.nn import DenseGINConv
 
     def one_way() -> nn.Module:
         perceptron = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
-        return Plain(DenseGINConv(perceptron, train_eps=True))
+        return DenseLayer(DenseGINConv(perceptron, train_eps=True))
 
     return TwoWay(one_way(), one_way(), width)
 
 
 def _attend(logits: Tensor, weights: Tensor) -> Tensor:
-    """Return attention (..., v, v) that is a softmax where the weights are 1 and nothing at 0."""
+    """Attention (..., v, v) that is a softmax where the weights are 1 and nothing at 0."""
     shares = torch.exp(logits - logits.amax(dim=-1, keepdim=True).detach()) * weights
     return shares / (shares.sum(dim=-1, keepdim=True) + 1e-6)
 
@@ -70,7 +70,7 @@ class Attention(nn.Module):
         self.ends = nn.Linear(width, 2 * heads, bias=False)
 
     def forward(self, x: Tensor, incoming: Tensor, operations: Tensor) -> Tensor:  # noqa: ARG002
-        """Return messages (n, v, width)."""
+        """Messages (n, v, width)."""
         n, v, width = x.shape
         values = self.values(x)
         to, source = self.ends(values).transpose(1, 2).chunk(2, dim=1)
@@ -90,7 +90,7 @@ class Gated(nn.Module):
         self.four = nn.Linear(width, 4 * width)
 
     def forward(self, x: Tensor, incoming: Tensor, operations: Tensor) -> Tensor:  # noqa: ARG002
-        """Return messages (n, v, width)."""
+        """Messages (n, v, width)."""
         own, values, to, source = self.four(x).chunk(4, dim=-1)
         gates = torch.sigmoid(to[:, :, None] + source[:, None]) * incoming[..., None]
         total = gates.sum(dim=2)
@@ -108,7 +108,7 @@ class OperationGate(nn.Module):
         self.keep = keep
 
     def forward(self, x: Tensor, incoming: Tensor, operations: Tensor) -> Tensor:
-        """Return messages (n, v, width), with the node's own state if ``keep``."""
+        """Messages (n, v, width), with the node's own state if ``keep``."""
         values = self.flow(x)
         messages: Tensor = torch.sigmoid(self.gate(operations)) * (incoming @ values)
         return messages + values if self.keep else messages
@@ -124,7 +124,7 @@ class DualFlow(nn.Module):
         self.gate = nn.Linear(width, width)
 
     def forward(self, x: Tensor, incoming: Tensor, operations: Tensor) -> Tensor:
-        """Return messages (n, v, width)."""
+        """Messages (n, v, width)."""
         attended = torch.sigmoid(self.gate(operations)) * self.attention(x, incoming, operations)
         messages: Tensor = (self.dense(x, incoming, operations) + attended) / 2
         return messages
@@ -143,7 +143,7 @@ class FlowTransformer(nn.Module):
         )
 
     def forward(self, x: Tensor, operations: Tensor, graphs: SoftGraphs) -> Tensor:  # noqa: ARG002
-        """Return node states (n, v, width)."""
+        """Node states (n, v, width)."""
         n, v, width = x.shape
         parts = self.three(self.first(x)).view(n, v, 3, 4, width // 4).permute(2, 0, 3, 1, 4)
         query, key, value = parts.unbind(dim=0)

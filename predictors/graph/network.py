@@ -26,7 +26,7 @@ class Network(nn.Module):
         )
 
     def readout(self, graphs: SoftGraphs) -> Tensor:
-        """Return what the head sees, shape (n, 2 * width + sums)."""
+        """Input of the head, shape (n, 2 * width + sums)."""
         live = graphs.live[:, :, None]
         x = operations = self.embedding(graphs.types)
         for layer in self.layers:
@@ -35,7 +35,7 @@ class Network(nn.Module):
         return torch.cat([self.norm(pooled), graphs.sums], dim=1)
 
     def forward(self, *graphs: Tensor) -> Tensor:
-        """Return the scores, shape (n,)."""
+        """Scores, shape (n,)."""
         scores: Tensor = self.head(self.readout(SoftGraphs(*graphs)))
         return scores.squeeze(-1)
 
@@ -52,11 +52,11 @@ class Members(nn.Module):
         self.register_buffer("kept", torch.bernoulli(kept) / (1 - dropout))
 
     def forward(self, *graphs: Tensor) -> Tensor:
-        """Return the score of each member, shape (members, n)."""
+        """Score of each member, shape (members, n)."""
         return torch.stack([network(*graphs) for network in self.networks])
 
     def sampled(self, *graphs: Tensor) -> Tensor:
-        """Return scores, shape (samples * members, n), each of a network with units dropped.
+        """Scores, shape (samples * members, n), each of a network with units dropped.
 
         A sample drops the same units for all architectures: it is one function of them.
         """
@@ -68,5 +68,5 @@ class Members(nn.Module):
 
 
 def networks(members: nn.Module) -> list[Any]:
-    """Return the networks of an ensemble (``Members``)."""
+    """Networks of an ensemble (``Members``)."""
     return list(members.get_submodule("networks").children())

@@ -12,16 +12,15 @@ from torch import Tensor, nn
 from ...data.devices import one_thread
 from ...data.seeds import Seed, torch_seed
 from ...data.spaces import Codes, Space
-from ...errors import NotFittedError
 from ..labels import Labels
 from ..neural import NeuralPredictor
 from .layers import (
     Attention,
+    DenseLayer,
     DualFlow,
     FlowTransformer,
     Gated,
     OperationGate,
-    Plain,
     TwoWay,
     isomorphism_layer,
 )
@@ -44,26 +43,17 @@ class GraphPredictor(NeuralPredictor):
 
     Parameters
     ----------
-    space : Space
     members : int
         Networks of the ensemble, which differ in their start and dropout.
     layers, width : int
-    steps : int
-        Gradient steps.
-    learning_rate, weight_decay, dropout : float
+        Rounds of messages, and units of each layer.
     dropout_samples : int
         Networks with other units dropped, a member, whose spread is the standard deviation
         (Monte Carlo dropout); the score stays that of the whole network.
     path_sums : bool
         Whether the head reads path lengths.
-    loss : str
-        One of ``losses.LOSSES``.
     patience : int, optional
         Stop early, by a held-out fifth of the labels: see ``NeuralPredictor``.
-    labels : {"normal-scores", "standardised"}
-    device : str
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-    seed : int, Generator or None
 
     References
     ----------
@@ -116,7 +106,7 @@ class GraphPredictor(NeuralPredictor):
 
     @abstractmethod
     def _layer(self) -> nn.Module:
-        """Return one layer: (node states, embedded operations, graphs) to node states."""
+        """One layer: from (node states, embedded operations, graphs) to node states."""
 
     def _prepare(self, codes: Codes) -> None:  # noqa: ARG002
         self.reader_ = GraphReader(self.space, path_sums=self.path_sums).to(self.device_)
@@ -148,7 +138,7 @@ class GraphPredictor(NeuralPredictor):
         return votes.mean(dim=0), self.module_.sampled(*inputs)  # type: ignore[operator]
 
     def score_graphs(self, nodes: Tensor, adjacency: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Return the scores of relaxed architectures; gradients flow to their node types.
+        """Scores of relaxed architectures; gradients flow to their node types.
 
         Parameters
         ----------
@@ -174,8 +164,7 @@ class GraphPredictor(NeuralPredictor):
         ParameterError
             If the shapes do not belong together or to the space.
         """
-        if not hasattr(self, "module_"):
-            raise NotFittedError(f"{type(self).__name__} is not fitted: call fit(codes, y) first")
+        self._check_fitted()
         if mask is None:
             mask = torch.ones(nodes.shape[:2], device=nodes.device)
         graphs = self.reader_.scaled(soft_graphs(nodes, adjacency, mask, self.reader_.kinds))
@@ -184,7 +173,7 @@ class GraphPredictor(NeuralPredictor):
         return scores
 
     def score_relaxed(self, shares: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the scores of relaxed architectures, with gradients, and their uncertainty.
+        """Scores of relaxed architectures, with gradients, and their uncertainty.
 
         Parameters
         ----------
@@ -206,8 +195,7 @@ class GraphPredictor(NeuralPredictor):
         ParameterError
             If the shape does not belong to the space, or the space has no relaxation.
         """
-        if not hasattr(self, "module_"):
-            raise NotFittedError(f"{type(self).__name__} is not fitted: call fit(codes, y) first")
+        self._check_fitted()
         offset, slope = self.line_
         mean, votes = self._votes(list(self.reader_.relaxed(shares)))
         return offset + slope * mean, slope * votes.std(dim=0, correction=0)
@@ -216,7 +204,7 @@ class GraphPredictor(NeuralPredictor):
 class GIN(GraphPredictor):
     """A graph isomorphism network over operations.
 
-    Parameters as ``GraphPredictor``. Messages go both ways along the flow, with a residual.
+    Messages go both ways along the flow, with a residual.
 
     References
     ----------
@@ -241,7 +229,7 @@ class GIN(GraphPredictor):
 class GCN(GraphPredictor):
     """A graph convolutional network over operations.
 
-    Parameters as ``GraphPredictor``. Messages go both ways along the flow, with a residual.
+    Messages go both ways along the flow, with a residual.
 
     References
     ----------
@@ -264,7 +252,7 @@ class GCN(GraphPredictor):
         from torch_geometric.nn import DenseGCNConv
 
         def one_way() -> nn.Module:
-            return Plain(DenseGCNConv(self.width, self.width))
+            return DenseLayer(DenseGCNConv(self.width, self.width))
 
         return TwoWay(one_way(), one_way(), self.width)
 
@@ -272,7 +260,7 @@ class GCN(GraphPredictor):
 class GAT(GraphPredictor):
     """A graph attention network over operations.
 
-    Parameters as ``GraphPredictor``. Four heads; each direction of the flow has its own attention,
+    Four heads; each direction of the flow has its own attention,
     weighed by how much data flows.
 
     References
@@ -296,7 +284,7 @@ class GAT(GraphPredictor):
 class GatedGCN(GraphPredictor):
     """A gated graph convolutional network: every edge has a gate per channel.
 
-    Parameters as ``GraphPredictor``. The layer of Bresson and Laurent with layer normalisation and
+    The layer of Bresson and Laurent with layer normalisation and
     without edge states, in both directions of the flow.
 
     References
@@ -322,7 +310,7 @@ class GatedGCN(GraphPredictor):
 class GATES(GraphPredictor):
     """GATES: information flows from the input, and operations gate it on its way.
 
-    Parameters as ``GraphPredictor``. As in the paper messages go along the flow only and an
+    As in the paper messages go along the flow only and an
     operation modulates what passes it; node states start from the operations, where the paper's
     start from learnt information at the input, and layers have a residual.
 
@@ -348,7 +336,7 @@ class GATES(GraphPredictor):
 class FLAN(GraphPredictor):
     """A dual-flow network: dense graph flow and graph attention, averaged in every layer.
 
-    Parameters as ``GraphPredictor``. The two modules of FLAN, gated by the operations, run along
+    The two modules of FLAN, gated by the operations, run along
     the flow and against it at once; FLAN's iterated refinement of operations, zero-cost and
     unsupervised encodings and its transfer between spaces are left out.
 
@@ -374,7 +362,7 @@ class FLAN(GraphPredictor):
 class GraphTransformer(GraphPredictor):
     """A transformer over operations whose attention follows the flow.
 
-    Parameters as ``GraphPredictor``. Of the four heads one sees what comes before, one what comes
+    Of the four heads one sees what comes before, one what comes
     after, one the next nodes and one all: the flow masks of FlowerFormer in the place of TNASP's
     Laplacian encodings, which are neither differentiable nor free of sign.
 

@@ -64,15 +64,15 @@ class GraphReader(nn.Module):
         )
 
     def scaled(self, graphs: SoftGraphs) -> SoftGraphs:
-        """Return graphs with their path sums standardised."""
+        """Graphs with their path sums standardised."""
         return graphs._replace(sums=(graphs.sums[:, self.varies] - self.centre) / self.spread)
 
     def forward(self, codes: Codes) -> SoftGraphs:
-        """Return the graphs of canonical codes, shape (n, d)."""
+        """Graphs of canonical codes, shape (n, d)."""
         return self.scaled(self._graphs(codes))
 
     def relaxed(self, shares: Tensor) -> SoftGraphs:
-        """Return the graphs of relaxed architectures, shares (n, s): see ``Relaxation``."""
+        """Graphs of relaxed architectures, shares (n, s): see ``Relaxation``."""
         nodes, adjacency = relaxation(self.space, str(self.cuts.device)).graphs(shares)
         mask = torch.ones_like(nodes[:, :, 0])
         return self.scaled(soft_graphs(nodes, adjacency, mask, self.kinds))

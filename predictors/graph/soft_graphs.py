@@ -45,7 +45,7 @@ class Kinds(NamedTuple):
 
     @classmethod
     def of(cls, space: Space, device: str) -> Kinds:
-        """Return the kinds of a space's node types: input, output, operations."""
+        """Kinds of a space's node types: input, output, operations."""
         kinds = np.array(["input", "output", *(o.kind for o in space.operations)])
         depth = np.array([0.0, 0.0, *(o.depth for o in space.operations)])
         names = [k for k in np.unique(kinds[2:]) if k not in ("zero", "skip")]
@@ -60,7 +60,7 @@ class Kinds(NamedTuple):
 
 
 def soft_graphs(nodes: Tensor, adjacency: Tensor, mask: Tensor, kinds: Kinds) -> SoftGraphs:
-    """Return graphs without dead operations, in which every skip is replaced by its connections.
+    """Graphs without dead operations, in which every skip is replaced by its connections.
 
     Cells that compute the same function by other skips and zeros then look alike. With soft types
     a node is in part bridged and in part cut.
@@ -111,7 +111,7 @@ def soft_graphs(nodes: Tensor, adjacency: Tensor, mask: Tensor, kinds: Kinds) ->
 
 
 def _longest(adjacency: Tensor) -> int:
-    """Return the number of steps of the longest path in any of the graphs."""
+    """Number of steps of the longest path in any of the graphs."""
     union = adjacency.detach().amax(dim=0) > 0 if len(adjacency) else adjacency.new_zeros(1, 1)
     ends, hops = union.any(dim=0), 0
     while bool(ends.any()) and hops < len(union):
@@ -120,7 +120,7 @@ def _longest(adjacency: Tensor) -> int:
 
 
 def _reached(flow: Tensor, present: Tensor, start: int, hops: int) -> Tensor:
-    """Return how far data from node ``start`` arrives at each node, shape (n, v)."""
+    """Share of the data from node ``start`` that arrives at each node, shape (n, v)."""
     first = torch.zeros_like(present)
     first[:, start] = 1
     reached = first
@@ -131,7 +131,7 @@ def _reached(flow: Tensor, present: Tensor, start: int, hops: int) -> Tensor:
 
 
 def path_sums(nodes: Tensor, adjacency: Tensor, kinds: Kinds, hops: int) -> Tensor:
-    """Return the log-sum-exp of the lengths of all input-to-output paths, shape (n, f).
+    """Log-sum-exp of the lengths of all input-to-output paths, shape (n, f).
 
     With a power ``b``, ``log(sum(exp(b * length))) / b`` goes from about the shortest path to about
     the longest; with 0 it is the logarithm of their number. A cut path counts nothing, a skip adds

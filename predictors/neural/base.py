@@ -27,20 +27,19 @@ class NeuralPredictor(Predictor):
 
     Parameters
     ----------
-    space : Space
     width : int
+        Units of each hidden layer.
     steps : int
         Gradient steps.
     learning_rate, weight_decay, dropout : float
+        Largest step of AdamW's one cycle, its decay of weights, and the share of units dropped.
     loss : str
         One of ``losses.LOSSES``.
     patience : int, optional
         Hold out a fifth of the labels and stop when their ranking loss has not fallen for so many
         steps; the best weights are kept. Without, all labels are learnt in all steps.
-    labels : {"normal-scores", "standardised"}
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-    seed : int, Generator or None
     """
 
     minimum_labels = 5
@@ -81,11 +80,11 @@ class NeuralPredictor(Predictor):
 
     @abstractmethod
     def _tensors(self, codes: Codes) -> list[Tensor]:
-        """Return the inputs of the network, each (n, ...), on ``device_``."""
+        """Inputs of the network, each (n, ...), on ``device_``."""
 
     @abstractmethod
     def _network(self, inputs: list[Tensor]) -> nn.Module:
-        """Return a fresh network for inputs such as these."""
+        """A fresh network for inputs such as these."""
 
     def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
         self.device_ = resolve_device(self.device)
@@ -122,7 +121,7 @@ class NeuralPredictor(Predictor):
         self._finish(inputs, targets)
 
     def _criterion(self) -> Loss:
-        """Return what is minimised, of the network's output and the targets."""
+        """Loss, a function of the network's output and the targets."""
         return make_loss(self.loss)
 
     def _finish(self, inputs: list[Tensor], targets: Tensor) -> None:
@@ -133,7 +132,7 @@ class NeuralPredictor(Predictor):
                 self.line_ = fitted_line(self._votes(inputs)[0].double(), targets.double())
 
     def _votes(self, inputs: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Return scores, shape (n,), and those whose spread is their uncertainty, shape (k, n)."""
+        """Scores, shape (n,), and those whose spread is their uncertainty, shape (k, n)."""
         votes = self.module_(*inputs)
         return votes.mean(dim=0), votes
 
@@ -150,7 +149,7 @@ class NeuralPredictor(Predictor):
 
 
 def fitted_line(scores: Tensor, targets: Tensor) -> tuple[float, float]:
-    """Return offset and slope of the least-squares line, which gives a ranking its unit."""
+    """Offset and slope of the least-squares line, which gives a ranking its unit."""
     away = scores - scores.mean()
     slope = float((away * targets).sum() / (away**2).sum().clamp(min=1e-12))
     slope = slope if slope > 0 else 1.0  # the order of the scores is what was learnt

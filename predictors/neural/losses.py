@@ -19,12 +19,12 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def mse(scores: Tensor, targets: Tensor) -> Tensor:
-    """Return the mean squared error."""
+    """Mean squared error."""
     return functional.mse_loss(scores, targets.expand_as(scores))
 
 
 def huber(scores: Tensor, targets: Tensor, delta: float = 0.5) -> Tensor:
-    """Return the mean Huber loss: squared up to an error of ``delta``, linear beyond.
+    """Mean Huber loss: squared up to an error of ``delta``, linear beyond.
 
     References
     ----------
@@ -34,14 +34,14 @@ def huber(scores: Tensor, targets: Tensor, delta: float = 0.5) -> Tensor:
 
 
 def _gaps(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Return score differences (..., n, n) and 1 where the first of the pair is the better."""
+    """Score differences (..., n, n) and 1 where the first of the pair is the better."""
     targets = targets.expand_as(scores)
     better = (targets[..., :, None] > targets[..., None, :]).to(scores.dtype)
     return scores[..., :, None] - scores[..., None, :], better
 
 
 def hinge(scores: Tensor, targets: Tensor, margin: float = 0.1) -> Tensor:
-    """Return the mean hinge over all pairs: the better one should score ``margin`` more.
+    """Mean hinge over all pairs: the better one should score ``margin`` more.
 
     References
     ----------
@@ -53,7 +53,7 @@ def hinge(scores: Tensor, targets: Tensor, margin: float = 0.1) -> Tensor:
 
 
 def bce_rank(scores: Tensor, targets: Tensor) -> Tensor:
-    """Return the mean logistic loss over all pairs; tied pairs do not count.
+    """Mean logistic loss over all pairs; tied pairs do not count.
 
     References
     ----------
@@ -64,7 +64,7 @@ def bce_rank(scores: Tensor, targets: Tensor) -> Tensor:
 
 
 def listmle(scores: Tensor, targets: Tensor) -> Tensor:
-    """Return the mean negative log-likelihood, a place, of the true order (Plackett-Luce).
+    """Mean negative log-likelihood, a place, of the true order (Plackett-Luce).
 
     Of tied architectures each is as likely to come first: all of a tie share the sum over their
     tie and all that is worse, so that the loss does not depend on the order given.
@@ -81,7 +81,7 @@ def listmle(scores: Tensor, targets: Tensor) -> Tensor:
 
 
 def warp(scores: Tensor, targets: Tensor, margin: float = 0.1) -> Tensor:
-    """Return the hinge over all pairs, each architecture weighed by how far it lies too low.
+    """Hinge over all pairs, each architecture weighed by how far it lies too low.
 
     An architecture that ``k`` worse ones outrank by the margin costs ``1 + 1/2 + ... + 1/k``,
     shared among those pairs: mistakes at the top of the list weigh most. The rank is counted, where
@@ -115,7 +115,7 @@ IN_UNITS = ("mse", "huber")
 
 
 def make_loss(name: str) -> Loss:
-    """Return the loss of that name.
+    """Loss of a name.
 
     Raises
     ------

@@ -30,7 +30,7 @@ class _Members(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the score of each member, shape (members, n), of features (n, f)."""
+        """Score of each member, shape (members, n), of features (n, f)."""
         hidden = x.expand(len(self.weights[0]), -1, -1)
         last = len(self.weights) - 1
         for k, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
@@ -48,23 +48,13 @@ class MLPEnsemble(NeuralPredictor):
 
     Parameters
     ----------
-    space : Space
     members : int
     width : int
         Units in each of the two hidden layers.
-    steps : int
-        Gradient steps.
-    learning_rate, weight_decay, dropout : float
-    loss : str
-        One of ``losses.LOSSES``.
     patience : int, optional
         Stop early, by a held-out fifth of the labels: see ``NeuralPredictor``.
     features : tuple of str
         Encoders used.
-    labels : {"normal-scores", "standardised"}
-    device : str
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-    seed : int, Generator or None
 
     References
     ----------

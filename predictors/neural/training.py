@@ -114,6 +114,7 @@ def train(
     batch_size : int
         Architectures a batch; all of them where there are fewer.
     learning_rate, weight_decay : float
+        Largest step of the cycle, and decay of the weights.
     rng : Generator
         Draws the batches.
     patience : int, optional
@@ -162,7 +163,7 @@ def train(
 
 
 def ranking_loss(module: torch.nn.Module, inputs: Sequence[Tensor], targets: Tensor) -> float:
-    """Return the mean hinge over all pairs, without dropout; the module is left training."""
+    """Mean hinge over all pairs, without dropout; the module is left training."""
     module.eval()
     with torch.no_grad():
         found = float(hinge(module(*inputs), targets))
@@ -173,7 +174,7 @@ def ranking_loss(module: torch.nn.Module, inputs: Sequence[Tensor], targets: Ten
 def _batches(
     n: int, size: int, steps: int, rng: np.random.Generator
 ) -> list[np.ndarray[tuple[int], np.dtype[np.int64]]]:
-    """Return ``steps`` batches of indices, going through fresh permutations."""
+    """Indices of ``steps`` batches, from fresh permutations."""
     if n <= size:
         return [np.arange(n)] * steps
     rounds = -(-steps * size // n)

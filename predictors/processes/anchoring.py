@@ -8,10 +8,10 @@ from numpy.typing import ArrayLike, NDArray
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Codes, Space
 from ...errors import ParameterError
+from .covariance import Term
 from .features import feature_groups
-from .grouped import GroupedGP, Term
-
-Matrix = NDArray[np.float64]
+from .grouped import GroupedGP
+from .inference import Matrix
 
 CANDIDATES = 1500
 """Architectures of which those to measure are chosen."""
@@ -19,7 +19,7 @@ _OFFSET, _NOISE = 0.2, 0.3  # variances of a constant and of a measurement; an a
 
 
 def anchors(space: Space, n: int, *, among: ArrayLike | None = None, seed: Seed = None) -> Codes:
-    """Return different architectures to measure first, shape (n, d).
+    """Different architectures to measure first, shape (n, d).
 
     One after another is chosen from 1,500 drawn at random: the one that leaves the least unknown
     of all of them, where unknown is a smooth function of structure (a Gaussian process, Matern-3/2
@@ -57,7 +57,7 @@ def anchors(space: Space, n: int, *, among: ArrayLike | None = None, seed: Seed 
     codes = space.canonical(pool)
     groups = feature_groups(space, codes, untrained=False)
     lengths = np.full(len(groups), 0.5 * np.log(len(groups)))
-    process = GroupedGP([Term(tuple(groups), 1.5)]).take(np.array([0.0, *lengths, 0.0]))
+    process = GroupedGP([Term(tuple(groups), 1.5)]).set_theta(np.array([0.0, *lengths, 0.0]))
     covariance = process.kernel(groups, groups) + _OFFSET
     return np.asarray(pool[_most_telling(covariance, space.index(codes), n)])
 
@@ -65,7 +65,7 @@ def anchors(space: Space, n: int, *, among: ArrayLike | None = None, seed: Seed 
 def candidates(
     space: Space, n: int, *, among: ArrayLike | None, most: int, rng: np.random.Generator
 ) -> Codes:
-    """Return different architectures of which ``n`` may be chosen, at most ``most``, drawn.
+    """Drawn architectures of which ``n`` are chosen, at most ``most``, shape (m, d).
 
     Parameters and errors are those of ``anchors``.
     """
@@ -79,7 +79,7 @@ def candidates(
 
 
 def _most_telling(covariance: Matrix, functions: NDArray[np.int64], n: int) -> list[int]:
-    """Return the rows that, measured one after another, leave the least variance over all rows."""
+    """Rows that, measured one after another, leave the least variance over all rows."""
     left, noise = covariance.copy(), _NOISE * float(np.diag(covariance).mean())
     chosen: list[int] = []
     for _ in range(n):

@@ -11,8 +11,7 @@ from ...data.connections import Connections
 from ...data.encoders import OneHot, Paths, Structure
 from ...data.networks import RandomNetworks
 from ...data.spaces import Codes, Space
-
-Matrix = NDArray[np.float64]
+from .inference import Matrix
 
 _REFERENCE_ROWS = 4000
 _MOST_KINDS = 20
@@ -31,7 +30,7 @@ _OWN_SCALES = ("structure", "free paths", "shares", *FAMILIES)
 
 
 def _raw_groups(space: Space, codes: Codes, *, untrained: bool) -> dict[str, Matrix]:
-    """Return named groups of raw features: structure, paths, and what more the space offers.
+    """Named groups of raw features: structure, paths, and what more the space offers.
 
     Connections are left out where a space knows no structure (every choice its own operation), and
     the one-hot code where paths already tell everything. Paths without a convolution, which hand
@@ -59,7 +58,7 @@ def _raw_groups(space: Space, codes: Codes, *, untrained: bool) -> dict[str, Mat
 
 @cache
 def _scales(space: Space, untrained: bool) -> dict[str, tuple[Matrix, Matrix]]:
-    """Return centre and scale of the columns of every group, over architectures of the space.
+    """Centre and scale of the columns of every group, over architectures of the space.
 
     Unlabelled architectures are free: scales from them are right with any number of labels. A
     constant column gets scale 0, a constant group is left out. Structural numbers have a scale
@@ -80,7 +79,7 @@ def _scales(space: Space, untrained: bool) -> dict[str, tuple[Matrix, Matrix]]:
 
 
 def feature_groups(space: Space, codes: Codes, *, untrained: bool) -> dict[str, Matrix]:
-    """Return named groups of features, each of shape (n, columns).
+    """Named groups of features, each of shape (n, columns).
 
     Parameters
     ----------
@@ -101,7 +100,7 @@ def feature_groups(space: Space, codes: Codes, *, untrained: bool) -> dict[str, 
 
 
 def function_groups(space: Space, codes: Codes) -> tuple[NDArray[np.int64], dict[str, Matrix]]:
-    """Return which function each architecture computes, shape (n,), and the functions' features.
+    """Number of the function of each architecture, shape (n,), and the functions' features.
 
     The features are those of ``feature_groups`` without untrained networks, one row per function;
     those of all functions of a space that can be listed are kept from call to call.
@@ -117,6 +116,6 @@ def function_groups(space: Space, codes: Codes) -> tuple[NDArray[np.int64], dict
 
 @lru_cache(maxsize=2)
 def _all_functions(space: Space) -> tuple[NDArray[np.int64], dict[str, Matrix]]:
-    """Return the number of every function's representative, sorted, and its features."""
+    """Number of every function's representative, sorted, and its features."""
     keys = np.unique(space.index(space.canonical(space.all_codes())))
     return keys, feature_groups(space, space.from_index(keys), untrained=False)

@@ -7,17 +7,29 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...errors import ParameterError
+from .covariance import (
+    Embedded,
+    Term,
+    cross_covariance,
+    embed_rows,
+    hyperparameters,
+    matern,
+    prior_variance,
+)
+from .inference import (
+    JITTER,
+    ROWS_AT_ONCE,
+    Matrix,
+    cholesky_factor,
+    cholesky_solve,
+    left_out_moments,
+    moments,
+)
 
-Matrix = NDArray[np.float64]
 Groups = dict[str, Matrix]
-# Features scaled by the hyperparameters of one term, and their squared norms under a Matern.
-Embedded = tuple[Matrix, Matrix | None]
-
-_ROWS_AT_ONCE = 512
-_JITTER = 1e-6
+# A term's part of the kernel, and of a Matern its derivative in the scaled squared distances.
+Part = tuple[Matrix, Matrix | None]
 
 
 @dataclass(frozen=True)
@@ -29,35 +41,10 @@ class Prior:
     noise: tuple[float, float] = (float(np.log(0.1)), 1.0)
 
 
-@dataclass(frozen=True)
-class Term:
-    """One summand of the kernel: a Matern over some groups, or their linear kernel.
-
-    ``smoothness`` is 1.5 or 2.5; 0 stands for the linear kernel. A Matern term has one length
-    scale per group.
-    """
-
-    groups: tuple[str, ...]
-    smoothness: float
-
-
 def _distances(a: Matrix, b: Matrix) -> Matrix:
-    """Return squared distances, shape (len(a), len(b))."""
+    """Squared distances, shape (len(a), len(b))."""
     squares = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)[None] - 2 * a @ b.T
     return np.asarray(np.maximum(squares, 0))
-
-
-def _matern(squares: Matrix, smoothness: float) -> tuple[Matrix, Matrix]:
-    """Return the kernel at squared scaled distances, and its derivative in them."""
-    if smoothness == 1.5:
-        root = np.sqrt(3 * squares)
-        fall = np.exp(-root)
-        return (1 + root) * fall, -1.5 * fall
-    if smoothness == 2.5:
-        root = np.sqrt(5 * squares)
-        fall = np.exp(-root)
-        return (1 + root + root**2 / 3) * fall, -5 / 6 * (1 + root) * fall
-    raise ParameterError(f"a Matern kernel here has smoothness 1.5 or 2.5, not {smoothness}")
 
 
 @dataclass
@@ -71,7 +58,9 @@ class GroupedGP:
     Parameters
     ----------
     terms : sequence of Term
+        Summands of the kernel.
     prior : Prior
+        Of the logarithms of the hyperparameters.
     learnt : tuple of two float arrays, optional
         Means and deviations of the log hyperparameters (``theta_``), in the place of ``prior``.
 
@@ -90,7 +79,7 @@ class GroupedGP:
     learnt: tuple[Matrix, Matrix] | None = None
 
     def _priors(self) -> tuple[Matrix, Matrix]:
-        """Return mean and deviation of every log hyperparameter, in the order of ``_kernel``."""
+        """Mean and deviation of every log hyperparameter, in the order of ``theta_``."""
         if self.learnt is not None:
             return self.learnt
         means, deviations = [], []
@@ -107,73 +96,68 @@ class GroupedGP:
 
     @property
     def n_hyperparameters(self) -> int:
-        """How many logarithms of hyperparameters there are."""
+        """Number of log hyperparameters."""
         return len(self._priors()[0])
 
     def _kernel(
         self, theta: Matrix, squares: Groups, products: Groups
-    ) -> tuple[Matrix, list[tuple[Matrix, Matrix | None]]]:
-        """Return the kernel, and each term's part of it and slope in the scaled distances."""
-        parts: list[tuple[Matrix, Matrix | None]] = []
-        at = 0
-        for term in self.terms:
-            amplitude = np.exp(theta[at])
-            at += 1
+    ) -> tuple[Matrix, list[Part]]:
+        """Kernel of the labelled rows, shape (n, n), and its parts.
+
+        A search of hyperparameters asks a hundred times for the same rows: their distances and
+        products do not depend on the hyperparameters and are passed in.
+        """
+        parts: list[Part] = []
+        for term, log_amplitude, log_lengths in hyperparameters(self.terms, theta):
+            amplitude = np.exp(log_amplitude)
             if not term.smoothness:
                 parts.append((amplitude * np.sum([products[g] for g in term.groups], axis=0), None))
                 continue
-            weights = np.exp(-2 * theta[at : at + len(term.groups)])
-            at += len(term.groups)
+            weights = np.exp(-2 * log_lengths)
             scaled = weights[0] * squares[term.groups[0]]
             for weight, group in zip(weights[1:], term.groups[1:], strict=True):
                 scaled += weight * squares[group]
-            value, slope = _matern(scaled, term.smoothness)
+            value, slope = matern(scaled, term.smoothness)
             parts.append((amplitude * value, amplitude * slope))
         return np.sum([part for part, _ in parts], axis=0), parts
 
-    def _gradient(
-        self,
-        theta: Matrix,
-        pull: Matrix,
-        parts: list[tuple[Matrix, Matrix | None]],
-        squares: Groups,
-    ) -> Matrix:
-        """Return the derivatives of ``(pull * kernel).sum()`` in every log hyperparameter."""
+    def _gradient(self, theta: Matrix, pull: Matrix, parts: list[Part], squares: Groups) -> Matrix:
+        """Derivatives of ``(pull * kernel).sum()`` in every log hyperparameter."""
         found: list[float] = []
-        for term, (part, slope) in zip(self.terms, parts, strict=True):
+        each = zip(hyperparameters(self.terms, theta), parts, strict=True)
+        for (term, _, log_lengths), (part, slope) in each:
             found.append(float(np.vdot(pull, part)))
             if slope is not None:
-                weights = np.exp(-2 * theta[len(found) : len(found) + len(term.groups)])
                 steep = pull * slope
                 found += [
                     float(-2 * weight * np.vdot(steep, squares[group]))
-                    for weight, group in zip(weights, term.groups, strict=True)
+                    for weight, group in zip(np.exp(-2 * log_lengths), term.groups, strict=True)
                 ]
         return np.array([*found, np.exp(theta[-1]) * np.trace(pull)])
 
-    def _between(self, a: Groups, b: Groups) -> tuple[Groups, Groups]:
-        """Return squared distances and inner products of the groups that need them."""
+    def _between(self, groups: Groups) -> tuple[Groups, Groups]:
+        """Squared distances and inner products of rows, for the groups that need them."""
         curved = dict.fromkeys(g for t in self.terms if t.smoothness for g in t.groups)
         linear = dict.fromkeys(g for t in self.terms if not t.smoothness for g in t.groups)
-        return {g: _distances(a[g], b[g]) for g in curved}, {g: a[g] @ b[g].T for g in linear}
+        products = {g: groups[g] @ groups[g].T for g in linear}
+        return {g: _distances(groups[g], groups[g]) for g in curved}, products
 
     def fit(self, groups: Groups, z: Matrix) -> Self:
         """Learn labels ``z``, shape (n,), of ``groups``, each of shape (n, columns)."""
-        from scipy.linalg import cho_factor, cho_solve
         from scipy.optimize import minimize
 
         self.groups_, self.mean_ = groups, float(z.mean())
         y, eye = z - self.mean_, np.eye(len(z))
-        squares, products = self._between(groups, groups)
+        squares, products = self._between(groups)
         centre, width = self._priors()
 
         def loss(theta: Matrix) -> tuple[float, Matrix]:
             kernel, parts = self._kernel(theta, squares, products)
-            factor = cho_factor(kernel + (np.exp(theta[-1]) + _JITTER) * eye, lower=True)
-            inverse = cho_solve(factor, eye)
+            factor = cholesky_factor(kernel, np.exp(theta[-1]) + JITTER)
+            inverse = cholesky_solve(factor, eye)
             alpha = inverse @ y
             gap = (theta - centre) / width
-            value = 0.5 * y @ alpha + np.log(np.diag(factor[0])).sum() + 0.5 * gap @ gap
+            value = 0.5 * y @ alpha + np.log(np.diag(factor)).sum() + 0.5 * gap @ gap
             pull = 0.5 * (inverse - np.outer(alpha, alpha))
             return float(value), self._gradient(theta, pull, parts, squares) + gap / width
 
@@ -181,87 +165,47 @@ class GroupedGP:
         found: Any = minimize(
             loss, centre, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60}
         )
-        self.take(found.x)
-        kernel, _ = self._kernel(self.theta_, squares, products)
-        self._factor = cho_factor(kernel + (self.noise_ + _JITTER) * eye, lower=True)
-        self.alpha_ = cho_solve(self._factor, y)
-        self.left_out_variance_ = 1 / np.diag(cho_solve(self._factor, eye))
-        self.left_out_error_ = self.alpha_ * self.left_out_variance_
+        self.set_theta(found.x)
+        factor = cholesky_factor(
+            self._kernel(self.theta_, squares, products)[0], self.noise_ + JITTER
+        )
+        self._factor = factor, True  # as scipy's cho_solve takes it, and as saved files hold it
+        self.alpha_ = cholesky_solve(factor, y)
+        self.left_out_error_, self.left_out_variance_ = left_out_moments(factor, self.alpha_)
         return self
 
-    def take(self, theta: Matrix) -> Self:
+    def set_theta(self, theta: Matrix) -> Self:
         """Use these log hyperparameters, such as another process's ``theta_``."""
         self.theta_, self.noise_ = theta, float(np.exp(theta[-1]))
         return self
 
     def kernel(self, a: Groups, b: Groups) -> Matrix:
-        """Return the fitted kernel without noise, shape (rows of a, rows of b)."""
-        return self.between(self.embedded(a), self.embedded(b))
+        """Fitted kernel without noise, shape (rows of a, rows of b)."""
+        return self.cross_covariance(self.embed(a), self.embed(b))
 
-    def embedded(self, groups: Groups) -> list[Embedded]:
-        """Return rows as the kernel sees them, to be kept for many calls of ``between``."""
-        found: list[Embedded] = []
-        at = 0
-        for term in self.terms:
-            log_amplitude = self.theta_[at]
-            at += 1
-            if not term.smoothness:
-                joined = np.concatenate([groups[g] for g in term.groups], axis=1)
-                found.append((np.exp(log_amplitude / 2) * joined, None))
-                continue
-            lengths = np.exp(self.theta_[at : at + len(term.groups)])
-            at += len(term.groups)
-            joined = np.concatenate([groups[g] for g in term.groups], axis=1)
-            joined /= np.repeat(lengths, [groups[g].shape[1] for g in term.groups])
-            found.append((joined, np.einsum("ij,ij->i", joined, joined)))
-        return found
+    def embed(self, groups: Groups) -> list[Embedded]:
+        """Rows as the fitted kernel sees them, kept for ``cross_covariance``."""
+        return embed_rows(self.terms, self.theta_, groups)
 
-    def between(self, a: Sequence[Embedded], b: Sequence[Embedded]) -> Matrix:
-        """Return the fitted kernel without noise of embedded rows.
-
-        Distances add over the groups, so that one product of matrices per term has them all.
-        """
-        at, total = 0, np.zeros((len(a[0][0]), len(b[0][0])))
-        for term, (left, left_squares), (right, right_squares) in zip(
-            self.terms, a, b, strict=True
-        ):
-            inner = left @ right.T
-            if left_squares is None or right_squares is None:
-                total += inner
-            else:
-                squares = left_squares[:, None] - 2 * inner + right_squares
-                values, _ = _matern(np.maximum(squares, 0, out=squares), term.smoothness)
-                total += np.exp(self.theta_[at]) * values
-            at += 1 + (len(term.groups) if term.smoothness else 0)
-        return total
-
-    def predict(self, groups: Groups) -> tuple[Matrix, Matrix]:
-        """Return mean and standard deviation of a new label (noise included), each (n,)."""
-        n = len(next(iter(groups.values())))
-        means, variances = np.empty(n), np.empty(n)
-        for first in range(0, n, _ROWS_AT_ONCE):
-            part = slice(first, first + _ROWS_AT_ONCE)
-            few = {name: group[part] for name, group in groups.items()}
-            means[part], variances[part] = self._predict_few(few)
-        return means, np.sqrt(variances)
-
-    def _predict_few(self, groups: Groups) -> tuple[Matrix, Matrix]:
-        """Return mean and variance of a few thousand labels."""
-        from scipy.linalg import solve_triangular
-
-        cross = self.kernel(groups, self.groups_)
-        half = solve_triangular(self._factor[0], cross.T, lower=True, check_finite=False)
-        variance = self.prior_variance(groups) - (half * half).sum(axis=0)
-        return self.mean_ + cross @ self.alpha_, np.maximum(variance, 0) + self.noise_
+    def cross_covariance(self, a: Sequence[Embedded], b: Sequence[Embedded]) -> Matrix:
+        """Fitted kernel of embedded rows without noise, shape (rows of a, rows of b)."""
+        return np.asarray(cross_covariance(self.terms, self.theta_, a, b))
 
     def prior_variance(self, groups: Groups) -> Matrix:
-        """Return the fitted prior variance of every row, without noise."""
-        at, total = 0, np.zeros(len(next(iter(groups.values()))))
-        for term in self.terms:
-            amplitude = np.exp(self.theta_[at])
-            at += 1 + (len(term.groups) if term.smoothness else 0)
-            if term.smoothness:
-                total += amplitude
-            else:
-                total += amplitude * np.sum([(groups[g] ** 2).sum(1) for g in term.groups], axis=0)
-        return total
+        """Fitted prior variance of every row, without noise, shape (n,)."""
+        return np.asarray(prior_variance(self.terms, self.theta_, groups))
+
+    def predict(self, groups: Groups) -> tuple[Matrix, Matrix]:
+        """Mean and standard deviation of a new label (noise included), each (n,)."""
+        n = len(next(iter(groups.values())))
+        means, variances = np.empty(n), np.empty(n)
+        for first in range(0, n, ROWS_AT_ONCE):
+            part = slice(first, first + ROWS_AT_ONCE)
+            few = {name: group[part] for name, group in groups.items()}
+            means[part], variances[part] = moments(
+                self._factor[0],
+                self.alpha_,
+                self.kernel(few, self.groups_),
+                self.prior_variance(few),
+            )
+        return self.mean_ + means, np.sqrt(variances + self.noise_)

@@ -16,11 +16,7 @@ from ...data.spaces import Codes
 from ..base import Scores
 from ..classical import PipelinePredictor
 from ..labels import Labels
-
-# With `update`, hyperparameters are searched again when the labels have grown by this factor.
-_GROWTH = 1.1
-# Rows whose kernel with the labelled ones is computed at once: it stays in the cache.
-_ROWS_AT_ONCE = 1024
+from .inference import GROWTH, ROWS_AT_ONCE
 
 
 def few_steps(
@@ -28,7 +24,7 @@ def few_steps(
     start: NDArray[np.float64],
     bounds: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], float]:
-    """Return hyperparameters after at most 20 steps of L-BFGS, and the objective there.
+    """Hyperparameters after at most 20 steps of L-BFGS, and the objective there.
 
     With many hyperparameters each step is dear, and the last ones gain nothing.
     """
@@ -55,23 +51,22 @@ def quiet_bounds() -> Iterator[None]:
         yield
 
 
-def grown(n: int, searched_with: int) -> bool:
-    """Return whether there are so many more labels that hyperparameters are to be searched."""
-    return n >= _GROWTH * searched_with
+def needs_search(n: int, searched_with: int) -> bool:
+    """Whether labels have grown so much that hyperparameters are to be searched again."""
+    return n >= GROWTH * searched_with
 
 
-def refitted(pipeline: Pipeline, codes: Codes, z: Labels) -> Pipeline:
-    """Return a pipeline that ends in a Gaussian process, fitted with its hyperparameters kept."""
+def refit_pipeline(pipeline: Pipeline, codes: Codes, z: Labels) -> Pipeline:
+    """A pipeline that ends in a Gaussian process, fitted with its hyperparameters kept."""
     process = clone(pipeline[-1]).set_params(kernel=pipeline[-1].kernel_, optimizer=None)
     steps = [clone(step) for _, step in pipeline.steps[:-1]]
     return make_pipeline(*steps, process).fit(codes, z)
 
 
-def posterior(pipeline: Pipeline, codes: Codes) -> tuple[Scores, Scores]:
-    """Return mean and deviation, each (n,), by a pipeline that ends in a Gaussian process."""
-    features, process = pipeline[:-1].transform(codes), pipeline[-1]
-    starts = range(0, max(1, len(features)), _ROWS_AT_ONCE)
-    parts = [process.predict(features[i : i + _ROWS_AT_ONCE], return_std=True) for i in starts]
+def pipeline_posterior(pipeline: Pipeline, codes: Codes) -> tuple[Scores, Scores]:
+    """Mean and deviation, each (n,), by a pipeline that ends in a Gaussian process."""
+    starts = range(0, max(1, len(codes)), ROWS_AT_ONCE)
+    parts = [pipeline.predict(codes[i : i + ROWS_AT_ONCE], return_std=True) for i in starts]
     means, deviations = zip(*parts, strict=True)
     return np.concatenate(means), np.concatenate(deviations)
 
@@ -83,10 +78,8 @@ class GaussianProcess(PipelinePredictor):
 
     Parameters
     ----------
-    space : Space
     features : tuple of str, optional
         Encoders used; structure and, where positions matter, one-hot.
-    labels : {"normal-scores", "standardised"}
     seed : int, Generator or None
         Not used: the fit is deterministic. Accepted as by every predictor.
 
@@ -116,7 +109,7 @@ class GaussianProcess(PipelinePredictor):
     """How scikit-learn searches the hyperparameters."""
 
     def _kernel(self, n_features: int) -> Any:
-        """Return the kernel on standardised features, to be scaled, without noise."""
+        """Kernel on standardised features, to be scaled, without noise."""
         from sklearn.gaussian_process.kernels import Matern
 
         scale = np.sqrt(n_features)
@@ -128,7 +121,7 @@ class GaussianProcess(PipelinePredictor):
         return [StandardScaler(), self._process(self._kernel(n_features))]
 
     def _process(self, kernel: Any) -> Any:
-        """Return the regressor with a scaled kernel and noise."""
+        """Regressor with a scaled kernel and noise."""
         from sklearn.gaussian_process import GaussianProcessRegressor
         from sklearn.gaussian_process.kernels import ConstantKernel, WhiteKernel
 
@@ -136,7 +129,7 @@ class GaussianProcess(PipelinePredictor):
         return GaussianProcessRegressor(scaled, optimizer=type(self).optimiser)
 
     def fit_pipeline(self, codes: Codes, z: Labels, seed: int = 0) -> Pipeline:
-        """Return a pipeline fitted to transformed labels, hyperparameters searched."""
+        """A pipeline fitted to transformed labels, hyperparameters searched."""
         with quiet_bounds():
             return self.make_pipeline(seed).fit(codes, z)
 
@@ -145,19 +138,17 @@ class GaussianProcess(PipelinePredictor):
         self.searched_with_ = len(codes)
 
     def _update(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
-        if grown(len(codes), self.searched_with_):
+        if needs_search(len(codes), self.searched_with_):
             self._fit(codes, z, rng)
         else:
-            self.pipeline_ = refitted(self.pipeline_, codes, z)
+            self.pipeline_ = refit_pipeline(self.pipeline_, codes, z)
 
     def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
-        return posterior(self.pipeline_, codes)
+        return pipeline_posterior(self.pipeline_, codes)
 
 
 class RBFGaussianProcess(GaussianProcess):
     """A Gaussian process with a squared exponential (RBF) kernel on structural features.
-
-    Parameters as ``GaussianProcess``.
 
     References
     ----------
@@ -184,8 +175,6 @@ class ARDGaussianProcess(GaussianProcess):
     """A Gaussian process with a Matern-3/2 kernel and one length scale per structural feature.
 
     Which features matter is learnt from the labels (automatic relevance determination).
-
-    Parameters as ``GaussianProcess``.
 
     References
     ----------

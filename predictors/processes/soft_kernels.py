@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import cache
 from typing import ClassVar
 
@@ -13,18 +12,18 @@ from torch import Tensor
 from ...data.devices import one_thread, resolve_device
 from ...data.seeds import Seed
 from ...data.spaces import Codes, Space
-from ...errors import NotFittedError
 from ..base import Predictor, Scores
 from ..graph import GraphReader, SoftGraphs
 from ..labels import Labels
 from ..relaxed import Relaxation, relaxation
-from .grouped import GroupedGP, Term
-from .kernels import grown
+from .covariance import Term, cross_covariance, embed_rows, prior_variance
+from .grouped import GroupedGP
+from .inference import JITTER, ROWS_AT_ONCE, cholesky_factor, cholesky_solve, moments
+from .kernels import needs_search
 
 SoftGroups = dict[str, Tensor]
 
 _REFERENCE_ROWS = 2000
-_JITTER = 1e-6
 
 
 class SoftFeatures:
@@ -51,11 +50,11 @@ class SoftFeatures:
             self._scales[name] = centre, 1 / torch.sqrt(2 * total)
 
     def of_codes(self, codes: Codes) -> SoftGroups:
-        """Return the groups of canonical codes, each (n, columns)."""
+        """Groups of canonical codes, each (n, columns)."""
         return self._groups(self.reader(codes), self.relaxation.one_hot(codes))
 
     def of_shares(self, shares: Tensor) -> SoftGroups:
-        """Return the groups of relaxed architectures, each (n, columns)."""
+        """Groups of relaxed architectures, each (n, columns)."""
         return self._groups(self.reader.relaxed(shares), shares)
 
     def _groups(self, graphs: SoftGraphs, shares: Tensor) -> SoftGroups:
@@ -69,7 +68,7 @@ class SoftFeatures:
 
 @cache
 def soft_features(space: Space, device: str) -> SoftFeatures:
-    """Return the features of a space, made once per process."""
+    """Features of a space, made once per process."""
     return SoftFeatures(space, device)
 
 
@@ -140,7 +139,7 @@ class SoftGaussianProcess(Predictor):
         self._condition(groups, z)
 
     def _update(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
-        if grown(len(codes), self.searched_with_):
+        if needs_search(len(codes), self.searched_with_):
             self._fit(codes, z, rng)
         else:
             self._condition(soft_features(self.space, self.device_).of_codes(codes), z)
@@ -149,49 +148,41 @@ class SoftGaussianProcess(Predictor):
         """Keep what predictions need, with the hyperparameters as they are."""
         targets = torch.as_tensor(z, device=self.device_).double()
         self.groups_, self.mean_ = groups, float(targets.mean())
-        kernel = self._kernel(groups, groups)
-        kernel.diagonal().add_(math.exp(self.theta_[-1]) + _JITTER)
-        self.factor_ = torch.linalg.cholesky(kernel)
-        centred = (targets - self.mean_)[:, None]
-        self.alpha_ = torch.cholesky_solve(centred, self.factor_)
+        self.factor_ = cholesky_factor(
+            self._kernel(groups, groups), float(np.exp(self.theta_[-1])) + JITTER
+        )
+        self.alpha_ = cholesky_solve(self.factor_, targets - self.mean_)
 
     def _kernel(self, a: SoftGroups, b: SoftGroups) -> Tensor:
-        """Return the covariance, (len(a), len(b)), of the function without its noise."""
-        amplitude, *lengths, slope, _ = self.theta_.tolist()
-        squares = products = torch.zeros((), device=self.device_, dtype=torch.double)
-        for length, name in zip(lengths, a, strict=True):
-            product = a[name] @ b[name].T
-            norms = (a[name] ** 2).sum(1)[:, None] + (b[name] ** 2).sum(1)
-            squares = squares + math.exp(-2 * length) * (norms - 2 * product)
-            products = products + product
-        root = torch.sqrt(3 * squares.clamp(min=1e-12))
-        curved = math.exp(amplitude) * (1 + root) * torch.exp(-root)
-        return curved + math.exp(slope) * products
+        """Covariance without noise, (rows of a, rows of b)."""
+        terms, theta = self._terms(a), self.theta_
+        rows = embed_rows(terms, theta, a), embed_rows(terms, theta, b)
+        covariance: Tensor = cross_covariance(terms, theta, *rows)
+        return covariance
 
     def _posterior(self, groups: SoftGroups) -> tuple[Tensor, Tensor]:
-        """Return mean and standard deviation of a new label, noise included, each (n,)."""
-        amplitude, slope, noise = np.exp(self.theta_[[0, -2, -1]])
+        """Mean and standard deviation of a new label, noise included, each (n,)."""
+        # Files of the first versions hold the weights as a column.
+        weights = self.alpha_.flatten()
+        prior = prior_variance(self._terms(groups), self.theta_, groups)
         cross = self._kernel(groups, self.groups_)
-        norms = torch.stack([(group**2).sum(1) for group in groups.values()]).sum(0)
-        half = torch.linalg.solve_triangular(self.factor_, cross.T, upper=False)
-        variance = amplitude + slope * norms - (half**2).sum(0)
-        return self.mean_ + (cross @ self.alpha_)[:, 0], torch.sqrt(variance.clamp(min=0) + noise)
+        mean, variance = moments(self.factor_, weights, cross, prior)
+        return self.mean_ + mean, torch.sqrt(variance + float(np.exp(self.theta_[-1])))
 
     def score_relaxed(self, shares: Tensor) -> tuple[Tensor, Tensor]:
-        """Return scores and standard deviations, each (n,), with gradients.
+        """Scores and standard deviations, each (n,), with gradients.
 
         As ``GraphPredictor.score_relaxed``.
         """
-        if not hasattr(self, "factor_"):
-            raise NotFittedError("SoftGaussianProcess is not fitted: call fit(codes, y) first")
+        self._check_fitted()
         return self._posterior(soft_features(self.space, self.device_).of_shares(shares))
 
     def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
         features = soft_features(self.space, self.device_)
         means, deviations = [], []
         with torch.inference_mode():
-            for start in range(0, len(codes), 4096):
-                groups = features.of_codes(codes[start : start + 4096])
+            for start in range(0, len(codes), ROWS_AT_ONCE):
+                groups = features.of_codes(codes[start : start + ROWS_AT_ONCE])
                 mean, deviation = self._posterior(groups)
                 means.append(mean.cpu().numpy())
                 deviations.append(deviation.cpu().numpy())

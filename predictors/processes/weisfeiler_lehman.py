@@ -10,26 +10,23 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.gaussian_process.kernels import Hyperparameter, Kernel
 
 from ...data.seeds import Seed
-from ...data.spaces import Codes, Space
+from ...data.spaces import Space
 from ...errors import ParameterError
-from ..base import Scores
+from .inference import Matrix
 from .kernels import GaussianProcess, few_steps
 
 Hashes = NDArray[np.uint64]
-Matrix = NDArray[np.float64]
-
-_PREDICT_BATCH = 1000
 
 
 def _mix(x: Hashes) -> Hashes:
-    """Return a well-mixed 64-bit number for each (the finaliser of SplitMix64)."""
+    """A well-mixed 64-bit number for each (the finaliser of SplitMix64)."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
 
 
 def subtree_labels(space: Space, codes: ArrayLike, depth: int) -> tuple[Hashes, NDArray[np.bool_]]:
-    """Return the Weisfeiler-Lehman labels of the nodes of each graph.
+    """Weisfeiler-Lehman labels of the nodes of each graph.
 
     The label of a node at level ``h`` is a hash of its own label at level ``h - 1`` and of the
     multisets of those that send it data and of those that it sends data to. Nodes that no data
@@ -66,9 +63,9 @@ def subtree_labels(space: Space, codes: ArrayLike, depth: int) -> tuple[Hashes, 
     for _ in range(depth):
         last = labels[-1]
         # A sum of mixed labels is a hash of a multiset: it does not depend on the order.
-        heard = np.einsum("nuv,nu->nv", flows, _mix(last + np.uint64(0x9E3779B97F4A7C15)))
-        told = np.einsum("nuv,nv->nu", flows, _mix(last + np.uint64(0xD1B54A32D192ED03)))
-        labels.append(_mix(_mix(last) + _mix(heard) * np.uint64(3) + _mix(told) * np.uint64(5)))
+        received = np.einsum("nuv,nu->nv", flows, _mix(last + np.uint64(0x9E3779B97F4A7C15)))
+        sent = np.einsum("nuv,nv->nu", flows, _mix(last + np.uint64(0xD1B54A32D192ED03)))
+        labels.append(_mix(_mix(last) + _mix(received) * np.uint64(3) + _mix(sent) * np.uint64(5)))
     return np.stack(labels), alive
 
 
@@ -105,7 +102,7 @@ class WeisfeilerLehman(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, codes: ArrayLike) -> Matrix:
-        """Return the normalised counts, shape (n, (depth + 1) * width).
+        """Normalised counts, shape (n, (depth + 1) * width).
 
         Parameters
         ----------
@@ -163,7 +160,7 @@ class BlockLinear(Kernel):
         return X.reshape(len(X), len(self.weights), -1)
 
     def __call__(self, X: Matrix, Y: Matrix | None = None, eval_gradient: bool = False) -> Any:
-        """Return the kernel, shape (n, m), and with ``eval_gradient`` its gradient (n, n, b).
+        """Kernel, shape (n, m), and with ``eval_gradient`` its gradient (n, n, b).
 
         Parameters
         ----------
@@ -182,12 +179,12 @@ class BlockLinear(Kernel):
         return parts.sum(axis=-1), parts
 
     def diag(self, X: Matrix) -> Matrix:
-        """Return the kernel of each row with itself, shape (n,)."""
+        """Kernel of each row with itself, shape (n,)."""
         squares = (self._blocks(X) ** 2).sum(axis=2)
         return np.asarray(squares @ np.asarray(self.weights))
 
     def is_stationary(self) -> bool:
-        """Return False: it depends on more than differences."""
+        """Whether it depends on differences alone: it does not."""
         return False
 
     def __repr__(self) -> str:
@@ -201,12 +198,8 @@ class WLGaussianProcess(GaussianProcess):
 
     Parameters
     ----------
-    space : Space
     depth : int
         Levels after the first, which counts operations.
-    labels : {"normal-scores", "standardised"}
-    seed : int, Generator or None
-        Not used: the fit is deterministic. Accepted as by every predictor.
 
     References
     ----------
@@ -237,7 +230,7 @@ class WLGaussianProcess(GaussianProcess):
         self.depth = depth
 
     def make_pipeline(self, seed: int) -> Any:  # noqa: ARG002 -- nothing is drawn
-        """Return the pipeline that ``fit`` fits, from codes to transformed labels.
+        """Pipeline that ``fit`` fits, from codes to transformed labels.
 
         Raises
         ------
@@ -253,9 +246,3 @@ class WLGaussianProcess(GaussianProcess):
 
     def _kernel(self, n_features: int) -> Any:
         return BlockLinear(np.full(n_features, 1.0))
-
-    def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
-        # The counts of a whole space at once would fill hundreds of megabytes.
-        parts = np.array_split(codes, -(-len(codes) // _PREDICT_BATCH))
-        found = [self.pipeline_.predict(part, return_std=True) for part in parts]
-        return np.concatenate([m for m, _ in found]), np.concatenate([s for _, s in found])

@@ -14,11 +14,10 @@ import json
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import RegressorMixin
 
 from ...data.files import atomic_write
 from ...data.spaces import Space, make_space
@@ -27,7 +26,7 @@ from .archives import read_archive, write_archive
 from .names import NAMES, OLD_NAMES, PLACES, class_path
 
 if TYPE_CHECKING:  # predictors save themselves: their base imports this module
-    from ..base import Predictor
+    pass
 
 FORMAT = 2
 _READABLE = (1, FORMAT)
@@ -44,7 +43,37 @@ _MADE_WITH = ("nasurge", "numpy", "scikit-learn", "torch", "xgboost", "lightgbm"
 _PROBES = 16
 
 
-def write_predictor(path: Path, predictor: Predictor) -> None:
+class Savable:
+    """A scikit-learn estimator over a space whose learnt state a file can hold.
+
+    Predictors inherit it: what is written and read is told by this class, so that this module needs
+    none of theirs.
+    """
+
+    space: Space
+
+    if TYPE_CHECKING:
+
+        def get_params(self, deep: bool = True) -> dict[str, Any]:
+            """Parameters by name, as scikit-learn's estimators have it."""
+
+    def _state(self) -> dict[str, Any]:
+        """What ``fit`` learnt, by name: values that a writer knows."""
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name.endswith("_") and not name.startswith("_")
+        }
+
+    def _set_state(self, state: dict[str, Any]) -> None:
+        """Take back what ``_state`` returned."""
+        self.__dict__.update(state)
+
+
+Found = TypeVar("Found", bound=Savable)
+
+
+def write_predictor(path: Path, predictor: Any) -> None:
     """Write a fitted predictor to one file, whole or not at all.
 
     Raises
@@ -69,8 +98,8 @@ def write_predictor(path: Path, predictor: Predictor) -> None:
         file.write(save(writer.arrays, metadata={_KEY: json.dumps(about)}))
 
 
-def read_predictor(path: Path, find: Callable[[str], type[Predictor]]) -> Predictor:
-    """Return the predictor in a file.
+def read_predictor(path: Path, find: Callable[[str], type[Found]]) -> Found:
+    """Predictor in a file.
 
     Parameters
     ----------
@@ -98,7 +127,7 @@ def read_predictor(path: Path, find: Callable[[str], type[Predictor]]) -> Predic
             f"the package it comes from (it was saved with {_named(about['made_with'])})"
         ) from None
     try:
-        predictor: Predictor = _Reader(arrays, _packages(class_path(cls))).read(about["predictor"])
+        predictor: Any = _Reader(arrays, _packages(class_path(cls))).read(about["predictor"])
         expected = arrays[about["probes"]["name"]]
         found = predictor.predict(predictor.space.sample(len(expected), seed=0))
         # One that transfers may be saved before it has labels of its own.
@@ -115,11 +144,12 @@ def read_predictor(path: Path, find: Callable[[str], type[Predictor]]) -> Predic
             f"{path} scores otherwise than when it was saved, with {_named(about['made_with'])}; "
             f"here are {_named(_versions())}: fit it again"
         )
-    return predictor
+    found_again: Found = predictor
+    return found_again
 
 
 def _contents(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Return the checked description and arrays of a file."""
+    """Checked description and arrays of a file."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
@@ -198,7 +228,7 @@ class _Writer:
         self._packages = packages
 
     def array(self, value: NDArray[Any]) -> dict[str, Any]:
-        """Put an array aside and return its reference."""
+        """Reference to an array that is put aside."""
         name = f"a{len(self.arrays)}"
         # The layout decides in which order a product is summed, so that it is kept.
         turned = value.flags.f_contiguous and not value.flags.c_contiguous
@@ -206,7 +236,7 @@ class _Writer:
         return {"kind": "array", "name": name, "shape": list(value.shape), "turned": turned}
 
     def write(self, value: Any, place: str) -> Any:
-        """Return ``value`` as JSON; ``place`` is its name in an error."""
+        """JSON of a value; ``place`` is its name in an error."""
         if value is None or type(value) in (bool, int, float, str):
             return value
         if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
@@ -230,14 +260,14 @@ class _Writer:
             return {"kind": "generator", "state": self.write(value.bit_generator.state, place)}
         if isinstance(value, Space):
             return {"kind": "space", "spec": value.spec()}
-        learner = isinstance(value, type) and _is_predictor(value)
+        learner = isinstance(value, type) and issubclass(value, Savable)
         if learner and (named := _name(value, self._packages)):
             return {"kind": "class", "class": named}
         return self._object(value, name, place)
 
     def _object(self, value: Any, name: str | None, place: str) -> dict[str, Any]:
         cls = type(value)
-        if _is_predictor(cls):
+        if isinstance(value, Savable):
             if name is None or "<locals>" in name:
                 raise ParameterError(
                     f"{place} is a {cls.__name__}, which cannot be found again by name: register "
@@ -312,15 +342,10 @@ _PARTS = ("_parameters", "_buffers", "_modules")
 
 
 def _is_torch(cls: type[Any]) -> bool:
-    """Return whether a class is a tensor or a layer, without importing torch for the answer."""
+    """Whether a class is a tensor or a layer, without importing torch for the answer."""
     return any(parent.__module__.startswith("torch.") for parent in cls.__mro__) or (
         cls.__module__ == "torch" and cls.__name__ == "Tensor"
     )
-
-
-def _is_predictor(cls: type[Any]) -> TypeGuard[type[Predictor]]:
-    """Whether a class is a predictor: a regressor that gives and takes back what it learnt."""
-    return issubclass(cls, RegressorMixin) and hasattr(cls, "_set_state")
 
 
 class _Reader:
@@ -331,7 +356,7 @@ class _Reader:
         self._packages = packages
 
     def read(self, value: Any) -> Any:
-        """Return the value that a writer wrote."""
+        """Value that a writer wrote."""
         if not isinstance(value, dict):
             return value
         read: Callable[[dict[str, Any]], Any] = getattr(self, f"_read_{value['kind']}")
@@ -387,15 +412,15 @@ class _Reader:
     def _read_class(self, value: dict[str, Any]) -> type[Any]:
         return self._class(value["class"], self._packages)
 
-    def _read_predictor(self, value: dict[str, Any]) -> Predictor:
+    def _read_predictor(self, value: dict[str, Any]) -> Savable:
         cls = self._class(value["class"], self._packages)
-        if not _is_predictor(cls):
+        if not issubclass(cls, Savable):
             raise DataFileError(f"{value['class']} is no predictor")
-        predictor = cls(**self._fields(value["parameters"]))
+        predictor: Savable = cls(**self._fields(value["parameters"]))
         state = self._fields(value["state"])
         if "device_" in state:
             state = _on_device(state, predictor)
-        predictor._set_state(state)
+        predictor._set_state(state)  # noqa: SLF001 -- our base class
         return predictor
 
     def _read_object(self, value: dict[str, Any]) -> Any:
@@ -441,13 +466,13 @@ class _Reader:
         return read_archive(self.read(value["data"]).tobytes())
 
 
-def _on_device(state: dict[str, Any], predictor: Predictor) -> dict[str, Any]:
-    """Return the state with its tensors and layers on a device of this machine."""
+def _on_device(state: dict[str, Any], predictor: Any) -> dict[str, Any]:
+    """State with its tensors and layers on a device of this machine."""
     import torch
 
     from ...data.devices import resolve_device
 
-    device = resolve_device(predictor.get_params(deep=False).get("device", "auto"))
+    device = resolve_device(getattr(predictor, "device", "auto"))
     moved = {
         name: item.to(device) if isinstance(item, (torch.Tensor, torch.nn.Module)) else item
         for name, item in state.items()

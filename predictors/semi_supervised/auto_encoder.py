@@ -56,7 +56,7 @@ class AutoEncoder(nn.Module):
         self.sums = nn.Sequential(nn.Linear(2 * latent, width), nn.ReLU(), nn.Linear(width, sums))
 
     def encode(self, graphs: SoftGraphs) -> tuple[Tensor, Tensor]:
-        """Return mean and log variance of the latent states, each shape (n, v, latent)."""
+        """Mean and log variance of the latent states, each shape (n, v, latent)."""
         live = graphs.live[:, :, None]
         x = operations = self.embedding(graphs.types)
         for layer in self.layers:
@@ -64,11 +64,11 @@ class AutoEncoder(nn.Module):
         return self.mean(x) * live, self.log_variance(x)
 
     def decode(self, latent: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits of the node types, (n, v, t), and of flow between nodes, (n, v, v)."""
+        """Logits of the node types, (n, v, t), and of flow between nodes, (n, v, v)."""
         return self.types(latent), self.ends(latent) @ latent.transpose(1, 2)
 
     def forward(self, *tensors: Tensor) -> Tensor:
-        """Return what to minimise for each of the graphs, shape (n,)."""
+        """Loss of each graph, shape (n,)."""
         graphs = SoftGraphs(*tensors)
         mean, log_variance = self.encode(graphs)
         latent = mean + torch.randn_like(mean) * torch.exp(log_variance / 2)
@@ -91,7 +91,7 @@ class AutoEncoder(nn.Module):
         )
 
     def embed(self, codes: Codes) -> Tensor:
-        """Return embeddings of canonical codes, shape (n, 2 * latent)."""
+        """Embeddings of canonical codes, shape (n, 2 * latent)."""
         parts = []
         with torch.inference_mode():
             for start in range(0, len(codes), _AT_ONCE):
@@ -101,18 +101,18 @@ class AutoEncoder(nn.Module):
 
 
 def _mean(values: Tensor, weights: Tensor) -> Tensor:
-    """Return the weighted mean over all but the first dimension, 0 where nothing has weight."""
+    """Weighted mean over all but the first dimension, 0 where nothing has weight."""
     return (values * weights).flatten(1).sum(dim=1) / weights.flatten(1).sum(dim=1).clamp(min=1)
 
 
 def _pooled(latent: Tensor, live: Tensor) -> Tensor:
-    """Return the mean of the live nodes beside the output node, shape (n, 2 * latent)."""
+    """Mean of the live nodes beside the output node, shape (n, 2 * latent)."""
     mean = (latent * live[:, :, None]).sum(dim=1) / live.sum(dim=1, keepdim=True)
     return torch.cat([mean, latent[:, 1]], dim=1)
 
 
-def unlabelled(space: Space, n: int) -> Codes:
-    """Return ``n`` architectures of different functions, or as many as a sample finds.
+def unlabelled_codes(space: Space, n: int) -> Codes:
+    """Architectures of ``n`` different functions, or of as many as a sample finds, shape (n, d).
 
     Always the same ones for a space.
     """
@@ -124,10 +124,10 @@ def unlabelled(space: Space, n: int) -> Codes:
 
 
 @cache
-def pretrained(
+def pretrained_encoder(
     space: Space, *, layers: int, width: int, latent: int, steps: int, device: str
 ) -> AutoEncoder:
-    """Return the auto-encoder of a space, trained once per process and setting.
+    """Auto-encoder of a space, trained once per process and setting.
 
     It depends on nothing but the arguments: it is trained on at most 8,192 architectures of the
     space with a seed of its own, without labels.
@@ -151,7 +151,7 @@ def pretrained(
     with torch_seed(rng, device), one_thread():
         reader = GraphReader(space).to(device)
         module = AutoEncoder(reader, layers=layers, width=width, latent=latent).to(device)
-        graphs = reader(unlabelled(space, _MOST_GRAPHS))
+        graphs = reader(unlabelled_codes(space, _MOST_GRAPHS))
         train(
             module,
             list(graphs),

@@ -22,6 +22,7 @@ class Denoiser(nn.Module):
     ----------
     space : Space
     noise_steps : int
+        Steps from a clean architecture to a random one.
     width : int
 
     References
@@ -50,7 +51,7 @@ class Denoiser(nn.Module):
         )
 
     def forward(self, codes: Tensor, steps: Tensor) -> Tensor:
-        """Return log-probabilities, shape (n, d, k), of the clean choices.
+        """Log-probabilities, shape (n, d, k), of the clean choices.
 
         Parameters
         ----------
@@ -67,21 +68,21 @@ class Denoiser(nn.Module):
         return found
 
     def probabilities(self, codes: Codes, step: int) -> Probabilities:
-        """Return the probabilities of the clean choices, shape (n, d, k)."""
+        """Probabilities of the clean choices, shape (n, d, k)."""
         with torch.no_grad():
             steps = torch.full((len(codes),), step)
             found = self(torch.as_tensor(codes.astype(np.int64)), steps).double().exp()
         return np.asarray(found.numpy())
 
     def noisy(self, codes: Codes, steps: NDArray[np.int64], rng: np.random.Generator) -> Codes:
-        """Return the rows with as much noise as each one's step says."""
+        """Rows with as much noise as the step of each says, shape (n, d)."""
         cardinalities = (self.uniform > 0).sum(axis=1)
         random = rng.integers(0, cardinalities, codes.shape, dtype=np.int8)
         stays = rng.random(codes.shape) < self.kept[steps][:, None]
         return np.where(stays, codes, random)
 
     def posterior(self, noisy: Codes, clean: Codes, step: int) -> Probabilities:
-        """Return the distribution of the architectures a step less noisy, shape (n, d, k).
+        """Distribution of the architectures a step less noisy, shape (n, d, k).
 
         Parameters
         ----------
@@ -109,7 +110,7 @@ def train_denoiser(
     rng: np.random.Generator,
     batch_size: int = 256,
 ) -> Denoiser:
-    """Return a denoiser trained on architectures that need no labels.
+    """A denoiser trained on architectures that need no labels.
 
     Layers are initialised from torch's global state: call it within ``torch_seed``.
 
@@ -118,6 +119,7 @@ def train_denoiser(
     space : Space
     codes : int8 array, shape (n, d)
     noise_steps : int
+        Steps from a clean architecture to a random one.
     steps : int
         Gradient steps of Adam.
     rng : Generator

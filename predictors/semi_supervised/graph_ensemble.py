@@ -16,12 +16,11 @@ class GraphEnsemble(Predictor):
 
     The networks are ``SemiNAS`` without guessed labels, the process is ``Arch2Vec``; all start from
     the same auto-encoder, trained on unlabelled architectures once per process and setting (see
-    ``auto_encoder.pretrained``). Each has one vote. Networks change the encoder to suit the labels,
-    the process keeps it: their mistakes differ more than those of two networks.
+    ``auto_encoder.pretrained_encoder``). Each has one vote. Networks change the encoder to suit the
+    labels, the process keeps it: their mistakes differ more than those of two networks.
 
     Parameters
     ----------
-    space : Space
     members : int
         Networks.
     width : int
@@ -33,12 +32,11 @@ class GraphEnsemble(Predictor):
     steps : int
         Gradient steps of each network.
     learning_rate, weight_decay, dropout : float
+        Largest step of AdamW's one cycle, its decay of weights, and the share of units dropped.
     loss : str
         One of ``losses.LOSSES``.
-    labels : {"normal-scores", "standardised"}
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-    seed : int, Generator or None
 
     References
     ----------

@@ -18,7 +18,7 @@ from ..graph import GIN, networks
 from ..labels import Labels
 from ..neural import NeuralPredictor
 from ..processes import GaussianProcess
-from .auto_encoder import AutoEncoder, pretrained, unlabelled
+from .auto_encoder import AutoEncoder, pretrained_encoder, unlabelled_codes
 
 _LAYERS = 2
 
@@ -38,13 +38,13 @@ class Embedding(TransformerMixin, BaseEstimator):
 
     def fit(self, codes: ArrayLike, y: Any = None) -> Self:  # noqa: ARG002 -- scikit-learn's signature
         """Learn centre and scale from the space; ``codes`` are not used."""
-        usual = self._embed(unlabelled(self.encoder.reader.space, 2000))
+        usual = self._embed(unlabelled_codes(self.encoder.reader.space, 2000))
         self.centre_ = usual.mean(axis=0)
         self.scale_ = float(np.sqrt(usual.var(axis=0).mean()))
         return self
 
     def transform(self, codes: Codes) -> NDArray[np.float64]:
-        """Return the embedding of canonical codes, shape (n, 2 * latent)."""
+        """Embedding of canonical codes, shape (n, 2 * latent)."""
         embedded: NDArray[np.float64] = (self._embed(codes) - self.centre_) / self.scale_
         return embedded
 
@@ -57,19 +57,17 @@ class Arch2Vec(GaussianProcess):
     """arch2vec: a Gaussian process on the embedding of a graph auto-encoder.
 
     The auto-encoder is trained on unlabelled architectures, once per process and setting (see
-    ``auto_encoder.pretrained``), and kept as it is; labels only fit the process. Beside operations
-    and connections, as in the paper, the embedding is asked for path lengths.
+    ``auto_encoder.pretrained_encoder``), and kept as it is; labels only fit the process. Beside
+    operations and connections, as in the paper, the embedding is asked for path lengths.
 
     Parameters
     ----------
-    space : Space
     width : int
         Of the encoder.
     latent : int
         Numbers a node is described by; the embedding of an architecture has twice as many.
     pretraining_steps : int
         Gradient steps of the auto-encoder, each on 256 architectures.
-    labels : {"normal-scores", "standardised"}
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     seed : int, Generator or None
@@ -110,8 +108,8 @@ class Arch2Vec(GaussianProcess):
         self.device = device
 
     def make_pipeline(self, seed: int) -> Pipeline:  # noqa: ARG002
-        """Return the embedding and the process, from canonical codes to transformed labels."""
-        encoder = pretrained(
+        """Embedding and the process, from canonical codes to transformed labels."""
+        encoder = pretrained_encoder(
             self.space,
             layers=_LAYERS,
             width=self.width,
@@ -125,16 +123,15 @@ class Arch2Vec(GaussianProcess):
 class SemiNAS(GIN):
     """SemiNAS: a predictor labels architectures that were not measured and learns from these too.
 
-    The encoder starts as that of a graph auto-encoder (see ``auto_encoder.pretrained``), where the
-    paper trains a sequence auto-encoder and the predictor together. The network learns the labels,
-    guesses those of other architectures, and a fresh one learns both, the measured ones repeated
-    until they weigh as much.
+    The encoder starts as that of a graph auto-encoder (see ``auto_encoder.pretrained_encoder``),
+    where the paper trains a sequence auto-encoder and the predictor together. The network learns
+    the labels, guesses those of other architectures, and a fresh one learns both, the measured ones
+    repeated until they weigh as much.
 
     Standard deviations are offered with ``members`` > 1.
 
     Parameters
     ----------
-    space : Space
     members : int
         Networks of the ensemble.
     pseudo_labels : int
@@ -147,13 +144,6 @@ class SemiNAS(GIN):
         Gradient steps of the auto-encoder, each on 256 architectures.
     steps : int
         Gradient steps of each round.
-    learning_rate, weight_decay, dropout : float
-    loss : str
-        One of ``losses.LOSSES``.
-    labels : {"normal-scores", "standardised"}
-    device : str
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-    seed : int, Generator or None
 
     References
     ----------
@@ -209,7 +199,7 @@ class SemiNAS(GIN):
     def _network(self, inputs: list[Tensor]) -> nn.Module:
         members = super()._network(inputs)
         if self.pretraining_steps:
-            encoder = pretrained(
+            encoder = pretrained_encoder(
                 self.space,
                 layers=_LAYERS,
                 width=self.width,
@@ -225,7 +215,7 @@ class SemiNAS(GIN):
     def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
         super()._fit(codes, z, rng)
         if self.pseudo_labels:
-            others = unlabelled(self.space, self.pseudo_labels)
+            others = unlabelled_codes(self.space, self.pseudo_labels)
             guessed = self._predict(others)[0]
             times = max(1, len(others) // len(codes))
             super()._fit(
@@ -241,11 +231,11 @@ class _SimilarityNetwork(nn.Module):
     known: Tensor
     known_near: Tensor
 
-    def __init__(self, known: Tensor, known_near: Tensor, width: int, dropout: float) -> None:
+    def __init__(self, nodes: Tensor, nodes_near: Tensor, width: int, dropout: float) -> None:
         super().__init__()
-        self.register_buffer("known", known)
-        self.register_buffer("known_near", known_near)
-        inputs = known.shape[1]
+        self.register_buffer("known", nodes)
+        self.register_buffer("known_near", nodes_near)
+        inputs = nodes.shape[1]
         self.first = nn.Linear(2 * inputs, width)
         self.second = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * width, 1))
 
@@ -253,7 +243,7 @@ class _SimilarityNetwork(nn.Module):
         return torch.relu(self.first(torch.cat([x, near], dim=1)))
 
     def forward(self, x: Tensor, near: Tensor, neighbours: Tensor, shares: Tensor) -> Tensor:
-        """Return the scores, shape (1, n)."""
+        """Scores, shape (1, n)."""
         known = self._hidden(self.known, self.known_near)
         around = (shares[:, :, None] * known[neighbours]).sum(dim=1)
         scores: Tensor = self.second(torch.cat([self._hidden(x, near), around], dim=1))
@@ -264,14 +254,14 @@ class Assessor(NeuralPredictor):
     """The semi-supervised assessor: a graph network over architectures that lie near each other.
 
     Nodes are the labelled architectures and a sample of unlabelled ones, described by the embedding
-    of a graph auto-encoder (see ``auto_encoder.pretrained``); each is joined to its nearest, the
-    nearer the more. Two convolutions over this graph learn the labels. Any other architecture is
-    joined to its nearest nodes in the same way, so that its score depends on no other one asked
-    for; in the paper all architectures are nodes and the auto-encoder is trained along.
+    of a graph auto-encoder (see ``auto_encoder.pretrained_encoder``); each is joined to its
+    nearest, the nearer the more. Two convolutions over this graph learn the labels. Any other
+    architecture is joined to its nearest nodes in the same way, so that its score depends on no
+    other one asked for; in the paper all architectures are nodes and the auto-encoder is trained
+    along.
 
     Parameters
     ----------
-    space : Space
     unlabelled : int
         Unlabelled architectures in the graph.
     neighbours : int
@@ -284,13 +274,6 @@ class Assessor(NeuralPredictor):
         Gradient steps of the auto-encoder, each on 256 architectures.
     steps : int
         Gradient steps of the convolutions.
-    learning_rate, weight_decay, dropout : float
-    loss : str
-        One of ``losses.LOSSES``.
-    labels : {"normal-scores", "standardised"}
-    device : str
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-    seed : int, Generator or None
 
     References
     ----------
@@ -345,7 +328,7 @@ class Assessor(NeuralPredictor):
         self.pretraining_steps = pretraining_steps
 
     def _prepare(self, codes: Codes) -> None:
-        encoder = pretrained(
+        encoder = pretrained_encoder(
             self.space,
             layers=_LAYERS,
             width=self.width,
@@ -354,7 +337,7 @@ class Assessor(NeuralPredictor):
             device=self.device_,
         )
         self.embedding_ = Embedding(encoder).fit(codes)
-        others = unlabelled(self.space, self.unlabelled)
+        others = unlabelled_codes(self.space, self.unlabelled)
         known = np.unique(np.concatenate([codes, others]), axis=0)
         self.known_ = self._embedded(known)
         distances, _ = self._nearest(self.known_)
@@ -371,7 +354,7 @@ class Assessor(NeuralPredictor):
         return found.values, found.indices
 
     def _around(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the mean embedding of the neighbours, which they are, and their shares."""
+        """Mean embedding of the neighbours, their rows, and their shares."""
         distances, neighbours = self._nearest(x)
         shares = torch.softmax(-((distances / self.reach_) ** 2), dim=1)
         return (shares[:, :, None] * self.known_[neighbours]).sum(dim=1), neighbours, shares

@@ -3,39 +3,36 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from ...data.spaces import Codes, Space
-from ...errors import ParameterError
+from ...data.spaces import Codes
+from ...errors import NotFittedError, ParameterError
 from ..base import Predictor
 from ..labels import Labels, Standardised, finite_labels
-
-Matrix = NDArray[np.float64]
 
 FEWEST = 3
 """Labels of a new task with which an order can be learnt."""
 
 
-class Known(Protocol):
-    """What was learnt of earlier tasks."""
+def require_learnt(
+    learner: object,
+    attribute: str,
+    what: str = "earlier tasks",
+    call: str = "fit(codes, y, tasks)",
+) -> None:
+    """Raise if a learner lacks what only ``call`` gives it.
 
-    space: Space
-
-    def fit(
-        self,
-        codes: ArrayLike,
-        y: ArrayLike,
-        tasks: ArrayLike,
-        *,
-        vectors: Mapping[Hashable, ArrayLike] | None = None,
-    ) -> Any:
-        """Learn from earlier tasks."""
-        ...
+    Raises
+    ------
+    NotFittedError
+        Naming what is not known and what to call.
+    """
+    if not hasattr(learner, attribute):
+        raise NotFittedError(f"no {what} are known: call {call} first")
 
 
 class TransferPredictor(Predictor):
@@ -47,13 +44,11 @@ class TransferPredictor(Predictor):
 
     Parameters
     ----------
-    space : Space
     prior : optional
         Fitted to the earlier tasks; ``fit_tasks`` makes one. Without, the predictor refuses.
     vector : array_like of float, shape (k,), optional
         What the new task is like, where the prior knows the vectors of the earlier ones.
     labels : {"blended", "normal-scores", "standardised"}
-    seed : int, Generator or None
     """
 
     minimum_labels = FEWEST
@@ -68,8 +63,8 @@ class TransferPredictor(Predictor):
     kept_labels_: Labels
 
     @abstractmethod
-    def _new_prior(self) -> Known:
-        """Return an unfitted prior with the settings of this predictor."""
+    def _new_prior(self) -> Any:
+        """An unfitted prior with the settings of this predictor."""
 
     @property
     def refusal(self) -> str | None:
@@ -132,7 +127,7 @@ class TransferPredictor(Predictor):
         return self.fit(np.concatenate([self.kept_codes_, codes]), labels)
 
     def predict(self, codes: ArrayLike, *, return_std: bool = False) -> Any:
-        """Return the predicted label of each architecture.
+        """Predicted label of each architecture.
 
         Before any labels of the new task, in normal scores over the space.
 

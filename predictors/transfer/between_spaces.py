@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from ...data.encoders import Common
 from ...data.spaces import Codes, Space
 from ..labels import Blended
-from ..processes import GroupedGP, Groups, Term
-
-Matrix = NDArray[np.float64]
+from ..processes import GroupedGP, Groups, Matrix, Term
 
 _REFERENCE_ROWS = 4000
 _BEGINNINGS = {
@@ -73,11 +71,11 @@ class SpaceScorer:
         return self
 
     def predict(self, codes: Codes) -> Matrix:
-        """Return scores of architectures of ``space``, shape (n,), bigger is better."""
+        """Scores of architectures of ``space``, shape (n,), bigger is better."""
         return self.process_.predict(self._groups(self.space, self.space.canonical(codes)))[0]
 
     def _groups(self, space: Space, codes: Codes) -> Groups:
-        """Return groups of the features that both spaces have, scaled over ``space``."""
+        """Groups of the features that both spaces have, scaled over ``space``."""
         features = common_features(space, codes)
         names = Common(space).get_feature_names_out()[self.columns_]
         found = {}
@@ -90,7 +88,7 @@ class SpaceScorer:
 
 
 def common_features(space: Space, codes: Codes) -> Matrix:
-    """Return the numbers of ``Common``, each standardised over the space; 0 where it is constant.
+    """Numbers of ``Common``, each standardised over the space; 0 where it is constant.
 
     Parameters
     ----------
@@ -106,15 +104,15 @@ def common_features(space: Space, codes: Codes) -> Matrix:
 
 
 @cache
-def told_apart(space: Space) -> float:
-    """Return how many different rows of ``Common`` there are, as a share of the functions drawn."""
+def distinct_share(space: Space) -> float:
+    """Number of different rows of ``Common``, as a share of the functions drawn."""
     rows = np.unique(space.canonical(space.sample(1000, seed=0)), axis=0)
     return len(np.unique(common_features(space, rows).round(6), axis=0)) / len(rows)
 
 
 @cache
 def _scales(space: Space) -> tuple[Matrix, Matrix]:
-    """Return centre and inverse deviation of every common number over a space; 0 if constant."""
+    """Centre and inverse deviation of every common number over a space; 0 if constant."""
     count = min(space.n_codes, _REFERENCE_ROWS)
     rows = np.unique(space.canonical(space.sample(count, seed=0)), axis=0)
     features = Common(space).transform(rows)

@@ -7,7 +7,6 @@ from functools import cache
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -17,9 +16,8 @@ from ...data.spaces import Codes, Space
 from ..graph import Gated, GraphReader, Network, SoftGraphs, TwoWay
 from ..labels import Labels
 from ..neural import make_loss, train
+from ..processes import Matrix
 from .between_spaces import common_features
-
-Matrix = NDArray[np.float64]
 
 _WORDS = ("input", "output", "conv", "pool")
 _LAYERS = 2
@@ -44,22 +42,22 @@ class TaskNetwork(nn.Module):
         self.level = nn.Parameter(torch.zeros(tasks))
 
     def embedding(self, *graphs: Tensor) -> Tensor:
-        """Return what is shared, shape (n, width)."""
+        """Embedding that all tasks share, shape (n, width)."""
         found: Tensor = self.encoder.head(self.encoder.readout(SoftGraphs(*graphs)))
         return found
 
     def forward(self, task: Tensor, *graphs: Tensor) -> Tensor:
-        """Return the score of each architecture on its task, shape (1, n)."""
+        """Score of each architecture on its task, shape (1, n)."""
         vectors = self.common + self.own[task]
         return ((self.embedding(*graphs) * vectors).sum(dim=1) + self.level[task])[None]
 
     def vectors(self) -> Matrix:
-        """Return the vectors of the tasks, shape (tasks, width)."""
+        """Vectors of the tasks, shape (tasks, width)."""
         found: Matrix = (self.common + self.own).detach().double().numpy()
         return found
 
     def embedded(self, space: Space, codes: Codes) -> Matrix:
-        """Return the embedding of canonical codes of any space, shape (n, width)."""
+        """Embedding of canonical codes of any space, shape (n, width)."""
         parts = [np.empty((0, len(self.common)))]
         with torch.inference_mode(), one_thread():
             for first in range(0, len(codes), _AT_ONCE):
@@ -69,7 +67,7 @@ class TaskNetwork(nn.Module):
 
 
 def common_graphs(space: Space, codes: Codes) -> SoftGraphs:
-    """Return graphs whose node types are kinds of operations, and depth, in every space.
+    """Graphs whose node types are kinds of operations, and depth, in every space.
 
     Path sums are the numbers of ``Common``, scaled over the space.
     """
@@ -85,7 +83,7 @@ def _reader(space: Space) -> GraphReader:
 
 @cache
 def _words(space: Space) -> Tensor:
-    """Return what each node type of a space is in the vocabulary, shape (t, words + 1)."""
+    """Node types of a space in the vocabulary, and their depths, shape (t, words + 1)."""
     kinds = ["input", "output", *(operation.kind for operation in space.operations)]
     depths = [0.0, 0.0, *(operation.depth for operation in space.operations)]
     rows = [[float(kind == word) for word in _WORDS] for kind in kinds]
@@ -102,7 +100,7 @@ def train_tasks(
     dropout: float,
     rng: np.random.Generator,
 ) -> TaskNetwork:
-    """Return a network that learnt all tasks, each given as (space, codes, labels)."""
+    """Network that learnt all tasks, each as (space, codes, labels)."""
     graphs = [common_graphs(space, codes) for space, codes, _ in lessons]
     most = max(part.types.shape[1] for part in graphs)
     every = [torch.cat(parts) for parts in zip(*(_padded(g, most) for g in graphs), strict=True)]
@@ -126,7 +124,7 @@ def train_tasks(
 
 
 def _padded(graphs: SoftGraphs, most: int) -> SoftGraphs:
-    """Return graphs with nodes that do not exist up to ``most``."""
+    """Graphs with nodes that do not exist up to ``most``."""
     more = most - graphs.types.shape[1]
     return graphs._replace(
         types=functional.pad(graphs.types, (0, 0, 0, more)),

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ...data.encoders import OneHot
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Codes, Space
-from ...errors import LabelError, NotFittedError
+from ...errors import LabelError
 from ..labels import finite_labels
+from ..processes import Matrix, linear_posterior
 from ..processes.anchoring import candidates
-
-Matrix = NDArray[np.float64]
+from .base import require_learnt
 
 # Half of what the known devices say about how costs of operations go together is believed.
 _SHRINKAGE = 0.5
@@ -63,7 +63,7 @@ class LatencyTransfer:
         self.space = space
 
     def features(self, codes: ArrayLike) -> Matrix:
-        """Return what latencies are sums of: a constant, then counts, shape (n, f).
+        """Terms that a latency is a sum of: a constant, then counts, shape (n, f).
 
         In cells, how often every operation occurs; elsewhere what stands where, since layers are
         unequal and what an operation costs depends on its place.
@@ -121,7 +121,7 @@ class LatencyTransfer:
         return self
 
     def anchors(self, n: int = 10, *, among: ArrayLike | None = None, seed: Seed = None) -> Codes:
-        """Return different architectures to measure on a new device, shape (n, d).
+        """Different architectures to measure on a new device, shape (n, d).
 
         One after another is chosen from a few hundred, drawn at random: the one of which the costs
         learnt so far know least.
@@ -143,7 +143,7 @@ class LatencyTransfer:
         ArchitectureError
             If a row of ``among`` is not in the space.
         """
-        self._known()
+        require_learnt(self, "covariance_", "devices", "fit_devices(codes, latencies)")
         rng = as_generator(seed)
         pool = candidates(self.space, n, among=among, most=CANDIDATES, rng=rng)
         features, left = self.features(pool), self.covariance_.copy()
@@ -175,24 +175,22 @@ class LatencyTransfer:
         ArchitectureError
             If a row is not in the space.
         """
-        self._known()
+        require_learnt(self, "covariance_", "devices", "fit_devices(codes, latencies)")
         features = self.features(codes)
         y = finite_labels(latencies, len(features))
         if not len(y) or (y <= 0).any():
             raise LabelError("a new device is learnt from at least one latency, all above 0")
         expected = features @ self.mean_
         self.scale_ = float(y @ expected / (expected @ expected))
-        cross = features @ self.covariance_
-        inner = cross @ features.T + self.noise_**2 * np.eye(len(y))
-        gain = np.linalg.solve(inner, cross).T
-        self.costs_ = self.mean_ + gain @ (y / self.scale_ - expected)
-        self.left_ = self.covariance_ - gain @ cross
+        self.costs_, self.left_, _ = linear_posterior(
+            features, y / self.scale_ - expected, self.mean_, self.covariance_, self.noise_**2
+        )
         return self
 
     def predict(
         self, codes: ArrayLike, *, return_std: bool = False
     ) -> Matrix | tuple[Matrix, Matrix]:
-        """Return the latency of each architecture on the new device, shape (n,).
+        """Latency of each architecture on the new device, shape (n,).
 
         Parameters
         ----------
@@ -207,8 +205,7 @@ class LatencyTransfer:
         ArchitectureError
             If a row is not in the space.
         """
-        if not hasattr(self, "costs_"):
-            raise NotFittedError("no measurement of the new device is known: call fit first")
+        require_learnt(self, "costs_", "measurements of the new device", "fit(codes, latencies)")
         features = self.features(codes)
         found: Matrix = self.scale_ * (features @ self.costs_)
         if not return_std:
@@ -216,16 +213,12 @@ class LatencyTransfer:
         variance = ((features @ self.left_) * features).sum(axis=1)
         return found, self.scale_ * np.sqrt(np.maximum(variance, 0) + self.noise_**2)
 
-    def _known(self) -> None:
-        if not hasattr(self, "covariance_"):
-            raise NotFittedError("no devices are known: call fit_devices(codes, latencies) first")
-
 
 def _counts(codes: Codes, operations: int) -> Matrix:
-    """Return how often each operation stands in each architecture, shape (n, operations)."""
+    """Count of each operation in each architecture, shape (n, operations)."""
     return np.stack([(codes == k).sum(axis=1) for k in range(operations)], axis=1).astype(float)
 
 
 def _costs(features: Matrix, values: Matrix) -> Matrix:
-    """Return the least-squares costs, the smallest where features depend on each other."""
+    """Least-squares costs, the smallest where features depend on each other."""
     return np.asarray(np.linalg.lstsq(features, values, rcond=None)[0], dtype=np.float64)

@@ -1,23 +1,28 @@
-"""A new task as one that is like an earlier one, averaged over how much it may be so."""
+"""A new task as one that correlates with an earlier one, averaged over correlations."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..labels import Labels, NormalScores
-from ..processes import FAMILIES, GroupedGP, Groups, Term
-
-Matrix = NDArray[np.float64]
+from ..processes import (
+    FAMILIES,
+    ROWS_AT_ONCE,
+    GroupedGP,
+    Groups,
+    Matrix,
+    Term,
+    eigen_posteriors,
+)
 
 TASKS = "tasks"
-"""The group of features that is an earlier task's scores."""
+"""Name of the group of features that is an earlier task's scores."""
 
 # How the new task's scores may correlate with the earlier one's, which share of what is left may
 # be noise, and the odds of each: those that make the labels of other pairs of tasks most likely
-# (docs/transfer.md), with 50 pseudo-counts of equal odds for the 104 sets of labels.
+# (docs/measured/transfer.md), with 50 pseudo-counts of equal odds for the 104 sets of labels.
 _CORRELATIONS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
 _NOISES = (0.1, 0.3, 0.6, 0.9)
 _ODDS = (
@@ -29,7 +34,6 @@ _LEAST_NOISE = 0.02
 _OFFSET = 0.2  # variance of a constant, as a share of what is left
 # Labels are not quite as the model says: each counts as half of one.
 _EFFECTIVE = 0.5
-_ROWS_AT_ONCE = 4096
 
 
 class OnScale(NormalScores):
@@ -41,7 +45,7 @@ class OnScale(NormalScores):
     """
 
     def of(self, y: Labels, scores: Matrix) -> OnScale:
-        """Learn the map of labels, shape (n,), from scores, shape (n, scorers)."""
+        """Map of labels, shape (n,), learnt from scores, shape (n, scorers)."""
         self.fit(y)
         ranked = np.sort(scores, axis=0).mean(axis=1)
         first = np.searchsorted(np.sort(y), self._labels)
@@ -62,7 +66,7 @@ class Hypotheses:
 
     @classmethod
     def all(cls) -> Hypotheses:
-        """Return every pair of a correlation and a share of noise."""
+        """Every pair of a correlation and a share of noise."""
         rho, share = (part.ravel() for part in np.meshgrid(_CORRELATIONS, _NOISES, indexing="ij"))
         left = 1 - rho**2
         odds = np.log(np.outer(*_ODDS[:2])).ravel()
@@ -71,7 +75,7 @@ class Hypotheses:
 
 @dataclass(frozen=True)
 class Likeness:
-    """One shape of what an earlier task leaves open, under every hypothesis at once.
+    """A new task given an earlier one's scores and one residual kernel, under every hypothesis.
 
     The new task's scores are ``correlation * s + residual + noise`` with the earlier scores ``s``
     and a Gaussian process as the residual. Its kernel is the same under all hypotheses but for
@@ -82,8 +86,9 @@ class Likeness:
     process: GroupedGP
     groups: Groups
     mix: Matrix
-    """(scorers,) which earlier scores it compares with"""
+    """(scorers,) weights of the earlier scores that it compares with"""
     axes: Matrix
+    """(n, n) eigenvectors of the kernel"""
     told: Matrix
     """(h, n) weights of the axes in the mean"""
     known: Matrix
@@ -95,21 +100,18 @@ class Likeness:
     def learn(
         cls, process: GroupedGP, groups: Groups, mix: Matrix, s: Matrix, z: Labels
     ) -> Likeness:
-        """Learn scores ``z`` of architectures that the earlier task scores ``s``, each (n,)."""
-        given = Hypotheses.all()
-        values, axes = np.linalg.eigh(process.kernel(groups, groups) + _OFFSET)
-        amplitude = given.amplitude[:, None]
-        variance = amplitude * np.maximum(values, 0) + given.noise[:, None]
-        left = (z - given.correlation[:, None] * s) @ axes
-        evidence = -0.5 * (left**2 / variance + np.log(variance)).sum(axis=1)
-        told, known = amplitude * left / variance, amplitude**2 / variance
-        return cls(given, process, groups, mix, axes, told, known, evidence)
+        """Likeness learnt from scores ``z`` of what the earlier task scores ``s``, each (n,)."""
+        hypotheses = Hypotheses.all()
+        covariance = process.kernel(groups, groups) + _OFFSET
+        residuals = z - hypotheses.correlation[:, None] * s
+        posteriors = eigen_posteriors(covariance, residuals, hypotheses.amplitude, hypotheses.noise)
+        return cls(hypotheses, process, groups, mix, *posteriors)
 
     def moments(self, groups: Groups, s: Matrix, weights: Matrix) -> tuple[Matrix, Matrix]:
-        """Return sums over hypotheses, weighed, of the mean and of the mean square, each (n,)."""
+        """Weighted sums over hypotheses of the mean and of the mean square, each (n,)."""
         first, second = np.empty(len(s)), np.empty(len(s))
-        for at in range(0, len(s), _ROWS_AT_ONCE):
-            part = slice(at, at + _ROWS_AT_ONCE)
+        for at in range(0, len(s), ROWS_AT_ONCE):
+            part = slice(at, at + ROWS_AT_ONCE)
             few = {name: group[part] for name, group in groups.items()}
             along = (self.process.kernel(few, self.groups) + _OFFSET) @ self.axes
             means = s[part, None] * self.given.correlation + along @ self.told.T
@@ -121,7 +123,7 @@ class Likeness:
 
 
 def residual_processes(groups: Groups) -> list[tuple[float, GroupedGP]]:
-    """Return the shapes of what earlier tasks leave open, and the logarithms of their odds.
+    """Kernels of what earlier tasks leave open, with the logarithms of their odds.
 
     Smooth in structure; linear in it; smooth in structure and earlier scores together; a smooth
     function of structure and one of earlier scores.
@@ -136,12 +138,12 @@ def residual_processes(groups: Groups) -> list[tuple[float, GroupedGP]]:
         ([Term((*own, TASKS), 1.5)], [0.0, *(scale - 0.5 * np.log(0.75)), -0.5 * half]),
         ([joint, Term((TASKS,), 1.5)], [half, *scale, half, 0.0]),
     )
-    processes = [GroupedGP(terms).take(np.array([*theta, 0.0])) for terms, theta in shapes]
+    processes = [GroupedGP(terms).set_theta(np.array([*theta, 0.0])) for terms, theta in shapes]
     return list(zip(np.log(_ODDS[2]), processes, strict=True))
 
 
-def posterior(odds: Matrix, evidence: Matrix) -> Matrix:
-    """Return what each hypothesis counts, of log odds and log evidence of the same shape."""
+def hypothesis_weights(odds: Matrix, evidence: Matrix) -> Matrix:
+    """Posterior weight of each hypothesis, from log odds and log evidence of the same shape."""
     logs = odds + _EFFECTIVE * evidence
     weights: Matrix = np.exp(logs - logs.max())
     return np.asarray(weights / weights.sum())

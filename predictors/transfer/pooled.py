@@ -9,9 +9,9 @@ from ...data.seeds import Seed
 from ...data.spaces import Codes, Space
 from ..base import Scores
 from ..labels import Labels
-from ..processes import FAMILIES, GroupedGP, Groups, Term, feature_groups
-from .base import Matrix, TransferPredictor
-from .likeness import TASKS, Likeness, OnScale, posterior, residual_processes
+from ..processes import FAMILIES, GroupedGP, Groups, Matrix, Term, feature_groups
+from .base import TransferPredictor
+from .likeness import TASKS, Likeness, OnScale, hypothesis_weights, residual_processes
 from .task_prior import TaskPrior
 
 # Labels at which processes of searched hyperparameters count for half of what is left open.
@@ -34,11 +34,8 @@ class Transfer(TransferPredictor):
 
     Parameters
     ----------
-    space : Space
     prior : TaskPrior, optional
         Fitted to the earlier tasks; ``fit_tasks`` makes one. Without, the predictor refuses.
-    vector : array_like of float, shape (k,), optional
-        What the new task is like, where the prior knows the vectors of the earlier ones.
     seed : int, Generator or None
         Of the prior that ``fit_tasks`` makes; adapting is deterministic.
 
@@ -97,29 +94,29 @@ class Transfer(TransferPredictor):
         z = self.inner_.transform(z)
         self.members_, odds = self._members(groups, scores, z)
         evidence = np.array([member.evidence for member in self.members_])
-        self.weights_ = posterior(odds[:, None] + self.members_[0].given.odds, evidence)
+        self.weights_ = hypothesis_weights(odds[:, None] + self.members_[0].given.odds, evidence)
         correlation = self.members_[0].given.correlation
         self.correlation_ = float((self.weights_ @ correlation).sum())
         open_ = float((self.weights_ @ (1 - correlation**2)).sum())
         self.afresh_ = open_ * len(z) / (len(z) + _HALF)
-        told = _with_scores(groups, scores @ self._prior().weights(self.vector))
-        self.free_ = [GroupedGP(terms).fit(told, z) for terms in _searched(groups)]
+        both = _with_scores(groups, scores @ self._prior().weights(self.vector))
+        self.free_ = [GroupedGP(terms).fit(both, z) for terms in _searched(groups)]
 
     def _prior(self) -> TaskPrior:
         prior: TaskPrior = self.prior
         return prior
 
     def _members(self, groups: Groups, scores: Matrix, z: Labels) -> tuple[list[Likeness], Matrix]:
-        """Return likenesses to the mean of the earlier tasks and to each, and their log odds."""
+        """Likenesses to the mean of the earlier tasks and to each, and their log odds."""
         prior = self._prior().weights(self.vector)
         mixes, chances = [prior], [1.0]
         if len(prior) > 1:
             mixes, chances = [prior, *np.eye(len(prior))], [0.5, *(0.5 * prior)]
         members, odds = [], []
         for mix, chance in zip(mixes, chances, strict=True):
-            told = _with_scores(groups, scores @ mix)
-            for odd, process in residual_processes(told):
-                members.append(Likeness.learn(process, told, mix, scores @ mix, z))
+            both = _with_scores(groups, scores @ mix)
+            for odd, process in residual_processes(both):
+                members.append(Likeness.learn(process, both, mix, scores @ mix, z))
                 odds.append(np.log(max(chance, 1e-12)) + odd)
         return members, np.array(odds)
 
@@ -138,8 +135,8 @@ class Transfer(TransferPredictor):
             if share.sum() > _NEGLIGIBLE
         ]
         first, second = np.sum(moments, axis=0)
-        told, even = _with_scores(groups, common), 1 / len(self.free_)
-        free = [process.predict(told) for process in self.free_]
+        both, even = _with_scores(groups, common), 1 / len(self.free_)
+        free = [process.predict(both) for process in self.free_]
         mean = (1 - self.afresh_) * first + self.afresh_ * even * sum(m for m, _ in free)
         second = (1 - self.afresh_) * second
         second += self.afresh_ * even * sum(m**2 + d**2 for m, d in free)
@@ -149,12 +146,12 @@ class Transfer(TransferPredictor):
 
 
 def _with_scores(groups: Groups, s: Matrix) -> Groups:
-    """Return features with an earlier task's scores, shape (n,), as one more group."""
+    """Features with an earlier task's scores, shape (n,), as one more group."""
     return {**groups, TASKS: s[:, None] / np.sqrt(2)}
 
 
 def _searched(groups: Groups) -> list[list[Term]]:
-    """Return kernels over structure and earlier scores, and over structure alone."""
+    """Kernels over structure and earlier scores, and over structure alone."""
     base = tuple(name for name in groups if name not in FAMILIES)
     straight = [Term((name,), 0) for name in base if name != "paths"]
     return [

@@ -11,12 +11,13 @@ from numpy.typing import ArrayLike
 
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Codes, Space
-from ...errors import LabelError, NotFittedError
+from ...errors import LabelError
 from ..base import Scores
 from ..labels import Blended, Labels
-from .base import Matrix, TransferPredictor
-from .between_spaces import Elsewhere, told_apart
-from .task_prior import ENOUGH, POOL, checked_vectors, labels_by_task, shares
+from ..processes import Matrix, linear_posterior
+from .base import TransferPredictor, require_learnt
+from .between_spaces import Elsewhere, distinct_share
+from .task_prior import ENOUGH, POOL, checked_vectors, labels_by_task, task_weights
 
 if TYPE_CHECKING:
     from .graph_vocabulary import TaskNetwork
@@ -53,7 +54,9 @@ class GraphPrior:
     members : int
         Networks whose scores are averaged.
     width, steps : int
+        Units of each layer, and gradient steps.
     learning_rate, weight_decay, dropout : float
+        Largest step of AdamW's one cycle, its decay of weights, and the share of units dropped.
     seed : int, Generator or None
 
     Examples
@@ -129,7 +132,7 @@ class GraphPrior:
         return self
 
     def embed(self, codes: ArrayLike) -> list[Matrix]:
-        """Return each network's embedding of architectures, shape (n, width), standardised.
+        """Each network's embedding of architectures, shape (n, width), standardised.
 
         Raises
         ------
@@ -138,13 +141,13 @@ class GraphPrior:
         ArchitectureError
             If a row is not in the space.
         """
-        self._check_fitted()
+        require_learnt(self, "networks_")
         canonical = self.space.canonical(codes)
         pairs = zip(self.networks_, self.scales_, strict=True)
         return [scale.scaled(network.embedded(self.space, canonical)) for network, scale in pairs]
 
     def task_vectors(self, vector: ArrayLike | None = None) -> list[tuple[Matrix, Matrix]]:
-        """Return, of each network, the vector expected of a task and how earlier ones vary.
+        """Vector expected of a task by each network, and the covariance of earlier ones.
 
         Parameters
         ----------
@@ -162,8 +165,8 @@ class GraphPrior:
         ParameterError
             If the vector is of another length than the earlier ones', or not finite.
         """
-        self._check_fitted()
-        weights = shares(self.vectors_, vector, len(self.names_))
+        require_learnt(self, "networks_")
+        weights = task_weights(self.vectors_, vector, len(self.names_))
         found = []
         for network, scale in zip(self.networks_, self.scales_, strict=True):
             every = network.vectors() * scale.deviation
@@ -171,10 +174,6 @@ class GraphPrior:
             away = every - mean
             found.append((mean, (away * weights[:, None]).T @ away))
         return found
-
-    def _check_fitted(self) -> None:
-        if not hasattr(self, "networks_"):
-            raise NotFittedError("no earlier tasks are known: call fit(codes, y, tasks) first")
 
     def __repr__(self) -> str:
         return f"<GraphPrior of {self.space.name}: {', '.join(getattr(self, 'names_', [])[:5])}>"
@@ -197,7 +196,7 @@ class _Scale:
 
 
 def _lessons(space: Space, codes: ArrayLike, y: ArrayLike, tasks: ArrayLike) -> list[_Lesson]:
-    """Return the tasks of a space as the network learns them; small ones are one."""
+    """Tasks of a space as the network learns them; small ones are one."""
     known = labels_by_task(space, codes, y, tasks)
     found = []
     for k in np.flatnonzero(known.counts >= ENOUGH):
@@ -226,12 +225,8 @@ class TransferGraph(TransferPredictor):
 
     Parameters
     ----------
-    space : Space
     prior : GraphPrior, optional
         Fitted to the earlier tasks; ``fit_tasks`` makes one. Without, the predictor refuses.
-    vector : array_like of float, shape (k,), optional
-        What the new task is like, where the prior knows the vectors of the earlier ones.
-    labels : {"blended", "normal-scores", "standardised"}
     seed : int, Generator or None
         Of the prior that ``fit_tasks`` makes; adapting is deterministic.
 
@@ -273,7 +268,7 @@ class TransferGraph(TransferPredictor):
     @property
     def refusal(self) -> str | None:
         """Why it cannot serve: as ``transfer``, or its space looks alike in kinds and depths."""
-        if told_apart(self.space) < _TELLS:
+        if distinct_share(self.space) < _TELLS:
             return (
                 f"architectures of {self.space} look alike by kinds and depths of operations, "
                 "which is all that a network of many spaces sees: take transfer"
@@ -311,13 +306,13 @@ class _Head:
 
     @classmethod
     def expected(cls, mean: Matrix) -> _Head:
-        """Return what is thought before labels, in normal scores over the space."""
+        """Head before labels, in normal scores over the space."""
         length = max(float(np.linalg.norm(mean)), 1e-9)
         whole = np.append(0.0, mean / length)
         return cls(whole, np.zeros((len(whole), len(whole))), 0.25)
 
     def predict(self, x: Matrix) -> tuple[Matrix, Matrix]:
-        """Return mean and variance of labels at embeddings, each shape (n,)."""
+        """Mean and variance of labels at embeddings, each shape (n,)."""
         design = _with_offset(x)
         return design @ self.mean, ((design @ self.covariance) * design).sum(axis=1) + self.noise
 
@@ -327,25 +322,21 @@ def _with_offset(x: Matrix) -> Matrix:
 
 
 def _head(x: Matrix, z: Labels, mean: Matrix, varied: Matrix) -> _Head:
-    """Return the vector of a task after labels, averaged over spreads and noises."""
+    """Head of a task after labels, averaged over spreads and noises."""
     design = _with_offset(x)
     centre = np.append(0.0, mean)
-    left = z - design @ centre
+    residuals = z - design @ centre
     usual = float(mean @ mean) / len(mean) + 1e-6
     fits = []
     for spread in _SPREADS:
         prior = np.zeros((len(centre), len(centre)))
         prior[0, 0] = 1.0
         prior[1:, 1:] = spread * (varied + usual * np.eye(len(mean)))
-        across = design @ prior
-        for noise in _NOISES:
-            covariance = across @ design.T + noise * np.eye(len(z))
-            gain = np.linalg.solve(covariance, across).T
-            told = -0.5 * (left @ np.linalg.solve(covariance, left))
-            told -= 0.5 * np.linalg.slogdet(covariance)[1]
-            fits.append((told, centre + gain @ left, prior - gain @ across, noise))
-    told, means, covariances, noises = (np.stack(part) for part in zip(*fits, strict=True))
-    weights = np.exp(told - told.max())
+        fits += [
+            (*linear_posterior(design, residuals, centre, prior, noise), noise) for noise in _NOISES
+        ]
+    means, covariances, evidence, noises = (np.stack(part) for part in zip(*fits, strict=True))
+    weights = np.exp(evidence - evidence.max())
     weights /= weights.sum()
     whole = weights @ means
     away = means - whole

@@ -10,12 +10,18 @@ from numpy.typing import NDArray
 from ...data.spaces import Codes, Space
 from ...errors import LabelError, ParameterError
 from ..labels import NormalScores
-from ..processes import GroupedGP, Groups, Term, feature_groups
+from ..processes import (
+    GroupedGP,
+    Groups,
+    Matrix,
+    Term,
+    cholesky_factor,
+    cholesky_solve,
+    feature_groups,
+)
 
 if TYPE_CHECKING:
     from sklearn.linear_model import LogisticRegression
-
-Matrix = NDArray[np.float64]
 
 _LABELLED = ("structure", "operations", "shares", "untrained")  # features that tell labels
 _PICKED = ("structure", "free paths", "paths")  # features that tell what was chosen
@@ -23,7 +29,7 @@ _PICKED = ("structure", "free paths", "paths")  # features that tell what was ch
 _EFFECT, _NOISE = 1.0, 2.0
 # What is expected of architectures like none that somebody chose, in deviations of the labels.
 _FLOOR = -5.0
-_DRAWN = 4000  # random architectures that chosen ones are told from
+_DRAWN = 4000  # random architectures that a classifier compares chosen ones with
 _TOLD_APART = 0.7  # area under the curve from which on architectures count as chosen
 _FOLDS = 3
 _FEWEST = 20  # functions from which on it can be seen whether they were chosen
@@ -81,19 +87,19 @@ class TaskPool:
         if np.ptp(y) == 0:
             raise LabelError(f"all {len(y)} labels are {y[0]:g}: there is nothing to rank")
         drawn = self.space.canonical(self.space.sample(_DRAWN, seed=0))
-        mine, random = self._features(codes), self._features(drawn)
-        self.chosen_ = self._were_chosen(codes, mine) if self.chosen is None else self.chosen
+        features, random = self._features(codes), self._features(drawn)
+        self.chosen_ = self._were_chosen(codes, features) if self.chosen is None else self.chosen
         self.floor_ = _FLOOR if self.chosen_ else 0.0
-        self._learn_labels(mine, (y - y.mean()) / y.std(), tasks)
+        self._learn_labels(features, (y - y.mean()) / y.std(), tasks)
         self.scale_ = NormalScores().fit(self._labels(random))
         self.choice_scale_ = None
         if self.chosen_:
-            self.slopes_: Matrix = _classifier().fit(*_beside(mine, random)).coef_[0]
+            self.slopes_: Matrix = _classifier().fit(*_beside(features, random)).coef_[0]
             self.choice_scale_ = NormalScores().fit(self._choice(random))
         return self
 
     def predict(self, codes: Codes) -> Matrix:
-        """Return scores over the space, normal ones or the mean of two such, shape (n,)."""
+        """Scores over the space, normal ones or the mean of two such, shape (n,)."""
         canonical = self.space.canonical(codes)
         _, first, inverse = np.unique(
             self.space.index(canonical), return_index=True, return_inverse=True
@@ -108,27 +114,24 @@ class TaskPool:
         return feature_groups(self.space, codes, untrained=self.space.cell is not None)
 
     def _learn_labels(self, groups: Groups, z: Matrix, tasks: NDArray[np.int64]) -> None:
-        from scipy.linalg import cho_factor, cho_solve
-
         self.groups_ = {name: groups[name] for name in _LABELLED if name in groups}
         lengths = np.full(len(self.groups_), 0.5 * np.log(len(self.groups_)))
         theta = np.concatenate([[0.0], lengths, [np.log(_NOISE)]])
-        self.process_ = GroupedGP([Term(tuple(self.groups_), 1.5)]).take(theta)
+        self.process_ = GroupedGP([Term(tuple(self.groups_), 1.5)]).set_theta(theta)
         covariance = self.process_.kernel(self.groups_, self.groups_)
         covariance += _EFFECT * (tasks[:, None] == tasks[None])
-        covariance[np.diag_indices_from(covariance)] += _NOISE
-        self.alpha_: Matrix = cho_solve(cho_factor(covariance, lower=True), z - self.floor_)
+        self.alpha_ = cholesky_solve(cholesky_factor(covariance, _NOISE), z - self.floor_)
 
     def _labels(self, groups: Groups) -> Matrix:
-        """Return the label on a task like the mean one, in deviations, shape (n,)."""
+        """Label on a task like the mean one, in deviations, shape (n,)."""
         return np.asarray(self.floor_ + self.process_.kernel(groups, self.groups_) @ self.alpha_)
 
     def _choice(self, groups: Groups) -> Matrix:
-        """Return the logarithm of how much likelier than others they were chosen, shape (n,)."""
+        """Log odds that each architecture was chosen, less a constant, shape (n,)."""
         return np.asarray(_picked(groups) @ self.slopes_)
 
-    def _were_chosen(self, codes: Codes, mine: Groups) -> bool:
-        """Return whether architectures are told from random codes and from random functions."""
+    def _were_chosen(self, codes: Codes, features: Groups) -> bool:
+        """Whether a classifier tells architectures from random codes and from random functions."""
         from sklearn.metrics import roc_auc_score
         from sklearn.model_selection import GroupKFold, cross_val_predict
 
@@ -138,23 +141,23 @@ class TaskPool:
         distinct = self.space.from_index(np.unique(self.space.index(many)))
         kept = np.random.default_rng(2).permutation(len(distinct))[:_DRAWN]
         for others in (many[:_DRAWN], distinct[kept]):
-            x, given = _beside(mine, self._features(others))
+            x, classes = _beside(features, self._features(others))
             # What one part knows of a function must not help to recognise it in another.
             held_out = cross_val_predict(
                 _classifier(),
                 x,
-                given,
+                classes,
                 groups=self.space.index(np.concatenate([codes, others])),
                 cv=GroupKFold(_FOLDS),
                 method="decision_function",
             )
-            if roc_auc_score(given, held_out) <= _TOLD_APART:
+            if roc_auc_score(classes, held_out) <= _TOLD_APART:
                 return False
         return True
 
 
 def _classifier() -> LogisticRegression:
-    """Return what tells chosen architectures from random ones, unfitted."""
+    """Unfitted classifier of chosen and random architectures."""
     from sklearn.linear_model import LogisticRegression
 
     # Weak regularisation: of the strengths tried, held-out likelihood was best with it.
@@ -162,11 +165,11 @@ def _classifier() -> LogisticRegression:
 
 
 def _picked(groups: Groups) -> Matrix:
-    """Return the features that tell what was chosen, shape (n, columns)."""
+    """Features that separate chosen architectures, shape (n, columns)."""
     return np.concatenate([groups[name] for name in _PICKED if name in groups], axis=1)
 
 
-def _beside(mine: Groups, others: Groups) -> tuple[Matrix, NDArray[np.int64]]:
-    """Return the features of both, and 1 for mine, 0 for others."""
-    parts = _picked(mine), _picked(others)
+def _beside(chosen: Groups, random: Groups) -> tuple[Matrix, NDArray[np.int64]]:
+    """Features of both, and the class of each row: 1 for the chosen, 0 for the random."""
+    parts = _picked(chosen), _picked(random)
     return np.concatenate(parts), np.repeat([1, 0], [len(part) for part in parts])

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from typing import NamedTuple, Protocol, Self
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Codes, Space
-from ...errors import LabelError, NotFittedError, ParameterError
+from ...errors import LabelError, ParameterError
 from ..base import Predictor
 from ..ensembles import Auto
 from ..labels import NormalScores, finite_labels
+from ..processes import Matrix
+from .base import require_learnt
 from .between_spaces import Elsewhere, SpaceScorer
 from .task_pool import TaskPool
-
-Matrix = NDArray[np.float64]
 
 POOL = "pool"
 """Name of the scorer learnt from all tasks of few labels together."""
 ENOUGH = 20
 """Labels from which on a task has a scorer of its own."""
 _REFERENCE = 2000  # unlabelled architectures that say what is usual
-
-
-class Learner(Protocol):
-    """Makes the predictor of one task; must be picklable."""
-
-    def __call__(self, space: Space, *, seed: Seed) -> Predictor:
-        """Return an unfitted predictor."""
-        ...
 
 
 class TaskPrior:
@@ -47,8 +39,8 @@ class TaskPrior:
     ----------
     space : Space
     learner : callable, optional
-        Called as ``learner(space, seed=...)``: makes the predictor of a task with enough labels.
-        ``Auto`` by default.
+        Called as ``learner(space, seed=...)``: makes the unfitted predictor of a task with enough
+        labels; picklable. ``Auto`` by default.
     chosen : bool, optional
         Whether tasks with few labels had measured architectures because they were good. By default
         that is assumed if these differ from random ones; say False if they were chosen to be
@@ -77,7 +69,7 @@ class TaskPrior:
         self,
         space: Space,
         *,
-        learner: Learner = Auto,
+        learner: Callable[..., Predictor] = Auto,
         chosen: bool | None = None,
         seed: Seed = None,
     ) -> None:
@@ -156,7 +148,7 @@ class TaskPrior:
                 scorers[name] = scorer.fit(other.space, known.codes[mine], known.y[mine])
 
     def scores(self, codes: ArrayLike) -> Matrix:
-        """Return what every scorer of ``names_`` says, in normal scores, shape (n, scorers).
+        """Score by every scorer of ``names_``, in normal scores, shape (n, scorers).
 
         Raises
         ------
@@ -165,13 +157,13 @@ class TaskPrior:
         ArchitectureError
             If a row is not in the space.
         """
-        self._check_fitted()
+        require_learnt(self, "scorers_")
         codes = self.space.canonical(codes)
         pairs = zip(self.scorers_.values(), self.scales_, strict=True)
         return np.stack([scale.transform(scorer.predict(codes)) for scorer, scale in pairs], axis=1)
 
     def weights(self, vector: ArrayLike | None = None) -> Matrix:
-        """Return how much each scorer counts for a task of which only the vector is known.
+        """Weight of each scorer for a task of which only the vector is known, shape (scorers,).
 
         Parameters
         ----------
@@ -184,16 +176,12 @@ class TaskPrior:
         ndarray of float, shape (scorers,)
             Sums to 1. Falls with the squared distance of the vectors, in units of its median.
         """
-        self._check_fitted()
-        return shares(self.vectors_, vector, len(self.names_))
+        require_learnt(self, "scorers_")
+        return task_weights(self.vectors_, vector, len(self.names_))
 
     def __repr__(self) -> str:
         names = ", ".join(getattr(self, "names_", ["nothing learnt"])[:5])
         return f"<TaskPrior of {self.space.name}: {names}>"
-
-    def _check_fitted(self) -> None:
-        if not hasattr(self, "scorers_"):
-            raise NotFittedError("no earlier tasks are known: call fit(codes, y, tasks) first")
 
 
 Scorer = Predictor | TaskPool | SpaceScorer
@@ -214,7 +202,7 @@ class LabelsByTask(NamedTuple):
 
 
 def labels_by_task(space: Space, codes: ArrayLike, y: ArrayLike, tasks: ArrayLike) -> LabelsByTask:
-    """Return labels of earlier tasks, or say what is wrong with them: see ``TaskPrior.fit``."""
+    """Checked labels of earlier tasks: see ``TaskPrior.fit``."""
     if not len(np.asarray(codes)):
         codes = np.empty((0, space.n_variables), dtype=np.int8)
     codes = space.canonical(codes)
@@ -233,8 +221,8 @@ def labels_by_task(space: Space, codes: ArrayLike, y: ArrayLike, tasks: ArrayLik
     return LabelsByTask(codes, labels, which, names, counts)
 
 
-def shares(vectors: Matrix | None, vector: ArrayLike | None, n: int) -> Matrix:
-    """Return how much each of ``n`` earlier tasks counts for a new one: ``TaskPrior.weights``."""
+def task_weights(vectors: Matrix | None, vector: ArrayLike | None, n: int) -> Matrix:
+    """Weights of ``n`` earlier tasks for a new one, shape (n,): see ``TaskPrior.weights``."""
     if vector is None or vectors is None:
         return np.full(n, 1 / n)
     wanted = _vector("the new task", vector)
@@ -251,7 +239,7 @@ def shares(vectors: Matrix | None, vector: ArrayLike | None, n: int) -> Matrix:
 def checked_vectors(
     vectors: Mapping[Hashable, ArrayLike] | None, names: list[str]
 ) -> Matrix | None:
-    """Return the vectors of the scorers, shape (scorers, k); None without any."""
+    """Vectors of the scorers, shape (scorers, k); None without any."""
     if vectors is None:
         return None
     known = {str(name): _vector(str(name), v) for name, v in vectors.items()}
@@ -265,10 +253,10 @@ def checked_vectors(
     return np.stack([known[name] for name in names])
 
 
-def _vector(name: str, given: ArrayLike) -> Matrix:
-    """Return the vector of a task, finite and of one dimension."""
+def _vector(name: str, vector: ArrayLike) -> Matrix:
+    """Vector of a task, finite and of one dimension."""
     try:
-        found = np.asarray(given, dtype=np.float64)
+        found = np.asarray(vector, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ParameterError(f"the vector of {name} is no row of numbers: {error}") from error
     if found.ndim != 1 or not np.isfinite(found).all():

@@ -19,7 +19,7 @@ from ..searchers import (
     FunctionProcess,
     log_expected_improvement,
 )
-from .experience import Experience
+from .earlier_tasks import EarlierTasks
 
 # Means and deviations of the logarithms of hyperparameters.
 Learnt = tuple[Values, Values]
@@ -31,22 +31,22 @@ _FROM_EARLIER = ("common", "apart")
 
 
 def warm_terms(groups: Groups) -> list[Term]:
-    """Return a Matern kernel over structure, and linear ones of structure and earlier scores."""
+    """Matern kernel over structure, and linear ones of structure and earlier scores."""
     smooth = tuple(name for name in groups if name not in _FROM_EARLIER)
     return [Term(smooth, 1.5), *(Term((name,), 0) for name in ("structure", *_FROM_EARLIER))]
 
 
 @lru_cache(maxsize=4)
-def learnt_prior(experience: Experience) -> Learnt | None:
-    """Return what hyperparameters of ``warm_terms`` the earlier tasks had.
+def learnt_prior(earlier_tasks: EarlierTasks) -> Learnt | None:
+    """Prior of the hyperparameters of ``warm_terms``: those that the earlier tasks had.
 
-    Every earlier task is taken for new in its turn and searched with the experience of the others:
+    Every earlier task is taken for new in its turn and searched with the scores of the others:
     the hyperparameters are fitted to labels of which half are drawn anywhere, half among what the
     others hold to be the best 5 %. Their mean and deviation over the tasks are the prior.
 
     Parameters
     ----------
-    experience : Experience
+    earlier_tasks : EarlierTasks
 
     Returns
     -------
@@ -58,20 +58,20 @@ def learnt_prior(experience: Experience) -> Learnt | None:
     Z. Wang et al. Pre-trained Gaussian processes for Bayesian optimization. JMLR 2024, arXiv
     2109.08215 (priors fitted to earlier tasks).
     """
-    if len(experience.tasks) < 2:
+    if len(earlier_tasks.tasks) < 2:
         return None
     rng = np.random.default_rng(0)
-    plain = function_groups(experience.space, experience.codes)[1]
+    plain = function_groups(earlier_tasks.space, earlier_tasks.codes)[1]
     thetas: list[Values] = []
-    for task, scores in enumerate(experience.scores):
-        others = experience.without(task)
+    for task, scores in enumerate(earlier_tasks.scores):
+        others = earlier_tasks.without(task)
         ranking = np.argsort(-others.expected(np.ones(len(others.tasks))), kind="stable")
         best = ranking[: max(_ROWS, len(ranking) // 20)]
         for _ in range(_DRAWS):
             drawn = [rng.choice(among, _ROWS // 2, replace=False) for among in (ranking, best)]
             rows = np.unique(np.concatenate(drawn))
             structure = {name: group[rows] for name, group in plain.items()}
-            groups = {**structure, **others.groups(experience.codes[rows])}
+            groups = {**structure, **others.groups(earlier_tasks.codes[rows])}
             z = Blended().fit(scores[rows]).transform(scores[rows])
             thetas.append(GroupedGP(warm_terms(groups)).fit(groups, z).theta_)
     return np.mean(thetas, axis=0), np.sqrt(np.var(thetas, axis=0) + _LEAST**2)
@@ -80,8 +80,8 @@ def learnt_prior(experience: Experience) -> Learnt | None:
 class GatedProcess:
     """A warm and a cold Gaussian process over a pool, each with the weight it has earned.
 
-    A process counts as it tells each told value from the others (the leave-one-out density): where
-    the earlier tasks mislead, the cold one takes over.
+    The weight of a process is the density it gives each observed value by the others
+    (leave-one-out): where the earlier tasks mislead, the cold one takes over.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class GatedProcess:
         self.weights_: Values = np.array([1.0, 0.0])
 
     def learn(self, codes: Codes, values: Values, chosen: Chosen) -> Chosen:
-        """Take all told values and return with what hyperparameters, as ``FunctionProcess``."""
+        """Hyperparameters with which all observed values were learnt, as ``FunctionProcess``."""
         count, thetas = chosen
         sizes = [process.n_hyperparameters for process in self._processes]
         parts = np.split(thetas, np.cumsum(sizes)[:-1])
@@ -112,17 +112,17 @@ class GatedProcess:
         return found[0][0], np.concatenate([theta for _, theta in found])
 
     def expect(self, codes: Codes) -> None:
-        """Count architectures that are being evaluated as known."""
+        """Count architectures that are being evaluated as observed."""
         for process in self._processes:
             process.expect(codes)
 
     def forget_expected(self) -> None:
-        """Go back to the told values."""
+        """Go back to the observed values."""
         for process in self._processes:
             process.forget_expected()
 
     def posterior(self) -> tuple[Values, Values]:
-        """Return mean and deviation of every candidate by each process, each (processes, m)."""
+        """Mean and deviation of every candidate by each process, each (processes, m)."""
         means, deviations = np.array([each.posterior() for each in self._processes]).swapaxes(0, 1)
         return means, deviations
 
@@ -132,14 +132,14 @@ class MetaBayes(BayesianOptimisation):
 
     Two Gaussian processes: that of ``BayesianOptimisation``, and one that beside structure has the
     scores on the earlier tasks (linear kernels of their mean and of how each task differs from it:
-    which tasks count follows from the values told). The prior of the latter's hyperparameters is
-    what the earlier tasks themselves had, each left out in its turn. The improvement that a process
-    expects counts as well as it tells the told values from each other. The search begins with the
-    best of the tasks' mean and of random mixtures of them.
+    which tasks count follows from the observed values). The prior of the latter's hyperparameters
+    is what the earlier tasks themselves had, each left out in its turn. The improvement that a
+    process expects has the weight that its densities of the observed values have earned. The search
+    begins with the best of the tasks' mean and of random mixtures of them.
 
     Parameters
     ----------
-    experience : Experience
+    earlier_tasks : EarlierTasks
     initial : int
         Architectures proposed from the earlier tasks alone.
     pool : array_like of int, shape (m, d), optional
@@ -169,18 +169,18 @@ class MetaBayes(BayesianOptimisation):
 
     def __init__(
         self,
-        experience: Experience,
+        earlier_tasks: EarlierTasks,
         *,
         initial: int = 3,
         pool: ArrayLike | None = None,
         seed: Seed = None,
     ) -> None:
-        super().__init__(experience.space, initial=initial, pool=pool, seed=seed)
-        self.experience = experience
+        super().__init__(earlier_tasks.space, initial=initial, pool=pool, seed=seed)
+        self.earlier_tasks = earlier_tasks
 
     @property
     def trust(self) -> float:
-        """The weight of the process that knows earlier tasks, between 0 and 1.
+        """Weight of the process that knows earlier tasks, between 0 and 1.
 
         1 before any process has learnt: the search begins from the earlier tasks.
         """
@@ -188,12 +188,12 @@ class MetaBayes(BayesianOptimisation):
 
     def _first(self, n: int) -> Codes:
         started = len(self.values_) + len(self._pending)
-        open_ = self._can_propose(self.experience.codes)
-        found = self.experience.population(started + n + 4, self._rng, among=open_)
+        open_ = self._can_propose(self.earlier_tasks.codes)
+        found = self.earlier_tasks.population(started + n + 4, self._rng, among=open_)
         return self._unseen(found)[:n]
 
     def _scores(self, mean: Values, std: Values, best: float) -> Values:
-        """Return the improvement that the processes expect together, of every candidate, (m,).
+        """Logarithm of the improvement that the processes expect together, shape (m,).
 
         That of the mixture itself: a normal distribution of its mean and deviation would be widest
         where the processes contradict each other, and the search would go there.
@@ -209,8 +209,8 @@ class MetaBayes(BayesianOptimisation):
             self.space,
             pool,
             self.labels,
-            further=self.experience.groups,
+            further=self.earlier_tasks.groups,
             terms=warm_terms,
-            prior=learnt_prior(self.experience),
+            prior=learnt_prior(self.earlier_tasks),
         )
         return GatedProcess([warm, FunctionProcess(self.space, pool, self.labels)])

@@ -13,7 +13,7 @@ from ...data.spaces import Codes, Space
 from ...predictors.neural import OneCycleAdamW
 from ..base import Searcher
 from ..guided import above_zero, at_least_one
-from .experience import Experience, Values
+from .earlier_tasks import EarlierTasks, Values
 
 _WIDTH = 64
 _LATENT = 8
@@ -39,12 +39,12 @@ class Controller(nn.Module):
         self.evaluator = _network(columns + _LATENT, 1)
 
     def one_hot(self, codes: Codes) -> Tensor:
-        """Return codes, shape (n, d), as rows of zeros and ones."""
+        """Codes, shape (n, d), as rows of zeros and ones."""
         chosen = torch.as_tensor(codes, dtype=torch.int64)[..., None]
         return (chosen == torch.arange(self.exists.shape[1])).flatten(1).float()
 
     def context(self, rows: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and variance of the context, each (latent,): a product of normal factors.
+        """Mean and variance of the context, each (latent,): a product of normal factors.
 
         One factor a pair, and the standard normal as the prior: with no pairs it is all there is.
         """
@@ -54,13 +54,13 @@ class Controller(nn.Module):
         return (means * precisions).sum(dim=0) / precision, 1 / precision
 
     def log_policy(self, context: Tensor) -> Tensor:
-        """Return the logarithms of the probabilities of each value, shape (d, k)."""
+        """Logarithms of the probabilities of each value, shape (d, k)."""
         logits = self.policy(context).reshape(self.exists.shape)
         masked = logits.masked_fill(~self.exists, -torch.inf)
         return torch.log_softmax(masked, dim=1)
 
     def evaluate(self, rows: Tensor, context: Tensor) -> Tensor:
-        """Return the expected value of each architecture, shape (n,)."""
+        """Expected value of each architecture, shape (n,)."""
         spread = context.expand(len(rows), _LATENT)
         return torch.as_tensor(self.evaluator(torch.cat([rows, spread], dim=1))[:, 0])
 
@@ -75,10 +75,10 @@ def _network(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-def meta_train(
-    experience: Experience, *, steps: int = 1500, samples: int = 48, seed: Seed = None
+def train_controller(
+    earlier_tasks: EarlierTasks, *, steps: int = 1500, samples: int = 48, seed: Seed = None
 ) -> Controller:
-    """Return a controller trained over the earlier tasks.
+    """Controller trained over the earlier tasks.
 
     In every step a task is drawn, and of it a few evaluated architectures as context: random ones,
     and some among its best, as a search would have seen. The policy's samples are rewarded with
@@ -87,7 +87,7 @@ def meta_train(
 
     Parameters
     ----------
-    experience : Experience
+    earlier_tasks : EarlierTasks
     steps : int
     samples : int
         Architectures that the policy draws in a step.
@@ -105,19 +105,19 @@ def meta_train(
     >>> from nasurge.search.across_tables import learn_tasks
     >>> space = make_space("nb201")
     >>> codes = space.sample(60, seed=0)
-    >>> known = learn_tasks(space, {"a": (codes, codes.sum(axis=1))}, seed=0)
-    >>> meta_train(known, steps=5, seed=0).log_policy(torch.zeros(8)).shape
+    >>> earlier = learn_tasks(space, {"a": (codes, codes.sum(axis=1))}, seed=0)
+    >>> train_controller(earlier, steps=5, seed=0).log_policy(torch.zeros(8)).shape
     torch.Size([6, 5])
     """
     rng = as_generator(seed)
     with torch_seed(rng), one_thread():
-        controller = Controller(experience.space)
+        controller = Controller(earlier_tasks.space)
         optimiser = OneCycleAdamW(
             list(controller.parameters()), learning_rate=3e-3, weight_decay=1e-4, steps=steps
         )
         for step in range(steps):
             share = step / steps
-            loss = _step_loss(controller, experience, samples, 0.3 * (1 - share) + 0.02, rng)
+            loss = _step_loss(controller, earlier_tasks, samples, 0.3 * (1 - share) + 0.02, rng)
             loss.backward()  # type: ignore[no-untyped-call]  # torch has no type for it
             optimiser.step(step)
     return controller.eval()
@@ -125,24 +125,24 @@ def meta_train(
 
 def _step_loss(
     controller: Controller,
-    experience: Experience,
+    earlier_tasks: EarlierTasks,
     samples: int,
     entropy_weight: float,
     rng: np.random.Generator,
 ) -> Tensor:
-    """Return the loss of one step on a random earlier task."""
-    scores = experience.scores[rng.integers(len(experience.tasks))]
-    seen, values = _context_of(experience, scores, rng)
+    """Loss of one step on a random earlier task."""
+    scores = earlier_tasks.scores[rng.integers(len(earlier_tasks.tasks))]
+    seen, values = _context_of(earlier_tasks, scores, rng)
     mean, variance = controller.context(controller.one_hot(seen), torch.as_tensor(values))
     noise = torch.as_tensor(rng.standard_normal(_LATENT), dtype=torch.float32)
     context = mean + variance.sqrt() * noise
     divergence = 0.5 * (mean**2 + variance - variance.log() - 1).sum()
     log_policy = controller.log_policy(context)
-    drawn = _sampled(experience.space, log_policy, samples, rng)
+    drawn = _sampled(earlier_tasks.space, log_policy, samples, rng)
     if not len(drawn):
         return _SHRUNK * divergence
     rows = controller.one_hot(drawn)
-    reward = scores[experience.rows(drawn)]
+    reward = scores[earlier_tasks.rows(drawn)]
     advantage = torch.as_tensor(reward - reward.mean(), dtype=torch.float32)
     finite = log_policy.masked_fill(~controller.exists, 0.0)
     likelihood = rows @ finite.flatten()
@@ -150,33 +150,33 @@ def _step_loss(
     target = torch.as_tensor(reward, dtype=torch.float32)
     error = (controller.evaluate(rows, context) - target) ** 2
     anywhere = rng.integers(len(scores), size=samples)
-    wide = controller.evaluate(controller.one_hot(experience.codes[anywhere]), context)
+    wide = controller.evaluate(controller.one_hot(earlier_tasks.codes[anywhere]), context)
     error = torch.cat([error, (wide - torch.as_tensor(scores[anywhere]).float()) ** 2])
     gain = (advantage * likelihood).mean() + entropy_weight * entropy / len(finite)
     return error.mean() - gain + _SHRUNK * divergence
 
 
 def _context_of(
-    experience: Experience, scores: Values, rng: np.random.Generator
+    earlier_tasks: EarlierTasks, scores: Values, rng: np.random.Generator
 ) -> tuple[Codes, NDArray[np.float32]]:
-    """Return up to 40 pairs of a task, some of them good ones, the values standardised."""
+    """Up to 40 pairs of a task, some of them good ones, the values standardised."""
     count = int(rng.integers(2, 40))
     rows = rng.integers(len(scores), size=count)
     among = rng.integers(len(scores), size=(count, 50))
     best = among[np.arange(count), scores[among].argmax(axis=1)]
     rows = np.where(rng.random(count) < rng.random(), best, rows)
-    return experience.codes[rows], _standardised(scores[rows])
+    return earlier_tasks.codes[rows], _standardised(scores[rows])
 
 
 def _standardised(values: Values) -> NDArray[np.float32]:
-    """Return values without mean, divided by their deviation: a new task has its own unit."""
+    """Values without mean, divided by their deviation: a new task has its own unit."""
     deviation = values.std() if len(values) > 1 else 0.0
     away = (values - values.mean()) / (deviation if deviation > 0 else 1.0)
     return np.asarray(away, dtype=np.float32)
 
 
 def _sampled(space: Space, log_policy: Tensor, n: int, rng: np.random.Generator) -> Codes:
-    """Return up to ``n`` architectures, those left out that break a rule of the space."""
+    """Up to ``n`` architectures, those left out that break a rule of the space."""
     limits = log_policy.detach().exp().double().numpy().cumsum(axis=1)
     most = np.asarray(space.cardinalities) - 1
     drawn = (rng.random((n, len(limits), 1)) >= limits).sum(axis=2)
@@ -187,14 +187,15 @@ def _sampled(space: Space, log_policy: Tensor, n: int, rng: np.random.Generator)
 class CATCH(Searcher):
     """A controller meta-trained over earlier tasks, which adapts by inferring its context.
 
-    All values told are encoded into the context; the policy under it proposes ``candidates``
+    All observed values are encoded into the context; the policy under it proposes ``candidates``
     architectures, and the evaluator ranks those not seen yet.
 
     Parameters
     ----------
-    experience : Experience
+    earlier_tasks : EarlierTasks
     controller : Controller, optional
-        What ``meta_train`` returned for it; trained here if there is none, which takes seconds.
+        What ``train_controller`` made of them; trained here if there is none, which takes
+        seconds.
     candidates : int
         Architectures drawn from the policy for a batch.
     greed : float
@@ -213,14 +214,14 @@ class CATCH(Searcher):
     >>> from nasurge.search.across_tables import learn_tasks
     >>> space = make_space("nb201")
     >>> codes = space.sample(60, seed=0)
-    >>> known = learn_tasks(space, {"a": (codes, (codes == 3).sum(axis=1))}, seed=0)
-    >>> CATCH(known, meta_train(known, steps=5, seed=0), seed=0).ask(3).shape
+    >>> earlier = learn_tasks(space, {"a": (codes, (codes == 3).sum(axis=1))}, seed=0)
+    >>> CATCH(earlier, train_controller(earlier, steps=5, seed=0), seed=0).ask(3).shape
     (3, 6)
     """
 
     def __init__(
         self,
-        experience: Experience,
+        earlier_tasks: EarlierTasks,
         controller: Controller | None = None,
         *,
         candidates: int = 200,
@@ -228,11 +229,11 @@ class CATCH(Searcher):
         pool: ArrayLike | None = None,
         seed: Seed = None,
     ) -> None:
-        super().__init__(experience.space, pool=pool, seed=seed)
-        self.experience = experience
+        super().__init__(earlier_tasks.space, pool=pool, seed=seed)
+        self.earlier_tasks = earlier_tasks
         self.candidates = at_least_one("candidates", candidates)
         self.greed = above_zero("greed", greed, most=1.0)
-        self.controller = controller or meta_train(experience, seed=0)
+        self.controller = controller or train_controller(earlier_tasks, seed=0)
 
     def _ask(self, n: int) -> Codes:
         context = self._context()
@@ -249,7 +250,7 @@ class CATCH(Searcher):
         return proposed
 
     def _drawn(self, policy: Tensor, n: int) -> Codes:
-        """Return unseen draws from the policy, from a flatter one where nearly all are known."""
+        """Unseen draws from the policy, from a flatter one where nearly all were proposed."""
         found = np.empty((0, self.space.n_variables), dtype=np.int8)
         exists = self.controller.exists
         uniform = exists / exists.sum(dim=1, keepdim=True)
@@ -262,7 +263,7 @@ class CATCH(Searcher):
         return found
 
     def _context(self) -> Tensor:
-        """Return the mean of the context given all values told, shape (latent,)."""
+        """Mean of the context by all observed values, shape (latent,)."""
         known = ~np.isnan(self.values_)
         if not known.any():
             return torch.zeros(_LATENT)

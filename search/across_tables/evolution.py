@@ -12,27 +12,27 @@ from ...data.spaces import Codes
 from ...predictors.labels import Blended, check_labels
 from ...predictors.processes import GroupedGP, Groups, feature_groups
 from ..base import Values
-from ..guided import best_told
+from ..guided import best_observed
 from ..searchers import GuidedEvolution
 from .bayes import learnt_prior, warm_terms
-from .experience import Experience
+from .earlier_tasks import EarlierTasks
 
 
-class ExperiencedProcess:
+class WarmProcess:
     """A Gaussian process over structure and earlier tasks' scores, as a guide.
 
     Parameters
     ----------
-    experience : Experience
+    earlier_tasks : EarlierTasks
     """
 
-    def __init__(self, experience: Experience) -> None:
-        self.experience = experience
+    def __init__(self, earlier_tasks: EarlierTasks) -> None:
+        self.earlier_tasks = earlier_tasks
 
     def _groups(self, codes: Codes) -> Groups:
-        space = self.experience.space
+        space = self.earlier_tasks.space
         groups = feature_groups(space, space.canonical(codes), untrained=False)
-        return {**groups, **self.experience.groups(codes)}
+        return {**groups, **self.earlier_tasks.groups(codes)}
 
     def fit(self, codes: Codes, y: Values, /) -> Self:
         """Learn from codes, shape (n, d), and their values, shape (n,).
@@ -44,12 +44,12 @@ class ExperiencedProcess:
         """
         labels = check_labels(y, len(codes), minimum=3, who="a search")
         groups = self._groups(codes)
-        self.process_ = GroupedGP(warm_terms(groups), learnt=learnt_prior(self.experience))
+        self.process_ = GroupedGP(warm_terms(groups), learnt=learnt_prior(self.earlier_tasks))
         self.process_.fit(groups, Blended().fit(labels).transform(labels))
         return self
 
     def predict(self, codes: Codes, /) -> Values:
-        """Return a score per row, bigger is better."""
+        """Scores of architectures, shape (n,), bigger is better."""
         return self.process_.predict(self._groups(codes))[0]
 
 
@@ -57,13 +57,14 @@ class MetaEvolution(GuidedEvolution):
     """Evolution whose population, mutations and pre-screening come from earlier tasks.
 
     It begins with the best of random mixtures of the earlier tasks. After that each round breeds
-    ``candidates`` unseen architectures from the best told: crossovers, and mutants whose changed
-    variable is drawn from what the best of the earlier tasks have there, each task weighted by its
-    rank correlation with what was told. Those with the highest predicted values are proposed.
+    ``candidates`` unseen architectures from the best observed: crossovers, and mutants whose
+    changed variable is drawn from what the best of the earlier tasks have there, each task weighted
+    by its rank correlation with the observed values. Those with the highest predicted values are
+    proposed.
 
     Parameters
     ----------
-    experience : Experience
+    earlier_tasks : EarlierTasks
     population_size : int
         How many are proposed from the earlier tasks alone.
     parents, candidates : int
@@ -80,14 +81,14 @@ class MetaEvolution(GuidedEvolution):
     --------
     >>> import nasurge
     >>> from nasurge.search.across_tables import learn_table
-    >>> known = learn_table(nasurge.load_table("nbgraph"), "cora", tasks=["citeseer", "arxiv"])
-    >>> MetaEvolution(known, seed=0).ask(3).shape
+    >>> earlier = learn_table(nasurge.load_table("nbgraph"), "cora", tasks=["citeseer", "arxiv"])
+    >>> MetaEvolution(earlier, seed=0).ask(3).shape
     (3, 5)
     """
 
     def __init__(
         self,
-        experience: Experience,
+        earlier_tasks: EarlierTasks,
         *,
         population_size: int = 5,
         parents: int = 10,
@@ -96,28 +97,28 @@ class MetaEvolution(GuidedEvolution):
         seed: Seed = None,
     ) -> None:
         super().__init__(
-            experience.space,
-            ExperiencedProcess(experience),
+            earlier_tasks.space,
+            WarmProcess(earlier_tasks),
             population_size=population_size,
             parents=parents,
             candidates=candidates,
             pool=pool,
             seed=seed,
         )
-        self.experience = experience
+        self.earlier_tasks = earlier_tasks
 
     def _draw(self, n: int) -> Codes:
         started = len(self.values_) + len(self._pending)
-        open_ = self._can_propose(self.experience.codes)
-        found = self.experience.population(started + n + 4, self._rng, among=open_)
+        open_ = self._can_propose(self.earlier_tasks.codes)
+        found = self.earlier_tasks.population(started + n + 4, self._rng, among=open_)
         first = self._unseen(found)[:n]
         missing = n - len(first)
         return np.concatenate([first, super()._draw(missing)]) if missing else first
 
     def _breed(self, n: int) -> Codes:
-        weights = self.experience.weights(self.codes_, self.values_)
-        distribution = self.experience.distribution(weights)
-        best = best_told(self, self.parents)
+        weights = self.earlier_tasks.weights(self.codes_, self.values_)
+        distribution = self.earlier_tasks.distribution(weights)
+        best = best_observed(self, self.parents)
         found = best[:0]
         for _ in range(4):
             pairs = self._rng.integers(len(best), size=(2, n // 4 + 1))
@@ -133,7 +134,7 @@ class MetaEvolution(GuidedEvolution):
         return found
 
     def _drifted(self, codes: Codes, distribution: Values) -> Codes:
-        """Return mutants by one variable, its new value drawn from the distribution."""
+        """Mutants by one variable, its new value drawn from the distribution."""
         changed = self._rng.integers(codes.shape[1], size=len(codes))
         limits = distribution.cumsum(axis=1)[changed]
         drawn = (self._rng.random((len(codes), 1)) >= limits).sum(axis=1)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...benchmarks.few_shot import LAST_LAYER, FewShotLearner
+from ...benchmarks.few_shot import LAST_LAYER, FewShotLearner, meta_step
 from ...data.devices import one_thread
 from ...data.images import Episodes, EpisodeSampler, ImageClasses
 from ...data.seeds import Seed, as_generator
@@ -29,12 +29,12 @@ _TASKS, _STEP_IMAGES = 4, 200  # of a gradient step, at most
 
 @dataclass(frozen=True)
 class Adaptation:
-    """What adapting to a task came to.
+    """Outcome of adapting a search to a task.
 
     Attributes
     ----------
     search : ATNAS
-        With the weights after it and the encoding chosen for the task; the one given is unchanged.
+        With the weights after it and the encoding chosen for the task.
     before, after : float
         Accuracy in percent on the images that were not learnt from: of the meta-trained encoding
         whose last layer was set by the others, and after the search and the steps.
@@ -54,7 +54,7 @@ class Adaptation:
     seconds: float
 
 
-def adapt(
+def adapt_search(
     search: ATNAS,
     task: ImageClasses,
     *,
@@ -63,7 +63,7 @@ def adapt(
     steps: int = 20,
     seed: Seed = None,
 ) -> Adaptation:
-    """Adapt a meta-trained search to the classes of a task, from some images of each.
+    """Meta-trained search adapted to the classes of a task, from some images of each.
 
     The images that are learnt from make episodes of their own: some of each class as support, the
     others as queries. By these the population, which is the prior, is measured, and evolves. Its
@@ -97,7 +97,7 @@ def adapt(
     >>> from nasurge.search.at_nas import load_search
     >>> search, _ = load_search()
     >>> task = load_classes("glyphs").only(range(5))
-    >>> adapt(search, task, shots=3, generations=0, steps=1, seed=0).asked
+    >>> adapt_search(search, task, shots=3, generations=0, steps=1, seed=0).asked
     85
     """
     at_least_one("shots", shots)
@@ -112,26 +112,26 @@ def adapt(
             f"by {' or '.join(LAST_LAYER)} any number: take so many classes, or another --rule"
         )
     start, rng = time.perf_counter(), as_generator(seed)
-    known, asked = _parted(task, shots, rng)
+    support, asked = _split_images(task, shots, rng)
     with one_thread():
-        before = _accuracy(search.learner(), known, asked)
+        before = _accuracy(search.learner(), support, asked)
         adapted, measured = deepcopy(search), 0
         if shots > 1:
-            own = _own_episodes(known, shots, rng)
+            own = _own_episodes(support, shots, rng)
             if generations:
                 measured = _evolve(adapted, own, generations, rng)
             if steps:
                 _descend(adapted, own, steps)
-        after = _accuracy(adapted.learner(), known, asked)
+        after = _accuracy(adapted.learner(), support, asked)
     return Adaptation(
         adapted, before, after, len(asked.labels), measured, time.perf_counter() - start
     )
 
 
-def _parted(
+def _split_images(
     task: ImageClasses, shots: int, rng: np.random.Generator
 ) -> tuple[ImageClasses, ImageClasses]:
-    """Return images to learn from, ``shots`` of each class, and images to classify."""
+    """Images to learn from, ``shots`` of each class, and images to classify."""
     if (poorest := int(task.counts.argmin())) >= 0 and task.counts[poorest] <= shots:
         raise LabelError(
             f"class {task.classes[poorest]!r} of {task.name} has {task.counts[poorest]} images: "
@@ -148,20 +148,20 @@ def _only(task: ImageClasses, rows: NDArray[np.int64]) -> ImageClasses:
     return ImageClasses(task.images[rows], task.labels[rows], task.classes, task.name)
 
 
-def _own_episodes(known: ImageClasses, shots: int, rng: np.random.Generator) -> EpisodeSampler:
-    """Return episodes of the images that are learnt from, half of them as support."""
-    way, query = min(_MOST_WAYS, len(known.classes)), shots // 2
-    return EpisodeSampler(known, way=way, shot=shots - query, query=query, seed=rng)
+def _own_episodes(support: ImageClasses, shots: int, rng: np.random.Generator) -> EpisodeSampler:
+    """Episodes of the images that are learnt from, half of them as support."""
+    way, query = min(_MOST_WAYS, len(support.classes)), shots // 2
+    return EpisodeSampler(support, way=way, shot=shots - query, query=query, seed=rng)
 
 
-def _accuracy(learner: FewShotLearner, known: ImageClasses, asked: ImageClasses) -> float:
-    """Return the share of the asked images that are classified rightly, in percent."""
+def _accuracy(learner: FewShotLearner, support: ImageClasses, asked: ImageClasses) -> float:
+    """Share of the asked images that are classified rightly, in percent."""
     episode = Episodes(
-        known.images[None],
-        known.labels,
+        support.images[None],
+        support.labels,
         asked.images[None],
         asked.labels,
-        np.arange(len(known.classes))[None],
+        np.arange(len(support.classes))[None],
     )
     with torch.no_grad():
         answers = learner.logits(episode)[0].argmax(dim=1).cpu().numpy()
@@ -169,10 +169,10 @@ def _accuracy(learner: FewShotLearner, known: ImageClasses, asked: ImageClasses)
 
 
 def _evolve(search: ATNAS, own: EpisodeSampler, generations: int, rng: np.random.Generator) -> int:
-    """Let the population evolve on the task, choose its best, and return what was measured."""
-    population, fitness = search.population, _Fitness(search, own)
+    """Number of encodings measured while the population evolved on the task; its best is chosen."""
+    population, fitness = search.population, _TaskFitness(search, own)
     prior = np.concatenate([search.encoding[None], population.members])
-    population.begin(np.unique(prior, axis=0), fitness)
+    population.restart(np.unique(prior, axis=0), fitness)
     for _ in range(generations):
         population.evolve(fitness, search.offspring, rng)
     best = population.members[0]
@@ -184,19 +184,19 @@ def _evolve(search: ATNAS, own: EpisodeSampler, generations: int, rng: np.random
 
 
 def _is_better(search: ATNAS, code: Codes, episodes: Episodes, different: float) -> bool:
-    """Return whether an encoding beats the meta-trained one beyond doubt, episode by episode.
+    """Whether an encoding beats the meta-trained one beyond doubt, episode by episode.
 
     The weights have learnt most for the meta-trained one, and the best of many by few episodes is
     partly lucky. Episodes ask for the same few images again and again: they count as no more than
     the ``different`` ones that the images make.
     """
-    old, new = search.each(np.stack([search.encoding, code]), episodes)
+    old, new = search.episode_accuracies(np.stack([search.encoding, code]), episodes)
     error = np.std(new - old, ddof=1) / np.sqrt(min(len(new), different))
     return bool(np.mean(new - old) > 2 * error)
 
 
-class _Fitness:
-    """What encodings reach on episodes of a task: the same ones within a generation."""
+class _TaskFitness:
+    """Accuracy of encodings on episodes of a task: the same ones within a generation."""
 
     def __init__(self, search: ATNAS, own: EpisodeSampler) -> None:
         self.search, self.own, self.measured = search, own, 0
@@ -208,22 +208,17 @@ class _Fitness:
 
 
 def _affordable(own: EpisodeSampler, images: int, most: int) -> int:
-    """Return how many episodes have so many images in all, at least two and at most ``most``."""
+    """Number of episodes that have so many images in all, at least two and at most ``most``."""
     return min(most, max(2, images // (own.way * (own.shot + own.query))))
 
 
 def _descend(search: ATNAS, own: EpisodeSampler, steps: int) -> None:
     """Take gradient steps of the chosen encoding."""
     learner = search.learner()
-    weights = learner.learnt()
-    optimiser = torch.optim.Adam(weights, _RATE)
+    optimiser = torch.optim.Adam(learner.meta_weights(), _RATE)
     tasks = _affordable(own, _STEP_IMAGES, _TASKS)
     for _ in range(steps):
-        loss, directions = learner.slopes(own.draw(tasks))
-        if not math.isfinite(loss):
+        if not math.isfinite(meta_step(learner, optimiser, own.draw(tasks))):
             raise ParameterError(
                 f"the gradient steps on {own.data.name} diverged: give steps=0, or fewer"
             )
-        for weight, direction in zip(weights, directions, strict=True):
-            weight.grad = direction
-        optimiser.step()

@@ -20,7 +20,7 @@ _COLDEST = 0.1  # temperature of MetaNAS's mixtures in the end
 
 
 class Mixture(nn.Module):
-    """A supernet that computes all operations, weighed by a softmax that is learnt as well.
+    """Supernet that computes all operations, weighed by a softmax that is learnt as well.
 
     Parameters
     ----------
@@ -37,17 +37,17 @@ class Mixture(nn.Module):
         self.temperature = 1.0
 
     def shares(self) -> Tensor:
-        """Return the weights of the operations of every variable, shape (d, k)."""
+        """Weights of the operations of every variable, shape (d, k)."""
         logits = self.logits.masked_fill(self.missing, -torch.inf)
         return (logits / self.temperature).softmax(dim=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return logits of the classes."""
+        """Logits of the classes, shape (images, way)."""
         return self.supernet.mixture(x, self.shares())
 
 
 class JointLearner(FewShotLearner):
-    """Adapts weights and architecture together, by the gradient of the support images.
+    """Learner whose weights and architecture adapt together, by gradients on the support images.
 
     ``t-nas`` learns the start of both by first-order MAML. ``metanas`` learns it by Reptile, leaves
     the architecture alone for the first half of the meta-training and cools the softmax from
@@ -103,8 +103,8 @@ class JointLearner(FewShotLearner):
         self.system, self.architecture_rate = system, architecture_rate
         self._frozen = False
 
-    def begin(self, done: float) -> None:
-        """Cool the softmax, and say whether the architecture rests."""
+    def prepare_step(self, done: float) -> None:
+        """Cool the softmax, and decide whether the architecture rests in the next meta-step."""
         if self.system == "metanas":
             self._frozen = done < _FROZEN
             self.network.temperature = 1 - (1 - _COLDEST) * min(1.0, done)
@@ -116,22 +116,22 @@ class JointLearner(FewShotLearner):
 
     @property
     def architecture(self) -> str:
-        """The encoding of the largest shares, in the notation of its space."""
+        """Encoding of the largest shares, in the notation of its space."""
         code = self.network.shares().argmax(dim=1).cpu().numpy()
         return self.network.supernet.space.format(code[None])[0]
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Return what a checkpoint keeps: tensors, and JSON values."""
+        """State for a checkpoint: tensors, and JSON values."""
         tensors, _ = super().state()
         return tensors, {"temperature": self.network.temperature}
 
     def load_state(self, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
-        """Take back what ``state`` returned."""
+        """Restore what ``state`` returned."""
         super().load_state(tensors, about)
         self.network.temperature = about["temperature"]
 
     def describe(self) -> dict[str, Any]:
-        """Return what tells this search from others, as JSON values."""
+        """JSON values that tell this search from others."""
         supernet = self.network.supernet
         rates = [self.rate.item(), self.architecture_rate]
         sizes = {"space": supernet.space.name, **supernet.sizes}

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ...benchmarks.few_shot import LAST_LAYER, FewShotLearner, FewShotSupernet, Rule, inner_loop
 from ...benchmarks.supernet import uniform_codes
-from ...benchmarks.training import State, below
+from ...benchmarks.training import State, without_prefix
 from ...data.images import Episodes, EpisodeSampler
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Codes, Space
@@ -108,7 +108,7 @@ class ATNAS:
         self.episodes, self.offspring = episodes, offspring
         learnt = rule in LAST_LAYER
         self.rate = nn.Parameter(torch.tensor(self.start_rate), requires_grad=learnt)
-        screen = _process(supernet.space) if predictor is True else predictor or None
+        screen = _screening_process(supernet.space) if predictor is True else predictor or None
         self.population = Population(supernet.space, population, screen)
         self._rng = as_generator(seed)
         self._code = uniform_codes(supernet.space, 1, self._rng)[0]
@@ -122,13 +122,13 @@ class ATNAS:
         return self.supernet.head.weight.device
 
     def to(self, device: str | torch.device) -> Self:
-        """Move the weights to a device, and return this search."""
+        """The search itself, after its weights were moved to a device."""
         self.supernet.to(device)
         self.rate = nn.Parameter(self.rate.detach().to(device), self.rate.requires_grad)
         return self
 
     def learner(self, code: ArrayLike | None = None) -> FewShotLearner:
-        """Return an encoding, by default the chosen one, as a learner with these weights."""
+        """Learner of an encoding, by default the chosen one, with these weights."""
         network = self.supernet.network(self.encoding if code is None else code)
         return FewShotLearner(network, self.rule, steps=self.steps, rate=self.rate)
 
@@ -150,13 +150,16 @@ class ATNAS:
         """The chosen encoding in the notation of its space."""
         return self.supernet.space.format(self.encoding[None])[0]
 
-    def learnt(self) -> list[nn.Parameter]:
-        """Return what meta-training changes: the weights of all operations."""
+    def meta_weights(self) -> list[nn.Parameter]:
+        """Weights that meta-training changes: those of all operations."""
         rates = [self.rate] if self.rule in LAST_LAYER else []
         return [*self.supernet.parameters(), *rates]
 
-    def begin(self, done: float) -> None:
-        """Choose the encoding of the next meta-step, after a generation if one is due."""
+    def prepare_step(self, done: float) -> None:
+        """Choose the encoding of the next meta-step, after a generation if one is due.
+
+        ``done`` is the share of the meta-training so far.
+        """
         if done < _SEARCH:
             self._code = uniform_codes(self.supernet.space, 1, self._rng)[0]
             return
@@ -169,21 +172,21 @@ class ATNAS:
             self._code = self._rng.choice(members)
         elif self._chosen is None:
             self._contest = self._contest or Contest(members[: left[0]])
-            self._code = self._contest.next(done, left=left[-1])
+            self._code = self._contest.next_code(done, left=left[-1])
             if left[-1] == 1:
                 self._chosen, self._contest = self._code, None
         else:
             best = self._rng.random() < _ON_THE_BEST
             self._code = self._chosen if best else self._rng.choice(members)
 
-    def slopes(self, episodes: Episodes) -> tuple[float, Sequence[Tensor | None]]:
-        """Return the query loss of the step's encoding, and by what each weight should move."""
+    def gradients(self, episodes: Episodes) -> tuple[float, Sequence[Tensor | None]]:
+        """Query loss of the step's encoding, and the gradient of each of ``meta_weights``."""
         learner = self.learner(self._code)
-        loss, directions = learner.slopes(episodes)
+        loss, gradients = learner.gradients(episodes)
         if self._contest:
-            self._contest.told(loss)
-        found = dict(zip(map(id, learner.learnt()), directions, strict=True))
-        return loss, [found.get(id(weight)) for weight in self.learnt()]
+            self._contest.observe(loss)
+        found = dict(zip(map(id, learner.meta_weights()), gradients, strict=True))
+        return loss, [found.get(id(weight)) for weight in self.meta_weights()]
 
     def generation(self) -> None:
         """Let the population evolve once."""
@@ -194,27 +197,27 @@ class ATNAS:
         self._rested = 0
 
     def _drawn(self) -> Episodes:
-        """Return episodes of the classes kept aside."""
+        """Episodes of the classes kept aside."""
         if self.fitness_sampler is None:
             raise ParameterError("this search has no classes kept aside: give it fitness=")
         return self.fitness_sampler.draw(self.episodes)
 
     def fitness(self, codes: Codes, episodes: Episodes) -> Values:
-        """Return which share of the queries each encoding answers rightly after adaptation."""
-        found: Values = self.each(codes, episodes).mean(axis=1)
-        return found
+        """Share of the queries that each encoding answers rightly after adaptation, shape (n,)."""
+        shares: Values = self.episode_accuracies(codes, episodes).mean(axis=1)
+        return shares
 
-    def each(self, codes: Codes, episodes: Episodes) -> Values:
-        """Return the same of every episode, shape (n, episodes)."""
-        found = np.empty((len(codes), len(episodes.classes)))
+    def episode_accuracies(self, codes: Codes, episodes: Episodes) -> Values:
+        """Share of the queries of every episode, shape (n, episodes)."""
+        shares = np.empty((len(codes), len(episodes.classes)))
         for row, code in enumerate(codes):  # each is a network of its own
             with torch.no_grad():
                 answers = self.learner(code).logits(episodes).argmax(dim=2).cpu().numpy()
-            found[row] = np.mean(answers == episodes.query_y, axis=1)
-        return found
+            shares[row] = np.mean(answers == episodes.query_y, axis=1)
+        return shares
 
     def state(self) -> State:
-        """Return what a checkpoint keeps: tensors, and JSON values."""
+        """State for a checkpoint: tensors, and JSON values."""
         measured, _ = self.population.state()
         tensors = {f"supernet.{k}": v for k, v in self.supernet.state_dict().items()}
         tensors |= {f"population.{k}": v for k, v in measured.items()}
@@ -228,9 +231,9 @@ class ATNAS:
         return {**tensors, "rate": self.rate.detach()}, about
 
     def load_state(self, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
-        """Take back what ``state`` returned."""
+        """Restore what ``state`` returned."""
         self.load_weights(tensors, about["chosen"])
-        self._contest = Contest.of(about["contest"]) if about["contest"] else None
+        self._contest = Contest.from_state(about["contest"]) if about["contest"] else None
         self._rested = about["rested"]
         self._rng.bit_generator.state = about["random"]
         if self.fitness_sampler is not None:
@@ -238,14 +241,14 @@ class ATNAS:
 
     def load_weights(self, tensors: Mapping[str, Tensor], chosen: Sequence[int] | None) -> None:
         """Take what was learnt: weights, population, and the chosen encoding."""
-        self.supernet.load_state_dict(below(tensors, "supernet."))
-        self.population.load_state(below(tensors, "population."))
+        self.supernet.load_state_dict(without_prefix("supernet.", tensors))
+        self.population.load_state(without_prefix("population.", tensors))
         with torch.no_grad():
             self.rate.copy_(tensors["rate"])
         self._chosen = None if chosen is None else np.asarray(chosen, dtype=np.int8)
 
     def describe(self) -> dict[str, Any]:
-        """Return what tells this search from others, as JSON values."""
+        """JSON values that tell this search from others."""
         return {
             "method": "at-nas",
             "space": self.supernet.space.name,
@@ -258,8 +261,8 @@ class ATNAS:
         }
 
 
-def _process(space: Space) -> Regressor:
-    """Return the predictor that screens encodings."""
+def _screening_process(space: Space) -> Regressor:
+    """Predictor that screens encodings."""
     from ...predictors.processes import GaussianProcess
 
     return GaussianProcess(space)

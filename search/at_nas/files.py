@@ -32,7 +32,7 @@ def save_search(path: Path, search: ATNAS, made: Mapping[str, Any], trained: Seq
     made : mapping
         How it was made, as JSON values.
     trained : sequence of str
-        What ``class_keys`` says of the classes it was meta-trained on.
+        ``class_keys`` of the classes it was meta-trained on.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def save_search(path: Path, search: ATNAS, made: Mapping[str, Any], trained: Seq
 
 
 def load_search(path: Path | None = None) -> tuple[ATNAS, dict[str, Any]]:
-    """Return a meta-trained search, and how it was made.
+    """Meta-trained search in a file, and how it was made.
 
     Parameters
     ----------
@@ -75,16 +75,16 @@ def load_search(path: Path | None = None) -> tuple[ATNAS, dict[str, Any]]:
     >>> search.supernet.space.name, about["made"]["images"]
     ('nb201', 'glyphs')
     """
-    where = Path(str(files("nasurge.data") / "shipped" / SHIPPED)) if path is None else path
-    found = read_checkpoint(where)
-    if found is None:
-        raise StorageError(f"there is no file {where}: make one with nasurge meta train")
-    tensors, about = found
+    file = Path(str(files("nasurge.data") / "shipped" / SHIPPED)) if path is None else path
+    checkpoint = read_checkpoint(file)
+    if checkpoint is None:
+        raise StorageError(f"there is no file {file}: make one with nasurge meta train")
+    tensors, about = checkpoint
     try:
         kept = about["at-nas"]
         if kept["format"] != FORMAT:
             raise DataFileError(
-                f"{where} has format {kept['format']}, this version reads {FORMAT}: make one with "
+                f"{file} has format {kept['format']}, this version reads {FORMAT}: make one with "
                 "nasurge meta train"
             )
         described = kept["search"]
@@ -107,12 +107,12 @@ def load_search(path: Path | None = None) -> tuple[ATNAS, dict[str, Any]]:
         return search, {"made": kept["made"], "trained": kept["trained"]}
     except (KeyError, TypeError, RuntimeError) as error:
         raise DataFileError(
-            f"{where} is no search that nasurge meta train wrote ({error}): make one with it"
+            f"{file} is no search that nasurge meta train wrote ({error}): make one with it"
         ) from error
 
 
 def class_keys(data: ImageClasses) -> list[str]:
-    """Return eight characters for each class that tell its images, whatever it is called.
+    """Digests of the images of each class, eight characters whatever the class is called.
 
     The same images of another size, or one more or fewer of them, are other images.
 
@@ -131,16 +131,16 @@ def class_keys(data: ImageClasses) -> list[str]:
     ]
 
 
-def unseen(data: ImageClasses, trained: Sequence[str], way: int) -> ImageClasses:
-    """Return the classes that a search was not meta-trained on.
+def unseen_classes(data: ImageClasses, trained: Sequence[str], way: int) -> ImageClasses:
+    """Classes that a search was not meta-trained on.
 
     Raises
     ------
     LabelError
         If fewer than ``way`` are left.
     """
-    known = set(trained)
-    kept = [k for k, key in enumerate(class_keys(data)) if key not in known]
+    seen = set(trained)
+    kept = [k for k, key in enumerate(class_keys(data)) if key not in seen]
     if len(kept) < way:
         raise LabelError(
             f"{len(kept)} of the {len(data.classes)} classes of {data.name} were not in the "
@@ -149,8 +149,8 @@ def unseen(data: ImageClasses, trained: Sequence[str], way: int) -> ImageClasses
     return data.only(kept)
 
 
-def named(data: ImageClasses, beginnings: Sequence[str]) -> ImageClasses:
-    """Return the classes whose names begin as given.
+def classes_named(data: ImageClasses, beginnings: Sequence[str]) -> ImageClasses:
+    """Classes whose names have one of some beginnings.
 
     Raises
     ------
@@ -164,13 +164,13 @@ def named(data: ImageClasses, beginnings: Sequence[str]) -> ImageClasses:
     return data.only([k for k, name in enumerate(data.classes) if name.startswith(tuple(wanted))])
 
 
-def fitting(data: ImageClasses, search: ATNAS) -> ImageClasses:
-    """Return ``data``, or refuse it.
+def check_images(data: ImageClasses, search: ATNAS) -> ImageClasses:
+    """The same images, if they have the shape that a search is for.
 
     Raises
     ------
     ParameterError
-        If its images are not of the shape that the search was made for.
+        If they have another.
     """
     sizes = search.supernet.sizes
     wanted = (sizes["in_channels"], sizes["size"], sizes["size"])
@@ -185,6 +185,6 @@ def fitting(data: ImageClasses, search: ATNAS) -> ImageClasses:
 def sampler_for(
     data: ImageClasses, *, way: int, shot: int, query: int, seed: np.random.Generator
 ) -> EpisodeSampler:
-    """Return episodes with as many of the queries as every class has images for."""
+    """Episodes with as many of the queries as every class has images for."""
     most = int(data.counts.min()) - shot
     return EpisodeSampler(data, way=way, shot=shot, query=max(1, min(query, most)), seed=seed)

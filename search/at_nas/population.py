@@ -1,4 +1,4 @@
-"""What AT-NAS chooses among: encodings that evolve, then finalists that are trained in turn."""
+"""Candidates of AT-NAS: encodings that evolve, then finalists that are trained in turn."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Values = NDArray[np.float64]
 
 
 class Population:
-    """Encodings that were measured, and which of them are the population.
+    """Measured encodings, and which of them are the population.
 
     Weights change while encodings are compared. Each generation measures the members again, on the
     episodes of the newcomers, and what the members gained on average is taken from all: values are
@@ -53,23 +53,24 @@ class Population:
 
     @property
     def values(self) -> Values:
-        """Mean value of every measured encoding."""
+        """Mean value of every measured encoding, shape (n,)."""
         return self.sums / np.maximum(1, self.counts)
 
     @property
     def rows(self) -> NDArray[np.int64]:
-        """Which of ``codes`` are the members, the best first: none computes nothing."""
+        """Row numbers of the members in ``codes``, the best first, shape (size,)."""
+        # An encoding that computes nothing is no member, whatever it was measured at.
         alive = self.space.graphs(self.codes).mask[:, 2:].any(axis=1)
         ranks = np.lexsort((-self.values, ~alive))
-        found: NDArray[np.int64] = ranks[: min(self.size, int(alive.sum()))]
-        return found
+        members: NDArray[np.int64] = ranks[: min(self.size, int(alive.sum()))]
+        return members
 
     @property
     def members(self) -> Codes:
-        """The population, the best first, shape (size, d)."""
+        """Encodings of the population, the best first, shape (size, d)."""
         return self.codes[self.rows]
 
-    def begin(self, codes: Codes, fitness: Callable[[Codes], Values]) -> None:
+    def restart(self, codes: Codes, fitness: Callable[[Codes], Values]) -> None:
         """Forget all measurements, and measure these members instead."""
         self.codes, self.sums = codes.copy(), np.asarray(fitness(codes), dtype=np.float64)
         self.counts = np.ones(len(codes), dtype=np.int64)
@@ -77,8 +78,10 @@ class Population:
     def evolve(self, fitness: Callable[[Codes], Values], n: int, rng: np.random.Generator) -> None:
         """Measure ``n`` newcomers, and the members again."""
         rows, newcomers = self.rows, self._offspring(n, rng)
-        found = np.asarray(fitness(np.concatenate([self.codes[rows], newcomers])), dtype=np.float64)
-        again, values = found[: len(rows)], found[len(rows) :]
+        together = np.concatenate([self.codes[rows], newcomers])
+        measured = np.asarray(fitness(together), dtype=np.float64)
+        again, values = measured[: len(rows)], measured[len(rows) :]
+        # Weights have learnt since the members were measured: what these gained is no merit.
         gained = float(np.mean(again - self.values[rows])) if len(rows) else 0.0
         self.sums[rows] += again - gained
         self.counts[rows] += 1
@@ -87,7 +90,7 @@ class Population:
         self.counts = np.concatenate([self.counts, np.ones(len(newcomers), dtype=np.int64)])
 
     def _offspring(self, n: int, rng: np.random.Generator) -> Codes:
-        """Return ``n`` encodings that were not measured; the first ones are drawn uniformly."""
+        """Encodings that were not measured, shape (n, d); the first ones are drawn uniformly."""
         if not len(self.codes):
             drawn = np.unique(uniform_codes(self.space, 4 * n, rng), axis=0)
             return rng.permutation(drawn)[:n]
@@ -105,12 +108,12 @@ class Population:
         return guided.ask(n)
 
     def state(self) -> State:
-        """Return what a checkpoint keeps."""
+        """State for a checkpoint: tensors, and JSON values."""
         arrays = {"codes": self.codes, "sums": self.sums, "counts": self.counts}
         return {name: torch.from_numpy(array) for name, array in arrays.items()}, {}
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take back what ``state`` returned."""
+        """Restore what ``state`` returned."""
         arrays = {name: tensor.numpy().copy() for name, tensor in tensors.items()}
         self.codes, self.sums, self.counts = (arrays[k] for k in ("codes", "sums", "counts"))
 
@@ -136,9 +139,9 @@ class Contest:
     --------
     >>> contest = Contest(np.asarray([[0, 1], [2, 3]], dtype=np.int8))
     >>> for step in range(4):
-    ...     code = contest.next(step / 10, left=2)
-    ...     contest.told(float(code[0]))
-    >>> contest.next(0.4, left=1).tolist()
+    ...     code = contest.next_code(step / 10, left=2)
+    ...     contest.observe(float(code[0]))
+    >>> contest.next_code(0.4, left=1).tolist()
     [0, 1]
     """
 
@@ -151,36 +154,36 @@ class Contest:
         self._shares = np.zeros(len(self.codes))
         self._losses: list[list[float]] = [[] for _ in self.codes]
 
-    def next(self, done: float, *, left: int) -> Codes:
-        """Return whose step it is, shape (d,), at this share of the training."""
+    def next_code(self, done: float, *, left: int) -> Codes:
+        """Finalist whose step it is at this share of the training, shape (d,)."""
         if self._turn >= 0:
             self._shares[self._turn] += done - self._done
         if len(self.codes) > left:
-            late = [sum(told) / len(told) if told else np.inf for told in map(_late, self._losses)]
+            late = [sum(part) / len(part) if part else np.inf for part in map(_late, self._losses)]
             self.codes = self.codes[np.argsort(np.asarray(late), kind="stable")[:left]]
             self._begin()
         self._done, self._turn = done, int(np.argmin(self._shares))
-        found: Codes = self.codes[self._turn]
-        return found
+        code: Codes = self.codes[self._turn]
+        return code
 
-    def told(self, loss: float) -> None:
-        """Take the query loss of the step."""
+    def observe(self, loss: float) -> None:
+        """Note the query loss of the step."""
         self._losses[self._turn].append(loss)
 
     def state(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps, as JSON values."""
-        own = {"codes": self.codes.tolist(), "shares": self._shares.tolist()}
-        return {**own, "losses": self._losses, "done": self._done, "turn": self._turn}
+        """State for a checkpoint, as JSON values."""
+        finalists = {"codes": self.codes.tolist(), "shares": self._shares.tolist()}
+        return {**finalists, "losses": self._losses, "done": self._done, "turn": self._turn}
 
     @classmethod
-    def of(cls, kept: Mapping[str, Any]) -> Contest:
-        """Return the contest that had this state."""
-        found = cls(np.asarray(kept["codes"], dtype=np.int8))
-        found._shares, found._losses = np.asarray(kept["shares"]), [*kept["losses"]]
-        found._done, found._turn = kept["done"], kept["turn"]
-        return found
+    def from_state(cls, state: Mapping[str, Any]) -> Contest:
+        """Contest that had this state."""
+        contest = cls(np.asarray(state["codes"], dtype=np.int8))
+        contest._shares, contest._losses = np.asarray(state["shares"]), [*state["losses"]]
+        contest._done, contest._turn = state["done"], state["turn"]
+        return contest
 
 
 def _late(losses: list[float]) -> list[float]:
-    """Return the later half."""
+    """Later half of the losses."""
     return losses[len(losses) // 2 :]

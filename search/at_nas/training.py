@@ -1,63 +1,50 @@
-"""Meta-training of AT-NAS into a file, and what it reaches: behind ``nasurge meta train``."""
+"""Meta-trained searches in files: made, tested and adapted to a task."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
 from ...benchmarks.few_shot import LAST_LAYER, RULES, meta_train
 from ...benchmarks.intervals import interval
-from ...benchmarks.studies import Row, jsonable, versions
+from ...benchmarks.studies import Row, jsonable, refuse_unused, versions
 from ...benchmarks.supernet import uniform_codes
-from ...data.devices import one_thread
-from ...data.images import ImageClasses
+from ...data.devices import one_thread, resolve_device
+from ...data.images import ImageClasses, load_classes
 from ...errors import ParameterError, UnknownNameError
-from ..studies import EPISODES, FewShotTask, make_learner, training_episodes
+from .adaptation import adapt_search
 from .evolve import ATNAS
-from .files import class_keys, fitting, load_search, sampler_for, save_search, unseen
+from .files import (
+    check_images,
+    class_keys,
+    classes_named,
+    load_search,
+    sampler_for,
+    save_search,
+    unseen_classes,
+)
+from .options import AdaptOptions, MetaTrainOptions
+from .tasks import EPISODES, make_learner, training_episodes
 
 _DRAWN, _THEIRS = 20, 4  # encodings drawn uniformly, and what share of the episodes is theirs
+_SECONDS = 300.0  # of a meta-training for which nothing is asked
 
 
-def train_search(
-    path: Path,
-    task: FewShotTask,
-    *,
-    shot: int = 1,
-    rule: str = "protonet",
-    steps: int | None = None,
-    seconds: float | None = None,
-    space: str = "nb201",
-    width: int = 16,
-    seed: int = 0,
-    device: str = "cpu",
-    command: str = "",
-    progress: Callable[[float], None] | None = None,
-) -> Row:
-    """Meta-train AT-NAS and write it to a file; go on if that was begun before.
+def train_search(options: MetaTrainOptions) -> Row:
+    """Summary of a meta-training of AT-NAS, which is written to a file.
+
+    One that was stopped goes on: while it is trained, its state is beside the file, in
+    ``NAME.training``. One that is done is only read.
 
     Parameters
     ----------
-    path : Path
-        Of the search. While it is trained, its state is beside it, in ``NAME.training``.
-    task : FewShotTask
-        Its classes for meta-training are learnt from.
-    shot : int
-        Of the training episodes.
-    rule : {"protonet", "anil", "maml", "reptile"}
-        By which encodings adapt.
-    steps, seconds, progress
-        As for ``nasurge.benchmarks.few_shot.training.meta_train``.
-    space, width
-        As for ``FewShotSupernet``.
-    seed : int
-    device : str
-    command : str
-        Kept in the file.
+    options : MetaTrainOptions
+        Episodes are of the task's classes for meta-training. ``steps``, ``seconds`` and
+        ``progress`` are as for ``nasurge.benchmarks.few_shot.training.meta_train``.
 
     Returns
     -------
@@ -70,43 +57,41 @@ def train_search(
     ParameterError
         If the file holds another search, or a number is outside its range.
     UnknownNameError
-        If there is no such rule or space.
+        If there is no such rule, split or space.
     DataFileError, LabelError, StorageError
         As the parts.
     """
-    if rule not in RULES:
-        raise UnknownNameError("rule", rule, RULES)
-    made = jsonable(
-        {
-            "images": task.images,
-            "task": vars(task),
-            "shot": shot,
-            "rule": rule,
-            "steps": steps,
-            "seconds": seconds,
-            "network": [space, width],
-            "seed": seed,
-        }
-    )
+    if options.steps is not None and options.seconds is not None:
+        raise ParameterError("a meta-training lasts for --steps or for --seconds: give one of them")
+    if options.rule not in RULES:
+        raise UnknownNameError("rule", options.rule, RULES)
+    path, made = options.out, _recipe(options)
     if path.exists():
-        return _told(path, made)
+        return _summary(path, made)
     state = path.with_name(f"{path.name}.training")
-    rng = np.random.default_rng([seed, 2])
+    rng = np.random.default_rng([options.seed, 2])
+    task, device = options.task, resolve_device(options.device)
     with one_thread():
-        train, _ = task.load(seed)
+        train, _ = task.load(options.seed)
         learner, classes = make_learner(
-            "at-nas", train, task, shot=shot, space=space, width=width, rule=rule, seed=rng
+            "at-nas",
+            train,
+            task,
+            shot=options.shot,
+            space=options.space,
+            width=options.width,
+            rule=options.rule,
+            seed=rng,
         )
         search = cast(ATNAS, learner)
-        sampler = training_episodes(rule, classes, task, shot=shot, seed=rng)
         history = meta_train(
             search.to(device),
-            sampler,
-            steps=steps,
-            seconds=seconds,
-            tasks=EPISODES[rule][0],
+            training_episodes(options.rule, classes, task, shot=options.shot, seed=rng),
+            steps=made["steps"],
+            seconds=made["seconds"],
+            tasks=EPISODES[options.rule][0],
             checkpoint=state,
-            progress=progress,
+            progress=options.progress,
         )
         search.to("cpu")
         late = [loss for loss in history.losses[-50:] if math.isfinite(loss)]
@@ -116,16 +101,34 @@ def train_search(
             "train_seconds": round(history.seconds, 1),
             "diverged": history.diverged,
             "classes": len(classes.classes),
-            "command": command,
+            "command": options.command,
             "versions": versions(),
         }
         save_search(path, search, made, class_keys(train))
     state.unlink(missing_ok=True)
-    return _told(path, made)
+    return _summary(path, made)
 
 
-def _told(path: Path, made: Row) -> Row:
-    """Return what there is to say of a finished file."""
+def _recipe(options: MetaTrainOptions) -> dict[str, Any]:
+    """JSON values that tell a meta-training from another."""
+    timed = options.steps is None and options.seconds is None
+    recipe: dict[str, Any] = jsonable(
+        {
+            "images": options.images,
+            "task": vars(options.task),
+            "shot": options.shot,
+            "rule": options.rule,
+            "steps": options.steps,
+            "seconds": _SECONDS if timed else options.seconds,
+            "network": [options.space, options.width],
+            "seed": options.seed,
+        }
+    )
+    return recipe
+
+
+def _summary(path: Path, made: Row) -> Row:
+    """Summary of a finished file, which is refused if it was made otherwise."""
     search, about = load_search(path)
     kept = {"rule": search.rule, **about["made"]}  # older files say it in one place only
     if changed := [k for k, value in made.items() if kept.get(k) != value]:
@@ -133,13 +136,68 @@ def _told(path: Path, made: Row) -> Row:
             f"{path} holds another search (different: {', '.join(changed)}): give another file "
             "with --out, or delete this one"
         )
-    told = ("meta_steps", "loss", "train_seconds", "diverged", "classes")
+    measured = ("meta_steps", "loss", "train_seconds", "diverged", "classes")
     return {
         "architecture": search.architecture,
-        **{key: kept[key] for key in told},
+        **{key: kept[key] for key in measured},
         "file": str(path),
         "made": kept,
     }
+
+
+def adapt_file(options: AdaptOptions) -> Row:
+    """Summary of adapting a search in a file to a task of new classes; written where asked for.
+
+    Parameters
+    ----------
+    options : AdaptOptions
+        Classes that were in the meta-training of the search are left out.
+
+    Returns
+    -------
+    dict
+        ``before`` and ``after`` are the accuracies in percent on the images that were not learnt
+        from, ``asked`` of them.
+
+    Raises
+    ------
+    NasurgeError
+        As ``load_search``, ``load_classes``, ``adapt_search`` and ``save_search``.
+    """
+    if options.shots == 1:
+        reason = "with one image a class, of which no episodes can be made"
+        refuse_unused(options, ("generations", "steps"), reason)
+    search, about = load_search(options.search)
+    images = load_classes(options.images, size=search.supernet.sizes["size"])
+    task = check_images(images, search)
+    if options.classes:
+        task = classes_named(task, options.classes)
+    task = unseen_classes(task, about["trained"], 2)
+    adapted = adapt_search(
+        search,
+        task,
+        shots=options.shots,
+        generations=options.generations,
+        steps=options.steps,
+        seed=options.seed,
+    )
+    row = {
+        "images": options.images,
+        "classes": len(task.classes),
+        "shots": options.shots,
+        "asked": adapted.asked,
+        "before": adapted.before,
+        "after": adapted.after,
+        "architecture_before": search.architecture,
+        "architecture": adapted.search.architecture,
+        "evaluations": adapted.evaluations,
+        "steps": options.steps,
+        "seconds": adapted.seconds,
+    }
+    if options.out:
+        made = {**about["made"], "adapted": {**row, "command": options.command}}
+        save_search(options.out, adapted.search, made, [*about["trained"], *class_keys(task)])
+    return row
 
 
 def evaluate_search(
@@ -153,7 +211,7 @@ def evaluate_search(
     episodes: int = 1000,
     seed: int = 0,
 ) -> list[Row]:
-    """Return what a meta-trained search reaches on classes that it was not trained on.
+    """Accuracies of a meta-trained search on classes that it was not trained on.
 
     Parameters
     ----------
@@ -187,9 +245,9 @@ def evaluate_search(
         )
     if search.rule not in LAST_LAYER and way != (own := search.supernet.sizes["way"]):
         raise ParameterError(f"a search by {search.rule} is for {own}-way episodes, not {way}")
-    rest = unseen(fitting(images, search), trained, way)
+    rest = unseen_classes(check_images(images, search), trained, way)
     drawn = uniform_codes(search.supernet.space, _DRAWN, np.random.default_rng([seed, 3]))
-    found = []
+    summary: list[Row] = []
     with one_thread():
         for shot in sorted(set(shots)):
             few = max(1, episodes // (_THEIRS * _DRAWN))
@@ -207,7 +265,7 @@ def evaluate_search(
                 for k, code in enumerate([None, *drawn])
             ]
             for method, each in (("at-nas", best), ("uniform", np.concatenate(others))):
-                found.append(
+                summary.append(
                     {
                         "method": method,
                         "way": way,
@@ -217,4 +275,4 @@ def evaluate_search(
                         "accuracy": interval(each),
                     }
                 )
-    return found
+    return summary

@@ -1,9 +1,8 @@
-"""Differentiable search on a supernet and real images: one loop for all relaxations."""
+"""Differentiable search on a supernet and real images, by all rules."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,26 +14,30 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...benchmarks.supernet import Supernet, image_batches
+from ...benchmarks.supernet import Supernet
 from ...benchmarks.training import (
-    below,
-    load_optimiser_state,
-    optimiser_state,
-    own_checkpoint,
-    write_checkpoint,
+    EpochTraining,
+    State,
+    epochs_shown,
+    run_training,
+    with_changes,
+    with_prefix,
+    without_prefix,
 )
+from ...data.devices import resolve_device
 from ...data.images import Images
 from ...data.seeds import Seed, as_generator, torch_seed
 from ...data.spaces import Codes, Space
 from ...errors import ParameterError, UnknownNameError
-from .relaxations import METHODS, Relaxation, no_logits
+from .options import RULES, DifferentiableOptions
+from .relaxations import MIXTURES, Loss, Mixture, no_logits
 
 COLLAPSED = 0.5
 
 
 @dataclass(frozen=True)
 class DifferentiableResult:
-    """What a differentiable search found, and at what cost.
+    """Architecture that a differentiable search found, and its cost.
 
     Attributes
     ----------
@@ -48,7 +51,7 @@ class DifferentiableResult:
     losses : tuple of float
         Mean training loss of the mixtures, one per epoch.
     codes : int8 array, shape (epochs, d)
-        What ``code`` would have been after each epoch.
+        The same after each epoch.
     skip_share : float
         Share of the variables that chose a skip.
     collapsed : bool
@@ -79,40 +82,34 @@ class Watch(Protocol):
     Attributes
     ----------
     about : dict
-        ``gate`` and ``donor``: what it is, in JSON values. Checkpoints of others are refused.
+        Its ``gate`` and ``donor`` in JSON values. Checkpoints of others are refused.
     found : dict
-        What it has found, in JSON values. A checkpoint keeps it and gives it back.
+        Its results so far in JSON values. A checkpoint keeps them and gives them back.
     """
 
     about: dict[str, Any]
     found: dict[str, Any]
 
     def __call__(self, done: int) -> ArrayLike | None:
-        """Return logits, shape (d, k), in place of those learnt in the epochs done, or None."""
+        """Logits in place of those learnt in the epochs done, shape (d, k), or None."""
 
 
 def search_supernet(
     supernet: Supernet,
     images: Images,
     method: str = "drnas",
+    options: DifferentiableOptions | None = None,
     *,
     logits: ArrayLike | None = None,
-    epochs: int = 10,
     until: int | None = None,
-    batch_size: int = 64,
-    learning_rate: float = 0.05,
-    logit_rate: float = 0.01,
-    weight_decay: float = 5e-4,
-    clip: float = 5.0,
-    flip: bool | None = None,
-    shift: int | None = None,
     device: str = "auto",
     seed: Seed = None,
     checkpoint: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
     watch: Watch | None = None,
+    **changes: Any,
 ) -> DifferentiableResult:
-    """Learn the operations by gradient, with the weights of a supernet that learns beside them.
+    """Architecture whose operations are learnt by gradient, beside the weights of a supernet.
 
     A step of the weights on a batch of training images follows each step of the logits on a batch
     of validation images. The test part is not looked at.
@@ -125,39 +122,32 @@ def search_supernet(
     method : {"darts", "darts-2", "gdas", "drnas", "balenas", "ddpnas"}
         ``darts-2`` is DARTS of second order. ``gdas`` and ``ddpnas`` compute one path a step, the
         others all operations.
+    options : DifferentiableOptions, optional
+        Epochs, batches and learning rates.
     logits : array_like, shape (d, k), optional
         To begin from, such as those of an earlier search: a warm start. By default all alike.
-    epochs : int
-        For which the schedules are made.
     until : int, optional
-        End after so many of them: for searches of which a part may be enough.
-    batch_size : int
-    learning_rate, weight_decay : float
-        Of the weights; cosine schedule, momentum 0.9.
-    logit_rate : float
-        Learning rate of the logits; ``ddpnas`` takes 30 times as much.
-    clip : float
-        The norm to which longer gradients of the weights are cut; 0 cuts none.
-    flip, shift, device, seed
+        End after so many of the epochs: for searches of which a part may be enough.
+    device, seed
         As for ``train_supernet``.
     checkpoint : Path, optional
-        File in which the state is kept after every epoch; a search that was killed goes on there
-        and ends as if it had not been.
+        As for ``run_training``; written after every epoch.
     progress : callable, optional
         Called with (epochs done, ``epochs``) after every epoch.
     watch : Watch, optional
         Called with the epochs done after every epoch but the last of ``epochs``. Logits that it
         returns take the place of those learnt so far.
+    **changes
+        Fields of the options to have other values, such as ``epochs=2``.
 
     Raises
     ------
     UnknownNameError
         If there is no such method.
     ParameterError
-        If a number is outside its range, logits have another shape, or the checkpoint is of
-        another search.
-    DeviceError
-        If ``device`` is not there.
+        If a number is outside its range, or logits have another shape.
+    NasurgeError
+        As ``run_training``.
 
     Examples
     --------
@@ -169,185 +159,142 @@ def search_supernet(
     >>> found.logits.shape, found.steps, space.format([found.code]) == [found.architecture]
     ((6, 5), 2, True)
     """
-    if method not in METHODS:
-        raise UnknownNameError("method", method, METHODS)
-    for name, value in {"learning_rate": learning_rate, "logit_rate": logit_rate}.items():
-        if value <= 0:
-            raise ParameterError(f"{name} must be above 0, not {value}")
-    if min(epochs, until or 1) < 1 or batch_size < 2 or weight_decay < 0 or clip < 0:
-        raise ParameterError(
-            "epochs and until must be at least 1, batch_size at least 2, weight_decay and clip at "
-            f"least 0, not {epochs}, {until}, {batch_size}, {weight_decay} and {clip}"
-        )
-    start = _start(supernet.space, logits)
-    rng = as_generator(seed)
-    drawn = int(rng.integers(2**63))
-    order = int(rng.integers(2**63))
-    batches = image_batches(supernet, images, batch_size, flip, shift, device, order)
-    where = batches.y.device
-    valid = torch.tensor(images.valid_x, device=where), torch.tensor(images.valid_y, device=where)
-    rate = logit_rate * (30 if method == "ddpnas" else 1)
-    relaxation = METHODS[method](start.to(where), steps=epochs * batches.steps, learning_rate=rate)
-    loop = _Loop(supernet, relaxation, batches, valid, learning_rate, weight_decay, clip, epochs)
-    about = {"method": method, "epochs": epochs, "batch_size": batch_size, "drawn": drawn}
-    about |= {"rates": [learning_rate, logit_rate, weight_decay, clip], "images": images.name}
-    about |= {"network": {"space": supernet.space.name, **supernet.sizes}}
-    about |= {"start": np.nan_to_num(start.numpy(), neginf=-1e9).tolist()}
-    about |= {"gate": None, "donor": None} | (watch.about if watch else {})
-    found = watch.found if watch else {}
+    if method not in RULES:
+        raise UnknownNameError("method", method, RULES)
+    options = with_changes(options or DifferentiableOptions(), changes, "a differentiable search")
+    if until is not None and until < 1:
+        raise ParameterError(f"until must be at least 1, not {until}")
+    start, rng = _start_logits(supernet.space, logits), as_generator(seed)
+    drawn, order = int(rng.integers(2**63)), int(rng.integers(2**63))
+    device = resolve_device(device)
+    supernet.to(device)
+    first = {name: tensor.clone() for name, tensor in supernet.state_dict().items()}
+    labels = torch.tensor(images.valid_y, device=device)
+    valid = torch.tensor(images.valid_x, device=device), labels
+    rates = [options.learning_rate, options.logit_rate, options.weight_decay, options.clip]
+    identity = {"method": method, "epochs": options.epochs, "batch_size": options.batch_size}
+    identity |= {"drawn": drawn, "rates": rates, "images": images.name}
+    identity |= {"network": {"space": supernet.space.name, **supernet.sizes}}
+    identity |= {"start": np.nan_to_num(start.numpy(), neginf=-1e9).tolist()}
+    identity |= {"gate": None, "donor": None} | (watch.about if watch else {})
+
     with torch_seed(np.random.default_rng(drawn)):
-        if checkpoint:
-            loop.resume(checkpoint, about, found)
-        while not loop.diverged and len(loop.losses) < min(epochs, until or epochs):
-            loop.epoch()
-            done = len(loop.losses)
-            if watch and done < epochs and (given := watch(done)) is not None:
-                relaxation.begin(_start(supernet.space, given))
-            if checkpoint and not loop.diverged:
-                loop.keep(checkpoint, about, found)
-            if progress:
-                progress(len(loop.losses), epochs)
-    return loop.result()
+        random = torch.get_rng_state()
+
+        def make(size: int) -> DifferentiableTraining:
+            supernet.load_state_dict(first)
+            torch.set_rng_state(random)
+            training = DifferentiableTraining(
+                supernet, images, options, size, clip=options.clip, seed=order, device=device
+            )
+            rate = options.logit_rate * (30 if method == "ddpnas" else 1)
+            steps = options.epochs * training.batches.steps
+            training.mixture = MIXTURES[method](start.to(device), steps=steps, learning_rate=rate)
+            training.valid, training.watch = valid, watch
+            training.until = until or options.epochs
+            return training
+
+        training = run_training(
+            make,
+            identity=identity,
+            batch_size=options.batch_size,
+            device=device,
+            checkpoint=checkpoint,
+            checkpoint_seconds=0.0,
+            progress=epochs_shown(progress),
+        )
+    return training.result()
 
 
-def _start(space: Space, logits: ArrayLike | None) -> Tensor:
-    """Return the logits to begin from."""
+def _start_logits(space: Space, logits: ArrayLike | None) -> Tensor:
+    """Logits to begin from, shape (d, k)."""
     empty = no_logits(space.cardinalities)
     if logits is None:
         return torch.from_numpy(empty)
-    given = np.asarray(logits, dtype=np.float32)
-    if given.shape != empty.shape or not np.isfinite(given[np.isfinite(empty)]).all():
+    values = np.asarray(logits, dtype=np.float32)
+    if values.shape != empty.shape or not np.isfinite(values[np.isfinite(empty)]).all():
         raise ParameterError(
             f"logits of space {space.name!r} are finite numbers of shape {empty.shape}, received "
-            f"shape {given.shape}"
+            f"shape {values.shape}"
         )
-    return torch.from_numpy(np.where(np.isfinite(empty), given, empty))
+    return torch.from_numpy(np.where(np.isfinite(empty), values, empty))
 
 
-class _Loop:
-    """One search at some epoch: supernet, relaxation, optimiser and what was measured so far."""
+class DifferentiableTraining(EpochTraining):
+    """One search at some epoch: supernet, mixture, optimisers and losses so far."""
 
-    def __init__(
-        self,
-        supernet: Supernet,
-        relaxation: Relaxation,
-        batches: Any,
-        valid: tuple[Tensor, Tensor],
-        learning_rate: float,
-        weight_decay: float,
-        clip: float,
-        epochs: int,
-    ) -> None:
-        self.supernet, self.relaxation, self.batches = supernet, relaxation, batches
-        self.valid, self.clip = valid, clip
-        self.optimiser = torch.optim.SGD(
-            supernet.parameters(), learning_rate, momentum=0.9, weight_decay=weight_decay
-        )
-        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-            self.optimiser, epochs * batches.steps
-        )
-        self.losses: list[float] = []
+    nesterov = False
+    network: Supernet
+    mixture: Mixture
+    valid: tuple[Tensor, Tensor]
+    until: int
+    watch: Watch | None
+
+    def __init__(self, *network: Any, **options: Any) -> None:
+        super().__init__(*network, **options)
         self.codes: list[list[int]] = []
-        self.seconds, self.diverged = 0.0, False
 
-    def loss(self, batch: tuple[Tensor, Tensor], mixture: Tensor, code: Codes | None) -> Tensor:
-        """Return the loss of a mixture on a batch; the logits and their draws are on the CPU."""
+    @property
+    def over(self) -> bool:
+        """Whether no epoch is left."""
+        return super().over or len(self.losses) >= self.until
+
+    def loss(self, batch: tuple[Tensor, Tensor], weights: Tensor, code: Codes | None) -> Tensor:
+        """Loss of a mixture on a batch."""
         images, labels = batch
-        logits = self.supernet(images, code, mixture=mixture.to(images.device))
+        logits = self.network(images, code, mixture=weights.to(images.device))
         return functional.cross_entropy(logits, labels)
 
-    def epoch(self) -> None:
-        """Take as many steps as there are batches of training images."""
-        start = time.perf_counter()
-        self.supernet.train()
-        weights = list(self.supernet.parameters())
-        total = torch.zeros((), device=self.batches.y.device)
-        for batch in self.batches.epoch():
-            rows = torch.randint(len(self.valid[1]), (len(batch[1]),)).to(batch[1].device)
-            held = self.valid[0][rows], self.valid[1][rows]
-            if self.relaxation.second_order:
-                self._look_ahead(batch, held)
-            else:
-                self.relaxation.learn(partial(self.loss, held))
-            with torch.no_grad():
-                mixture, code = self.relaxation.draw()
-            loss = self.loss(batch, mixture, code)
-            self.optimiser.zero_grad()
-            if loss.requires_grad:
-                loss.backward()  # type: ignore[no-untyped-call]
-            if self.clip:
-                nn.utils.clip_grad_norm_(weights, self.clip)
-            self.optimiser.step()
-            self.schedule.step()
-            total += loss.detach()
-        mean = float(total) / self.batches.steps
-        self.diverged = not np.isfinite(mean)
-        self.losses.append(mean)
-        self.codes.append(best_code(self.supernet.space, self.shares()).tolist())
-        self.seconds += time.perf_counter() - start
+    def batch_losses(self, x: Tensor, y: Tensor) -> Iterator[Tensor]:
+        """Loss of a step of the weights, after one of the logits on validation images."""
+        rows = torch.randint(len(self.valid[1]), (len(y),)).to(y.device)
+        held = self.valid[0][rows], self.valid[1][rows]
+        if self.mixture.second_order:
+            rate = float(self.optimiser.param_groups[0]["lr"])
+            losses = partial(self.loss, (x, y)), partial(self.loss, held)
+            self.mixture.apply(gradient_ahead(self.network, self.mixture, *losses, rate=rate))
+        else:
+            self.mixture.learn(partial(self.loss, held))
+        with torch.no_grad():
+            weights, code = self.mixture.draw()
+        yield self.loss((x, y), weights, code)
+
+    def step(self) -> None:
+        """Take as many steps as there are batches of training images, and show it to the watch."""
+        super().step()
+        self.codes.append(best_code(self.network.space, self.shares()).tolist())
+        done = len(self.losses)
+        if self.watch and done < self.epochs and (logits := self.watch(done)) is not None:
+            self.mixture.restart(_start_logits(self.network.space, logits))
 
     def shares(self) -> NDArray[np.float64]:
-        """Return the probabilities of the operations."""
-        found: NDArray[np.float64] = self.relaxation.shares().detach().double().cpu().numpy()
-        return found
+        """Probabilities of the operations, shape (d, k)."""
+        shares: NDArray[np.float64] = self.mixture.shares().detach().double().cpu().numpy()
+        return shares
 
-    def _look_ahead(self, batch: tuple[Tensor, Tensor], held: tuple[Tensor, Tensor]) -> None:
-        """Learn the logits by the loss after one step of the weights (DARTS, equations 6 to 8)."""
-        relaxation, rate = self.relaxation, float(self.optimiser.param_groups[0]["lr"])
-        logits, weights = relaxation.logits, list(self.supernet.parameters())
-        statistics = [buffer.clone() for buffer in self.supernet.buffers()]
-        before = [weight.detach().clone() for weight in weights]
-        ahead = self._gradients(batch, weights)
-        _move(weights, ahead, -rate)
-        direct, *pull = _filled(self.loss(held, *relaxation.draw()), [logits, *weights])
-        norm = float(torch.stack([g.square().sum() for g in pull]).sum().sqrt())
-        small = 0.01 / max(norm, 1e-12)
-        sides = []
-        for sign in (1.0, -1.0):
-            _restore(weights, before)
-            _move(weights, pull, sign * small)
-            sides.append(self._gradients(batch, [logits])[0])
-        _restore(weights, before)
-        _restore(list(self.supernet.buffers()), statistics)
-        relaxation.apply(direct - rate * (sides[0] - sides[1]) / (2 * small))
-
-    def _gradients(self, batch: tuple[Tensor, Tensor], by: Sequence[Tensor]) -> list[Tensor]:
-        """Return gradients of the training loss; zeros by what it does not depend on."""
-        return _filled(self.loss(batch, *self.relaxation.draw()), by)
-
-    def keep(self, path: Path, about: dict[str, Any], watched: dict[str, Any]) -> None:
-        """Write all that the epochs left depend on, and what was found by watching."""
-        tensors, rest = optimiser_state(self.optimiser)
-        kept = {
-            "batches": self.batches.generator.get_state(),
-            "random": torch.get_rng_state(),
-            **{f"network.{name}": value for name, value in self.supernet.state_dict().items()},
-            **{f"optimiser.{name}": value for name, value in tensors.items()},
-            **{f"relaxation.{name}": value for name, value in self.relaxation.state().items()},
+    def state(self) -> State:
+        """All that the epochs left depend on, and the results of the watch."""
+        tensors, about = super().state()
+        tensors |= {"random": torch.get_rng_state()}
+        tensors |= with_prefix("relaxation.", self.mixture.state())
+        return tensors, {
+            **about,
+            "codes": self.codes,
+            "watched": self.watch.found if self.watch else {},
         }
-        state = {"about": about, "losses": self.losses, "seconds": self.seconds}
-        state |= {"codes": self.codes, "watched": watched}
-        state |= {"optimiser": rest, "schedule": self.schedule.state_dict()}
-        write_checkpoint(path, kept, state)
 
-    def resume(self, path: Path, about: dict[str, Any], watched: dict[str, Any]) -> None:
-        """Go to where the checkpoint was written, if there is one, and fill in ``watched``."""
-        if (found := own_checkpoint(path, about)) is None:
-            return
-        tensors, state = found
-        self.batches.generator.set_state(tensors["batches"])
+    def load(self, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+        """Go to where ``state`` was taken."""
+        super().load(tensors, about)
         torch.set_rng_state(tensors["random"])
-        self.supernet.load_state_dict(below(tensors, "network."))
-        load_optimiser_state(self.optimiser, below(tensors, "optimiser."), state["optimiser"])
-        self.relaxation.load(below(tensors, "relaxation."))
-        self.schedule.load_state_dict(state["schedule"])
-        self.losses, self.seconds = list(state["losses"]), state["seconds"]
-        self.codes = list(state["codes"])
-        watched.update(state.get("watched", {}))  # files of before have none
+        self.mixture.load(without_prefix("relaxation.", tensors))
+        self.codes = list(about["codes"])
+        if self.watch:
+            self.watch.found.update(about.get("watched", {}))  # the first files have none
 
     def result(self) -> DifferentiableResult:
-        """Return what was found."""
-        space = self.supernet.space
+        """Architecture of the largest shares, and the cost of the search."""
+        space = self.network.space
         shares = self.shares()
         code = best_code(space, shares)
         kinds = np.array([operation.kind for operation in space.operations])
@@ -355,22 +302,61 @@ class _Loop:
         return DifferentiableResult(
             code=code,
             architecture=space.format([code])[0],
-            logits=self.relaxation.logits.detach().double().cpu().numpy(),
+            logits=self.mixture.logits.detach().double().cpu().numpy(),
             shares=shares,
             losses=tuple(self.losses),
             codes=np.array(self.codes, dtype=np.int8).reshape(-1, len(code)),
             skip_share=skips,
             collapsed=skips > COLLAPSED,
             seconds=self.seconds,
-            steps=len(self.losses) * self.batches.steps,
+            steps=self.steps,
             diverged=self.diverged,
         )
 
 
-def _filled(loss: Tensor, by: Sequence[Tensor]) -> list[Tensor]:
-    """Return the gradients of a loss; zeros by what it does not depend on."""
-    found = torch.autograd.grad(loss, by, allow_unused=True)
-    return [torch.zeros_like(x) if g is None else g for x, g in zip(by, found, strict=True)]
+def gradient_ahead(
+    network: nn.Module, mixture: Mixture, loss: Loss, valid_loss: Loss, *, rate: float
+) -> Tensor:
+    """Gradient of the validation loss after a step of the weights by the logits, shape (d, k).
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Left as it was.
+    mixture : Mixture
+    loss, valid_loss : callable
+        Of a training and a validation batch, from a mixture and a path.
+    rate : float
+        Learning rate of the step.
+
+    References
+    ----------
+    H. Liu, K. Simonyan, Y. Yang. DARTS: Differentiable architecture search. ICLR 2019, equations
+    6 to 8.
+    """
+    logits, weights = mixture.logits, list(network.parameters())
+    statistics = [buffer.clone() for buffer in network.buffers()]
+    before = [weight.detach().clone() for weight in weights]
+    _move(weights, _gradients(loss(*mixture.draw()), weights), -rate)
+    direct, *pull = _gradients(valid_loss(*mixture.draw()), [logits, *weights])
+    # The product with the Hessian is the difference between gradients at weights a little to
+    # either side; the distance is that of the paper.
+    norm = float(torch.stack([g.square().sum() for g in pull]).sum().sqrt())
+    small = 0.01 / max(norm, 1e-12)
+    sides = []
+    for sign in (1.0, -1.0):
+        _restore(weights, before)
+        _move(weights, pull, sign * small)
+        sides.append(_gradients(loss(*mixture.draw()), [logits])[0])
+    _restore(weights, before)
+    _restore(list(network.buffers()), statistics)
+    return direct - rate * (sides[0] - sides[1]) / (2 * small)
+
+
+def _gradients(loss: Tensor, by: Sequence[Tensor]) -> list[Tensor]:
+    """Gradients of a loss by some tensors; zeros where it does not depend on one."""
+    gradients = torch.autograd.grad(loss, by, allow_unused=True)
+    return [torch.zeros_like(x) if g is None else g for x, g in zip(by, gradients, strict=True)]
 
 
 @torch.no_grad()
@@ -386,7 +372,7 @@ def _restore(weights: Sequence[Tensor], values: Sequence[Tensor]) -> None:
 
 
 def best_code(space: Space, shares: NDArray[np.float64]) -> Codes:
-    """Return the operation of the largest share everywhere, without cuts if they cut everything.
+    """Operation of the largest share everywhere, without cuts if they cut everything, shape (d,).
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Relaxations: what differentiable searches mix, and how they learn the logits of the mixture."""
+"""Mixtures of operations in differentiable searches, and the rules that learn their logits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ...data.spaces import Codes
 Loss = Callable[[Tensor, Codes | None], Tensor]
 
 
-class Relaxation(ABC):
+class Mixture(ABC):
     """Logits (d, k) of the operations, a mixture drawn from them, and a step that learns them.
 
     Random numbers are torch's global ones: the search forks and restores them.
@@ -33,6 +33,8 @@ class Relaxation(ABC):
     """
 
     second_order = False
+    kept: tuple[str, ...] = ()
+    """Names of further tensors that later steps depend on."""
 
     def __init__(self, logits: Tensor, *, steps: int, learning_rate: float) -> None:
         self.exists = torch.isfinite(logits)
@@ -44,7 +46,7 @@ class Relaxation(ABC):
             [self.logits], learning_rate, betas=(0.5, 0.999), weight_decay=1e-3
         )
 
-    def begin(self, logits: Tensor) -> None:
+    def restart(self, logits: Tensor) -> None:
         """Go on from other logits, without the momentum of those before."""
         with torch.no_grad():
             self.logits.copy_(torch.where(self.exists, logits.to(self.logits.device), 0.0))
@@ -56,12 +58,12 @@ class Relaxation(ABC):
         return self.logits.masked_fill(~self.exists, -torch.inf)
 
     def shares(self) -> Tensor:
-        """Return the probabilities of the operations, shape (d, k)."""
+        """Probabilities of the operations, shape (d, k)."""
         return self.masked.softmax(dim=1)
 
     @abstractmethod
     def draw(self) -> tuple[Tensor, Codes | None]:
-        """Return a mixture, and the operations to compute; None: all of them."""
+        """Weights of a mixture, shape (d, k), and the operations to compute; None: all of them."""
 
     def learn(self, loss: Loss) -> None:
         """Change the logits by the gradient of the loss of a mixture."""
@@ -77,28 +79,30 @@ class Relaxation(ABC):
         self.done += 1
 
     def penalty(self) -> Tensor:
-        """Return what is added to the loss."""
+        """Term that is added to the loss."""
         return torch.zeros((), device=self.logits.device)
 
     def state(self) -> dict[str, Tensor]:
-        """Return all that later steps depend on."""
-        kept = {"logits": self.logits.detach().clone(), "done": torch.tensor(self.done)}
+        """All that later steps depend on."""
+        state = {"logits": self.logits.detach().clone(), "done": torch.tensor(self.done)}
+        state |= {name: getattr(self, name) for name in self.kept}
         for name, value in self.optimiser.state.get(self.logits, {}).items():
-            kept[f"adam.{name}"] = value.clone()
-        return kept
+            state[f"adam.{name}"] = value.clone()
+        return state
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Go to where ``state`` was taken."""
         with torch.no_grad():
-            self.logits.copy_(state["logits"])
+            for name in ("logits", *self.kept):
+                getattr(self, name).copy_(state[name])
         self.done = int(state["done"])
         adam = {k.removeprefix("adam."): v for k, v in state.items() if k.startswith("adam.")}
         if adam:
-            found = self.optimiser.state_dict()
-            self.optimiser.load_state_dict({**found, "state": {0: adam}})
+            groups = self.optimiser.state_dict()
+            self.optimiser.load_state_dict({**groups, "state": {0: adam}})
 
 
-class DARTS(Relaxation):
+class DARTSRule(Mixture):
     """Softmax of the logits; all operations are computed, and the step is of first order.
 
     References
@@ -107,17 +111,17 @@ class DARTS(Relaxation):
     """
 
     def draw(self) -> tuple[Tensor, Codes | None]:
-        """Return the shares."""
+        """Shares of the operations."""
         return self.shares(), None
 
 
-class SecondOrderDARTS(DARTS):
+class SecondOrderDARTSRule(DARTSRule):
     """DARTS that looks one step of the weights ahead, by a finite-difference Hessian product."""
 
     second_order = True
 
 
-class GDAS(Relaxation):
+class GDASRule(Mixture):
     """One operation at each place, drawn by Gumbel noise, its share's gradient straight through.
 
     The temperature falls from 10 to 0.1 over the search.
@@ -128,7 +132,7 @@ class GDAS(Relaxation):
     """
 
     def draw(self) -> tuple[Tensor, Codes | None]:
-        """Return one-hot shares and what they choose."""
+        """One-hot shares, and the operations they choose."""
         heat = 10 + (0.1 - 10) * min(1.0, self.done / self.steps)
         noise = -torch.empty_like(self.logits).exponential_().log()
         soft = ((self.masked.log_softmax(dim=1) + noise) / heat).softmax(dim=1)
@@ -137,7 +141,7 @@ class GDAS(Relaxation):
         return hard, chosen.cpu().numpy().astype(np.int8)
 
 
-class DrNAS(Relaxation):
+class DrNASRule(Mixture):
     """Shares drawn from a Dirichlet distribution with concentrations elu(logits) + 1.
 
     Its divergence from the flat one is added to the loss, a thousandth of it.
@@ -151,24 +155,24 @@ class DrNAS(Relaxation):
         return functional.elu(self.logits) + 1 + 1e-3
 
     def draw(self) -> tuple[Tensor, Codes | None]:
-        """Return drawn shares."""
+        """Drawn shares."""
         gammas = torch.distributions.Gamma(self._concentrations(), 1.0).rsample()
         kept = gammas.masked_fill(~self.exists, 0.0) + 1e-20
         return kept / kept.sum(dim=1, keepdim=True), None
 
     def penalty(self) -> Tensor:
-        """Return a thousandth of the divergence from the flat distribution."""
+        """A thousandth of the divergence from the flat distribution."""
         own = self._concentrations()
         flat = Dirichlet(torch.ones_like(own))
         return 1e-3 * torch.distributions.kl_divergence(Dirichlet(own), flat).sum()
 
     def shares(self) -> Tensor:
-        """Return the mean of the distribution."""
+        """Mean of the distribution."""
         own = self._concentrations().masked_fill(~self.exists, 0.0)
         return own / own.sum(dim=1, keepdim=True)
 
 
-class BaLeNAS(Relaxation):
+class BaLeNASRule(Mixture):
     """Softmax of logits that have a Gaussian distribution, learnt by the Bayesian learning rule.
 
     The natural gradient of the mean is the gradient at a draw over the precision; the precision
@@ -183,6 +187,7 @@ class BaLeNAS(Relaxation):
     ICML 2018.
     """
 
+    kept = ("squares", "momentum")
     examples = 100.0
     prior = 1e-2
 
@@ -192,7 +197,7 @@ class BaLeNAS(Relaxation):
         self.momentum = torch.zeros_like(self.logits)
 
     def draw(self) -> tuple[Tensor, Codes | None]:
-        """Return the softmax of drawn logits."""
+        """Softmax of drawn logits."""
         deviation = (self.examples * (self.squares + self.prior)).rsqrt()
         drawn = self.logits + deviation * torch.randn_like(self.logits)
         return drawn.masked_fill(~self.exists, -torch.inf).softmax(dim=1), None
@@ -208,18 +213,8 @@ class BaLeNAS(Relaxation):
         precision = (self.squares / second).sqrt() + self.prior / self.examples
         self.logits.sub_(self.learning_rate * self.momentum / first / precision)
 
-    def state(self) -> dict[str, Tensor]:
-        """Return all that later steps depend on."""
-        return {**super().state(), "squares": self.squares, "momentum": self.momentum}
 
-    def load(self, state: dict[str, Tensor]) -> None:
-        """Go to where ``state`` was taken."""
-        super().load(state)
-        self.squares.copy_(state["squares"])
-        self.momentum.copy_(state["momentum"])
-
-
-class DDPNAS(Relaxation):
+class DDPNASRule(Mixture):
     """One operation at each place, drawn from a distribution that is learnt and pruned.
 
     A drawn architecture that does better than the running mean raises the probabilities of its
@@ -232,30 +227,32 @@ class DDPNAS(Relaxation):
     IJCV 2023.
     """
 
+    kept = ("left", "baseline")
+
     def __init__(self, logits: Tensor, *, steps: int, learning_rate: float) -> None:
         super().__init__(logits, steps=steps, learning_rate=learning_rate)
-        self.left = self.exists.clone()
+        self.left = self.exists.clone()  # operations that are not pruned
         self.baseline = torch.full((), float("nan"))
 
     @property
     def masked(self) -> Tensor:
-        """The logits, minus infinity for what was given up."""
+        """The logits, minus infinity for operations that were given up."""
         return self.logits.masked_fill(~self.left, -torch.inf)
 
     def draw(self) -> tuple[Tensor, Codes | None]:
-        """Return one-hot shares and what they choose."""
+        """One-hot shares, and the operations they choose."""
         chosen = torch.multinomial(self.shares().detach(), 1)[:, 0]
         hard = functional.one_hot(chosen, self.logits.shape[1]).to(self.logits.dtype)
         return hard, chosen.cpu().numpy().astype(np.int8)
 
     @torch.no_grad()
     def learn(self, loss: Loss) -> None:
-        """Reinforce what a drawn architecture uses by how much it is better than the mean."""
+        """Raise the logits of a drawn architecture by how much it is better than the mean."""
         hard, chosen = self.draw()
         value = loss(hard, chosen).detach().cpu()
         first = bool(torch.isnan(self.baseline))
         reward = 0.0 if first else float(self.baseline - value)
-        self.baseline = value.clone() if first else 0.9 * self.baseline + 0.1 * value
+        self.baseline.copy_(value if first else 0.9 * self.baseline + 0.1 * value)
         self.logits.add_(self.learning_rate * reward * (hard - self.shares()))
         self.done += 1
         self._prune()
@@ -263,36 +260,26 @@ class DDPNAS(Relaxation):
     def _prune(self) -> None:
         """Give up the least probable operation of each variable when it is time."""
         most = self.exists.shape[1]
-        wanted = most - (self.done * (most - 1)) // self.steps
-        while (crowded := self.left.sum(dim=1) > max(1, wanted)).any():
+        count = most - (self.done * (most - 1)) // self.steps  # of one variable, by now
+        while (crowded := self.left.sum(dim=1) > max(1, count)).any():
             worst = self.logits.detach().masked_fill(~self.left, torch.inf).argmin(dim=1)
             rows = torch.nonzero(crowded)[:, 0]
             self.left[rows, worst[rows]] = False
 
-    def state(self) -> dict[str, Tensor]:
-        """Return all that later steps depend on."""
-        return {**super().state(), "left": self.left, "baseline": self.baseline}
 
-    def load(self, state: dict[str, Tensor]) -> None:
-        """Go to where ``state`` was taken."""
-        super().load(state)
-        self.left.copy_(state["left"])
-        self.baseline = state["baseline"].clone()
-
-
-METHODS: dict[str, type[Relaxation]] = {
-    "darts": DARTS,
-    "darts-2": SecondOrderDARTS,
-    "gdas": GDAS,
-    "drnas": DrNAS,
-    "balenas": BaLeNAS,
-    "ddpnas": DDPNAS,
+MIXTURES: dict[str, type[Mixture]] = {
+    "darts": DARTSRule,
+    "darts-2": SecondOrderDARTSRule,
+    "gdas": GDASRule,
+    "drnas": DrNASRule,
+    "balenas": BaLeNASRule,
+    "ddpnas": DDPNASRule,
 }
-"""Relaxations by the name of the search."""
+"""Classes of the rules in ``RULES``."""
 
 
 def no_logits(cardinalities: tuple[int, ...]) -> NDArray[np.float32]:
-    """Return logits that know nothing: 0, and minus infinity where there is no such value.
+    """Logits of equal shares, shape (d, k): 0, and minus infinity where there is no such value.
 
     Examples
     --------

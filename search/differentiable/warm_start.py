@@ -1,4 +1,4 @@
-"""Warm starts of differentiable searches: what was learnt on earlier tasks, and whether it fits."""
+"""Warm starts of differentiable searches: donors from earlier tasks, and the gate to pass."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ _LEAST_SHARE = 1e-3  # of an operation that a donor gave up: a search may still 
 
 
 @dataclass(frozen=True, eq=False)
-class Experience:
-    """What a search on one task came to, for searches on others.
+class Donor:
+    """Result of a finished search on one task, from which searches on others can start.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class Experience:
     embedding: TaskEmbedding
 
     def check(self, space: Space) -> None:
-        """Refuse to be a donor for another space.
+        """Refuse searches of another space.
 
         Raises
         ------
@@ -79,14 +79,14 @@ class Experience:
         shape = (len(space.cardinalities), max(space.cardinalities))
         if self.space != space.name or self.shares.shape != shape:
             raise IncompatibleDonorError(
-                f"the experience of task {self.task!r} cannot start a search of space "
+                f"the donor of task {self.task!r} cannot start a search of space "
                 f"{space.name!r}, whose shares have shape {shape}: it is of space {self.space!r}, "
                 f"shape {self.shares.shape}; search that space, or leave this donor out"
             )
 
 
-def keep_experience(folder: Path, experience: Experience) -> Path:
-    """Write what a search came to into a store, in place of what it had of this task and space.
+def keep_donor(folder: Path, donor: Donor) -> Path:
+    """File of a donor in a folder, written in place of an older one of the same task and space.
 
     Returns
     -------
@@ -100,28 +100,28 @@ def keep_experience(folder: Path, experience: Experience) -> Path:
     """
     about = {
         "format": FORMAT,
-        **{name: getattr(experience, name) for name in _TOLD},
-        "sizes": dict(experience.sizes),
-        "embedding_seconds": experience.embedding.seconds,
+        **{name: getattr(donor, name) for name in _FIELDS},
+        "sizes": dict(donor.sizes),
+        "embedding_seconds": donor.embedding.seconds,
     }
-    arrays = {"shares": experience.shares, **experience.embedding.arrays()}
+    arrays = {"shares": donor.shares, **donor.embedding.arrays()}
     tensors = {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
-    path = folder / _file_name(experience.task, experience.space)
+    path = folder / _file_name(donor.task, donor.space)
     write_checkpoint(path, tensors, about)
     return path
 
 
-_TOLD = ("task", "space", "architecture", "accuracy", "seconds", "steps")
+_FIELDS = ("task", "space", "architecture", "accuracy", "seconds", "steps")
 
 
 def _file_name(task: str, space: str) -> str:
-    """Return a name that no other task and space have."""
+    """File name that no other task and space have."""
     digest = hashlib.sha256(f"{space}\n{task}".encode()).hexdigest()[:8]
     return re.sub(r"[^A-Za-z0-9]+", "-", Path(task).name)[:40].strip("-") + f"-{digest}{ENDING}"
 
 
-def read_experiences(folder: Path) -> list[Experience]:
-    """Return all that a store holds, by the names of the tasks; nothing is unpickled.
+def read_donors(folder: Path) -> list[Donor]:
+    """Donors that a folder holds, by the names of their tasks; nothing is unpickled.
 
     Raises
     ------
@@ -132,16 +132,16 @@ def read_experiences(folder: Path) -> list[Experience]:
 
     Examples
     --------
-    >>> read_experiences(Path("nothing"))
+    >>> read_donors(Path("nothing"))
     []
     """
     return sorted((_read(path) for path in folder.glob(f"*{ENDING}")), key=lambda e: e.task)
 
 
-def _read(path: Path) -> Experience:
-    if (found := read_checkpoint(path)) is None:
+def _read(path: Path) -> Donor:
+    if (checkpoint := read_checkpoint(path)) is None:
         raise DataFileError(f"{path} is gone")
-    tensors, about = found
+    tensors, about = checkpoint
     try:
         if about["format"] != FORMAT:
             raise DataFileError(
@@ -149,26 +149,26 @@ def _read(path: Path) -> Experience:
             )
         arrays = {name: tensors[name].double().numpy() for name in ("shares", *ARRAYS)}
         embedding = read_embedding({**arrays, "seconds": about["embedding_seconds"]})
-        return Experience(
-            **{name: about[name] for name in _TOLD},
+        return Donor(
+            **{name: about[name] for name in _FIELDS},
             sizes=about["sizes"],
             shares=arrays["shares"],
             embedding=embedding,
         )
     except KeyError as error:
-        raise DataFileError(f"{path} is no experience: it has no {error}") from error
+        raise DataFileError(f"{path} is no donor of a search: it has no {error}") from error
 
 
 def donor_distances(
-    embedding: TaskEmbedding, donors: Sequence[Experience], kind: Kind = "transport"
+    embedding: TaskEmbedding, donors: Sequence[Donor], kind: Kind = "transport"
 ) -> Values:
-    """Return how far each donor's task is from a task, shape (donors,).
+    """Distance of each donor's task from a task, shape (donors,).
 
     Parameters
     ----------
     embedding : TaskEmbedding
         Of the task to be searched.
-    donors : sequence of Experience
+    donors : sequence of Donor
     kind : {"fisher", "transport"}
 
     Raises
@@ -181,7 +181,7 @@ def donor_distances(
 
 
 def donor_weights(distances: ArrayLike, *, sharpness: float = 4.0) -> Values:
-    """Return weights of donors that fall with distance and add to one.
+    """Weights of donors that fall with distance and add to one, shape (donors,).
 
     Parameters
     ----------
@@ -200,30 +200,30 @@ def donor_weights(distances: ArrayLike, *, sharpness: float = 4.0) -> Values:
     >>> donor_weights([0.1, 0.2, 0.3], sharpness=2).round(2).tolist()
     [0.67, 0.24, 0.09]
     """
-    found = np.asarray(distances, dtype=np.float64)
-    if not len(found) or sharpness < 0:
+    distant = np.asarray(distances, dtype=np.float64)
+    if not len(distant) or sharpness < 0:
         raise ParameterError(
-            f"there must be a donor and sharpness be at least 0, not {len(found)} and {sharpness}"
+            f"there must be a donor and sharpness be at least 0, not {len(distant)} and {sharpness}"
         )
-    scale = float(np.median(found)) or 1.0
-    weights = np.exp(-sharpness * (found - found.min()) / scale)
+    scale = float(np.median(distant)) or 1.0
+    weights = np.exp(-sharpness * (distant - distant.min()) / scale)
     return np.asarray(weights / weights.sum())
 
 
 def transferred_logits(
-    donors: Sequence[Experience],
+    donors: Sequence[Donor],
     space: Space,
     *,
     weights: ArrayLike | None = None,
     strength: float = 1.0,
 ) -> Values:
-    """Return logits to begin a search from: the donors' mean shares, as centred logarithms.
+    """Logits that start a search, shape (d, k): the donors' mean shares, as centred logarithms.
 
     One donor gives its own architecture; several give a meta-transfer architecture.
 
     Parameters
     ----------
-    donors : sequence of Experience
+    donors : sequence of Donor
     space : Space
         To be searched.
     weights : array_like, shape (donors,), optional
@@ -257,18 +257,19 @@ def transferred_logits(
     logits = np.log(np.maximum(mean, _LEAST_SHARE))
     exists = np.arange(mean.shape[1]) < np.array(space.cardinalities)[:, None]
     centre = (logits * exists).sum(axis=1, keepdims=True) / exists.sum(axis=1, keepdims=True)
-    found: Values = np.where(exists, strength * (logits - centre), -np.inf)
-    return found
+    # A softmax ignores the centre; the optimiser, which sees logits, should begin around zero.
+    started: Values = np.where(exists, strength * (logits - centre), -np.inf)
+    return started
 
 
 @dataclass(frozen=True)
 class Gate:
-    """When a donor is trusted: the test that it must pass before its logits are taken.
+    """Test that a donor must pass before a search takes its logits.
 
     The search begins cold. After some epochs, when the weights have learnt from all operations
     alike, the donor's architecture is evaluated with them, beside some drawn at random; it is
-    refused if too few of these are worse, and the search goes on as if nothing had been asked. A
-    refused donor thus costs its evaluation and nothing else.
+    refused if too few of these are worse, and the search goes on as a cold one. A refused donor
+    thus costs its evaluation and nothing else.
 
     Attributes
     ----------
@@ -297,7 +298,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class WarmResult:
-    """A search that was offered a donor.
+    """Outcome of a search that was offered a donor.
 
     Attributes
     ----------
@@ -327,7 +328,7 @@ def warm_search(
     seed: int = 0,
     **options: Any,
 ) -> WarmResult:
-    """Search by gradient from logits of other tasks, if they pass the gate.
+    """Outcome of a search by gradient from logits of other tasks, if they pass the gate.
 
     Parameters
     ----------
@@ -372,13 +373,13 @@ def warm_search(
             f"a gate after {gate.after} epochs is never asked in a search of {epochs}: give the "
             "gate a lower after, or the search more epochs"
         )
-    test = _Test(supernet, images, np.asarray(logits, dtype=np.float64), gate, seed)
+    test = _GateTest(supernet, images, np.asarray(logits, dtype=np.float64), gate, seed)
     result = search_supernet(supernet, images, method, watch=test, **options)
     return WarmResult(result, **test.found)
 
 
-class _Test:
-    """The gate, once: called after every epoch of a search."""
+class _GateTest:
+    """Test of one donor: called after every epoch of a search, it acts after the gate's."""
 
     def __init__(
         self, supernet: Supernet, images: Images, logits: Values, gate: Gate, seed: int
@@ -397,13 +398,13 @@ class _Test:
         shares = np.exp(self.logits)  # their order is all that an architecture takes of them
         donor = best_code(space, shares)
         rivals = space.sample(self.gate.rivals, seed=self.seed)
-        found = self.supernet.evaluate(
+        ranked = self.supernet.evaluate(
             np.concatenate([donor[None], rivals]),
             self.images,
             limit=self.gate.limit,
             calibration=0,
         )
-        beaten = float((found.accuracy[1:] <= found.accuracy[0]).mean())
+        beaten = float((ranked.accuracy[1:] <= ranked.accuracy[0]).mean())
         accepted = beaten >= self.gate.beaten
         self.found |= {"accepted": accepted, "beaten": beaten}
         self.found["gate_seconds"] = time.process_time() - start

@@ -20,8 +20,8 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from ...data.spaces import ProductSpace, Space
-from ...errors import ParameterError
-from ..base import ExhaustedError, Searcher
+from ...errors import ExhaustedError, ParameterError
+from ..base import Searcher
 
 MOST_VALUES = 127  # of one parameter
 
@@ -84,7 +84,7 @@ class NASurgeSampler(BaseSampler):  # type: ignore[misc, unused-ignore]
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """Return the parameters that the searcher chooses."""
+        """Parameters that the searcher chooses."""
         del trial
         found = self._given if self._given is not None else self._common.calculate(study)
         return {name: d for name, d in found.items() if _values(d) is not None}
@@ -92,7 +92,7 @@ class NASurgeSampler(BaseSampler):  # type: ignore[misc, unused-ignore]
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Return what the searcher asks for; nothing when it has asked for everything."""
+        """Parameters that the searcher asks for; none when it has asked for everything."""
         if not search_space:
             return {}
         with self._lock:
@@ -137,7 +137,7 @@ class NASurgeSampler(BaseSampler):  # type: ignore[misc, unused-ignore]
         self._random.reseed_rng()
 
     def _ready(self, search_space: dict[str, BaseDistribution]) -> Searcher:
-        """Return the searcher for these parameters; others than before make a new one."""
+        """Searcher for these parameters; others than before make a new one."""
         if self._searcher is None or search_space != self._names:
             self._names, self._told = dict(search_space), set()
             self._searcher = self._make(space_of(search_space))
@@ -164,7 +164,7 @@ class NASurgeSampler(BaseSampler):  # type: ignore[misc, unused-ignore]
         searcher.tell([code], row[None])
 
     def _code(self, trial: FrozenTrial) -> list[int] | None:
-        """Return the code of a trial's parameters, or None if it lacks some or has others."""
+        """Code of a trial's parameters, or None if it lacks some or has others."""
         try:
             return [
                 (_values(distribution) or []).index(trial.params[name])
@@ -175,7 +175,7 @@ class NASurgeSampler(BaseSampler):  # type: ignore[misc, unused-ignore]
 
 
 def space_of(search_space: Mapping[str, BaseDistribution]) -> ProductSpace:
-    """Return the space of an Optuna search space, one variable a parameter, numbered choices.
+    """Space of an Optuna search space, one variable a parameter, numbered choices.
 
     Examples
     --------
@@ -188,7 +188,7 @@ def space_of(search_space: Mapping[str, BaseDistribution]) -> ProductSpace:
 
 
 def _values(distribution: BaseDistribution) -> list[Any] | None:
-    """Return the values of a parameter in order, or None if there are too many."""
+    """Values of a parameter in order, or None if there are too many."""
     if isinstance(distribution, CategoricalDistribution):
         values: list[Any] = list(distribution.choices)
     elif isinstance(distribution, IntDistribution):

@@ -1,10 +1,8 @@
+from .acquisition import log_expected_improvement as log_expected_improvement
 from .assisted import NAT as NAT
 from .assisted import SMEMNAS as SMEMNAS
 from .bayes import BANANASSearch as BANANASSearch
 from .bayes import BayesianOptimisation as BayesianOptimisation
-from .bayes import Chosen as Chosen
-from .bayes import FunctionProcess as FunctionProcess
-from .bayes import log_expected_improvement as log_expected_improvement
 from .diffusion import Diffusion as Diffusion
 from .distributions import DDPNAS as DDPNAS
 from .distributions import BaLeNAS as BaLeNAS
@@ -17,6 +15,8 @@ from .local import SimulatedAnnealing as SimulatedAnnealing
 from .nsga2 import NSGA2 as NSGA2
 from .optuna_samplers import OptunaGP as OptunaGP
 from .optuna_samplers import OptunaTPE as OptunaTPE
+from .pool_models import Chosen as Chosen
+from .pool_models import FunctionProcess as FunctionProcess
 from .prednas import PredNAS as PredNAS
 from .ranking import NPENAS as NPENAS
 from .ranking import BRPNASLoop as BRPNASLoop

@@ -1,8 +1,7 @@
-"""Gradient ascent on hundreds of relaxed architectures at once, and what is climbed."""
+"""Gradient ascent on hundreds of relaxed architectures at once."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,8 +13,6 @@ from ...data.spaces import Codes
 from ...predictors.relaxed import Relaxation
 
 Climbed = Callable[[Tensor], Tensor]
-
-_LOWEST = -1e4  # incumbents further above the mean, in deviations, have the same gradient there
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ class Schedule:
     straight_through: bool = False
 
     def temperature(self, step: int) -> float:
-        """Return the temperature of a step, from 0."""
+        """Temperature of a step, from 0."""
         first, last = self.temperatures
         fallen: float = (last / first) ** (step / max(1, self.steps - 1))
         return first * fallen
@@ -58,7 +55,7 @@ def climb(
     generator: torch.Generator,
     violation: Climbed | None = None,
 ) -> Codes:
-    """Return the nearest architecture of every point on the way of every ascent.
+    """Nearest architecture of every point on the way of every ascent.
 
     All ascents take a step together: one forward and one backward pass. With constraints, what is
     climbed is a Lagrangian whose multipliers, one per ascent, rise as long as it violates them.
@@ -87,7 +84,7 @@ def climb(
     logits = logits.clone().requires_grad_()
     mean, square, taken = torch.zeros_like(logits), torch.zeros_like(logits), torch.zeros(())
     multipliers = torch.ones(len(logits), dtype=torch.double, device=logits.device)
-    visited = [nearest(relaxation, logits)]
+    visited = [nearest_codes(relaxation, logits)]
     for step in range(schedule.steps):
         noisy = logits
         if schedule.gumbel:
@@ -95,7 +92,7 @@ def climb(
             noisy = logits - schedule.gumbel * torch.log(-torch.log(noise)).to(logits.device)
         shares = relaxation.softmax(noisy, schedule.temperature(step))
         if schedule.straight_through:
-            hot = relaxation.one_hot(nearest(relaxation, noisy))
+            hot = relaxation.one_hot(nearest_codes(relaxation, noisy))
             shares = hot + shares - shares.detach()
         objective = climbed(shares)
         if violation is not None:
@@ -119,40 +116,12 @@ def climb(
                 weight_decay=0.0,
                 eps=1e-8,
             )
-        visited.append(nearest(relaxation, logits))
+        visited.append(nearest_codes(relaxation, logits))
     return np.unique(np.concatenate(visited), axis=0)
 
 
-def nearest(relaxation: Relaxation, logits: Tensor) -> Codes:
-    """Return the likeliest architecture, (n, d), of every row of logits, (n, s)."""
+def nearest_codes(relaxation: Relaxation, logits: Tensor) -> Codes:
+    """Likeliest architecture, (n, d), of every row of logits, (n, s)."""
     table = relaxation.padded(logits.detach(), -torch.inf)
     codes: Codes = table.argmax(dim=2).cpu().numpy().astype(np.int8)
     return codes
-
-
-def log_expected_improvement(mean: Tensor, std: Tensor, best: float) -> Tensor:
-    """Return the logarithm of the expected improvement over ``best``, with gradients everywhere.
-
-    Where an improvement is unlikely its expectation is flat zero; its logarithm still points up.
-
-    References
-    ----------
-    S. Ament, S. Daulton, D. Eriksson, M. Balandat, E. Bakshy. Unexpected improvements to expected
-    improvement for Bayesian optimization. NeurIPS 2023.
-
-    Examples
-    --------
-    >>> one = torch.ones(1, dtype=torch.double)
-    >>> round(float(log_expected_improvement(0 * one, one, 0.0)), 4)  # log(1 / sqrt(2 pi))
-    -0.9189
-    """
-    u = ((mean - best) / std.clamp(min=1e-9)).clamp(min=_LOWEST)
-    constant = math.log(2 * math.pi) / 2
-    near = u.clamp(min=-1)
-    density = torch.exp(-(near**2) / 2 - constant)
-    value_near = torch.log(density + near * torch.special.ndtr(near))
-    far = u.clamp(max=-1)
-    ratio = torch.log(torch.special.erfcx(-far / math.sqrt(2)) * far.abs())
-    gap = (ratio + math.log(math.pi / 2) / 2).clamp(max=-1e-12)
-    value_far = -(far**2) / 2 - constant + torch.log(-torch.expm1(gap))
-    return torch.log(std.clamp(min=1e-9)) + torch.where(u > -1, value_near, value_far)

@@ -15,7 +15,7 @@ from ...data.spaces import Codes, Space
 from ...errors import LabelError, ParameterError
 from ...predictors.base import Predictor
 from ..base import Index, Values
-from ..guided import Regressor, at_least_one, fresh_predictor
+from ..guided import Guide, Regressor, at_least_one
 from ..pareto import Scale, non_dominated
 from .nsga2 import NSGA2, survivors, tournaments
 
@@ -26,9 +26,9 @@ _MOST_RIVALS = 100
 class Assisted(NSGA2):
     """NSGA-II whose children are picked among many by a model of every told column.
 
-    Models are fitted to everything told. A column that cannot be learnt yet (``LabelError``: too
-    few labels, or all equal) counts as constant; while that is so for all, children are those of
-    NSGA-II.
+    Models are fitted to everything observed. A column that cannot be learnt yet (``LabelError``:
+    too few labels, or all equal) counts as constant; while that is so for all, children are those
+    of NSGA-II.
     """
 
     predictor: Regressor
@@ -53,22 +53,18 @@ class Assisted(NSGA2):
             pool=pool,
             seed=seed,
         )
-        if not isinstance(predictor, Regressor):
-            raise ParameterError(
-                f"a predictor has fit(codes, y) and predict(codes); {predictor!r} has not"
-            )
         self.predictor = predictor
         self.candidates = at_least_one("candidates", candidates)
-        self._predictor_seed = int(self._rng.integers(2**31))
-
-    def _reset(self) -> None:
-        super()._reset()
-        self._models: list[Any] = []
-        self._n_fitted = -1
+        seed_of_guides = int(self._rng.integers(2**31))
+        # A foreign predictor is fitted in its place, and must not serve two columns.
+        copies = hasattr(predictor, "get_params")
+        self._guides = [
+            Guide(predictor if copies else deepcopy(predictor), seed_of_guides) for _ in self.bounds
+        ]
 
     @abstractmethod
     def _propose(self, n: int, models: Sequence[Any]) -> Codes:
-        """Return at least ``n`` unseen architectures where there are, the most wanted first."""
+        """At least ``n`` unseen architectures where there are, the most wanted first."""
 
     def _children(self, n: int) -> Codes:
         models = self._fit()
@@ -77,24 +73,19 @@ class Assisted(NSGA2):
         return self._propose(n, models)
 
     def _fit(self) -> list[Any]:
-        """Return a model for each column, None for one that cannot be learnt yet."""
+        """Model of each column, None for one that cannot be learnt yet."""
         columns = self._columns()
-        if self._n_fitted != len(columns):
-            known = ~np.isnan(columns).any(axis=1)
-            models: list[Any] = []
-            for labels in columns[known].T:
-                fresh = fresh_predictor(self.predictor, self._predictor_seed)
-                if fresh is self.predictor:  # a foreign one, which must not serve two columns
-                    fresh = deepcopy(fresh)
-                try:
-                    models.append(fresh.fit(self.codes_[known], labels))
-                except LabelError:
-                    models.append(None)
-            self._models, self._n_fitted = models, len(columns)
-        return self._models
+        known = ~np.isnan(columns).any(axis=1)
+        models: list[Any] = []
+        for guide, labels in zip(self._guides, columns[known].T, strict=True):
+            try:
+                models.append(guide.fitted(self.codes_[known], labels))
+            except LabelError:
+                models.append(None)
+        return models
 
     def _predicted(self, codes: Codes, models: Sequence[Any]) -> Values:
-        """Return predicted columns, shape (n, k); a column without a model is constant."""
+        """Predicted columns, shape (n, k); a column without a model is constant."""
         columns = np.zeros((len(codes), len(models)))
         for k, model in enumerate(models):
             if model is not None:
@@ -104,19 +95,20 @@ class Assisted(NSGA2):
         return columns
 
     def _state(self) -> dict[str, Any]:
-        return {**super()._state(), "predictor_seed": self._predictor_seed}
+        return {**super()._state(), **self._guides[0].state()}
 
     def _load_state(self, state: dict[str, Any]) -> None:
         super()._load_state(state)
-        self._predictor_seed = int(state["predictor_seed"])
+        for guide in self._guides:
+            guide.load_state(state)
 
 
 class NAT(Assisted):
     """Searches by online predictors of all objectives, as Neural Architecture Transfer does.
 
-    Before each batch a predictor per objective is fitted to the archive of everything told, and
-    NSGA-II runs on the predicted objectives for a few generations, from the best told ones on. Of
-    the unseen architectures that it met, those are evaluated that add most to the hypervolume of
+    Before each batch a predictor per objective is fitted to the archive of everything observed, and
+    NSGA-II runs on the predicted objectives for a few generations, from the best observed ones on.
+    Of the unseen architectures that it met, those are evaluated that add most to the hypervolume of
     the archive by their predictions, one after the other.
 
     The paper proposes candidates by NSGA-III and picks those that fill gaps of the front; its
@@ -124,22 +116,14 @@ class NAT(Assisted):
 
     Parameters
     ----------
-    space : Space
     predictor : object with ``fit(codes, y)`` and ``predict(codes)``, optional
         Cloned for each objective; by default ``gp``.
-    n_objectives : int
-        Number of columns to be maximised.
-    bounds : sequence of float, optional
-        The least feasible value of each told column; see ``Searcher``.
     population_size : int
         How many are drawn uniformly before predictors take over; at least 2.
     candidates : int
         Children a generation.
     generations : int
         Generations of the inner NSGA-II.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------
@@ -218,10 +202,10 @@ class NAT(Assisted):
         return found[self._choice(np.concatenate(predictions), n)]
 
     def _choice(self, predicted: Values, n: int) -> Index:
-        """Return candidates, those first that add most to the archive's hypervolume."""
+        """Rows of candidates, those first that add most to the archive's hypervolume."""
         values, violations = self._split(predicted)
-        told, told_violations = self._split(self._columns()[self._population])
-        front = told[(told_violations == 0).all(axis=1)]
+        observed, broken = self._split(self._columns()[self._population])
+        front = observed[(broken == 0).all(axis=1)]
         front = front[non_dominated(front)]
         possible = np.flatnonzero((violations == 0).all(axis=1))
         possible = possible[non_dominated(values[possible])]
@@ -245,7 +229,7 @@ class NAT(Assisted):
 
 
 def _gains(front: Values, candidates: Values) -> Values:
-    """Return how much hypervolume each candidate adds to a front, both in units of a scale."""
+    """Hypervolume that each candidate adds to a front, shape (n,), both in units of a scale."""
     unit = Scale(np.ones(candidates.shape[1]), np.zeros(candidates.shape[1]))
     volumes = [unit.hypervolume(np.concatenate([front, row[None]])) for row in candidates]
     return np.array(volumes) - unit.hypervolume(front)
@@ -256,21 +240,18 @@ class SMEMNAS(Assisted):
 
     The main population survives by rank and crowding distance; the vice population is what
     survives, by the same rules, of the others told. Children of the main population refine it;
-    those of a main and a vice parent bring in what it has lost. A relation per objective, fitted
-    to all pairs told, says how likely each child beats the members of the main population; its mean
-    probability is its score. The best by rank and crowding of the scores are evaluated, from both
-    kinds of children.
+    those of a main and a vice parent bring in what it has lost. A relation per objective, fitted to
+    all observed pairs, says how likely each child beats the members of the main population; its
+    mean probability is its score. The best by rank and crowding of the scores are evaluated, from
+    both kinds of children.
 
     Parameters
     ----------
-    space : Space
     predictor : PairwisePredictor, optional
         The relation, ``smem-nas`` by default, or ``brp-nas``.
-    n_objectives : int
-        Number of columns to be maximised.
     bounds : sequence of float, optional
-        The least feasible value of each told column; see ``Searcher``. By the relation's scores,
-        in the labels' units, children are held against them.
+        The least feasible value of each observed column; see ``Searcher``. By the relation's
+        scores, in the labels' units, children are held against them.
     population_size : int
         Of the main and of the vice population, and how many are drawn uniformly before the relation
         takes over; at least 2.
@@ -278,9 +259,6 @@ class SMEMNAS(Assisted):
         Children of each kind that are scored for a batch.
     vice : float
         Share of the evaluated children that come from the vice population.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------
@@ -318,11 +296,10 @@ class SMEMNAS(Assisted):
         pool: ArrayLike | None = None,
         seed: Seed = None,
     ) -> None:
-        from ...predictors.pairwise import SMEMNAS as Relation  # noqa: N811 - the same paper's
-        from ...predictors.pairwise import PairwisePredictor
+        from ...predictors.pairwise import PairwisePredictor, SMEMRelation
 
         if predictor is None:
-            predictor = Relation(space)
+            predictor = SMEMRelation(space)
         if not isinstance(predictor, PairwisePredictor):
             raise ParameterError(
                 "smem-nas needs a predictor that compares pairs: smem-nas or brp-nas, not "
@@ -351,7 +328,7 @@ class SMEMNAS(Assisted):
         return np.concatenate([best[0][: n - n_vice], best[1], best[0][n - n_vice :]])
 
     def _vice_children(self, n: int) -> Codes:
-        """Return children of a main and a vice parent."""
+        """Children of a main and a vice parent."""
         columns = self._columns()
         others = np.flatnonzero(~np.isnan(columns).any(axis=1))
         others = others[~np.isin(others, self._population)]
@@ -364,7 +341,7 @@ class SMEMNAS(Assisted):
         return self._vary(self.codes_[first], self.codes_[second])
 
     def _best(self, children: Codes, n: int, models: Sequence[Any]) -> Codes:
-        """Return the ``n`` best children by rank and crowding of their scores."""
+        """The ``n`` best children by rank and crowding of their scores."""
         if not len(children):
             return children
         scores = np.zeros((len(children), self.n_objectives))

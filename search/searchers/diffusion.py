@@ -25,7 +25,7 @@ _MOST_SCORED = 70_000  # a pool up to this size is scored once per fit, not at e
 
 @lru_cache(maxsize=8)
 def _trained(space: Space, allowed: bytes | None, steps: int, noise_steps: int) -> Denoiser:
-    """Return the denoiser of a space or pool, trained once per process from a fixed seed."""
+    """Denoiser of a space or pool, trained once per process from a fixed seed."""
     from ...predictors.semi_supervised import train_denoiser
 
     rng = np.random.default_rng(0)
@@ -51,11 +51,8 @@ class Diffusion(GuidedSearcher):
 
     Parameters
     ----------
-    space : Space
     predictor : object with ``fit(codes, y)`` and ``predict(codes)``, optional
         By default XGBoost, which fits in a tenth of a second.
-    initial : int
-        How many are drawn uniformly before the predictor takes over; at least 1.
     samples : int
         How many architectures are generated in a round; at least 1.
     clean : int
@@ -66,9 +63,6 @@ class Diffusion(GuidedSearcher):
         At least 1.
     training_steps : int
         Gradient steps of the network, once per space and process; at least 1.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------
@@ -134,7 +128,7 @@ class Diffusion(GuidedSearcher):
         return new[np.argsort(-scores(new), kind="stable")]
 
     def _guided(self, probabilities: Probabilities, scores: _Scores) -> Codes:
-        """Return one clean architecture per sample, of several the likelier the better."""
+        """One clean architecture per sample, of several the likelier the better."""
         n = len(probabilities)
         drawn = self._draw_each(np.repeat(probabilities, self.clean, axis=0))
         weights = self.strength * scores(drawn).reshape(n, self.clean)
@@ -144,7 +138,7 @@ class Diffusion(GuidedSearcher):
         return chosen
 
     def _draw_each(self, probabilities: Probabilities) -> Codes:
-        """Return a draw per row from probabilities (n, d, k)."""
+        """A draw per row from probabilities (n, d, k)."""
         limits = probabilities.cumsum(axis=2)
         draws = self._rng.random((*limits.shape[:2], 1))
         most = np.asarray(self.space.cardinalities) - 1
@@ -161,8 +155,8 @@ class _Scores:
     def __init__(self, searcher: Diffusion, fitted: Regressor) -> None:
         self._space, self._fitted = searcher.space, fitted
         self._table: NDArray[np.float64] | None = None
-        told = self._predict(searcher.codes_)
-        self._centre, self._scale = float(told.mean()), float(told.std()) or 1.0
+        observed = self._predict(searcher.codes_)
+        self._centre, self._scale = float(observed.mean()), float(observed.std()) or 1.0
         if searcher.space.n_codes <= _MOST_SCORED:
             keys: Index = searcher.space.index(searcher.space.all_codes())
             self._table = np.full(searcher.space.n_codes, -np.inf)

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
-from scipy.stats import rankdata
 
+from ...data.ranks import rank_scores
 from ...data.seeds import Seed
 from ...data.spaces import Codes, Space
 from ..base import Searcher, Values
@@ -32,10 +31,8 @@ class DistributionSearcher(Searcher):
 
     Parameters
     ----------
-    space : Space
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
     """
 
     def __init__(self, space: Space, *, pool: ArrayLike | None = None, seed: Seed = None) -> None:
@@ -45,14 +42,14 @@ class DistributionSearcher(Searcher):
 
     @abstractmethod
     def _distribution(self) -> Table:
-        """Return the probabilities to draw from in this round, rows sum to 1."""
+        """Probabilities to draw from in this round, rows sum to 1."""
 
     @abstractmethod
     def _learn(self, chosen: Table, utilities: Values) -> None:
         """Move the distribution.
 
         ``chosen`` are one-hot, shape (n, d, k); utilities are normal scores of the values' ranks
-        among all that were told, shape (n,): the best have about 2, the median 0.
+        among all observed ones, shape (n,): the best have about 2, the median 0.
         """
 
     def _ask(self, n: int) -> Codes:
@@ -67,7 +64,7 @@ class DistributionSearcher(Searcher):
         return found
 
     def _sample(self, probabilities: Table, n: int) -> Codes:
-        """Return up to ``n`` architectures, those dropped that break a rule of the space."""
+        """Up to ``n`` drawn architectures, shape (m, d), without invalid ones."""
         limits = probabilities.cumsum(axis=1)
         limits[:, -1] = np.inf
         limits[~self._exists] = np.inf
@@ -81,13 +78,12 @@ class DistributionSearcher(Searcher):
         known = ~np.isnan(values)
         if not known.any():
             return
-        every = self.values_[~np.isnan(self.values_)]
-        scores = ndtri((rankdata(every) - 0.5) / len(every))
+        scores = rank_scores(self.values_[~np.isnan(self.values_)])
         chosen = codes[known][:, :, None] == np.arange(self._exists.shape[1])
         self._learn(chosen.astype(np.float64), scores[-int(known.sum()) :])
 
     def _softmax(self, logits: Table) -> Table:
-        """Return probabilities of the values that exist, for logits (..., d, k)."""
+        """Probabilities of the values that exist, for logits (..., d, k)."""
         masked = np.where(self._exists, logits, -np.inf)
         raised = np.exp(masked - masked.max(axis=-1, keepdims=True))
         return np.asarray(raised / raised.sum(axis=-1, keepdims=True), dtype=np.float64)
@@ -96,22 +92,18 @@ class DistributionSearcher(Searcher):
 class Reinforce(DistributionSearcher):
     """A REINFORCE controller: the policy is a categorical distribution of each variable.
 
-    Policy gradient with a moving baseline and an entropy bonus. The reward is the normal score of
-    a value's rank among all values told, so that a failed training's 10 % does not drown the rest.
-    Samples that were evaluated before are drawn again, not rewarded again.
+    Policy gradient with a moving baseline and an entropy bonus. The reward is the normal score of a
+    value's rank among all observed values, so that a failed training's 10 % does not drown the
+    rest. Samples that were evaluated before are drawn again, not rewarded again.
 
     Parameters
     ----------
-    space : Space
     learning_rate : float
         Above 0.
     decay : float
         Of the baseline, above 0 and at most 1.
     entropy : float
         Weight of the entropy bonus, above 0.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------
@@ -178,13 +170,12 @@ class Reinforce(DistributionSearcher):
 class DDPNAS(DistributionSearcher):
     """Dynamic distribution pruning: the choices that did worst are given up, one after another.
 
-    The utility of a choice is the mean utility of all architectures told that made it, shrunk to
-    0 where they are few; a softmax of the utilities is the distribution. After every ``every``
-    values told, each variable loses the least probable of its choices, until ``keep`` are left.
+    The utility of a choice is the mean utility of all architectures observed that made it, shrunk
+    to 0 where they are few; a softmax of the utilities is the distribution. After every ``every``
+    observed values, each variable loses the least probable of its choices, until ``keep`` are left.
 
     Parameters
     ----------
-    space : Space
     every : int
         At least 1.
     keep : int
@@ -194,7 +185,6 @@ class DDPNAS(DistributionSearcher):
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed; by default the whole space. When all that
         the pruned choices allow is known, the others come back.
-    seed : int, Generator or None
 
     Raises
     ------
@@ -239,12 +229,12 @@ class DDPNAS(DistributionSearcher):
         self._told = 0
 
     def _utilities(self) -> Table:
-        """Return the mean utility of each choice over everything told."""
+        """Mean utility of each choice over everything observed."""
         known = ~np.isnan(self.values_)
         values, codes = self.values_[known], self.codes_[known]
         if not len(values):
             return np.zeros(self._exists.shape)
-        scores = ndtri((rankdata(values) - 0.5) / len(values))
+        scores = rank_scores(values)
         chosen = codes[:, :, None] == np.arange(self._exists.shape[1])
         # One more architecture of utility 0 for each choice: a single lucky one proves little.
         return np.asarray(np.tensordot(scores, chosen, axes=1) / (chosen.sum(axis=0) + 1.0))
@@ -279,14 +269,10 @@ class DrNAS(DistributionSearcher):
 
     Parameters
     ----------
-    space : Space
     learning_rate : float
         Above 0.
     anchor : float
         Weight of the squared distance from 1; above 0.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------
@@ -364,7 +350,6 @@ class BaLeNAS(DistributionSearcher):
 
     Parameters
     ----------
-    space : Space
     learning_rate : float
         Of the means; above 0.
     rate : float
@@ -373,9 +358,6 @@ class BaLeNAS(DistributionSearcher):
         Precision of the logits before anything is known; above 0.
     samples : int
         At least 1.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------
@@ -423,7 +405,7 @@ class BaLeNAS(DistributionSearcher):
         self._precision = np.full(self._exists.shape, getattr(self, "prior", 1.0))
 
     def _logits(self, n: int) -> Table:
-        """Return ``n`` draws of all logits, shape (n, d, k)."""
+        """Draws of all logits, shape (n, d, k)."""
         noise = self._rng.standard_normal((n, *self._mean.shape))
         return np.asarray(self._mean + noise / np.sqrt(self._precision))
 

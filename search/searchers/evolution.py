@@ -11,7 +11,7 @@ from ...data.seeds import Seed
 from ...data.spaces import Codes, Space
 from ...errors import LabelError
 from ..base import Searcher
-from ..guided import Guide, Regressor, at_least_one, best_told, ranked
+from ..guided import Guide, Regressor, at_least_one, best_observed, rank_codes
 
 
 class RegularisedEvolution(Searcher):
@@ -24,14 +24,12 @@ class RegularisedEvolution(Searcher):
 
     Parameters
     ----------
-    space : Space
     population_size : int
         At least 1.
     tournament_size : int
         How many members, drawn with replacement, compete to be the parent; at least 1.
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------
@@ -76,7 +74,7 @@ class RegularisedEvolution(Searcher):
         return np.concatenate([self._draw(initial), self._children(n - initial)])
 
     def _children(self, n: int) -> Codes:
-        """Return up to ``n`` unseen mutants of tournament winners."""
+        """Up to ``n`` unseen mutants of tournament winners, shape (m, d)."""
         alive = np.flatnonzero(~np.isnan(self.values_))[-self.population_size :]
         codes, values = self.codes_[alive], self.values_[alive]
         found = codes[:0]
@@ -94,26 +92,22 @@ class GuidedEvolution(RegularisedEvolution):
     """Evolution in which a predictor, fitted to everything told, picks the best of many mutants.
 
     After ``population_size`` uniform draws, each round breeds ``candidates`` unseen architectures
-    from the best told so far (mutants, mutants of mutants, and mutated crossovers) and proposes
+    from the best observed so far (mutants, mutants of mutants, and mutated crossovers) and proposes
     those with the highest predicted values.
     When the predictor cannot learn yet (its ``fit`` raises ``LabelError``: too few labels, or all
     equal), the round is drawn uniformly.
 
     Parameters
     ----------
-    space : Space
     predictor : object with ``fit(codes, y)`` and ``predict(codes)``
         Cloned before every fit where it has ``get_params``; parameters ``seed`` and
         ``random_state`` that are None then follow from the searcher's seed.
     population_size : int
         How many are drawn uniformly before the predictor takes over; at least 1.
     parents : int
-        How many of the best told architectures breed; at least 1.
+        How many of the best observed architectures breed; at least 1.
     candidates : int
         How many mutants are scored in a round; at least 1.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------
@@ -153,18 +147,18 @@ class GuidedEvolution(RegularisedEvolution):
         self.predictor = predictor
         self.parents = at_least_one("parents", parents)
         self.candidates = at_least_one("candidates", candidates)
-        self._guide = Guide(predictor, self._rng)
+        self._guide = Guide(predictor, int(self._rng.integers(2**31)))
 
     def _children(self, n: int) -> Codes:
         try:
             fitted = self._guide.fitted(self.codes_, self.values_)
         except LabelError:
             return self._draw(n)
-        return ranked(fitted, self._breed(max(self.candidates, n)))
+        return rank_codes(fitted, self._breed(max(self.candidates, n)))
 
     def _breed(self, n: int) -> Codes:
-        """Return about ``n`` unseen descendants of the best told architectures."""
-        best = best_told(self, self.parents)
+        """About ``n`` unseen descendants of the best observed architectures, shape (m, d)."""
+        best = best_observed(self, self.parents)
         found = best[:0]
         for _ in range(4):
             pairs = self._rng.integers(len(best), size=(2, n // 4 + 1))

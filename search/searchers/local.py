@@ -22,12 +22,10 @@ class LocalSearch(Searcher):
 
     Parameters
     ----------
-    space : Space
     starts : int
         How many architectures are drawn before a climb; at least 1.
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------
@@ -92,19 +90,17 @@ class SimulatedAnnealing(Searcher):
     """A walk to neighbours that goes uphill always, and downhill the less often the longer it runs.
 
     A step down is taken with probability exp(difference / (temperature x spread)). The spread is
-    a robust standard deviation of all values told, so that temperatures mean the same whatever
-    the unit; the temperature shrinks by the factor ``cooling`` with every value told.
+    a robust standard deviation of all observed values, so that temperatures mean the same whatever
+    the unit; the temperature shrinks by the factor ``cooling`` with every observed value.
 
     Parameters
     ----------
-    space : Space
     temperature : float
         At the start, in standard deviations of the values; above 0.
     cooling : float
         Above 0 and at most 1.
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------

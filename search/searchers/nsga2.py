@@ -24,7 +24,7 @@ def survivors(
     n: int,
     rng: np.random.Generator | None = None,
 ) -> Any:
-    """Return the ``n`` best by rank and crowding distance, feasible ones first.
+    """The ``n`` best by rank and crowding distance, feasible ones first.
 
     Parameters
     ----------
@@ -62,28 +62,27 @@ def survivors(
 class NSGA2(Searcher):
     """NSGA-II: the non-dominated and the lonely survive, and breed.
 
-    Of all told architectures a population survives by rank and crowding distance, what is within
-    the bounds before what is not. Parents win binary tournaments by the same criteria; a child is
-    their crossover and, mostly, a mutant of it, by one variable. A child that was seen before is
-    bred again. Until as many as the population have been told, architectures are drawn uniformly.
+    Of all observed architectures a population survives by rank and crowding distance, what is
+    within the bounds before what is not. Parents win binary tournaments by the same criteria; a
+    child is their crossover and, mostly, a mutant of it, by one variable. A child that was seen
+    before is bred again. Until as many as the population have been told, architectures are drawn
+    uniformly.
 
     Non-dominated sorting, crowding distance and tournaments are pymoo's. With one objective this
     is a genetic algorithm with truncation selection.
 
     Parameters
     ----------
-    space : Space
     n_objectives : int
         Number of columns to be maximised.
     bounds : sequence of float, optional
-        The least feasible value of each told column; see ``Searcher``.
+        The least feasible value of each observed column; see ``Searcher``.
     population_size : int
         At least 2.
     crossover, mutation : float
         Probabilities that a child has two parents, and that it is mutated.
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------
@@ -150,14 +149,14 @@ class NSGA2(Searcher):
         return np.concatenate([self._draw(initial), self._children(n - initial)])
 
     def _select(self) -> None:
-        """Let the population and what was told since compete for their places."""
+        """Let the population and what was observed since compete for their places."""
         columns = self._columns()
         if self._n_ranked == len(columns):
             return
         known = np.flatnonzero(~np.isnan(columns).any(axis=1))
         new = known[known >= self._n_ranked]
         population = self._population
-        # Ties are broken by what was told alone: an interrupted ask leaves nothing behind.
+        # Ties are broken by the observations alone: an interrupted ask leaves nothing behind.
         rng = np.random.default_rng([self._tie_seed, len(columns)])
         for start in range(0, len(new), _MOST_NEW):
             rivals = np.concatenate([population, new[start : start + _MOST_NEW]])
@@ -166,18 +165,18 @@ class NSGA2(Searcher):
         self._population, self._n_ranked = population, len(columns)
 
     def _split(self, columns: Values) -> tuple[Values, Values]:
-        """Return objectives, shape (n, k), and by how much bounds are missed, shape (n, c)."""
+        """Objectives, shape (n, k), and by how much bounds are missed, shape (n, c)."""
         bounds = np.asarray(self.bounds)
         limited = np.isfinite(bounds)
-        told = self._columns()[:, limited]
-        known = told[~np.isnan(told).any(axis=1)]
-        # Constraints in different units are added up: each in units of the range told so far.
+        columns_so_far = self._columns()[:, limited]
+        known = columns_so_far[~np.isnan(columns_so_far).any(axis=1)]
+        # Constraints in different units are added up: each in units of the range observed so far.
         extent = np.ptp(known, axis=0) if len(known) else np.ones(limited.sum())
         short = np.maximum(bounds[limited] - columns[:, limited], 0)
         return columns[:, : self.n_objectives], short / np.where(extent > 0, extent, 1.0)
 
     def _children(self, n: int) -> Codes:
-        """Return up to ``n`` unseen children of the population."""
+        """Up to ``n`` unseen children of the population, shape (m, d)."""
         found = self.codes_[:0]
         for attempts in (2, 8, 32, 128):  # many only where most are seen or not allowed
             found = self._unseen(np.concatenate([found, self._breed(attempts * n)]))[:n]
@@ -186,14 +185,14 @@ class NSGA2(Searcher):
         return found
 
     def _breed(self, n: int) -> Codes:
-        """Return ``n`` children of tournament winners."""
+        """Children of tournament winners, shape (n, d)."""
         columns = self._columns()[self._population]
         ranked = survivors(*self._split(columns), len(columns))
         parents = self.codes_[self._population[tournaments(ranked, n, self._rng)]]
         return self._vary(parents[:, 0], parents[:, 1])
 
     def _vary(self, first: Codes, second: Codes) -> Codes:
-        """Return a child of each pair."""
+        """A child of each pair."""
         children = self.space.crossover(first, second, seed=self._rng)
         single = self._rng.random(len(first)) >= self.crossover
         children = np.where(single[:, None], first, children)
@@ -216,7 +215,7 @@ class NSGA2(Searcher):
 
 
 def tournaments(ranked: Any, n: int, rng: np.random.Generator) -> Index:
-    """Return the rows of ``n`` pairs of parents, shape (n, 2), each the winner of two."""
+    """Rows of ``n`` pairs of parents, shape (n, 2), each the winner of two."""
     from pymoo.algorithms.moo.nsga2 import binary_tournament
     from pymoo.operators.selection.tournament import TournamentSelection
 

@@ -54,7 +54,6 @@ class OptunaSearcher(Searcher):
 
     Parameters
     ----------
-    space : Space
     startup : int
         How many values the sampler waits for and draws uniformly until then; at least 1.
     retries : int
@@ -62,7 +61,6 @@ class OptunaSearcher(Searcher):
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed; by default the whole space. Proposals outside
         it are pruned trials.
-    seed : int, Generator or None
 
     Raises
     ------
@@ -85,7 +83,7 @@ class OptunaSearcher(Searcher):
 
     @abstractmethod
     def _sampler(self, seed: int) -> BaseSampler:
-        """Return a new sampler."""
+        """A new sampler."""
 
     def _reset(self) -> None:
         super()._reset()
@@ -107,7 +105,7 @@ class OptunaSearcher(Searcher):
         }
 
     def _made_study(self) -> Study:
-        """Return the study of all trials so far."""
+        """Study of all trials so far."""
         import optuna
 
         if self._study is None:
@@ -122,7 +120,7 @@ class OptunaSearcher(Searcher):
         return self._study
 
     def _trial(self, key: int, state: int, value: float) -> Any:
-        """Return a trial as it would stand in the study."""
+        """A trial as it would stand in the study."""
         from optuna.trial import TrialState, create_trial
 
         (code,) = self.space.from_index(np.array([key])).tolist()
@@ -151,7 +149,7 @@ class OptunaSearcher(Searcher):
         return self.space.from_index(np.array(asked, dtype=np.int64))
 
     def _suggest(self) -> int | None:
-        """Return the number of an architecture that may be asked for, or None."""
+        """Number of an architecture that may be asked for, or None."""
         for _ in range(self.retries):
             study = self._made_study()
             study.sampler = self._sampler(int(self._rng.integers(2**31)))
@@ -208,14 +206,10 @@ class OptunaTPE(OptunaSearcher):
 
     Parameters
     ----------
-    space : Space
-    startup : int
-        How many values the sampler waits for and draws uniformly until then; at least 1.
     retries : int
         How often the sampler is asked again after a proposal that is known already.
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------
@@ -253,14 +247,10 @@ class OptunaGP(OptunaSearcher):
 
     Parameters
     ----------
-    space : Space
-    startup : int
-        How many values the sampler waits for and draws uniformly until then; at least 1.
     retries : int
         How often the sampler is asked again after a proposal that is known already.
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------

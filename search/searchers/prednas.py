@@ -12,11 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from ...data.devices import one_thread
 from ...data.seeds import Seed
 from ...data.spaces import Codes, Space
-from ...errors import LabelError, ParameterError
+from ...errors import ParameterError
 from ...predictors.base import Predictor
-from ..base import Searcher
+from ...predictors.processes import GROWTH
 from ..constraints import Bounds, Constraints, Cost
-from ..guided import at_least_one, fresh_predictor
+from ..guided import Guide, ModelSearcher, at_least_one, best_observed
+from .acquisition import log_expected_improvement
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,21 +25,21 @@ if TYPE_CHECKING:
     from ...predictors.relaxed import Relaxation
 
 ACQUISITIONS = ("ei", "ucb", "mean")
-# What `update` keeps is learnt again after so much growth: hyperparameters, or a network's weights.
-_GROWTH, _SLOW_GROWTH = 1.1, 1.5
-_PARENTS = 10  # best told architectures near which ascents start
+# Factor by which the observations have grown when a network's weights are learnt anew.
+_SLOW_GROWTH = 1.5
+_PARENTS = 10  # best observed architectures near which ascents start
 _CONSIDERED = 100  # best candidates that a batch is chosen from
 _POLISHED = 5  # best rounded architectures whose neighbours are scored as well
 
 
-class PredNAS(Searcher):
+class PredNAS(ModelSearcher):
     """PredNAS: hundreds of relaxed architectures climb the score of a predictor at once.
 
-    After ``initial`` uniform draws, each round fits the predictor to everything told, climbs its
-    acquisition from ``restarts`` relaxed architectures (random ones, the best told and their
-    mutants) in one batch, and rounds: every architecture that was the nearest to a point of an
-    ascent is a candidate, and so are the neighbours of the best of them. Candidates are scored as
-    they are, not relaxed, and the best that were not seen are proposed.
+    After ``initial`` uniform draws, each round fits the predictor to everything observed, climbs
+    its acquisition from ``restarts`` relaxed architectures (random ones, the best observed and
+    their mutants) in one batch, and rounds: every architecture that was the nearest to a point of
+    an ascent is a candidate, and so are the neighbours of the best of them. Candidates are scored
+    as they are, not relaxed, and the best that were not seen are proposed.
 
     In the paper the predictor is a network, frozen during the ascent; the relaxation, uncertainty
     against adversarial optima, the rounding and the form of the constraints are ours.
@@ -50,7 +51,7 @@ class PredNAS(Searcher):
     predictor : Predictor, optional
         A differentiable one, which has ``score_relaxed``; by default ``gp-soft``.
     acquisition : {"ei", "ucb", "mean"}, optional
-        What is climbed: expected improvement over the best told, mean plus ``beta`` standard
+        What is climbed: expected improvement over the best observed, mean plus ``beta`` standard
         deviations (a lower confidence bound where ``beta`` is negative), or the mean; by default
         ``"ei"`` where the predictor has standard deviations, else ``"mean"``.
     beta : float
@@ -77,7 +78,6 @@ class PredNAS(Searcher):
         acquisition.
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------
@@ -144,8 +144,8 @@ class PredNAS(Searcher):
         self.straight_through = straight_through
         self.limits = Constraints(space, constraints or {}, costs or {}, penalties)
         self._keep_to_the_limits()
-        self._predictor_seed = int(self._rng.integers(2**31))
-        self._forget_guide()
+        seed_of_guide = int(self._rng.integers(2**31))
+        self._guide = Guide(self.predictor, seed_of_guide, growth=(GROWTH, _SLOW_GROWTH))
 
     def _keep_to_the_limits(self) -> None:
         """Take what breaks a hard bound out of what may be proposed."""
@@ -159,26 +159,14 @@ class PredNAS(Searcher):
         self._allowed = self._allowed[self.limits.feasible(codes)]
         self._reset()
 
-    def _forget_guide(self) -> None:
-        self._base: Any = None
-        self._guide: Any = None
-        self._n_base = 0
-
     # -- a round ----------------------------------------------------------------------------------
 
-    def _ask(self, n: int) -> Codes:
-        known = int((~np.isnan(self.values_)).sum())
-        missing = self.initial - known - len(self._pending)
-        first = n if not known else min(n, max(0, missing))
-        if first == n:
-            return self._draw(n)
-        try:
-            self._learn()
-        except LabelError:  # too few labels, or all equal
-            return self._draw(n)
-        drawn = self._draw(first) if first else self.codes_[:0]
+    def _learn(self) -> Any:
+        return self._guide.fitted(self.codes_, self.values_)
+
+    def _proposals(self, model: Any, n: int, drawn: Codes) -> Codes:  # noqa: ARG002
         with one_thread():
-            return np.concatenate([drawn, self._ascend(n - first)])
+            return self._ascend(model, n)
 
     def _draw(self, n: int) -> Codes:
         codes = super()._draw(n)
@@ -191,33 +179,14 @@ class PredNAS(Searcher):
             codes = np.concatenate([codes, super()._draw(10 * n)])
         return codes[self.limits.feasible(codes)][:n]
 
-    def _learn(self) -> None:
-        """Let the guide learn all that was told, a part of it anew where that has grown enough.
-
-        What the guide is depends on what was told and on ``_n_base`` alone, so that a restored
-        searcher goes on as this one.
-        """
-        known = ~np.isnan(self.values_)
-        codes, values = self.codes_[known], self.values_[known]
-        quick = getattr(self.predictor, "quick_update", False)
-        grown = len(values) >= (_GROWTH if quick else _SLOW_GROWTH) * self._n_base
-        if self._base is None or grown:
-            base = len(values) if grown else self._n_base
-            guide = fresh_predictor(self.predictor, self._predictor_seed)
-            self._base = self._guide = guide.fit(codes[:base], values[:base])
-            self._n_base = base
-        if len(values) > self._n_base:
-            self._guide = copy.copy(self._base)
-            self._guide.update(codes[self._n_base :], values[self._n_base :])
-
-    def _ascend(self, n: int) -> Codes:
-        """Return unseen architectures, the most promising first, each of another function."""
+    def _ascend(self, fitted: Any, n: int) -> Codes:
+        """Unseen architectures, the most promising first, each of another function."""
         import torch
 
         from ...predictors.relaxed import relaxation
         from .ascent import Schedule, climb
 
-        relaxed = relaxation(self.space, getattr(self._guide, "device_", "cpu"))
+        relaxed = relaxation(self.space, getattr(fitted, "device_", "cpu"))
         generator = torch.Generator().manual_seed(int(self._rng.integers(2**63)))
         starts = self._starts(relaxed, generator)
         schedule = Schedule(
@@ -225,71 +194,64 @@ class PredNAS(Searcher):
         )
 
         def climbed(shares: Tensor) -> Tensor:
-            return self._acquire(self._guide, shares)
+            return self._acquire(fitted, shares)
 
         limit = self.limits.violation if self.limits else None
         visited = climb(climbed, relaxed, starts, schedule, generator, limit)
-        return self._best_of(self._round(visited), n)
+        return self._best_of(fitted, self._round(fitted, visited), n)
 
-    def _score(self, guide: Any, codes: Codes) -> NDArray[np.float64]:
-        """Return the acquisition of architectures that are not relaxed, (n,)."""
+    def _score(self, fitted: Any, codes: Codes) -> NDArray[np.float64]:
+        """Acquisition of architectures that are not relaxed, (n,)."""
         import torch
 
         from ...predictors.relaxed import relaxation
 
-        relaxed = relaxation(self.space, getattr(guide, "device_", "cpu"))
+        relaxed = relaxation(self.space, getattr(fitted, "device_", "cpu"))
         with torch.inference_mode():
-            value = self._acquire(guide, relaxed.one_hot(self.space.canonical(codes)))
+            value = self._acquire(fitted, relaxed.one_hot(self.space.canonical(codes)))
             numbers: NDArray[np.float64] = value.double().cpu().numpy()
         return numbers - self.limits.penalty(codes)
 
     def _starts(self, relaxed: Relaxation, generator: Any) -> Tensor:
-        """Return logits, (restarts, s): half random, a quarter the best told, the rest mutants."""
+        """Logits, (restarts, s): half random, a quarter the best observed, the rest mutants."""
         import torch
 
         logits = torch.randn(self.restarts, relaxed.size, generator=generator)
         logits = logits.to(relaxed.flows.device)
-        near = self._parents()[np.arange(self.restarts // 2) % _PARENTS % len(self._parents())]
+        parents = best_observed(self, _PARENTS)
+        near = parents[np.arange(self.restarts // 2) % _PARENTS % len(parents)]
         mutants = len(near) // 2
         near[:mutants] = self.space.mutate(near[:mutants], seed=self._rng)
         logits[: len(near)] = 0.5 * logits[: len(near)] + 2 * relaxed.one_hot(near)
         return logits
 
-    def _parents(self) -> Codes:
-        """Return the best told architectures, best first."""
-        known = np.flatnonzero(~np.isnan(self.values_))
-        order = known[np.argsort(-self.values_[known], kind="stable")]
-        return self.codes_[order[:_PARENTS]]
-
-    def _acquire(self, guide: Any, shares: Tensor) -> Tensor:
-        """Return what is climbed, (n,), in transformed labels or a logarithm of them."""
-        from .ascent import log_expected_improvement
-
+    def _acquire(self, fitted: Any, shares: Tensor) -> Tensor:
+        """Acquisition, (n,), in transformed labels or a logarithm of them."""
         mean: Tensor
-        mean, std = guide.score_relaxed(shares)
-        kind = self.acquisition or ("ei" if guide.has_std else "mean")
+        mean, std = fitted.score_relaxed(shares)
+        kind = self.acquisition or ("ei" if fitted.has_std else "mean")
         if kind == "ei":
-            best = guide.label_transform_.transform(np.array([self.best()[1]]))
-            return log_expected_improvement(mean, std, float(best[0]))
+            best = fitted.label_transform_.transform(np.array([self.best()[1]]))
+            mean = log_expected_improvement(mean, std, float(best[0]))
         return mean + self.beta * std if kind == "ucb" else mean
 
-    def _round(self, visited: Codes) -> Codes:
-        """Return candidates, best first: those visited and the neighbours of the best."""
+    def _round(self, fitted: Any, visited: Codes) -> Codes:
+        """Candidates, best first: those visited and the neighbours of the best."""
         candidates = self._open(visited[self.space.is_valid(visited)])
-        scores = self._score(self._guide, candidates) if len(candidates) else np.empty(0)
+        scores = self._score(fitted, candidates) if len(candidates) else np.empty(0)
         for _ in range(2):
             top = candidates[np.argsort(-scores, kind="stable")[:_POLISHED]]
-            around = self.space.neighbours(np.concatenate([top, self._parents()[:_POLISHED]]))[0]
+            around = self.space.neighbours(np.concatenate([top, best_observed(self, _POLISHED)]))[0]
             fresh = self._open(around)
             fresh = fresh[~np.isin(self.space.index(fresh), self.space.index(candidates))]
             if not len(fresh):
                 break
             candidates = np.concatenate([candidates, fresh])
-            scores = np.concatenate([scores, self._score(self._guide, fresh)])
+            scores = np.concatenate([scores, self._score(fitted, fresh)])
         return candidates[np.argsort(-scores, kind="stable")]
 
-    def _best_of(self, candidates: Codes, n: int) -> Codes:
-        """Return up to ``n`` of ranked candidates, each of another function where there are enough.
+    def _best_of(self, fitted: Any, candidates: Codes, n: int) -> Codes:
+        """The first ``n`` of ranked candidates, each of another function where there are enough.
 
         A guide that learns in milliseconds picks one by one, as if those before had returned what
         it expects of them.
@@ -298,35 +260,33 @@ class PredNAS(Searcher):
         first = np.zeros(len(candidates), dtype=bool)
         first[np.unique(functions, return_index=True)[1]] = True
         ranked = np.concatenate([candidates[first], candidates[~first]])
-        if n == 1 or not getattr(self._guide, "quick_update", False):
+        if n == 1 or not getattr(fitted, "quick_update", False):
             return ranked[:n]
         left, picked = ranked[: max(_CONSIDERED, 4 * n)], candidates[:0]
-        guide = copy.copy(self._guide)
+        believer = copy.copy(fitted)
         while len(picked) < n and len(left):
             if len(picked):
-                guide.update(picked[-1:], guide.predict(picked[-1:]))
-                left = left[np.argsort(-self._score(guide, left), kind="stable")]
+                believer.update(picked[-1:], believer.predict(picked[-1:]))
+                left = left[np.argsort(-self._score(believer, left), kind="stable")]
             picked, left = np.concatenate([picked, left[:1]]), left[1:]
         return picked
 
     def _open(self, codes: Codes) -> Codes:
-        """Return the rows that may be proposed."""
+        """Rows that may be proposed."""
         unseen = self._unseen(codes)
         return unseen[self.limits.feasible(unseen)] if self.limits else unseen
 
     # -- state ------------------------------------------------------------------------------------
 
     def _state(self) -> dict[str, Any]:
-        return {"predictor_seed": self._predictor_seed, "n_base": self._n_base}
+        return self._guide.state()
 
     def _load_state(self, state: dict[str, Any]) -> None:
-        self._predictor_seed = int(state["predictor_seed"])
-        self._forget_guide()
-        self._n_base = int(state["n_base"])
+        self._guide.load_state(state)
 
 
 def _differentiable(space: Space, predictor: Predictor | None) -> Predictor:
-    """Return the predictor, or the default one, if it has gradients in the architecture."""
+    """The predictor, or the default one, checked for gradients in the architecture."""
     from ...predictors.processes import SoftGaussianProcess
     from ...predictors.relaxed import require_differentiable
 

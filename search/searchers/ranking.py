@@ -7,30 +7,25 @@ from numpy.typing import ArrayLike
 
 from ...data.seeds import Seed
 from ...data.spaces import Codes, Space
-from ..guided import GuidedSearcher, Regressor, above_zero, at_least_one, best_told, ranked
+from ..guided import GuidedSearcher, Regressor, above_zero, at_least_one, best_observed, rank_codes
 
 
 class NPENAS(GuidedSearcher):
     """NPENAS-NP: each of the best architectures has many mutants, and a predictor picks of them.
 
     After ``initial`` uniform draws every round breeds ``candidates`` unseen mutants, evenly from
-    the ``parents`` best architectures told, and proposes those with the highest predicted values.
+    the ``parents`` best architectures observed, and proposes those with the highest predicted
+    values.
 
     Parameters
     ----------
-    space : Space
     predictor : object with ``fit(codes, y)`` and ``predict(codes)``, optional
         By default XGBoost, which fits in a tenth of a second; the paper's is a graph isomorphism
         network (``gin``).
-    initial : int
-        How many are drawn uniformly before the predictor takes over; at least 1.
     parents : int
-        How many of the best told architectures breed; at least 1.
+        How many of the best observed architectures breed; at least 1.
     candidates : int
         How many mutants are scored in a round; at least 1.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------
@@ -71,7 +66,7 @@ class NPENAS(GuidedSearcher):
 
     def _propose(self, fitted: Regressor, n: int) -> Codes:
         wanted = max(self.candidates, 2 * n)
-        best = best_told(self, self.parents)
+        best = best_observed(self, self.parents)
         found = best[:0]
         mutants = np.repeat(best, -(-wanted // len(best)), axis=0)
         for _ in range(4):  # where most mutants are known, mutants of mutants
@@ -80,7 +75,7 @@ class NPENAS(GuidedSearcher):
             found = np.concatenate([found, self._rng.permutation(new[len(found) :])])[:wanted]
             if len(found) == wanted:
                 break
-        return ranked(fitted, found)
+        return rank_codes(fitted, found)
 
 
 class RankingSearcher(GuidedSearcher):
@@ -109,8 +104,8 @@ class RankingSearcher(GuidedSearcher):
         self.candidates = at_least_one("candidates", candidates)
 
     def _ranking(self, fitted: Regressor, n: int) -> Codes:
-        """Return unseen architectures, the best predicted first; twins tie, in random order."""
-        return ranked(fitted, self._draw(max(n, self.candidates)))
+        """Unseen architectures, the best predicted first; twins tie, in random order."""
+        return rank_codes(fitted, self._draw(max(n, self.candidates)))
 
 
 class BRPNASLoop(RankingSearcher):
@@ -122,21 +117,15 @@ class BRPNASLoop(RankingSearcher):
 
     Parameters
     ----------
-    space : Space
     predictor : object with ``fit(codes, y)`` and ``predict(codes)``, optional
         By default XGBoost, which fits in a tenth of a second; the paper's is a graph network that
         compares pairs (the predictor ``brp-nas``).
-    initial : int
-        How many are drawn uniformly before the predictor takes over; at least 1.
     alpha : float
         Above 0 and at most 1.
     round : int
         Evaluations after which the top is halved; at least 1.
     candidates : int
         How many unseen architectures are ranked, drawn uniformly; all where there are no more.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------
@@ -196,18 +185,12 @@ class WeakNASLoop(RankingSearcher):
 
     Parameters
     ----------
-    space : Space
     predictor : object with ``fit(codes, y)`` and ``predict(codes)``, optional
         By default XGBoost, which fits in a tenth of a second; the paper's is an MLP (``mlp``).
-    initial : int
-        How many are drawn uniformly before the predictor takes over; at least 1.
     top : int
         At least 1; 1 takes the best predicted always. In the paper 100, with batches of 10.
     candidates : int
         How many unseen architectures are ranked, drawn uniformly; all where there are no more.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Raises
     ------

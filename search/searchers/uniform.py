@@ -11,14 +11,12 @@ class RandomSearch(Searcher):
 
     Parameters
     ----------
-    space : Space
     n_objectives : int
         Number of columns to be maximised.
     bounds : sequence of float, optional
-        The least feasible value of each told column; see ``Searcher``.
+        The least feasible value of each observed column; see ``Searcher``.
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed; by default the whole space.
-    seed : int, Generator or None
 
     Examples
     --------

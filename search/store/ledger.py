@@ -34,7 +34,7 @@ SET_ASIDE = "set aside"
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
-    """Return the Optuna distribution of every variable of a space, categorical by name.
+    """Optuna distribution of every variable of a space, categorical by name.
 
     Examples
     --------
@@ -130,7 +130,7 @@ class Ledger:
         self.worker = Worker(storage, self._study_id)
 
     def _open(self, about: Mapping[str, Any]) -> int:
-        """Return the study's number in the storage; it is made if it is missing."""
+        """Study's number in the storage; it is made if it is missing."""
         from optuna.exceptions import DuplicatedStudyError
         from optuna.study import StudyDirection
 
@@ -202,7 +202,7 @@ class Ledger:
         self.running = {k: claim for k, claim in self.running.items() if k not in self.values}
 
     def _key(self, trial: FrozenTrial) -> int | None:
-        """Return the architecture of a trial; None for a trial of something else."""
+        """Architecture of a trial; None for a trial of something else."""
         try:
             row = [
                 distribution.to_internal_repr(trial.params[name])
@@ -253,7 +253,7 @@ class Ledger:
         self._read()
 
     def claim(self, keys: Sequence[int], budget: int, asked: Asked | None = None) -> list[int]:
-        """Return those of the architectures that are now this worker's to evaluate.
+        """Architectures, of those named, that are now this worker's to evaluate.
 
         Parameters
         ----------

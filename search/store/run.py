@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import MissingExtraError, ParameterError, StorageError
+from ...errors import ExhaustedError, MissingExtraError, ParameterError, StorageError
 from ...predictors.saving.names import predictor_name
-from ..base import ExhaustedError, Searcher, Values
+from ..base import Searcher, Values
 from ..loop import Evaluator, Objective, Trace
 from ..searchers.names import searcher_name
 from .ledger import Asked, Ledger
@@ -115,7 +115,7 @@ def run_stored(
             objectives=len(searcher.bounds),
         )
         with ledger.at_work():
-            loop = _Loop(searcher, Evaluator(searcher, objective), ledger, budget, batch)
+            loop = _StoredSearch(searcher, Evaluator(searcher, objective), ledger, budget, batch)
             loop.run(callback, timeout)
     seconds = np.array([ledger.seconds.get(key, np.nan) for key in loop.told], dtype=np.float64)
     return Trace(searcher.codes_.copy(), searcher.values_.copy(), seconds)
@@ -125,7 +125,7 @@ Place = TypeVar("Place", bound="str | BaseStorage")
 
 
 def storage_of(storage: Place | None, study: str | None) -> Place | str | None:
-    """Return where a study is kept: a SQLite file if only its name is given, None without a name.
+    """Storage of a study: a SQLite file if only its name is given, None without a name.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def storage_of(storage: Place | None, study: str | None) -> Place | str | None:
 
 
 def _kind(searcher: Searcher) -> dict[str, Any]:
-    """Return what a searcher says of itself in a study."""
+    """Entries of a study that name its searcher and predictor."""
     predictor = getattr(searcher, "predictor", None)
     return {
         "searcher": searcher_name(type(searcher)),
@@ -146,7 +146,7 @@ def _kind(searcher: Searcher) -> dict[str, Any]:
     }
 
 
-class _Loop:
+class _StoredSearch:
     """One worker's part of a search."""
 
     def __init__(
@@ -208,7 +208,7 @@ class _Loop:
         self._catch_up()
 
     def _values(self, keys: Mapping[int, None] | list[int]) -> Values:
-        """Return what is known of architectures, in the shape a searcher is told."""
+        """Known values of architectures, in the shape a searcher is told."""
         rows = np.array([self._ledger.values[key] for key in keys], dtype=np.float64)
         return rows.reshape(len(keys), *self._searcher.values_.shape[1:])
 
@@ -233,7 +233,7 @@ class _Loop:
             self.told |= dict.fromkeys(new)
 
     def _next(self) -> list[int] | None:
-        """Return what to evaluate now; None if there is nothing but to wait for other workers."""
+        """Architectures to evaluate now; None if there is nothing but to wait for other workers."""
         ledger = self._ledger
         asked = None
         if not self._batch:
@@ -259,7 +259,7 @@ class _Loop:
         return mine
 
     def _asked(self) -> Asked:
-        """Return what is kept of the batch that was asked for last."""
+        """Record of the batch that was asked for last."""
         seconds, self._own_seconds = self._own_seconds, 0.0
         return Asked(self._batch, _frozen(self._searcher.state_dict()), seconds)
 
@@ -273,7 +273,7 @@ class _Loop:
 
 
 def _frozen(state: dict[str, Any]) -> dict[str, Any]:
-    """Return a searcher's state as JSON values, without what the trials say."""
+    """A searcher's state as JSON values, without what the trials say."""
     return {k: _plain(v) for k, v in state.items() if k not in ("codes", "values", "pending")}
 
 
@@ -284,7 +284,7 @@ def _plain(value: Any) -> Any:
 
 
 def _thawed(state: dict[str, Any]) -> dict[str, Any]:
-    """Return a state as ``_frozen`` received it."""
+    """A state as ``_frozen`` received it."""
 
     def array(value: dict[str, Any]) -> NDArray[Any]:
         return np.array(value["array"], dtype=value["dtype"]).reshape(value["shape"])
@@ -330,14 +330,15 @@ def opened(storage: str | BaseStorage) -> Iterator[BaseStorage]:
 
 
 def _connect(storage: str) -> Any:
-    """Return the storage at a URL or the path of a SQLite file."""
+    """Storage at a URL or the path of a SQLite file."""
     from optuna.storages import RDBStorage
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
     url = storage if "://" in storage else f"sqlite:///{storage}"
     url = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
     options = {"connect_args": {"timeout": LOCK_SECONDS}} if url.startswith("sqlite") else {}
-    for attempt in range(CONNECTS):
+    attempt = 0
+    while True:
         try:
             return RDBStorage(url, engine_kwargs={"pool_pre_ping": True, **options})
         except ImportError as error:
@@ -351,12 +352,12 @@ def _connect(storage: str) -> Any:
                 "sqlite:///runs.db or postgresql://user@host/database"
             ) from error
         except SQLAlchemyError:  # two workers make the tables at once: one is refused
-            if attempt == CONNECTS - 1:
+            attempt += 1
+            if attempt == CONNECTS:
                 raise
-            time.sleep(0.1 * 2**attempt)
-    raise AssertionError
+            time.sleep(0.05 * 2**attempt)
 
 
 def _shown(url: str) -> str:
-    """Return a URL without its password."""
+    """A URL without its password."""
     return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", url)

@@ -80,7 +80,7 @@ class Worker:
         self._storage.remove_session()
 
     def dead(self, names: set[str]) -> set[str]:
-        """Return which of some other workers have ended or died."""
+        """Those of some other workers that have ended or died."""
         if not names:
             return set()
         notes = self._storage.get_study_system_attrs(self._study_id)
@@ -102,7 +102,7 @@ class Worker:
 
 
 def _machine() -> str:
-    """Return what tells machines apart, and on one machine the containers."""
+    """Name of this machine, and of the container on it."""
     name = platform.node()
     with suppress(OSError):
         name += " " + os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - no path, a label
@@ -110,7 +110,7 @@ def _machine() -> str:
 
 
 def _started(process: int) -> str | None:
-    """Return what tells a process from a later one of its number, or None if it has ended."""
+    """Start of a process, which a later one of its number has not, or None if it has ended."""
     if Path("/proc/self/stat").exists():
         try:
             after_name = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()

@@ -23,9 +23,9 @@ def run_simulated(
     budget: int,
     workers: int,
 ) -> tuple[Trace, Values]:
-    """Search with workers that each train one architecture at a time, and tell the time it takes.
+    """Trace of a search by workers that each train one architecture at a time, and when each ended.
 
-    Workers are asynchronous: the moment one has finished, its value is told and it is given a new
+    Workers are asynchronous: the moment one has finished, its value is told and it gets another
     architecture, while the others go on. The search's own time is not counted.
 
     Parameters
@@ -72,8 +72,8 @@ def run_simulated(
     busy: list[tuple[float, int, Codes, float]] = []
     now, asked = 0.0, 0
     ended, seconds = np.empty(budget), np.empty(budget)
-    told = 0
-    while told < budget:
+    evaluated = 0
+    while evaluated < budget:
         while len(busy) < workers and asked < budget:
             begin = time.perf_counter()
             try:
@@ -95,6 +95,8 @@ def run_simulated(
         now, _, codes, own = heapq.heappop(busy)
         begin = time.perf_counter()
         searcher.tell(codes, objective(codes))
-        ended[told], seconds[told] = now, own + time.perf_counter() - begin
-        told += 1
-    return Trace(searcher.codes_.copy(), searcher.values_.copy(), seconds[:told]), ended[:told]
+        ended[evaluated], seconds[evaluated] = now, own + time.perf_counter() - begin
+        evaluated += 1
+    return Trace(searcher.codes_.copy(), searcher.values_.copy(), seconds[:evaluated]), ended[
+        :evaluated
+    ]

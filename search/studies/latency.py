@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Annotated, Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from ...benchmarks.intervals import interval
+from ...benchmarks.intervals import Interval, interval
 from ...benchmarks.metrics import spearman
 from ...benchmarks.studies import (
     Findings,
@@ -32,7 +33,8 @@ from ...data.devices import one_thread
 from ...data.tables import Table, load_table, read_latencies
 from ...errors import ParameterError
 from ...predictors.transfer import CANDIDATES, LatencyTransfer
-from .options import LATENCY_METHODS, LatencyOptions
+from .names import LATENCY_METHODS
+from .options import LatencyOptions
 
 Values = NDArray[np.float64]
 
@@ -53,9 +55,18 @@ class LatencyRow(TypedDict):
     spearman: Annotated[float, "correlation with measured latency over all other architectures"]
 
 
+class LatencyEntry(TypedDict):
+    """One method on one left-out device, over trials."""
+
+    device: Annotated[str, "device that was left out; mean stands for all of them"]
+    method: Annotated[str, "what predicts its latencies"]
+    measurements: Annotated[int, "architectures measured on it"]
+    spearman: Annotated[Interval, "correlation with measured latency, over trials"]
+
+
 @dataclass(frozen=True)
 class LatencyUnit:
-    """All methods and trials on one left-out device; calling it gives the rows."""
+    """All methods and trials on one left-out device."""
 
     study: LatencyStudy
     device: str
@@ -66,11 +77,11 @@ class LatencyUnit:
         """Rows of the device, one per trial and method."""
         study, n = self.study, self.measurements
         table, methods = study.table, study.methods
-        known = study.latencies[:, [name not in self.left_out for name in study.devices]]
+        donors = study.latencies[:, [name not in self.left_out for name in study.devices]]
         true = study.latencies[:, study.devices.index(self.device)]
         rows: list[LatencyRow] = []
         with one_thread():
-            model = LatencyTransfer(table.space).fit_devices(table.codes, known)
+            model = LatencyTransfer(table.space).fit_devices(table.codes, donors)
             for trial in range(study.options.trials):
                 rng = np.random.default_rng([study.options.seed, trial])
                 drawn = rng.choice(len(table), n, replace=False)
@@ -79,7 +90,7 @@ class LatencyUnit:
                     anchors = table.rows(model.anchors(n, among=table.codes, seed=rng))
                 for method in methods:
                     measured = anchors if method == "transfer" else drawn
-                    found = _estimate(method, model, table, known, measured, true[measured])
+                    predicted = _predict(method, model, table, donors, measured, true[measured])
                     test = np.setdiff1d(np.arange(len(table)), measured)
                     rows.append(
                         {
@@ -88,7 +99,7 @@ class LatencyUnit:
                             "measurements": n,
                             "trial": trial,
                             "seed": study.options.seed,
-                            "spearman": spearman(true[test], found[test]),
+                            "spearman": spearman(true[test], predicted[test]),
                         }
                     )
         return [dict(row) for row in rows]
@@ -100,11 +111,8 @@ class LatencyStudy(Study[Findings]):
     Parameters
     ----------
     options : LatencyOptions
-        ``methods`` are some of ``LATENCY_METHODS``: ``transfer`` (``LatencyTransfer``, anchors),
-        ``transfer-random`` (the same with architectures drawn at random), ``components`` (a ridge
-        on three principal components of the known devices), ``nearest`` (the known device that
-        ranks the measured ones best) and ``scratch`` (a ridge on operation counts). The last three
-        measure the architectures of ``transfer-random``.
+        ``methods`` are some of ``LATENCY_METHODS``. All but ``transfer`` measure the same
+        architectures.
 
     Raises
     ------
@@ -119,7 +127,10 @@ class LatencyStudy(Study[Findings]):
 
     kind = "latency"
     title = "Latencies on devices that were left out"
+    command = "meta latency"
+    options_type = LatencyOptions
     row = LatencyRow
+    entry = LatencyEntry
 
     options: LatencyOptions
 
@@ -130,7 +141,7 @@ class LatencyStudy(Study[Findings]):
         self.left_out = (
             chosen(options.devices, self.devices, kind="device") if options.devices else []
         )
-        self.methods = chosen(options.methods, LATENCY_METHODS, kind="method")
+        self.methods = chosen(options.methods, tuple(LATENCY_METHODS), kind="method")
         self.measurements = sorted(set(options.measurements))
         self._check()
 
@@ -182,9 +193,17 @@ class LatencyStudy(Study[Findings]):
         return {"summary": _summary(rows)}
 
     @classmethod
-    def restored(cls, rows: Sequence[Row], about: Mapping[str, Any]) -> Parts:  # noqa: ARG003
-        """Summary made of the rows alone."""
-        return {"summary": _summary(rows)}
+    def restored(cls, rows: Sequence[Row], about: Mapping[str, Any]) -> Parts | None:
+        """Summary made of the rows alone; None if the study is not finished."""
+        wanted = len(about["methods"]) * about["trials"]
+        cases = Counter((row["device"], row["measurements"]) for row in rows)
+        devices = about["devices"]
+        unfinished = (
+            any(n != wanted for n in cases.values())
+            or not {n for _, n in cases} >= set(about["measurements"])
+            or (isinstance(devices, list) and not {d for d, _ in cases} >= set(devices))
+        )
+        return None if unfinished else {"summary": _summary(rows)}
 
     @classmethod
     def table_of(cls, found: Parts) -> TextTable:
@@ -202,8 +221,9 @@ class LatencyStudy(Study[Findings]):
         about, means = found["about"], [e for e in found["summary"] if e["device"] == MEAN]
         means.sort(key=lambda e: descending(e["spearman"]))
         won = means[0]
+        devices = {entry["device"] for entry in found["summary"]} - {MEAN}
         lead = (
-            f"Best over all devices: {won['method']} with "
+            f"Best over {number_of(len(devices), 'left-out device')}: {won['method']} with "
             f"{number_of(won['measurements'], 'measurement')}, Spearman "
             f"{interval_text(won['spearman'])} ({number_of(about['trials'], 'trial')})."
         )
@@ -211,50 +231,62 @@ class LatencyStudy(Study[Findings]):
         return Page(lead, [Section.of("All numbers", cls.table_of(found), text)], about)
 
 
-def _estimate(
+def _predict(
     method: str,
     model: LatencyTransfer,
     table: Table,
-    known: Values,
+    donors: Values,
     measured: NDArray[np.int64],
     y: Values,
 ) -> Values:
-    """Return the latencies that a method makes of a few measurements, shape (rows,)."""
+    """Latencies of all architectures by a method that saw a few measurements, shape (rows,)."""
     if method in ("transfer", "transfer-random"):
         return np.asarray(model.fit(table.codes[measured], y).predict(table.codes))
     if method == "nearest":
-        agreement = [np.nan_to_num(spearman(y, column[measured])) for column in known.T]
-        return np.asarray(known[:, int(np.argmax(agreement))])
+        agreement = [np.nan_to_num(spearman(y, column[measured])) for column in donors.T]
+        return np.asarray(donors[:, int(np.argmax(agreement))])
     if method == "scratch":
         return _ridge(model.features(table.codes)[:, 1:], measured, y)
-    logs = np.log(known)
-    scaled = (logs - logs.mean(axis=0)) / np.maximum(logs.std(axis=0), 1e-12)
-    left, sizes, _ = np.linalg.svd(scaled, full_matrices=False)
-    kept = min(_COMPONENTS, len(sizes))
-    parts = left[:, :kept] * sizes[:kept] / np.sqrt(len(scaled))
-    return _ridge(parts, measured, np.log(y))
+    return _ridge(_components(donors), measured, np.log(y))
 
 
 def _ridge(features: Values, measured: NDArray[np.int64], y: Values) -> Values:
-    """Return what a ridge regression on a few rows says of all, shape (rows,)."""
-    x = features[measured] - features[measured].mean(axis=0)
-    inner = x.T @ x + _RIDGE * np.eye(x.shape[1])
-    slopes = np.linalg.solve(inner, x.T @ (y - y.mean()))
-    return np.asarray((features - features[measured].mean(axis=0)) @ slopes + y.mean())
+    """Predictions of a ridge regression on the measured rows for all, shape (rows,)."""
+    from sklearn.linear_model import Ridge
+
+    model = Ridge(alpha=_RIDGE).fit(features[measured], y)
+    return np.asarray(model.predict(features))
+
+
+def _components(latencies: Values) -> Values:
+    """Principal components of the devices' log latencies, shape (rows, at most 3)."""
+    from sklearn.decomposition import PCA
+    from sklearn.preprocessing import StandardScaler
+
+    scaled = StandardScaler().fit_transform(np.log(latencies))
+    kept = min(_COMPONENTS, scaled.shape[1])
+    parts = PCA(kept, svd_solver="full").fit_transform(scaled)
+    # The strength of the ridge is meant for columns whose size does not grow with the table.
+    return np.asarray(parts / np.sqrt(len(parts)))
 
 
 def _summary(rows: Sequence[Row]) -> list[Row]:
     """One entry per device, method and number of measurements; the means come last."""
-    found: dict[tuple[str, str, int], list[float]] = {}
+    cases: dict[tuple[str, str, int], list[float]] = {}
     means: dict[tuple[str, int], dict[int, list[float]]] = {}
     for row in rows:
         method, n, rho = row["method"], row["measurements"], row["spearman"]
         rho = float("nan") if rho is None else rho
-        found.setdefault((row["device"], method, n), []).append(rho)
+        cases.setdefault((row["device"], method, n), []).append(rho)
         means.setdefault((method, n), {}).setdefault(row["trial"], []).append(rho)
     for (method, n), by_trial in means.items():
-        found[MEAN, method, n] = [float(np.mean(values)) for values in by_trial.values()]
+        cases[MEAN, method, n] = [float(np.mean(values)) for values in by_trial.values()]
     return [
-        {"device": device, "method": method, "measurements": n, "spearman": interval(values)}
-        for (device, method, n), values in found.items()
+        {
+            "device": device,
+            "method": method,
+            "measurements": n,
+            "spearman": interval(values, least=-1, most=1),
+        }
+        for (device, method, n), values in cases.items()
     ]

@@ -1,108 +1,143 @@
-"""Searches on tables, repeated over trials: curves, regret, and queries to the optimum."""
+"""Searches for one objective on tables: curves, regret, and queries to the optimum."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...benchmarks.intervals import interval
+from ...benchmarks.intervals import Interval, interval
 from ...benchmarks.objectives import Problem
+from ...benchmarks.quantities import constrained
 from ...benchmarks.studies import (
-    Journal,
-    Progress,
+    Parts,
     Row,
-    fingerprint,
-    versions,
-    write_rows,
+    Section,
+    TextTable,
+    interval_text,
 )
-from ...data.devices import one_thread
-from ...data.spaces import Codes, Space
-from ...errors import ParameterError
-from ...predictors.base import Predictor
 from ..base import Searcher
-from ..loop import oracle_curve, queries_to_reach, selected_curve
-from ..store import storage_of
+from ..loop import Trace, oracle_curve, queries_to_reach, selected_curve
 from .asynchronous import run_simulated
-from .units import Settings, run_units, searched, until
+from .options import SearchOptions
+from .searches import (
+    MARKS,
+    ContenderSearches,
+    SearcherEntry,
+    address_of,
+    searcher_text,
+    trials_text,
+)
+from .table_page import regret_section
+from .units import Contender, QueryRow, TrialUnit, Values
 
 
-class Factory(Protocol):
-    """Makes a searcher; must be picklable."""
+class SearchRow(QueryRow, total=False):
+    """One query of one search for one objective; values to be minimised are negated."""
 
-    def __call__(
-        self, space: Space, *, pool: Codes | None, seed: int, **objectives: Any
-    ) -> Searcher:
-        """Return a searcher for ``space``, limited to the architectures of ``pool``."""
-        ...
+    search_value: Annotated[float, "what the search was told; none if the evaluation failed"]
+    report_value: Annotated[float, "what is reported of the architecture"]
+    ended_at: Annotated[float, "second at which training ended, with simulated workers"]
+
+
+class SearchEntry(SearcherEntry, total=False):
+    """One searcher for one objective on one task, over trials."""
+
+    searched: Annotated[str, "column that the search was told"]
+    reported: Annotated[str, "column that is reported"]
+    selected: Annotated[Interval, "reported value of the best architecture by the searched one"]
+    oracle: Annotated[Interval, "best reported value evaluated, which no search could pick"]
+    regret: Annotated[Interval, "how far ``selected`` is below the table's best"]
+    search_regret: Annotated[Interval, "how far the best searched value is below the table's best"]
+    regret_at: Annotated[dict[str, Interval], "``regret`` after 25, 50, 100 and 200 queries"]
+    queries_to_optimum: Annotated[
+        dict[str, float],
+        "queries until the best searched value: mean, median, of how many trials that reached it; "
+        "a trial that never did counts as budget + 1",
+    ]
+    simulated_seconds: Annotated[Interval, "when simulated workers had ended"]
 
 
 @dataclass(frozen=True)
-class Contender:
-    """A searcher in a study: its name, the predictor that guides it, how it is made."""
-
-    searcher: str
-    predictor: str | None
-    factory: Factory
+class SearchUnit(TrialUnit[Problem]):
+    """One trial of one searcher on one task."""
 
     @property
-    def label(self) -> str:
-        """Name of searcher and predictor, for pictures."""
-        return f"{self.searcher} + {self.predictor}" if self.predictor else self.searcher
+    def identity(self) -> dict[str, Any]:
+        """Table and searched column."""
+        return {"table": self.task.table.digest, "searched": self.task.search_label}
 
-    @property
-    def path(self) -> str:
-        """Name of searcher and predictor, for the names of Optuna studies."""
-        return self.label.replace(" ", "")
+    def columns(self, trace: Trace) -> dict[str, Values]:
+        """Searched and reported values."""
+        return {"search_value": trace.values, "report_value": self.task.report(trace.codes)}
+
+    def search(self, searcher: Searcher) -> tuple[Trace | None, Mapping[str, Values]]:
+        """Trace of the search, in simulated time if it has workers."""
+        if self.settings.workers is None:
+            return super().search(searcher)
+        trace, ended = run_simulated(
+            searcher,
+            self.task.search,
+            self.task.training_seconds,
+            budget=self.settings.budget,
+            workers=self.settings.workers,
+        )
+        return trace, {"ended_at": ended}
 
 
 @dataclass(frozen=True)
-class SearchStudy:
-    """What ``search_tables`` found.
+class BestOfTable:
+    """Measure of the searches of a task against the best values of its table."""
 
-    Attributes
-    ----------
-    summary : list of dict
-        One entry per task and searcher.
-    rows : list of dict
-        One entry per query.
-    curves : list of dict
-        Per task and searcher ``selected`` and ``oracle`` after each query, with intervals.
-    folder : Path
-    about : dict
-    """
+    problem: Problem
+    budget: int
 
-    summary: list[Row]
-    rows: list[Row]
-    curves: list[Row]
-    folder: Path
-    about: dict[str, Any]
+    def __call__(self, rows: Sequence[Row]) -> tuple[Row, Row]:
+        """Summary and curves of all trials of one searcher."""
+        problem, budget = self.problem, self.budget
+        searched = by_trial(rows, "search_value", budget)
+        reported = by_trial(rows, "report_value", budget)
+        selected, oracle = selected_curve(searched, reported), oracle_curve(reported)
+        optimum = float(problem.search_values.max())
+        least, best = float(problem.report_values.min()), float(problem.report_values.max())
+        reached = queries_to_reach(searched, optimum)
+        seconds = by_trial(rows, "search_seconds", rest=0.0)
+        summary = {
+            "searched": problem.search_label,
+            "reported": problem.report_label,
+            "budget": budget,
+            "trials": len(searched),
+            "selected": interval(selected[:, -1], least=least, most=best),
+            "oracle": interval(oracle[:, -1], least=least, most=best),
+            "regret": interval(best - selected[:, -1], least=0),
+            # The searched value of the incumbent is the best that was searched.
+            "search_regret": interval(optimum - oracle_curve(searched)[:, -1], least=0),
+            "regret_at": {
+                str(q): interval(best - selected[:, q - 1], least=0) for q in MARKS if q <= budget
+            },
+            "queries_to_optimum": {
+                "mean": float(reached.mean()),
+                "median": float(np.median(reached)),
+                "reached": int((reached <= budget).sum()),
+                "n": len(reached),
+            },
+            "failures": int(np.isnan(by_trial(rows, "search_value", rest=0.0)).sum()),
+            "search_seconds": interval(seconds.sum(axis=1), least=0),
+        }
+        if "ended_at" in rows[0]:
+            summary["simulated_seconds"] = interval(by_trial(rows, "ended_at").max(axis=1), least=0)
+        curves = {
+            "best": best,
+            "selected": [interval(column, least=least, most=best) for column in selected.T],
+            "oracle": [interval(column, least=least, most=best) for column in oracle.T],
+        }
+        return summary, curves
 
 
-def search_tables(
-    problems: Sequence[Problem],
-    contenders: Sequence[Contender],
-    *,
-    budget: int,
-    trials: int,
-    constraints: Sequence[str] = (),
-    batch: int = 5,
-    seed: int = 0,
-    jobs: int = -1,
-    timeout: float | None = None,
-    storage: str | None = None,
-    study: str | None = None,
-    workers: int | None = None,
-    out: Path | None = None,
-    command: str = "",
-    progress: Progress | None = None,
-) -> SearchStudy:
-    """Run every searcher on every task ``trials`` times and return how they did.
+class SearchStudy(ContenderSearches[Problem]):
+    """Searches for one objective on tables.
 
     A search sees the searched column only (validation accuracy where there is one); ``selected``
     is the reported column of its incumbent, ``oracle`` the best reported value among all it
@@ -110,268 +145,140 @@ def search_tables(
 
     Parameters
     ----------
-    problems : sequence of Problem
+    options : SearchOptions
     contenders : sequence of Contender
-    budget : int
-        Architectures evaluated per trial.
-    trials : int
-    constraints : sequence of str
-        Those that the problems were limited by, as they were given.
-    batch : int
-        Architectures asked for at once; a guided search refits once per batch.
-    seed : int
-    jobs : int
-        Processes; -1 is one per core.
-    timeout : float, optional
-        Seconds after which no further batch is begun.
-    storage : str, optional
-        Database in which every search is an Optuna study: one that was stopped goes on there, and
-        several workers may run the same call at once. Otherwise it begins again.
-    study : str, optional
-        How the names of these studies begin: ``STUDY/TABLE/TASK/SEARCHER+PREDICTOR/TRIAL``.
-    workers : int, optional
-        Asynchronous workers in simulated time, of which the summary then tells; the table has to
-        know how long training takes.
-    out : Path, optional
-        Folder of the study; by default ``runs/search-XXXXXXXX``. One that is there goes on,
-        also with other searchers or trials: what it has of them is used, and all it has is kept.
-    command : str
-    progress : callable, optional
 
     Raises
     ------
-    ParameterError
-        If budget, trials or batch are not positive, the budget exceeds a table, nothing is
-        searched, or ``out`` holds another study.
-    StoppedError
-        If the time was up.
+    ParameterError, UnknownNameError, InfeasibleError
+        As ``ContenderSearches``; also if a table does not know how long training takes, and
+        workers are to be simulated.
     """
-    check_request(problems, contenders, budget, trials, batch, constraints)
-    about = {
-        "kind": "search",
-        "tables": {p.address: p.table.digest for p in problems},
+
+    kind = "search"
+    title = "Searches compared"
+    command = "search"
+    row = SearchRow
+    entry = SearchEntry
+    unit_class = SearchUnit
+    judge_class = BestOfTable
+    headings = ("selected", "regret", "oracle", "queries to optimum", "reached", "own seconds")
+    leads = "selected"
+    on_the_way = (
+        "regret_at",
+        "Regret on the way",
+        "the selected architecture",
+    )
+    lead = ("Best", "on {0} {1}, {2}, regret {3}")
+    made = ("searched", "reported")
+
+    def __init__(self, options: SearchOptions, contenders: Sequence[Contender]) -> None:
+        super().__init__(options, contenders)
+        if options.workers:
+            for problem in self.tasks:
+                problem.training_seconds(problem.codes[:1])  # refused here if the table has none
+
+    def task_of(self, problem: Problem, options: SearchOptions) -> Problem:
+        """Table's task with the architectures that meet the constraints."""
+        return constrained(problem, options.constraints)
+
+    def asked(self) -> dict[str, Any]:
+        """Searched and reported column of each task."""
+        return searched_columns(self.tasks)
+
+    @classmethod
+    def cells(cls, entry: Mapping[str, Any]) -> list[str]:
+        """Cells of one entry of the summary."""
+        queries = entry["queries_to_optimum"]
+        missed = queries["reached"] < queries["n"]
+        return [
+            interval_text(entry["selected"]),
+            interval_text(entry["regret"]),
+            interval_text(entry["oracle"]),
+            (">" if missed else "") + f"{queries['mean']:.0f}",
+            f"{queries['reached']}/{queries['n']}",
+            f"{entry['search_seconds']['mean']:.2f}",
+        ]
+
+    @classmethod
+    def notes(cls, found: Parts) -> list[str]:
+        """Simulated times, failures, and how the numbers were made."""
+        about = found["about"]
+        simulated = [
+            f"{address_of(entry)}: {searcher_text(entry)} takes "
+            f"{interval_text(entry['simulated_seconds'])} simulated seconds with "
+            f"{about['workers']} workers"
+            for entry in found["summary"]
+            if "simulated_seconds" in entry
+        ]
+        failed = [
+            f"{address_of(entry)}: {entry['failures']} evaluations of {searcher_text(entry)} failed"
+            for entry in found["summary"]
+            if entry["failures"]
+        ]
+        searched, reported = (
+            ", ".join(dict.fromkeys(about[key].values())) for key in ("searched", "reported")
+        )
+        misses = f"a trial that misses the optimum counts {about['budget'] + 1} queries"
+        made = f"{trials_text(about)}; searched: {searched}; reported: {reported}; {misses}"
+        return [*simulated, *failed, made]
+
+    @classmethod
+    def sections(cls, found: Parts, table: TextTable) -> list[Section]:
+        """Curves of the regret, and the table."""
+        about = found["about"]
+        searched = ". ".join(
+            f"On {task} searches look at {label}"
+            + (
+                ", which is also what is reported: oracle and selected coincide"
+                if label == about["reported"][task]
+                else f"; reported is {about['reported'][task]}"
+            )
+            for task, label in about["searched"].items()
+        )
+        text = (
+            f"{searched}. A trial that never evaluates the optimum of the searched value counts as "
+            f"{about['budget'] + 1} queries, so a mean over such trials is a lower bound (>); "
+            "'reached' says how many did."
+        )
+        curves = regret_section(
+            found["curves"],
+            "How far the reported value lies below the best in the table, mean over trials. Solid: "
+            "the architecture the search would select (best by the value it sees), with a 95 % "
+            "interval of five trials or more. Dotted: the best reported value among all it "
+            "evaluated (the oracle), which no search could pick.",
+        )
+        return [curves, Section.of("After the whole budget", table, text)]
+
+
+def searched_columns(problems: Sequence[Problem]) -> dict[str, Any]:
+    """Entries of a study's description that say what is searched and reported on each task."""
+    return {
         "searched": {p.address: p.search_label for p in problems},
         "reported": {p.address: p.report_label for p in problems},
-        "searchers": [contender.label for contender in contenders],
-        "budget": budget,
-        "trials": trials,
-        "batch": batch,
-        "seed": seed,
-        "versions": versions(),
-        **({"constraints": list(constraints)} if constraints else {}),
-        **({"study": study} if study else {}),
-        **({"workers": workers} if workers else {}),
     }
-    if workers and (storage or study):
-        raise ParameterError("simulated workers keep no database: leave --storage and --study out")
-    settings = Settings(
-        budget, batch, seed, until(timeout), storage_of(storage, study), study, workers
-    )
-    if workers:
-        for problem in problems:
-            problem.training_seconds(problem.codes[:1])  # refused here if the table has none
-    folder = out or Path("runs") / f"search-{fingerprint(about)}"
-    journal = Journal(folder, about, grows=("searchers", "trials"))
-    units = trial_units(problems, contenders, trials, settings)
-    prepare = partial(_preload, tuple(contenders), problems[0].space)
-    rows = run_units(
-        journal, units, trial_rows, settings, jobs=jobs, prepare=prepare, progress=progress
-    )
-    write_rows(folder, rows)
-    summary, curves = summarise(rows, problems, contenders, budget)
-    return SearchStudy(summary, rows, curves, folder, {**about, "command": command})
-
-
-class Task(Protocol):
-    """What a study searches: a ``Problem`` or several objectives of one."""
-
-    @property
-    def address(self) -> str:
-        """``TABLE/TASK``."""
-
-    @property
-    def codes(self) -> Codes:
-        """Codes of the architectures that may be proposed."""
-
-
-def check_request(
-    problems: Sequence[Task],
-    contenders: Sequence[Contender],
-    budget: int,
-    trials: int,
-    batch: int,
-    constraints: Sequence[str] = (),
-) -> None:
-    """Check that a study can be run.
-
-    Raises
-    ------
-    ParameterError
-        If a number is not positive, nothing is searched, or the budget exceeds a table.
-    """
-    if not problems or not contenders or min(budget, trials, batch) < 1:
-        raise ParameterError(
-            "search needs at least one table, one searcher, and a budget, trials and batch above "
-            f"0; received {len(problems)}, {len(contenders)}, {budget}, {trials} and {batch}"
-        )
-    within = f" that meet {' and '.join(constraints)}" if constraints else ""
-    for problem in problems:
-        if budget > len(problem.codes):
-            raise ParameterError(
-                f"a budget of {budget} exceeds the {len(problem.codes)} measured architectures of "
-                f"{problem.address}{within}: lower --budget"
-            )
-
-
-def trial_units(
-    problems: Sequence[Task], contenders: Sequence[Contender], trials: int, settings: Settings
-) -> dict[str, tuple[Any, ...]]:
-    """Return the units of a study: a trial of a contender on a task, by name, with arguments."""
-    return {
-        f"{p.address} {c.label} trial={trial}": (p, c, trial, settings)
-        for trial in range(trials)
-        for p in problems
-        for c in contenders
-    }
-
-
-def _preload(contenders: tuple[Contender, ...], space: Space) -> None:
-    """Import what the predictors need, so that no timing includes it."""
-    for contender in contenders:
-        predictor = getattr(contender.factory(space, pool=None, seed=0), "predictor", None)
-        if isinstance(predictor, Predictor):
-            predictor.preload()
-
-
-def trial_rows(
-    problem: Problem, contender: Contender, trial: int, settings: Settings
-) -> list[Row] | None:
-    """Run one search; the work of one unit. Return None if the time was up before its end."""
-    pool = problem.codes if len(problem.codes) < problem.space.size else None
-    searcher = contender.factory(problem.space, pool=pool, seed=settings.trial_seed(trial))
-    ended = None
-    with one_thread():
-        if settings.workers is None:
-            trace = searched(
-                searcher,
-                problem.search,
-                settings,
-                study=f"{problem.address}/{contender.path}/{trial}",
-                about={"table": problem.table.digest, "searched": problem.search_label},
-            )
-        else:
-            trace, ended = run_simulated(
-                searcher,
-                problem.search,
-                problem.training_seconds,
-                budget=settings.budget,
-                workers=settings.workers,
-            )
-    if trace is None:
-        return None
-    report = problem.report(trace.codes)
-    return [
-        {
-            "table": problem.table.name,
-            "task": problem.task,
-            "searcher": contender.searcher,
-            "predictor": contender.predictor,
-            "trial": trial,
-            "query": query,
-            "architecture": architecture,
-            "search_value": trace.values[query],
-            "report_value": report[query],
-            "search_seconds": trace.seconds[query],
-            **({} if ended is None else {"ended_at": ended[query]}),
-        }
-        for query, architecture in enumerate(problem.space.format(trace.codes))
-    ]
-
-
-def summarise(
-    rows: Sequence[Row], problems: Sequence[Problem], contenders: Sequence[Contender], budget: int
-) -> tuple[list[Row], list[Row]]:
-    """Return the summary and the curves of all searches, one entry per task and searcher."""
-    groups: dict[tuple[Any, ...], list[Row]] = {}
-    for row in rows:
-        key = (row["table"], row["task"], row["searcher"], row["predictor"])
-        groups.setdefault(key, []).append(row)
-    summary, curves = [], []
-    for problem in problems:
-        for contender in contenders:
-            shared = {
-                "table": problem.table.name,
-                "task": problem.task,
-                "searcher": contender.searcher,
-                "predictor": contender.predictor,
-            }
-            members = groups[tuple(shared.values())]
-            looked = by_trial(members, "search_value", budget)
-            reported = by_trial(members, "report_value", budget)
-            selected, oracle = selected_curve(looked, reported), oracle_curve(reported)
-            optimum = float(problem.search_values.max())
-            best = float(problem.report_values.max())
-            reached = queries_to_reach(looked, optimum)
-            # The searched value of the incumbent is the running best itself.
-            search_regret = optimum - np.fmax.accumulate(looked, axis=1)[:, -1]
-            own = by_trial(members, "search_seconds", rest=0.0).sum(axis=1)
-            summary.append(
-                {
-                    **shared,
-                    "searched": problem.search_label,
-                    "reported": problem.report_label,
-                    "budget": budget,
-                    "trials": len(looked),
-                    "selected": interval(selected[:, -1]),
-                    "oracle": interval(oracle[:, -1]),
-                    "regret": interval(best - selected[:, -1]),
-                    "search_regret": interval(search_regret),
-                    "regret_at": {
-                        str(q): interval(best - selected[:, q - 1])
-                        for q in (25, 50, 100, 200)
-                        if q <= budget
-                    },
-                    "queries_to_optimum": {
-                        "mean": float(reached.mean()),
-                        "median": float(np.median(reached)),
-                        "reached": int((reached <= budget).sum()),
-                        "n": len(reached),
-                    },
-                    "failures": int(np.isnan(by_trial(members, "search_value", rest=0.0)).sum()),
-                    "search_seconds": interval(own),
-                    **_simulated(members),
-                }
-            )
-            curves.append(
-                {
-                    **shared,
-                    "label": contender.label,
-                    "best": best,
-                    "selected": [interval(selected[:, q]) for q in range(budget)],
-                    "oracle": [interval(oracle[:, q]) for q in range(budget)],
-                }
-            )
-    return summary, curves
-
-
-def _simulated(rows: Sequence[Row]) -> Row:
-    """Return when the searches ended, if they were in simulated time."""
-    if "ended_at" not in rows[0]:
-        return {}
-    return {"simulated_seconds": interval(by_trial(rows, "ended_at").max(axis=1))}
 
 
 def by_trial(
     rows: Sequence[Row], measure: str, queries: int | None = None, *, rest: float = np.nan
-) -> NDArray[np.float64]:
-    """Return one measure as an array of shape (trials, queries).
+) -> Values:
+    """One measure of all trials, shape (trials, queries).
 
-    ``rest`` stands after the end of a search that ended before the longest, or before ``queries``.
+    Parameters
+    ----------
+    rows : sequence of dict
+        Of one searcher on one task.
+    measure : str
+        A column of numbers; None counts as NaN.
+    queries : int, optional
+        By default those of the longest search.
+    rest : float
+        Value after the end of a search that ended before.
     """
     numbers = {trial: k for k, trial in enumerate(sorted({row["trial"] for row in rows}))}
     width = queries or 1 + max(row["query"] for row in rows)
-    found = np.full((len(numbers), width), rest)
+    values = np.full((len(numbers), width), rest)
     for row in rows:
         value = row[measure]
-        found[numbers[row["trial"]], row["query"]] = np.nan if value is None else value
-    return found
+        values[numbers[row["trial"]], row["query"]] = np.nan if value is None else value
+    return values

@@ -1,21 +1,60 @@
-"""Units of a search study: one search each, in a journal, a database or simulated time."""
+"""Units of studies of searches: one search each, kept in a journal or in a database."""
 
 from __future__ import annotations
 
+import importlib
 import time
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Generic, Protocol, TypedDict, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ...benchmarks.studies import Journal, Progress, Row, bound, in_parallel
+from ...benchmarks.objectives import Problem
+from ...benchmarks.quantities import ManyObjectives
+from ...benchmarks.studies import Progress, Row, Unit, in_parallel
+from ...data.devices import one_thread
+from ...data.spaces import Codes, Space
 from ...errors import StoppedError
+from ...predictors.base import Predictor
 from ..base import Searcher
-from ..loop import Objective, Trace, run
+from ..loop import Trace, run
 from ..store import opened, run_stored
 
-Work = Callable[..., list[Row] | None]
+Values = NDArray[np.float64]
+SearchTask = TypeVar("SearchTask", bound=Problem | ManyObjectives)
+"""A table's task for one objective or for several."""
+
+
+class SearcherFactory(Protocol):
+    """Maker of a searcher; picklable."""
+
+    def __call__(
+        self, space: Space, *, pool: Codes | None, seed: int, **objectives: Any
+    ) -> Searcher:
+        """Searcher of a space, limited to the architectures of ``pool``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A searcher in a study: its name, the predictor that guides it, how it is made."""
+
+    searcher: str
+    predictor: str | None
+    factory: SearcherFactory
+
+    @property
+    def label(self) -> str:
+        """Name of searcher and predictor, for pictures."""
+        return f"{self.searcher} + {self.predictor}" if self.predictor else self.searcher
+
+    @property
+    def path(self) -> str:
+        """Name of searcher and predictor, for the names of Optuna studies."""
+        return self.label.replace(" ", "")
 
 
 @dataclass(frozen=True)
@@ -45,75 +84,141 @@ class Settings:
     goal: float | None = None
 
     def trial_seed(self, trial: int) -> int:
-        """Return the seed of a trial's searchers."""
+        """Seed of a trial's searchers."""
         return int(np.random.default_rng([self.seed, trial]).integers(2**31))
 
 
-def until(timeout: float | None) -> float | None:
-    """Return the time of the day, in seconds, at which a timeout ends."""
-    return None if timeout is None else time.time() + timeout
+class QueryRow(TypedDict):
+    """One query of one search: what the rows of all studies of searches have."""
+
+    table: Annotated[str, "name of the table"]
+    task: Annotated[str, "its task"]
+    searcher: Annotated[str, "what searches"]
+    predictor: Annotated[str | None, "what guides it"]
+    trial: Annotated[int, "number of the search, from 0"]
+    query: Annotated[int, "number of the evaluation, from 0"]
+    architecture: Annotated[str, "what was evaluated"]
+    search_seconds: Annotated[
+        float, "time of the search itself; a batch's is shared by its architectures"
+    ]
 
 
-def searched(
-    searcher: Searcher,
-    objective: Objective,
-    settings: Settings,
-    *,
-    study: str,
-    about: Mapping[str, Any],
-) -> Trace | None:
-    """Run one search and return its trace, or None if the time was up before its end.
+@dataclass(frozen=True)
+class TrialUnit(ABC, Generic[SearchTask]):
+    """One trial of one contender on one task; calling it gives a row per query."""
 
-    ``study`` is its name without the beginning that all studies share, ``about`` what tells it from
-    another search.
-    """
-    left = None if settings.until is None else settings.until - time.time()
-    limits: dict[str, Any] = {
-        "budget": settings.budget,
-        "batch": settings.batch,
-        "timeout": left,
-    }
-    if settings.storage is None:
-        trace = run(searcher, objective, goal=settings.goal, **limits)
-    else:
-        trace = run_stored(
-            searcher,
-            objective,
-            storage=settings.storage,
-            study=f"{settings.name}/{study}",
-            about={"batch": settings.batch, "seed": settings.seed, **about},
-            **limits,
+    task: SearchTask
+    contender: Contender
+    trial: int
+    settings: Settings
+
+    @property
+    def objectives(self) -> dict[str, Any]:
+        """Arguments of a searcher of several objectives."""
+        return {}
+
+    @property
+    @abstractmethod
+    def identity(self) -> dict[str, Any]:
+        """Description that tells the search from others in a database, beside batch and seed."""
+
+    @abstractmethod
+    def columns(self, trace: Trace) -> Mapping[str, Sequence[Any] | NDArray[Any]]:
+        """Columns of the rows that only this kind of study has."""
+
+    def search(self, searcher: Searcher) -> tuple[Trace | None, Mapping[str, Values]]:
+        """Trace of the search, None if its time was up; and further columns of the rows."""
+        return self._in_time(searcher), {}
+
+    def __call__(self) -> list[Row] | None:
+        """Rows of the search, one per query; None if the time was up before its end."""
+        task = self.task
+        pool = task.codes if len(task.codes) < task.space.size else None
+        searcher = self.contender.factory(
+            task.space, pool=pool, seed=self.settings.trial_seed(self.trial), **self.objectives
         )
-    reached = settings.goal is not None and (trace.values >= settings.goal).any()
-    if len(trace.values) < settings.budget and not reached:
-        return None
-    kept = slice(settings.budget)  # a study may hold a search that went on further
-    return Trace(trace.codes[kept], trace.values[kept], trace.seconds[kept])
+        with one_thread():
+            trace, further = self.search(searcher)
+        if trace is None:
+            return None
+        columns = {**self.columns(trace), "search_seconds": trace.seconds, **further}
+        return [
+            {
+                "table": task.table.name,
+                "task": task.task,
+                "searcher": self.contender.searcher,
+                "predictor": self.contender.predictor,
+                "trial": self.trial,
+                "query": query,
+                "architecture": architecture,
+                **{name: values[query] for name, values in columns.items()},
+            }
+            for query, architecture in enumerate(task.space.format(trace.codes))
+        ]
+
+    def _in_time(self, searcher: Searcher) -> Trace | None:
+        """Trace of the search up to its budget or goal; None if the time was up before."""
+        settings = self.settings
+        limits: dict[str, Any] = {
+            "budget": settings.budget,
+            "batch": settings.batch,
+            "timeout": None if settings.until is None else settings.until - time.time(),
+        }
+        if settings.storage is None:
+            trace = run(searcher, self.task.search, goal=settings.goal, **limits)
+        else:
+            trace = run_stored(
+                searcher,
+                self.task.search,
+                storage=settings.storage,
+                study=f"{settings.name}/{self.task.address}/{self.contender.path}/{self.trial}",
+                about={"batch": settings.batch, "seed": settings.seed, **self.identity},
+                **limits,
+            )
+        reached = settings.goal is not None and (trace.values >= settings.goal).any()
+        if len(trace.values) < settings.budget and not reached:
+            return None
+        kept = slice(settings.budget)  # a study may hold a search that went on further
+        return Trace(trace.codes[kept], trace.values[kept], trace.seconds[kept])
 
 
-def run_units(
-    journal: Journal,
-    units: Mapping[str, tuple[Any, ...]],
-    work: Work,
-    settings: Settings,
+def preload(
+    contenders: Sequence[Contender],
+    space: Space,
+    objectives: Mapping[str, Any],
+    modules: Sequence[str],
+) -> None:
+    """Import modules and what searchers and predictors need, so that no timing includes it."""
+    for module in modules:
+        importlib.import_module(module)
+    for contender in contenders:
+        searcher = contender.factory(space, pool=None, seed=0, **objectives)
+        predictor = getattr(searcher, "predictor", None)
+        if isinstance(predictor, Predictor):
+            predictor.preload()
+
+
+def stored_rows(
+    units: Mapping[str, Unit],
+    storage: str,
     *,
     jobs: int,
-    prepare: Callable[[], None],
+    prepare: Callable[[], None] | None,
     progress: Progress | None,
 ) -> list[Row]:
-    """Run units with their journal, or without where each is kept in a database; return all rows.
+    """Rows of searches of which a database keeps each, so that no journal is needed.
 
     Raises
     ------
     StoppedError
         If the time was up.
+    StorageError
+        If the database cannot be used.
     """
-    if settings.storage is None:
-        return journal.run(bound(units, work), jobs=jobs, prepare=prepare, progress=progress)
-    with opened(settings.storage):  # what is wrong with it shows here, and its tables are made once
+    with opened(storage):  # what is wrong with it shows here, and its tables are made once
         pass
     done: dict[str, list[Row]] = {}
-    for name, rows in in_parallel(bound(units, work), jobs=jobs, prepare=prepare):
+    for name, rows in in_parallel(units, jobs=jobs, prepare=prepare):
         if rows is not None:
             done[name] = rows
             if progress:

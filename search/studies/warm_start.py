@@ -1,458 +1,389 @@
-"""Leave one task out: what earlier searches save a search on a task that they have not seen."""
+"""Savings of searches that start from other tasks: the study behind ``nasurge meta warm-start``."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NamedTuple, TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...benchmarks.studies import Journal, Progress, Row, bound, versions
-from ...benchmarks.supernet import Supernet
-from ...benchmarks.training import (
-    KINDS,
-    Recipe,
-    check_least,
-    embed_task,
-    read_embedding,
-    train_architecture,
+from ...benchmarks.intervals import Interval
+from ...benchmarks.studies import (
+    Findings,
+    Journal,
+    Page,
+    Parts,
+    Row,
+    RunOptions,
+    Section,
+    Study,
+    TextTable,
+    Unit,
+    descending,
+    draw_task_map,
+    fingerprint,
+    interval_text,
+    interval_words,
+    read_about,
+    versions,
 )
-from ...data.devices import one_thread
-from ...data.images import Images, load_task
-from ...data.spaces import Codes, Space, make_space
+from ...benchmarks.training import KINDS, check_least
+from ...data.files import atomic_write
+from ...data.images import default_tasks
+from ...data.spaces import Codes, make_space
 from ...errors import ParameterError
-from ..differentiable import (
-    Experience,
-    Gate,
-    best_code,
-    donor_distances,
-    donor_weights,
-    keep_experience,
-    read_experiences,
-    search_supernet,
-    transferred_logits,
-    warm_search,
+from ..differentiable import Donor, donor_weights, keep_donor, transferred_logits
+from .options import WarmStartOptions
+from .warm_start_rows import Values, WarmStartRows
+from .warm_start_summary import MEAN, summarise_savings, tasks_and_ranks
+from .warm_start_units import (
+    ColdUnit,
+    DistanceUnit,
+    EmbedUnit,
+    NamedUnit,
+    TrainUnit,
+    WarmUnit,
 )
 
-Values = NDArray[np.float64]
+_MAP = "task_map.svg"
+_STORE = "experiences"
+_SETTINGS = [
+    field.name for field in fields(WarmStartOptions) if field.name not in vars(RunOptions())
+]
 
-METHODS = ("fisher", "transport", "meta-transfer", "random")
-"""How a donor is chosen: the nearest by a distance, all by their nearness, or any."""
 
-EMBEDDED = 128  # images of a task that its embedding sees
+class WarmStartRow(TypedDict):
+    """Stand-alone trainings of one architecture on one task."""
+
+    kind: Annotated[str, "train, of what a search came by, or shared, trained on every task"]
+    task: Annotated[str, "as it was named"]
+    architecture: Annotated[str, "in the notation of its space"]
+    accuracies: Annotated[list[float], "test accuracy of each training, in percent"]
+    seconds: Annotated[float, "processor time of all trainings"]
+
+
+class WarmStartEntry(TypedDict):
+    """One method on one task, over seeds."""
+
+    task: Annotated[str, "task that was searched; mean stands for all of them"]
+    method: Annotated[str, "cold, or how the donors were chosen"]
+    seeds: Annotated[int, "searches of each kind on each task"]
+    tasks: Annotated[int, "tasks that a mean is over"]
+    beaten: Annotated[float | None, "least share of rivals that the gate asks for; 0 is no gate"]
+    strength: Annotated[float | None, "strength of the start, chosen on the other tasks"]
+    donors: Annotated[list[str], "task of the donor of each seed"]
+    tolerance: Annotated[float, "standard error of an accuracy, in percent"]
+    worst_saving: Annotated[float, "mean saving on the task where it is least"]
+    cost: Annotated[Interval, "processor seconds until as good, with all that is spent on donors"]
+    cost_epochs: Annotated[Interval, "epochs until then; one more than there are if never"]
+    accuracy: Annotated[Interval, "of the architecture then, in percent"]
+    offered_accuracy: Annotated[Interval, "of the donor's architecture"]
+    cold_accuracy: Annotated[Interval, "of what the cold search found in the end"]
+    saving: Annotated[Interval, "share of the whole cold search's cost"]
+    saving_to_first: Annotated[Interval, "share of its cost until it was first as good"]
+    accepted: Annotated[float, "share of the searches whose donor was taken"]
+    reached: Annotated[float, "share of the searches that became as good"]
 
 
 @dataclass(frozen=True)
-class WarmStudy:
-    """What a leave-one-task-out study of warm starts does.
+class WarmStartFindings(Findings):
+    """Outcome of a study of warm starts.
 
     Attributes
     ----------
-    tasks : tuple of str
-        As ``load_task`` takes them.
-    seeds : int
-        Searches of each kind on each task.
-    space, method : str
-        The space, and the search: one of ``search_supernet``'s.
-    epochs : int
-        Of a cold search.
-    learning_rate, logit_rate : float
-        Of weights and logits.
-    gate : int
-        Epochs after which a donor is tested, and taken.
-    strengths : tuple of float
-        Of the warm starts that are tried.
-    size, classes, train, held_out : int
-        How a task is made small: pixels, and the most classes, training and held-out images.
-    width : int
-        Of supernets and of the networks that are trained alone; one cell a stage, plain reductions.
-    train_epochs, trainings : int
-        Of the stand-alone trainings: how long and how many of each architecture.
-    shared : int
-        Architectures that are trained once on every task, for the rank correlation of tasks.
+    task_map : dict
+        ``tasks``, the matrices ``fisher``, ``transport`` and ``rank_correlation``, and
+        ``agreement``, the correlation of each distance with the third.
     """
 
-    tasks: tuple[str, ...]
-    seeds: int = 3
-    space: str = "nb201"
-    method: str = "ddpnas"
-    epochs: int = 20
-    learning_rate: float = 0.1
-    logit_rate: float = 0.01
-    gate: int = 2
-    strengths: tuple[float, ...] = (0.5, 1.0)
-    size: int = 12
-    classes: int = 20
-    train: int = 500
-    held_out: int = 200
-    width: int = 4
-    train_epochs: int = 8
-    trainings: int = 2
-    shared: int = 10
-
-    def __post_init__(self) -> None:
-        least = {"seeds": 1, "epochs": 2, "width": 1, "train_epochs": 1, "trainings": 2}
-        check_least(self, {**least, "shared": 3, "gate": 1})
-        if self.gate >= self.epochs or not self.strengths or min(self.strengths) <= 0:
-            raise ParameterError(
-                "gate must be fewer than epochs and strengths be above 0, not "
-                f"{self.gate} of {self.epochs} and {self.strengths}"
-            )
-        if len(set(self.tasks)) < len(self.tasks) or len(self.tasks) < 3:
-            raise ParameterError(
-                "leaving one task out needs three different tasks or more, received "
-                f"{', '.join(self.tasks) or 'none'}"
-            )
-
-    @property
-    def recipe(self) -> Recipe:
-        """How architectures are trained alone."""
-        return Recipe(epochs=self.train_epochs, width=self.width, cells=1, reduction="plain")
-
-    @property
-    def looked(self) -> tuple[int, ...]:
-        """The epochs after which the architecture of a search is trained alone."""
-        parts = (self.epochs // 4, self.epochs // 2, 3 * self.epochs // 4, self.epochs)
-        return tuple(sorted({self.gate, *(part for part in parts if part > self.gate)}))
-
-    @property
-    def sizes(self) -> dict[str, Any]:
-        """Of the supernets."""
-        return {"width": self.width, "cells": 1, "reduction": "plain"}
+    task_map: dict[str, Any]
 
 
-@cache
-def task_images(task: str, size: int, classes: int, train: int, held_out: int) -> Images:
-    """Return the images of a task, read once a process."""
-    return load_task(task, size=size, classes=classes, train=train, held_out=held_out)
+class WarmStartStudy(Study[WarmStartFindings]):
+    """Savings of searches that start from other tasks, each task left out in turn.
 
-
-def images_of_task(study: WarmStudy, task: str) -> Images:
-    """Return the images of a task as a study makes them small."""
-    return task_images(task, study.size, study.classes, study.train, study.held_out)
-
-
-def run_warm_study(
-    study: WarmStudy, folder: Path, *, jobs: int = 1, progress: Progress | None = None
-) -> list[Row]:
-    """Do all searches and trainings of a study, and return their rows, each with its ``kind``.
-
-    The folder keeps every search and every training: a study that was stopped goes on there, and
-    one may be asked for more ``seeds`` and ``strengths``. Rows are those of this study alone.
+    The folder keeps every search and every training: one may be asked for more ``seeds`` and
+    ``strengths`` there.
 
     Parameters
     ----------
-    study : WarmStudy
-    folder : Path
-    jobs : int
-        Processes.
-    progress : callable, optional
+    options : WarmStartOptions
+        ``tasks`` are as ``load_task`` takes them; without one, those of this machine.
 
     Raises
     ------
+    ParameterError
+        If there are fewer than three different tasks, or a number is outside its range.
     NasurgeError
-        As ``load_task``, ``search_supernet`` and ``Journal``.
+        As ``load_task`` and ``search_supernet``.
     """
-    about = {"kind": "warm-start", **asdict(study), "versions": versions()}
-    kept = Journal(folder, about, grows=("seeds", "strengths"))
-    run = _Run(study, kept, jobs, progress)
-    run.do("embed", ((task,) for task in study.tasks), _embed)
-    run.do("cold", run.trials(), _cold)
-    run.keep_store(folder / "experiences")
-    run.do("distances", run.trials(), _distances, folder / "experiences")
-    starts = {(task, seed): run.starts(task, seed) for task, seed in run.trials()}
-    # At the gate only the order of the logits counts.
-    run.warm(starts, study.gate, (1.0,), gated=True)
-    run.warm(starts, study.epochs, study.strengths, gated=True)
-    run.warm(starts, study.epochs, study.strengths, gated=False)
-    space = make_space(study.space)
-    codes = space.canonical(space.sample(study.shared, seed=0, unique=True))
-    run.train("shared", ((task, code) for task in study.tasks for code in codes), 1)
-    return run.rows
+
+    kind = "warm-start"
+    title = "Warm starts of searches across tasks"
+    findings = WarmStartFindings
+    grows = ("seeds", "strengths")
+    command = "meta warm-start"
+    options_type = WarmStartOptions
+    row = WarmStartRow
+    entry = WarmStartEntry
+
+    options: WarmStartOptions
+
+    def __init__(self, options: WarmStartOptions) -> None:
+        options = replace(options, tasks=tuple(options.tasks), strengths=tuple(options.strengths))
+        if options.tasks in ((), ("offline",)):
+            options = replace(options, tasks=default_tasks("offline" if options.tasks else "all"))
+        self.options = options
+        self._check()
+
+    def _check(self) -> None:
+        options = self.options
+        least = {"seeds": 1, "epochs": 2, "width": 1, "train_epochs": 1, "trainings": 2}
+        check_least(options, {**least, "shared": 3, "gate": 1})
+        if options.gate >= options.epochs or not options.strengths or min(options.strengths) <= 0:
+            raise ParameterError(
+                "gate must be fewer than epochs and strengths be above 0, not "
+                f"{options.gate} of {options.epochs} and {options.strengths}"
+            )
+        if len(set(options.tasks)) < len(options.tasks) or len(options.tasks) < 3:
+            raise ParameterError(
+                "leaving one task out needs three different tasks or more, received "
+                f"{', '.join(options.tasks) or 'none'}"
+            )
+
+    def about(self) -> dict[str, Any]:
+        """JSON description of the study."""
+        settings = {name: getattr(self.options, name) for name in _SETTINGS}
+        return {**settings, "versions": versions()}
+
+    def name_of(self, about: Mapping[str, Any]) -> str:
+        """Eight characters that name the folder, without the kind: as they have always been."""
+        return fingerprint({key: value for key, value in about.items() if key != "kind"})
+
+    def units(self, folder: Path) -> Mapping[str, Unit]:  # noqa: ARG002 -- keeps no files yet
+        """Units that need nothing of others: embeddings and cold searches."""
+        return {unit.name: unit for unit in self._first_units()}
+
+    def _first_units(self) -> list[NamedUnit]:
+        options = self.options
+        units: list[NamedUnit] = [EmbedUnit(options, task) for task in options.tasks]
+        return [*units, *(ColdUnit(options, *trial) for trial in trials_of(options))]
+
+    def execute(self, journal: Journal) -> list[Row]:
+        """Rows of all units, in phases: what is searched depends on what others found."""
+        phases, options = _Phases(self.options, journal), self.options
+        store = journal.folder / _STORE
+        phases.finish(self._first_units())
+        phases.train((task, row["codes"]) for (task, _), row in phases.rows().cold.items())
+        rows = phases.rows()
+        for task, seed in trials_of(options):
+            keep_donor(store / f"seed-{seed}", rows.donor(task, seed))
+        phases.finish(DistanceUnit(options, *trial, store) for trial in trials_of(options))
+        # At the gate only the order of the logits counts, and one strength serves all.
+        phases.search_warm(options.gate, (1.0,), gated=True)
+        phases.search_warm(options.epochs, options.strengths, gated=True)
+        phases.search_warm(options.epochs, options.strengths, gated=False)
+        phases.finish(shared_units(options))
+        return phases.done
+
+    def tidy(self, rows: Sequence[Row]) -> list[Row]:
+        """Trainings alone."""
+        return [row for row in rows if row["kind"] in ("train", "shared")]
+
+    def summarise(self, rows: Sequence[Row]) -> Parts:
+        """One entry per task and method, their means, and the map of the tasks."""
+        return _summary(WarmStartRows(self.options, rows))
+
+    @classmethod
+    def restored(cls, rows: Sequence[Row], about: Mapping[str, Any]) -> Parts | None:
+        """Summary made of the rows alone; None if searches or trainings are missing."""
+        values = {name: about[name] for name in _SETTINGS}
+        values |= {name: tuple(about[name]) for name in ("tasks", "strengths")}
+        options = WarmStartOptions(**values)
+        trainings = {row["architecture"] for row in rows if row["kind"] == "shared"}
+        if trainings < {unit.architecture for unit in shared_units(options)}:
+            return None
+        try:
+            return _summary(WarmStartRows(options, rows))
+        except KeyError:  # of a search or training that is missing
+            return None
+
+    @classmethod
+    def read(cls, folder: Path) -> Parts:
+        """Summary that a study's folder holds; older ones do not say there how they were made."""
+        return {"about": read_about(folder), "command": "", **super().read(folder)}
+
+    @classmethod
+    def table_of(cls, found: Parts) -> TextTable:
+        """Costs and savings per task and method."""
+        measures = {
+            "cost": 1,
+            "accuracy": 1,
+            "cold_accuracy": 1,
+            "saving": 2,
+            "saving_to_first": 2,
+        }
+        shown = [
+            [
+                entry["task"],
+                entry["method"],
+                *(interval_text(entry[key], digits=n) for key, n in measures.items()),
+                *(f"{entry[key]:.0%}" for key in ("accepted", "reached")),
+            ]
+            for entry in found["summary"]
+        ]
+        columns = ("task", "method", "cost, s", "accuracy", "cold accuracy", "saving")
+        return TextTable((*columns, "saving to first", "accepted", "reached"), shown)
+
+    @classmethod
+    def notes(cls, found: Parts) -> list[str]:
+        """Line that says what the numbers are."""
+        words = interval_words(found["summary"][0]["seeds"], "seed")
+        return [
+            f"Cost: until as good as what the cold search found in the end. {words}",
+            "Means of all tasks come last.",
+        ]
+
+    @classmethod
+    def page(cls, found: Parts, folder: Path) -> Page:  # noqa: ARG003 -- draws what it shows
+        """Report of costs and savings, with the map of the tasks."""
+        means = {e["method"]: e for e in found["summary"] if e["task"] == MEAN}
+        ranked = sorted(
+            (e for name, e in means.items() if name not in ("cold", "random")),
+            key=lambda e: descending(e["saving"]),
+        )
+        texts = [f"{e['method']} {interval_text(e['saving'], digits=2)}" for e in ranked]
+        lead = (
+            f"Share of a cold search's cost that is saved, mean of {means['cold']['tasks']} tasks: "
+            f"{', '.join(texts)}; from a donor drawn at random "
+            f"{interval_text(means['random']['saving'], digits=2)}."
+        )
+        about = found["about"]
+        table = Section.of("All numbers", cls.table_of(found), " ".join(cls.notes(found)))
+        text = "Bright is near. A distance is of use if near tasks rank architectures alike."
+        return Page(lead, [table, Section("Map of the tasks", text, [_map_of(found)])], about)
+
+    @classmethod
+    def write_report(cls, found: Parts, folder: Path) -> Path:
+        """Path of the report, after it and the map of the tasks were written."""
+        with atomic_write(folder / _MAP) as file:
+            file.write(_map_of(found).encode())
+        return super().write_report(found, folder)
+
+    @classmethod
+    def as_json(cls, found: Parts, folder: Path) -> dict[str, Any]:
+        """Object that ``--json`` prints."""
+        return {**super().as_json(found, folder), "picture": str(folder / _MAP)}
 
 
-class _Run:
-    """A study at work: its units by kind, in order, and what is known after each."""
+class Start(NamedTuple):
+    """Donors of a search, and their weights, shape (donors,)."""
 
-    def __init__(
-        self, study: WarmStudy, kept: Journal, jobs: int, progress: Progress | None
-    ) -> None:
-        self.study, self.kept, self.jobs, self.progress = study, kept, jobs, progress
-        self.space = make_space(study.space)
+    donors: list[Donor]
+    weights: Values
+
+
+class _Phases:
+    """A study at work: which units were asked for so far, and what is known of them."""
+
+    def __init__(self, options: WarmStartOptions, journal: Journal) -> None:
+        self.options, self.journal = options, journal
+        self.space = make_space(options.space)
         self._asked: dict[str, None] = {}
 
     @property
-    def rows(self) -> list[Row]:
-        """The rows of this study: its folder may hold those of a larger one."""
-        return [row for unit in self._asked for row in self.kept.done[unit]]
+    def done(self) -> list[Row]:
+        """Rows of the units asked for: the folder may hold those of a larger study."""
+        return [row for name in self._asked for row in self.journal.done[name]]
 
-    def _finish(self, units: Mapping[str, tuple[Any, ...]], work: Any) -> None:
-        """Do those of the units that are not done."""
-        self._asked |= dict.fromkeys(units)
-        self.kept.run(bound(units, work), jobs=self.jobs, progress=self.progress)
+    def rows(self) -> WarmStartRows:
+        """Rows so far by what they are of."""
+        return WarmStartRows(self.options, self.done)
 
-    def trials(self) -> list[tuple[str, int]]:
-        """Every task with every seed."""
-        return [(task, seed) for task in self.study.tasks for seed in range(self.study.seeds)]
+    def finish(self, units: Iterable[NamedUnit]) -> list[Row]:
+        """Rows of some units, after those that were not done have been run."""
+        named = {unit.name: unit for unit in units}
+        self._asked |= dict.fromkeys(named)
+        return self.journal.run(named, jobs=self.options.jobs, progress=self.options.progress)
 
-    def do(self, kind: str, places: Iterable[tuple[Any, ...]], work: Any, *more: Any) -> None:
-        """Do the units of a kind that are not done."""
-        units = {name(kind, *place): (self.study, kind, *place, *more) for place in places}
-        self._finish(units, work)
-
-    def row(self, kind: str, *place: Any) -> Row:
-        """Return what a unit found."""
-        return self.kept.done[name(kind, *place)][0]
-
-    def train(self, kind: str, places: Iterable[tuple[str, Codes]], trainings: int) -> None:
-        """Train architectures on tasks, each function once."""
-        units = {
-            name(kind, task, self.space.format([code])[0]): (
-                self.study,
-                kind,
-                task,
-                code.tolist(),
-                trainings,
-            )
-            for task, code in places
-        }
-        self._finish(units, _train)
-
-    def runs(self, task: str, codes: Codes) -> Values:
-        """Return the accuracies of architectures, shape (architectures, trainings)."""
-        texts = self.space.format(self.space.canonical(codes))
-        return np.array([self.row("train", task, text)["accuracies"] for text in texts])
-
-    def tolerance(self, task: str) -> float:
-        """Return what of an accuracy may be noise of the trainings."""
-        cold = [self.row("cold", task, seed)["codes"] for seed in range(self.study.seeds)]
-        return standard_error(self.runs(task, functions(self.space, cold)))
-
-    def experience(self, task: str, seed: int) -> Experience:
-        """Return what the cold search of a task came to."""
-        found = self.row("cold", task, seed)
-        code = np.array(found["codes"][-1:], dtype=np.int8)
-        return Experience(
-            task=task,
-            space=self.study.space,
-            sizes=self.study.sizes,
-            shares=np.array(found["shares"]),
-            architecture=self.space.format(code)[0],
-            accuracy=float(self.runs(task, code).mean()),
-            seconds=found["seconds"],
-            steps=found["steps"],
-            embedding=read_embedding(self.row("embed", task)),
+    def train(self, searches: Iterable[tuple[str, Any]]) -> None:
+        """Train what searches came by on their tasks, each function once."""
+        self.finish(
+            TrainUnit(self.options, task, tuple(code.tolist()), self.options.trainings)
+            for task, codes in searches
+            for code in self.space.canonical(np.array(codes, dtype=np.int8))
         )
 
-    def keep_store(self, folder: Path) -> None:
-        """Train what the cold searches found, and write the experiences of each seed."""
-        cold = {trial: np.array(self.row("cold", *trial)["codes"]) for trial in self.trials()}
-        places = [
-            (task, code)
-            for (task, _), codes in cold.items()
-            for code in self.space.canonical(codes.astype(np.int8))
-        ]
-        self.train("train", places, self.study.trainings)
-        for task, seed in self.trials():
-            keep_experience(folder / f"seed-{seed}", self.experience(task, seed))
-
-    def starts(self, task: str, seed: int) -> dict[str, tuple[list[Experience], Values]]:
-        """Return the donors of each method, and their weights."""
-        others = [self.experience(t, seed) for t in sorted(self.study.tasks) if t != task]
-        near = {str(kind): np.array(self.row("distances", task, seed)[kind]) for kind in KINDS}
-        found: dict[str, tuple[list[Experience], Values]] = {
-            kind: ([others[near[kind].argmin()]], np.ones(1)) for kind in KINDS
-        }
-        found["meta-transfer"] = others, donor_weights(near["transport"])
-        rng = np.random.default_rng([seed, self.study.tasks.index(task)])
-        found["random"] = [others[int(rng.integers(len(others)))]], np.ones(1)
-        return found
-
-    def warm(
-        self,
-        starts: Mapping[tuple[str, int], Mapping[str, tuple[list[Experience], Values]]],
-        until: int,
-        strengths: Iterable[float],
-        *,
-        gated: bool,
-    ) -> None:
+    def search_warm(self, until: int, strengths: Iterable[float], *, gated: bool) -> None:
         """Search from the donors for so many epochs, where the gate's have not been enough."""
-        units: dict[str, tuple[Any, ...]] = {}
-        for (task, seed), found in starts.items():
-            for method, (donors, weights) in found.items():
-                begun = name("warm", task, seed, method, self.study.gate)
-                if until > self.study.gate and self.as_good(task, seed, self.kept.done[begun][0]):
-                    continue
+        rows = self.rows()
+        units: list[NamedUnit] = []
+        for task, seed in trials_of(self.options):
+            for method, (donors, weights) in starts_of(rows, task, seed).items():
+                if until > self.options.gate:
+                    begun = rows.at_gate[task, seed, method]
+                    if rows.as_good(task, seed, begun["codes"]):
+                        continue
                 for strength in strengths:
                     logits = transferred_logits(
                         donors, self.space, weights=weights, strength=strength
                     )
-                    rest = [seed, method, until, strength][: 4 if until > self.study.gate else 3]
-                    donor = "all" if len(donors) > 1 else self.row("embed", donors[0].task)["label"]
-                    units[name("warm" if gated else "open", task, *rest)] = (
-                        self.study,
-                        task,
-                        seed,
-                        method,
-                        until,
-                        strength,
-                        gated,
-                        donor,
-                        logits.tolist(),
+                    units.append(
+                        WarmUnit(
+                            self.options,
+                            task,
+                            seed,
+                            method,
+                            until,
+                            strength,
+                            gated,
+                            "all" if len(donors) > 1 else rows.embedded[donors[0].task]["label"],
+                            tuple(map(tuple, logits.tolist())),
+                        )
                     )
-        self._finish(units, _warm)
-        rows = [(unit[1], self.kept.done[key][0]) for key, unit in units.items()]
-        places = [
-            (task, code)
-            for task, row in rows
-            for code in self.space.canonical(np.array(row["codes"], dtype=np.int8))
-        ]
-        self.train("train", places, self.study.trainings)
-
-    def as_good(self, task: str, seed: int, row: Row) -> bool:
-        """Return whether a warm search has already found what the cold one found in the end."""
-        last = np.array(self.row("cold", task, seed)["codes"][-1:], dtype=np.int8)
-        goal = self.runs(task, last).mean() - self.tolerance(task)
-        here = self.runs(task, np.array(row["codes"], dtype=np.int8)).mean(axis=1)
-        return bool((here >= goal).any())
+        self.train((row["task"], row["codes"]) for row in self.finish(units))
 
 
-def functions(space: Space, searches: Iterable[Any]) -> Codes:
-    """Return what some searches came by, each function once, always in the same order."""
-    codes = np.concatenate([np.array(search, dtype=np.int8) for search in searches])
-    return np.unique(space.canonical(codes), axis=0)
+def trials_of(options: WarmStartOptions) -> Iterator[tuple[str, int]]:
+    """Every task with every seed."""
+    return ((task, seed) for task in options.tasks for seed in range(options.seeds))
 
 
-def standard_error(runs: Values) -> float:
-    """Return the standard error of a mean accuracy, from those of (architectures, trainings)."""
-    return float(np.sqrt(runs.var(axis=1, ddof=1).mean() / runs.shape[1]))
-
-
-def name(kind: str, task: str, *rest: Any) -> str:
-    """Return the name of a unit of work."""
-    return "|".join([kind, task, *map(str, rest)])
-
-
-def _embed(study: WarmStudy, kind: str, task: str) -> list[Row]:
-    images = images_of_task(study, task)
-    with one_thread():
-        embed_task(images, limit=EMBEDDED)  # what is loaded once a process is not the task's cost
-        found = embed_task(images, limit=EMBEDDED)
-    row = {key: value.tolist() for key, value in found.arrays().items()}
-    return [{"kind": kind, "task": task, "label": images.name, "seconds": found.seconds, **row}]
-
-
-def _supernet(study: WarmStudy, images: Images, seed: int) -> Supernet:
-    return Supernet(
-        make_space(study.space),
-        classes=len(images.classes),
-        in_channels=images.train_x.shape[1],
-        **study.sizes,
-        seed=seed,
-    )
-
-
-def _options(study: WarmStudy) -> dict[str, Any]:
-    rates = {"learning_rate": study.learning_rate, "logit_rate": study.logit_rate}
-    return {"epochs": study.epochs, **rates, "device": "cpu"}
-
-
-@cache
-def _load(study: WarmStudy) -> None:
-    """Search for an epoch: what is loaded once a process is not the cost of its first search."""
-    images = images_of_task(study, study.tasks[0])
-    supernet = _supernet(study, images, 0)
-    search_supernet(supernet, images, study.method, until=1, seed=0, **_options(study))
-
-
-def _cold(study: WarmStudy, kind: str, task: str, seed: int) -> list[Row]:
-    images = images_of_task(study, task)
-    with one_thread():
-        _load(study)
-        start = time.process_time()
-        supernet = _supernet(study, images, seed)
-        found = search_supernet(supernet, images, study.method, seed=seed, **_options(study))
-        seconds = time.process_time() - start
-    row = {"kind": kind, "task": task, "seed": seed, "seconds": seconds, "steps": found.steps}
-    codes = looked_at(study, found.codes)
-    return [{**row, "codes": codes.tolist(), "shares": found.shares.tolist()}]
-
-
-def _distances(study: WarmStudy, kind: str, task: str, seed: int, store: Path) -> list[Row]:
-    donors = [d for d in read_experiences(store / f"seed-{seed}") if d.task in study.tasks]
-    donors = [donor for donor in donors if donor.task != task]
-    with one_thread():
-        own = embed_task(images_of_task(study, task), limit=EMBEDDED)
-        donor_distances(own, donors[:1])  # loads the library, once a process
-        start = time.process_time()
-        found = {str(by): donor_distances(own, donors, by).tolist() for by in KINDS}
-        seconds = time.process_time() - start
-    return [{"kind": kind, "task": task, "seed": seed, "seconds": seconds, **found}]
-
-
-def _warm(
-    study: WarmStudy,
-    task: str,
-    seed: int,
-    method: str,
-    until: int,
-    strength: float,
-    gated: bool,
-    donor: str,
-    logits: list[list[float]],
-) -> list[Row]:
-    images = images_of_task(study, task)
-    with one_thread():
-        _load(study)
-        start = time.process_time()
-        found = warm_search(
-            _supernet(study, images, seed),
-            images,
-            np.array(logits),
-            study.method,
-            # What a stricter one would have said follows from its row.
-            gate=Gate(study.gate, beaten=0.0) if gated else None,
-            seed=seed,
-            until=until,
-            **_options(study),
-        )
-        seconds = time.process_time() - start
-    kind = "warm" if gated else "open"
-    about = {"kind": kind, "task": task, "seed": seed, "method": method, "until": until}
-    about |= {
-        "strength": strength,
-        "donor_label": donor,
-        "beaten": found.beaten,
-        "seconds": seconds,
-        "epochs": len(found.result.codes),  # fewer than asked for if it diverged
-    }
-    codes = looked_at(study, found.result.codes)
-    donated = best_code(make_space(study.space), np.exp(np.array(logits)))
-    if gated:
-        codes[0] = donated  # taken by the gate
-    else:
-        codes = np.concatenate([donated[None], codes])
-    return [{**about, "gate_seconds": found.gate_seconds, "codes": codes.tolist()}]
-
-
-def looked_at(study: WarmStudy, codes: Codes) -> Codes:
-    """Return the architectures of the epochs that are looked at, as far as a search has come."""
-    return np.array([codes[epoch - 1] for epoch in study.looked if epoch <= len(codes)])
-
-
-def _train(study: WarmStudy, kind: str, task: str, code: list[int], trainings: int) -> list[Row]:
-    images = images_of_task(study, task)
-    space = make_space(study.space)
-    start = time.process_time()
-    found = [
-        train_architecture(space, code, images, study.recipe, seed=seed, device="cpu")
-        for seed in range(trainings)
+def shared_units(options: WarmStartOptions) -> list[TrainUnit]:
+    """Trainings of the same architectures on every task, for the rank correlation of tasks."""
+    space = make_space(options.space)
+    codes: Codes = space.canonical(space.sample(options.shared, seed=0, unique=True))
+    return [
+        TrainUnit(options, task, tuple(code.tolist()), 1, shared=True)
+        for task in options.tasks
+        for code in codes
     ]
-    row = {"kind": kind, "task": task, "architecture": space.format([code])[0]}
-    accuracies = [result.test_accuracy for result in found]
-    return [{**row, "accuracies": accuracies, "seconds": time.process_time() - start}]
+
+
+def starts_of(rows: WarmStartRows, task: str, seed: int) -> dict[str, Start]:
+    """Donors of a task by each method, all of the same seed."""
+    tasks = rows.options.tasks
+    others = [rows.donor(name, seed) for name in sorted(tasks) if name != task]
+    near = {str(kind): np.array(rows.distances[task, seed][kind]) for kind in KINDS}
+    starts = {kind: Start([others[near[kind].argmin()]], np.ones(1)) for kind in near}
+    starts["meta-transfer"] = Start(others, donor_weights(near["transport"]))
+    rng = np.random.default_rng([seed, tasks.index(task)])
+    starts["random"] = Start([others[int(rng.integers(len(others)))]], np.ones(1))
+    return starts
+
+
+def _summary(rows: WarmStartRows) -> Parts:
+    """Parts of the summary that come from rows."""
+    return {"summary": summarise_savings(rows), "task_map": tasks_and_ranks(rows)}
+
+
+def _map_of(found: Parts) -> str:
+    """Map of the tasks as SVG text; what JSON keeps as null is not a number."""
+    task_map = found["task_map"]
+    agreement = {
+        kind: float("nan") if value is None else value
+        for kind, value in task_map["agreement"].items()
+    }
+    return draw_task_map({**task_map, "agreement": agreement})

@@ -1,32 +1,34 @@
-"""What a leave-one-task-out study of warm starts says: costs, savings, and the map of its tasks."""
+"""Costs and savings of warm starts, and the map of the tasks, from the rows of a study."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...benchmarks.intervals import Interval, interval
 from ...benchmarks.metrics import spearman
 from ...benchmarks.studies import Row
 from ...benchmarks.training import KINDS, read_embedding, task_distances
-from ...data.spaces import make_space
-from .warm_start import METHODS, WarmStudy, functions, standard_error
+from .names import WARM_START_METHODS
+from .warm_start_rows import Values, WarmStartRows
+from .warm_start_units import looked_epochs
 
-Values = NDArray[np.float64]
 Setting = tuple[float, float]
+"""Share of random architectures that the gate asks a donor to beat, and strength of the start."""
 
+MEAN = "mean"
+"""Stands for all tasks together in a summary."""
 BEATEN = (0.0, 0.3, 0.6, 1.0)
 DEARER = 0.05  # a setting is preferred whose dearest other task is no dearer than this
 
 
 @dataclass(frozen=True)
-class Trial:
-    """What one search cost until it was as good as the cold one in the end.
+class SearchCost:
+    """Cost of one search until it was as good as the cold one in the end.
 
     Attributes
     ----------
@@ -53,137 +55,106 @@ class Trial:
     reached: bool
 
 
-class Ledger:
-    """The rows of a study by what they are of.
+class SearchCosts:
+    """Costs of cold and warm searches.
 
     Parameters
     ----------
-    study : WarmStudy
-    rows : sequence of dict
-        As ``run_warm_study`` returns them.
+    rows : WarmStartRows
+        Of a finished study.
     """
 
-    def __init__(self, study: WarmStudy, rows: Sequence[Row]) -> None:
-        self.study, self.space = study, make_space(study.space)
-        self.embed = {row["task"]: row for row in rows if row["kind"] == "embed"}
-        self.cold = {(r["task"], r["seed"]): r for r in rows if r["kind"] == "cold"}
-        self.distance = {(r["task"], r["seed"]): r for r in rows if r["kind"] == "distances"}
-        warm = [row for row in rows if row["kind"] == "warm"]
-        self.begun = {
-            (r["task"], r["seed"], r["method"]): r for r in warm if r["until"] == study.gate
-        }
-        self.whole = {
-            (r["task"], r["seed"], r["method"], r["strength"]): r
-            for r in warm
-            if r["until"] == study.epochs
-        }
-        self.open = {
-            (r["task"], r["seed"], r["method"], r["strength"]): r
-            for r in rows
-            if r["kind"] == "open"
-        }
-        self.trained = {
-            (r["task"], r["architecture"]): r["accuracies"] for r in rows if r["kind"] == "train"
-        }
-        self.shared = {
-            (r["task"], r["architecture"]): r["accuracies"][0]
-            for r in rows
-            if r["kind"] == "shared"
-        }
-        self.tolerances = {task: self._tolerance(task) for task in study.tasks}
+    def __init__(self, rows: WarmStartRows) -> None:
+        self.rows, self.options = rows, rows.options
+        self.looked = looked_epochs(self.options)
         self.epoch_seconds = {
-            task: float(np.mean([self.cold[task, s]["seconds"] for s in range(study.seeds)]))
-            / study.epochs
-            for task in study.tasks
+            task: float(np.mean([rows.cold[task, s]["seconds"] for s in range(self.options.seeds)]))
+            / self.options.epochs
+            for task in self.options.tasks
         }
 
-    def runs(self, task: str, codes: Any) -> Values:
-        """Return the accuracies of architectures, shape (architectures, trainings)."""
-        texts = self.space.format(self.space.canonical(np.asarray(codes, dtype=np.int8)))
-        return np.array([self.trained[task, text] for text in texts])
+    def cold(self, task: str, seed: int) -> SearchCost:
+        """Cost of the cold search: all its epochs."""
+        accuracies = self.rows.accuracies(task, self.rows.cold[task, seed]["codes"])
+        first = self.looked[int((accuracies >= self.rows.goal(task, seed)).argmax())]
+        each, epochs = self.epoch_seconds[task], self.options.epochs
+        last = float(accuracies[-1])
+        return SearchCost(
+            each * epochs, epochs, each * first, last, last, accepted=False, reached=True
+        )
 
-    def truths(self, task: str, codes: Any) -> Values:
-        """Return the accuracies of architectures, the mean over their trainings."""
-        return np.asarray(self.runs(task, codes).mean(axis=1))
+    def warm(self, task: str, seed: int, method: str, setting: Setting) -> SearchCost:
+        """Cost of a search from a donor, by the setting of its gate and start.
 
-    def _tolerance(self, task: str) -> float:
-        """Return what of an accuracy may be noise of the trainings."""
-        cold = [self.cold[task, seed]["codes"] for seed in range(self.study.seeds)]
-        return standard_error(self.runs(task, functions(self.space, cold)))
-
-    def goal(self, task: str, seed: int) -> float:
-        """Return the least accuracy that is as good as what the cold search found."""
-        last = self.truths(task, self.cold[task, seed]["codes"][-1:])[0]
-        return float(last) - self.tolerances[task]
-
-    def cold_trial(self, task: str, seed: int) -> Trial:
-        """Return what the cold search cost."""
-        found = self.truths(task, self.cold[task, seed]["codes"])
-        first = self.study.looked[int((found >= self.goal(task, seed)).argmax())]
-        each, epochs = self.epoch_seconds[task], self.study.epochs
-        last = float(found[-1])
-        return Trial(each * epochs, epochs, each * first, last, last, accepted=False, reached=True)
-
-    def warm_trial(self, task: str, seed: int, method: str, setting: Setting) -> Trial:
-        """Return what a warm search cost whose gate asks for so many beaten.
-
-        One that asks for none is no gate: then the search begins from the donor, whose architecture
-        is there before the first epoch, and nothing is spent to test it.
+        A gate that asks for none beaten is no gate: then the search begins from the donor, whose
+        architecture is there before the first epoch, and nothing is spent to test it.
         """
-        beaten, strength = setting
-        begun = self.begun[task, seed, method]
-        looking = self.embed[task]["seconds"] + self.distance[task, seed]["seconds"]
+        rows, (beaten, strength) = self.rows, setting
+        begun = rows.at_gate[task, seed, method]
+        looking = rows.embedded[task]["seconds"] + rows.distances[task, seed]["seconds"]
         if method == "random":  # looks at no task
             looking = 0.0
         if not beaten:
-            return self._open_trial(task, seed, method, strength, looking)
-        most = self.study.epochs
+            # Nothing was searched where the donor's architecture was as good.
+            row = rows.open.get((task, seed, method, strength), begun)
+            return self._open(task, seed, row, looking)
         if begun["beaten"] < beaten:
-            cold = self.cold_trial(task, seed)
+            cold = self.cold(task, seed)
             extra = looking + begun["gate_seconds"]
-            return Trial(
+            return SearchCost(
                 cold.seconds + extra,
-                most,
+                self.options.epochs,
                 cold.first_seconds + extra,
                 cold.accuracy,
                 cold.accuracy,
                 accepted=False,
                 reached=True,
             )
-        goes_on = self.whole.get((task, seed, method, strength), begun)
-        found = self.truths(task, goes_on["codes"])
-        good = found >= self.goal(task, seed)
-        where = int(good.argmax()) if good.any() else len(found) - 1
-        epochs = self.study.looked[where] if good.any() else most + 1
-        cost = looking + self._spent(task, begun, goes_on, epochs)
-        last = float(found[where])
-        return Trial(
-            cost, epochs, cost, last, float(found[0]), accepted=True, reached=bool(good.any())
+        whole = rows.gated.get((task, seed, method, strength), begun)
+        epochs, accuracies, where = self._reached(task, seed, whole["codes"], self.looked)
+        cost = looking + self._spent(task, begun, whole, epochs)
+        return self._accepted(cost, epochs, accuracies, where)
+
+    def _open(self, task: str, seed: int, row: Row, looking: float) -> SearchCost:
+        """Cost of a search without a gate, beside what was spent to find its donors."""
+        epochs, accuracies, where = self._reached(task, seed, row["codes"], (0, *self.looked))
+        each = row["seconds"] / row["epochs"]
+        if epochs > self.options.epochs:
+            each = max(each, self.epoch_seconds[task])
+        return self._accepted(looking + each * epochs, epochs, accuracies, where)
+
+    def _reached(
+        self, task: str, seed: int, codes: Any, looked: Sequence[int]
+    ) -> tuple[int, Values, int]:
+        """Epochs until a search was as good, the accuracies it came by, and which of them it was.
+
+        One epoch more than there are, and the last, if it never was.
+        """
+        accuracies = self.rows.accuracies(task, codes)
+        good = accuracies >= self.rows.goal(task, seed)
+        if not good.any():
+            return self.options.epochs + 1, accuracies, len(accuracies) - 1
+        where = int(good.argmax())
+        return looked[where], accuracies, where
+
+    def _accepted(self, cost: float, epochs: int, accuracies: Values, where: int) -> SearchCost:
+        """Cost of a search whose donor was taken."""
+        return SearchCost(
+            cost,
+            epochs,
+            cost,
+            float(accuracies[where]),
+            float(accuracies[0]),
+            accepted=True,
+            reached=epochs <= self.options.epochs,
         )
 
-    def _open_trial(
-        self, task: str, seed: int, method: str, strength: float, looking: float
-    ) -> Trial:
-        """Return what a search without a gate cost, beside what was spent to find its donors."""
-        # Nothing was searched where the donor's architecture was as good.
-        row = self.open.get((task, seed, method, strength), self.begun[task, seed, method])
-        found = self.truths(task, row["codes"])
-        good = found >= self.goal(task, seed)
-        where = int(good.argmax()) if good.any() else len(found) - 1
-        epochs = (0, *self.study.looked)[where] if good.any() else self.study.epochs + 1
-        each = row["seconds"] / row["epochs"]
-        if not good.any():
-            each = max(each, self.epoch_seconds[task])
-        cost = looking + each * epochs
-        last, reached = float(found[where]), bool(good.any())
-        return Trial(cost, epochs, cost, last, float(found[0]), accepted=True, reached=reached)
-
     def _spent(self, task: str, begun: Row, whole: Row, epochs: int) -> float:
-        """Return the processor time of a warm search and its gate until it had so many epochs.
+        """Processor time of a warm search and its gate until it had so many epochs.
 
         It is measured at the gate and at the end; all epochs between are taken to be alike.
         """
-        gate, most = self.study.gate, self.study.epochs
+        gate, most = self.options.gate, self.options.epochs
         each = (whole["seconds"] - begun["seconds"]) / max(1, whole["epochs"] - gate)
         spent = begun["seconds"] + each * (epochs - gate)
         if epochs > most:  # never as good, if only because it diverged soon
@@ -191,97 +162,93 @@ class Ledger:
         return float(spent)
 
     def savings(self, task: str, method: str, setting: Setting) -> Values:
-        """Return the share of the cold search's cost that was saved, for every seed."""
+        """Share of the cold search's cost that was saved, shape (seeds,)."""
         return np.array(
             [
-                1
-                - self.warm_trial(task, seed, method, setting).seconds
-                / self.cold_trial(task, seed).seconds
-                for seed in range(self.study.seeds)
+                1 - self.warm(task, seed, method, setting).seconds / self.cold(task, seed).seconds
+                for seed in range(self.options.seeds)
             ]
         )
 
-    def choose(self, held_out: str, method: str) -> Setting:
-        """Return the gate and the strength that were best on the other tasks.
+    def best_setting(self, held_out: str, method: str) -> Setting:
+        """Setting of gate and start that was best on the other tasks.
 
         Among those of which no other task became dearer than by a twentieth, if there are any, the
         one that saved most.
         """
-        others = [task for task in self.study.tasks if task != held_out]
+        others = [task for task in self.options.tasks if task != held_out]
         ranked = []
-        for setting in product(BEATEN, self.study.strengths):
+        for setting in product(BEATEN, self.options.strengths):
             means = [float(self.savings(task, method, setting).mean()) for task in others]
             ranked.append((min(*means, -DEARER), float(np.mean(means)), setting))
         return max(ranked, key=lambda entry: entry[:2])[2]
 
 
-def summarise(study: WarmStudy, rows: Sequence[Row]) -> list[Row]:
-    """Return what each method cost and saved on each task, and on average.
+Pair = tuple[SearchCost, SearchCost]
+"""A warm search and the cold one of its task and seed."""
 
-    Parameters
-    ----------
-    study : WarmStudy
-    rows : sequence of dict
-        As ``run_warm_study`` returns them.
+
+def summarise_savings(rows: WarmStartRows) -> list[Row]:
+    """Costs and savings of each method on each task, and on average.
 
     Returns
     -------
     list of dict
         One a task and method, ``cold`` first; those of task ``mean`` are over all tasks.
     """
-    ledger = Ledger(study, rows)
-    found: list[Row] = []
-    pooled: dict[str, list[list[tuple[Trial, Trial]]]] = {m: [] for m in ("cold", *METHODS)}
-    for task in study.tasks:
-        cold = [ledger.cold_trial(task, seed) for seed in range(study.seeds)]
+    options, costs = rows.options, SearchCosts(rows)
+    summary: list[Row] = []
+    pooled: dict[str, list[list[Pair]]] = {m: [] for m in ("cold", *WARM_START_METHODS)}
+    seeds = range(options.seeds)
+    for task in options.tasks:
+        cold = [costs.cold(task, seed) for seed in seeds]
         for method in pooled:
             setting: Setting | None = None
             trials = cold
             if method != "cold":
-                setting = ledger.choose(task, method)
-                trials = [
-                    ledger.warm_trial(task, seed, method, setting) for seed in range(study.seeds)
-                ]
+                setting = costs.best_setting(task, method)
+                trials = [costs.warm(task, seed, method, setting) for seed in seeds]
             pairs = list(zip(trials, cold, strict=True))
             pooled[method].append(pairs)
-            donors = [
-                ledger.begun[task, seed, method]["donor_label"]
-                for seed in range(study.seeds)
-                if setting
-            ]
-            about = {"task": ledger.embed[task]["label"], "method": method, "seeds": study.seeds}
+            donors = [rows.at_gate[task, s, method]["donor_label"] for s in seeds if setting]
+            about = {"task": rows.embedded[task]["label"], "method": method, "seeds": options.seeds}
             about |= {"beaten": setting and setting[0], "strength": setting and setting[1]}
-            about |= {"donors": donors, "tolerance": ledger.tolerances[task]}
-            found.append({**about, **_measures([[pair] for pair in pairs])})
+            about |= {"donors": donors, "tolerance": rows.tolerance(task)}
+            summary.append({**about, **_measures([[pair] for pair in pairs])})
     for method, tasks in pooled.items():
-        about = {"task": "mean", "method": method, "seeds": study.seeds, "tasks": len(tasks)}
+        about = {"task": MEAN, "method": method, "seeds": options.seeds, "tasks": len(tasks)}
         worst = min(float(np.mean([1 - a.seconds / b.seconds for a, b in t])) for t in tasks)
         by_seed = [list(pairs) for pairs in zip(*tasks, strict=True)]
-        found.append({**about, "worst_saving": worst, **_measures(by_seed)})
-    return found
+        summary.append({**about, "worst_saving": worst, **_measures(by_seed)})
+    return summary
 
 
-def _measures(groups: Sequence[Sequence[tuple[Trial, Trial]]]) -> dict[str, Any]:
-    """Return the measured quantities of warm and cold trials, a mean for each group."""
+def _measures(groups: Sequence[Sequence[Pair]]) -> dict[str, Any]:
+    """Measured quantities of warm and cold searches, a mean for each group."""
 
-    def over(value: Callable[[Trial, Trial], float]) -> Interval:
-        return interval([float(np.mean([value(*pair) for pair in pairs])) for pairs in groups])
+    def over(
+        value: Callable[[SearchCost, SearchCost], float], least: float, most: float
+    ) -> Interval:
+        means = [float(np.mean([value(*pair) for pair in pairs])) for pairs in groups]
+        return interval(means, least=least, most=most)
 
     return {
-        "cost": over(lambda warm, _: warm.seconds),
-        "cost_epochs": over(lambda warm, _: warm.epochs),
-        "accuracy": over(lambda warm, _: warm.accuracy),
-        "offered_accuracy": over(lambda warm, _: warm.offered),
-        "cold_accuracy": over(lambda _, cold: cold.accuracy),
-        "saving": over(lambda warm, cold: 1 - warm.seconds / cold.seconds),
-        "saving_to_first": over(lambda warm, cold: 1 - warm.first_seconds / cold.first_seconds),
+        "cost": over(lambda warm, _: warm.seconds, 0, np.inf),
+        "cost_epochs": over(lambda warm, _: warm.epochs, 0, np.inf),
+        "accuracy": over(lambda warm, _: warm.accuracy, 0, 100),
+        "offered_accuracy": over(lambda warm, _: warm.offered, 0, 100),
+        "cold_accuracy": over(lambda _, cold: cold.accuracy, 0, 100),
+        "saving": over(lambda warm, cold: 1 - warm.seconds / cold.seconds, -np.inf, 1),
+        "saving_to_first": over(
+            lambda warm, cold: 1 - warm.first_seconds / cold.first_seconds, -np.inf, 1
+        ),
         "accepted": float(np.mean([a.accepted for pairs in groups for a, _ in pairs])),
         "reached": float(np.mean([a.reached for pairs in groups for a, _ in pairs])),
     }
 
 
-def task_map(study: WarmStudy, rows: Sequence[Row]) -> dict[str, Any]:
-    """Return how near tasks are by each distance, and how alike they rank architectures.
+def tasks_and_ranks(rows: WarmStartRows) -> dict[str, Any]:
+    """Nearness of tasks by each distance, and how alike they rank architectures.
 
     Returns
     -------
@@ -290,30 +257,20 @@ def task_map(study: WarmStudy, rows: Sequence[Row]) -> dict[str, Any]:
         on which all are equal), and ``agreement``: Spearman's correlation of nearness with rank
         correlation over the other pairs, NaN where that is undefined.
     """
-    ledger = Ledger(study, rows)
-    embeddings = [read_embedding(ledger.embed[task]) for task in study.tasks]
+    tasks = rows.options.tasks
+    embeddings = [read_embedding(rows.embedded[task]) for task in tasks]
     distances = {str(kind): task_distances(embeddings, kind) for kind in KINDS}
-    texts = sorted({text for _, text in ledger.shared})
-    values = np.array([[ledger.shared[task, t] for t in texts] for task in study.tasks])
+    texts = sorted({text for _, text in rows.shared})
+    values = np.array([[rows.shared[task, text] for text in texts] for task in tasks])
     correlations = np.array([[spearman(a, b) for b in values] for a in values], dtype=float)
     pairs = np.isfinite(correlations) & np.tri(len(values), k=-1, dtype=bool)
     agreement = {
-        kind: float(spearman(correlations[pairs], -found[pairs])) if pairs.sum() > 1 else np.nan
-        for kind, found in distances.items()
+        kind: float(spearman(correlations[pairs], -near[pairs])) if pairs.sum() > 1 else np.nan
+        for kind, near in distances.items()
     }
     return {
-        "tasks": [ledger.embed[task]["label"] for task in study.tasks],
+        "tasks": [rows.embedded[task]["label"] for task in tasks],
         **distances,
         "rank_correlation": correlations,
         "agreement": agreement,
     }
-
-
-def best_method(summary: Sequence[Mapping[str, Any]]) -> str:
-    """Return the method that saved most on average over the tasks, random donors left out."""
-    means = {
-        row["method"]: row["saving"]["mean"]
-        for row in summary
-        if row["task"] == "mean" and row["method"] not in ("cold", "random")
-    }
-    return str(max(means, key=lambda name: means[name]))

@@ -15,17 +15,27 @@ import pytest
 from typer.testing import CliRunner
 
 import nasurge
-from nasurge.benchmarks.studies import verify
-from nasurge.benchmarks.studies.building import Built, agreement, build, sample_architectures
+from nasurge.benchmarks.studies import (
+    BuildOptions,
+    Built,
+    TableStudy,
+    sample_architectures,
+)
 from nasurge.benchmarks.studies.journal import read_units
+from nasurge.benchmarks.studies.trainings import table_agreement
 from nasurge.benchmarks.training import Recipe, train_architectures
 from nasurge.cli import app
 from nasurge.data.images import Images, load_images
-from nasurge.data.spaces import make_space
+from nasurge.data.spaces import Space, make_space
 from nasurge.errors import LabelError, ParameterError
 
 SPACE = make_space("nb201")
 RECIPE = Recipe(epochs=2, width=2, batch_size=32, shift=0)
+
+
+def build(name: str, space: Space, images: Images, recipe: Recipe, **options) -> Built:
+    given = {"space": space, "images": images, "recipe": recipe, **options}
+    return TableStudy(BuildOptions(name, **given)).run()
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +87,7 @@ def test_a_build_may_grow_and_uses_what_it_has(built: Built, few: Images) -> Non
     with pytest.raises(ParameterError, match="--force"):
         build("built", SPACE, few, RECIPE, architectures=6, **settings)
     assert read_units(built.folder) == before  # refused before anything is trained
-    grown = build("built", SPACE, few, RECIPE, architectures=6, replace_existing=True, **settings)
+    grown = build("built", SPACE, few, RECIPE, architectures=6, force=True, **settings)
     assert len(grown.table) == 6
     assert list(read_units(built.folder).items())[:10] == list(before.items())
     assert len(read_units(built.folder)) == 12
@@ -104,14 +114,13 @@ def test_a_sample_has_no_twins_and_begins_a_larger_one() -> None:
 def test_a_killed_build_goes_on(few: Images, tmp_path: Path) -> None:
     code = """
         from pathlib import Path
-        from nasurge.benchmarks.studies import build
+        from nasurge.benchmarks.studies import BuildOptions, TableStudy
         from nasurge.benchmarks.training import Recipe
-        from nasurge.data.images import load_images
-        from nasurge.data.spaces import make_space
-        images = load_images("digits", limit=100, noise=0.5)
         recipe = Recipe(epochs=2, width=2, batch_size=32, shift=0)
-        build("killed", make_space("nb201"), images, recipe, architectures=2000, seeds=1,
-              device="cpu", jobs=1, out=Path("study"))
+        TableStudy(BuildOptions(
+            "killed", limit=100, noise=0.5, recipe=recipe, architectures=2000, seeds=1,
+            device="cpu", jobs=1, out=Path("study"),
+        )).run()
     """
     first = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], cwd=tmp_path)
     journal = tmp_path / "study" / "rows.jsonl"
@@ -131,17 +140,17 @@ def test_a_killed_build_goes_on(few: Images, tmp_path: Path) -> None:
 
 
 def test_verify_finds_equal_values_here(built: Built, tmp_path: Path) -> None:
-    found = verify(built.table, 3, device="cpu", jobs=1, out=tmp_path / "v")
-    assert found.summary["trainings"] == found.summary["equal"] == 6
-    assert found.summary["largest_difference"] == 0
-    assert found.summary["tau_between_seeds"] == agreement(built.table, "digits")
+    found = nasurge.verify(built.table, 3, device="cpu", jobs=1, out=tmp_path / "v")
+    assert found.summary[0]["trainings"] == found.summary[0]["equal"] == 6
+    assert found.summary[0]["largest_difference"] == 0
+    assert found.summary[0]["tau_between_seeds"] == table_agreement(built.table, "digits")
 
 
 def test_verify_refuses_what_it_cannot_train(analog, built: Built, tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="no recipe"):
-        verify(analog, 3)
+        nasurge.verify(analog, 3)
     with pytest.raises(LabelError, match="1 to 5"):
-        verify(built.table, 9)
+        nasurge.verify(built.table, 9)
 
 
 def test_the_commands(built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,10 +160,12 @@ def test_the_commands(built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     made = run(app, ["table", "build", "typed", *options.split()])
     assert made.exit_code == 0, made.output
     assert json.loads(made.stdout)["table"] == {"name": "typed", "architectures": 5}
-    again = run(app, ["validate", "typed", "--verify", "2", "--device", "cpu", "-j", "1", "--json"])
+    again = run(
+        app, ["table", "verify", "typed", "-n", "2", "--device", "cpu", "-j", "1", "--json"]
+    )
     assert again.exit_code == 0, again.output
     found = json.loads(again.stdout)
-    assert found["verification"]["equal"] == 4
+    assert found["summary"][0]["equal"] == 4
     assert Path(found["report"]).read_text(encoding="utf-8").count("diverged") == 0
     refused = run(
         app,

@@ -8,8 +8,15 @@ import pytest
 from scipy.stats import kendalltau
 
 import nasurge
+from nasurge.benchmarks.metrics import METRICS, Metric, precision_at_k
 from nasurge.benchmarks.objectives import make_problem, parse_problems
-from nasurge.benchmarks.studies import compare, compare_report, interval_text, read_summary, split
+from nasurge.benchmarks.studies import (
+    CompareOptions,
+    CompareStudy,
+    interval_text,
+    read_summary,
+    split_rows,
+)
 from nasurge.data.tables import Table
 from nasurge.errors import LabelError, ParameterError, SchemaError, StorageError, UnknownNameError
 from nasurge.predictors.classical import BayesianRidge
@@ -34,7 +41,7 @@ def found(analog: Table, tmp_path_factory: pytest.TempPathFactory):
 
 def test_every_number_is_what_scipy_gives_for_that_split(found, analog: Table) -> None:
     problem = make_problem(analog, "cifar10")
-    train, test = split(problem, 60, trial=1, seed=0)
+    train, test = split_rows(problem, 60, trial=1, seed=0)
     y = analog.values(task="cifar10", metric="baseline_accuracy")
     gp = make_predictor("gp", analog.space, seed=1).fit(analog.codes[train], y[train])
     expected = kendalltau(y[test], gp.predict(analog.codes[test]))[0]
@@ -55,11 +62,11 @@ def test_every_number_is_what_scipy_gives_for_that_split(found, analog: Table) -
 
 def test_training_sets_are_nested_and_shared(analog: Table) -> None:
     problem = make_problem(analog, "cifar10")
-    small, rest = split(problem, 20, trial=2, seed=0)
-    large, _ = split(problem, 60, trial=2, seed=0)
+    small, rest = split_rows(problem, 20, trial=2, seed=0)
+    large, _ = split_rows(problem, 60, trial=2, seed=0)
     assert np.array_equal(small, large[:20])
     assert len(set(small) | set(rest)) == 15_625
-    other, _ = split(problem, 20, trial=3, seed=0)
+    other, _ = split_rows(problem, 20, trial=3, seed=0)
     assert not np.array_equal(small, other)
 
 
@@ -69,9 +76,10 @@ def test_the_summary_has_the_documented_fields(found) -> None:
         assert {"table", "task", "predictor", "n_train", "trials"} <= set(entry)
         assert isinstance(entry["unseen_functions_only"], bool)
         for measure in ("kendall_tau", "spearman", "kendall_tau_top5", "regret_at_10"):
-            assert set(entry[measure]) == {"mean", "low", "high", "n"}
+            assert set(entry[measure]) == {"mean", "low", "high", "n", "values"}
             assert entry[measure]["n"] == 3
-            assert entry[measure]["low"] <= entry[measure]["mean"] <= entry[measure]["high"]
+            assert entry[measure]["mean"] == pytest.approx(np.mean(entry[measure]["values"]))
+            assert entry[measure]["low"] is entry[measure]["high"] is None
         assert entry["fit_seconds"]["mean"] > 0
 
 
@@ -95,14 +103,17 @@ def test_the_report_stands_alone(found) -> None:
             "https://matplotlib.org", ""
         ).replace("http://purl.org", "").replace("http://creativecommons.org", "")
     before = text
-    assert compare_report(found.folder).read_text() == before
+    assert CompareStudy.report(found.folder).read_text() == before
 
 
 def test_one_process_and_two_give_the_same_rows(analog: Table, tmp_path: Path) -> None:
     problems = [make_problem(analog, "cifar10")]
     factories = {name: partial(make_predictor, name) for name in ("xgb", "mlp")}
+    settings = {"n_train": [20], "trials": 2}
     runs = [
-        compare(problems, factories, n_train=[20], trials=2, jobs=jobs, out=tmp_path / str(jobs))
+        CompareStudy(
+            CompareOptions(problems, jobs=jobs, out=tmp_path / str(jobs), **settings), factories
+        ).run()
         for jobs in (1, 2)
     ]
     timed = ("fit_seconds", "predict_seconds")
@@ -161,9 +172,11 @@ def test_refusals(tmp_path: Path) -> None:
         read_summary(tmp_path)
 
 
-def test_shown() -> None:
+def test_few_values_are_shown_one_by_one() -> None:
     assert interval_text({"mean": None, "low": None, "high": None, "n": 0}) == "undefined"
     assert interval_text({"mean": 0.5, "low": None, "high": None, "n": 1}) == "0.500"
+    three = {"mean": 0.8, "low": None, "high": None, "n": 3, "values": [0.81, 0.82, 0.79]}
+    assert interval_text(three, digits=2) == "0.81, 0.82, 0.79"
 
 
 def test_a_predictor_that_cannot_serve_the_space_is_refused_or_left_out(
@@ -173,8 +186,9 @@ def test_a_predictor_that_cannot_serve_the_space_is_refused_or_left_out(
     names = {"picky": Picky, "ridge": partial(make_predictor, "ridge")}
     settings = {"n_train": [20], "trials": 1, "jobs": 1}
     with pytest.raises(ParameterError, match=r"picky on nb201-analog/cifar10: only for rings"):
-        compare(problems, names, out=tmp_path / "a", **settings)
-    found = compare(problems, names, skip_unfit=True, out=tmp_path / "b", **settings)
+        CompareStudy(CompareOptions(problems, out=tmp_path / "a", **settings), names)
+    options = CompareOptions(problems, out=tmp_path / "b", **settings)
+    found = CompareStudy(options, names, skip_unfit=True).run()
     assert {row["predictor"] for row in found.rows} == {"ridge"}
     codes, y = analog.codes[:20], np.arange(20.0)
     with pytest.raises(ParameterError, match="only for rings"):
@@ -225,3 +239,44 @@ def test_a_comparison_grows_and_equals_one_made_at_once(tmp_path: Path) -> None:
         nasurge.compare(
             "nb201-analog/cifar10", "ridge", metric="qat_accuracy", out=tmp_path / "grown"
         )
+
+
+def test_a_metric_is_one_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is measured, summarised and shown; it is undefined for fewer than it needs."""
+    top = Metric(
+        "precision_at_20",
+        partial(precision_at_k, k=20),
+        "share of the predicted top 20 in the true top 20",
+        heading="precision@20",
+        digits=2,
+        fewest=20,
+    )
+    monkeypatch.setitem(METRICS, top.name, top)
+    few = {"trials": 1, "jobs": 1}
+    found = nasurge.compare("nbgraph/proteins", "ridge", n_train=(2006,), out=tmp_path / "a", **few)
+    assert all(np.isnan(row["precision_at_20"]) for row in found.rows)
+    assert found.summary[0]["precision_at_10"]["mean"] is not None
+    found = nasurge.compare("nbgraph/proteins", "ridge", n_train=(20,), out=tmp_path / "b", **few)
+    share = found.summary[0]["precision_at_20"]["mean"]
+    assert 0 <= share <= 1
+    table = CompareStudy.table_of(found.parts)
+    assert table.rows[0][table.columns.index("precision@20")] == f"{share:.2f}"
+    assert CompareStudy.columns()["precision_at_20"].startswith("share of")
+
+
+def test_a_predictor_may_be_a_class_and_is_made_once_for_the_checks(tmp_path: Path) -> None:
+    made = []
+
+    class Counted(BayesianRidge):
+        def __init__(self, *args, **kwargs) -> None:
+            made.append(1)
+            super().__init__(*args, **kwargs)
+
+    options = CompareOptions("nbgraph/cora,nbgraph/proteins", n_train=[20], trials=1, jobs=1)
+    study = CompareStudy(options, {"counted": Counted})
+    assert len(made) == 1
+    assert list(study.unfit) == []
+    found = nasurge.compare(
+        "nbgraph/proteins", ["gp", BayesianRidge], n_train=[20], trials=1, jobs=1, out=tmp_path
+    )
+    assert {row["predictor"] for row in found.rows} == {"gp", "BayesianRidge"}

@@ -15,6 +15,7 @@ from torch import nn
 
 from nasurge.benchmarks.training import (
     Recipe,
+    TrainResult,
     make_recipe,
     read_checkpoint,
     read_recipe,
@@ -22,7 +23,6 @@ from nasurge.benchmarks.training import (
     train_architectures,
     train_network,
 )
-from nasurge.benchmarks.training.epochs import TrainResult
 from nasurge.data.images import Images, load_images
 from nasurge.data.spaces import make_space
 from nasurge.errors import DataFileError, DeviceError, ParameterError, StorageError
@@ -83,17 +83,16 @@ def test_a_killed_process_loses_nothing_that_was_kept(few, tmp_path):
     code = """
         import os, signal
         from pathlib import Path
-        import nasurge.benchmarks.training.epochs as epochs
-        from nasurge.benchmarks.training import Recipe
-        from nasurge.benchmarks.training import train_architecture, train_network
+        from nasurge.benchmarks.training import Recipe, train_architecture, train_network
+        from nasurge.benchmarks.training.networks import NetworkTraining
         from nasurge.data.images import load_images
         from nasurge.data.spaces import make_space
-        epoch = epochs.Training.epoch
+        epoch = NetworkTraining.step
         def dies(self):
             if len(self.curve) == 2:
                 os.kill(os.getpid(), signal.SIGKILL)
             epoch(self)
-        epochs.Training.epoch = dies
+        NetworkTraining.step = dies
         train_network.__kwdefaults__["checkpoint_seconds"] = 0
         train_architecture(
             make_space("nb201"), [3, 1, 0, 1, 0, 1], load_images("digits", limit=100),
@@ -106,7 +105,7 @@ def test_a_killed_process_loses_nothing_that_was_kept(few, tmp_path):
     path = tmp_path / "kept.safetensors"
     kept = read_checkpoint(path)
     assert kept is not None
-    assert len(kept[1]["curve"]) == 2
+    assert len(kept[1]["state"]["curve"]) == 2
     given = (SPACE, GOOD, few, RECIPE)
     expected = train_architecture(*given, seed=1, device="cpu")
     result = train_architecture(
@@ -121,7 +120,7 @@ def test_a_checkpoint_of_another_training_is_refused(few, tmp_path):
     settings = {"epochs": 1, "device": "cpu", "checkpoint": path, "checkpoint_seconds": 0}
     train_network(network(), few, **settings, seed=0)
     for other, what in (({"seed": 1}, "seed"), ({"seed": 0, "batch_size": 10}, "recipe")):
-        with pytest.raises(ParameterError, match=f"another training .*{what}"):
+        with pytest.raises(ParameterError, match=f"another run: .*{what}"):
             train_network(network(), few, **{**settings, **other})
     with pytest.raises(ParameterError, match="weights"):
         train_network(network(1), few, **settings, seed=0)

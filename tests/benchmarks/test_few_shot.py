@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -13,10 +14,11 @@ from torch.nn import functional
 from typer.testing import CliRunner
 
 from nasurge.benchmarks.few_shot import FewShotLearner, four_convolutions, meta_train
+from nasurge.benchmarks.studies import Findings
 from nasurge.cli import app
 from nasurge.data.images import EpisodeSampler, ImageClasses, load_classes, split_classes
 from nasurge.errors import LabelError, ParameterError, UnknownNameError
-from nasurge.search.studies import FewShotTask, few_shot_study
+from nasurge.search.studies import FewShotOptions, FewShotStudy
 
 RULES = ("maml", "reptile", "anil", "protonet")
 
@@ -40,10 +42,10 @@ def by_hand(learner: FewShotLearner, support, labels, query) -> torch.Tensor:
     copy.load_state_dict(learner.network.state_dict())
     for _ in range(learner.steps):
         loss = functional.cross_entropy(copy(support), labels)
-        slopes = torch.autograd.grad(loss, list(copy.parameters()))
+        gradients = torch.autograd.grad(loss, list(copy.parameters()))
         with torch.no_grad():
-            for weight, slope in zip(copy.parameters(), slopes, strict=True):
-                weight -= float(learner.rate) * slope
+            for weight, gradient in zip(copy.parameters(), gradients, strict=True):
+                weight -= float(learner.rate) * gradient
     return copy(query)
 
 
@@ -61,7 +63,7 @@ def test_directions_of_maml_are_the_gradients_after_adaptation(digits) -> None:
     """First order: the query loss by the adapted weights, a mean over tasks."""
     learner = FewShotLearner(network(), "maml", steps=1, rate=1e-6)
     episodes = sampler(digits).draw(3)
-    _, found = learner.slopes(episodes)
+    _, found = learner.gradients(episodes)
     answers = torch.from_numpy(episodes.query_y)
     loss = sum(
         functional.cross_entropy(learner.network(torch.from_numpy(x)), answers)
@@ -76,7 +78,7 @@ def test_reptile_moves_to_where_adaptation_leads(digits) -> None:
     """With one step that is the gradient of the support loss, times the rate."""
     learner = FewShotLearner(network(), "reptile", steps=1, rate=0.5)
     episodes = sampler(digits).draw(1)
-    _, found = learner.slopes(episodes)
+    _, found = learner.gradients(episodes)
     loss = functional.cross_entropy(
         learner.network(torch.from_numpy(episodes.support_x[0])),
         torch.from_numpy(episodes.support_y),
@@ -186,31 +188,44 @@ def test_refusals(digits) -> None:
         learner.accuracy(sampler(digits), 0)
 
 
-TASK = FewShotTask("digits", train_classes=6, way=3, query=4)
+TASK = {"images": "digits", "train_classes": 6, "way": 3, "query": 4}
+
+
+def study(**options: Any) -> Findings:
+    return FewShotStudy(FewShotOptions(**{**TASK, **options})).run()
 
 
 def test_a_study_tests_all_alike_and_goes_on(tmp_path) -> None:
     options = {"shots": (1,), "episodes": 40, "seconds": 0.2, "out": tmp_path / "study"}
-    first = few_shot_study(TASK, methods=("anil",), **options)
-    both = few_shot_study(TASK, methods=("anil", "maml"), **options)
+    first = study(methods="anil", **options)
+    both = study(methods=("anil", "maml"), **options)
     assert first.rows[0] in both.rows
     assert {row["method"] for row in both.summary} == {"anil", "maml"}
     assert all(row["accuracy"]["n"] == 40 for row in both.summary)
     assert [row["interval_over"] for row in both.summary] == ["episodes"] * 2
+    frame = pd.read_parquet(tmp_path / "study" / "rows.parquet")
+    assert list(frame.columns) == list(FewShotStudy.columns())
 
 
 def test_a_study_refuses_before_it_trains(tmp_path) -> None:
     with pytest.raises(LabelError, match="4 here"):
-        few_shot_study(FewShotTask("digits", train_classes=6), out=tmp_path / "x")
+        study(way=5, query=15, out=tmp_path / "x")
     with pytest.raises(UnknownNameError, match="tadam"):
-        few_shot_study(TASK, methods=("tadam",), out=tmp_path / "x")
+        study(methods=("tadam",), out=tmp_path / "x")
     with pytest.raises(ParameterError, match="seconds above 0"):
-        few_shot_study(TASK, seconds=0, out=tmp_path / "x")
+        study(seconds=0, out=tmp_path / "x")
 
 
 def test_the_command(tmp_path) -> None:
     options = ["--images", "digits", "--train-classes", "6", "--way", "3", "--shots", "1"]
-    options += ["--methods", "maml, reptile", "--seconds", "0.2", "--episodes", "20"]
+    options += [
+        "--methods",
+        "all,-t-nas,-metanas,-at-nas,-random,-anil,-protonet",
+        "--seconds",
+        "0.2",
+        "--episodes",
+        "20",
+    ]
     options += ["--out", str(tmp_path / "run")]
     done = CliRunner().invoke(app, ["meta", "few-shot", *options, "--json"])
     assert done.exit_code == 0, done.output
@@ -222,8 +237,8 @@ def test_the_command(tmp_path) -> None:
         assert said in refused.stderr
 
 
-def test_the_command_refuses_what_an_evaluation_does_not_use() -> None:
-    typed = ["--evaluate", "--seconds", "60", "--methods", "maml", "--no-rotations", "--seed", "1"]
-    refused = CliRunner().invoke(app, ["meta", "few-shot", *typed])
+def test_the_command_says_where_evaluate_has_gone() -> None:
+    refused = CliRunner().invoke(app, ["meta", "few-shot", "--evaluate", "--seed", "1"])
     assert refused.exit_code == 2
-    assert "no use for --methods, --seconds, --rotations: " in refused.stderr
+    assert "nasurge meta evaluate" in refused.stderr
+    assert refused.stderr.count("\n") == 1

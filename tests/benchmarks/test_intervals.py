@@ -43,13 +43,27 @@ def test_interval_is_students():
 
 def test_interval_leaves_out_undefined_trials():
     assert interval([1, NAN, 2, 4, NAN]) == interval([1, 2, 4])
+    assert interval([1, NAN, 2, 4, 5, 7, NAN]) == interval([1, 2, 4, 5, 7])
+
+
+def test_fewer_than_five_are_told_one_by_one():
+    four = {"mean": 2.5, "low": None, "high": None, "n": 4, "values": [1.0, 2.0, 3.0, 4.0]}
+    assert interval([1, 2, 3, 4]) == four
+    five = interval([1, 2, 3, 4, 5])
+    assert five["low"] < five["mean"] < five["high"]
+    assert "values" not in five
+
+
+def test_an_interval_ends_where_its_measure_does():
+    taus = [0.99, 0.4, 0.95, 0.9, 0.99]
+    free, held = interval(taus), interval(taus, least=-1, most=1)
+    assert free["high"] > 1 == held["high"]
+    assert held["low"] == free["low"]
 
 
 @pytest.mark.parametrize(
     ("values", "mean", "n"),
     [
-        ([0.7], 0.7, 1),
-        ([0.7, NAN], 0.7, 1),
         ([], None, 0),
         ([NAN], None, 0),
         ([1, -np.inf], None, 2),
@@ -62,7 +76,7 @@ def test_interval_is_none_where_undefined(values, mean, n):
 def test_intervals_are_json():
     true, pred = correlated(1, 20)
     for found in (
-        interval(np.float32([1, 2, 3])),
+        interval(np.float32([1, 2, 3, 4, 5])),
         interval([]),
         bootstrap_interval(metrics.spearman, true[0], pred[0], resamples=20),
         bootstrap_interval(metrics.spearman, [1] * 5, range(5), resamples=20),

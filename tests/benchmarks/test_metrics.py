@@ -209,13 +209,21 @@ def test_a_perfect_predictor_beats_a_noisy_one_in_the_stated_direction(name):
     metric = metrics.METRICS[name]
     rng = np.random.default_rng(2)
     true = rng.normal(size=200)
-    sign = -1 if name in metrics.SMALLER_IS_BETTER else 1
+    sign = 1 if metric.larger_is_better else -1
     noisy = metric(true, true + 3 * rng.normal(size=(20, 200))).mean()
     assert sign * metric(true, true) > sign * noisy
 
 
-def test_smaller_is_better_names_metrics():
-    assert set(metrics.METRICS) > metrics.SMALLER_IS_BETTER
+@pytest.mark.parametrize("name", metrics.METRICS)
+def test_values_are_within_the_stated_range_and_undefined_for_too_few(name):
+    metric = metrics.METRICS[name]
+    true, pred = tied(50, 12, values=30)
+    values = metric(true, pred)
+    values = values[np.isfinite(values)]
+    assert metric.least - 1e-12 <= values.min() <= values.max() <= metric.most + 1e-12
+    few = metric.fewest - 1
+    assert np.isnan(metric.measure(true[0, :few], pred[0, :few]))
+    assert isinstance(metric.measure(true[0, : few + 1], pred[0, : few + 1]), float)
 
 
 @given(small_pairs(largest=12))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,6 @@ import pytest
 
 from nasurge.benchmarks.studies.journal import (
     Journal,
-    bound,
     fingerprint,
     jsonable,
     read_units,
@@ -37,50 +37,51 @@ def fails_at_three(k: int) -> list[dict]:
     return square(k)
 
 
-UNITS = {f"unit {k}": (k,) for k in range(6)}
+UNITS = {f"unit {k}": partial(square, k) for k in range(6)}
+FAILING = {f"unit {k}": partial(fails_at_three, k) for k in range(6)}
 
 
 def test_a_finished_study_is_only_read(tmp_path: Path) -> None:
-    first = Journal(tmp_path, {"kind": "test"}).run(bound(UNITS, square), jobs=1)
+    first = Journal(tmp_path, {"kind": "test"}).run(UNITS, jobs=1)
     CALLS.clear()
     seen = []
     again = Journal(tmp_path, {"kind": "test"})
     progress = lambda *step: seen.append(step)  # noqa: E731
-    assert again.run(bound(UNITS, square), jobs=1, progress=progress) == first
+    assert again.run(UNITS, jobs=1, progress=progress) == first
     assert CALLS == []
     assert seen == [(6, 6, "")]
 
 
 def test_what_was_done_before_an_error_is_kept(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="three"):
-        Journal(tmp_path, {"kind": "test"}).run(bound(UNITS, fails_at_three), jobs=1)
+        Journal(tmp_path, {"kind": "test"}).run(FAILING, jobs=1)
     study = Journal(tmp_path, {"kind": "test"})
     assert list(study.done) == ["unit 0", "unit 1", "unit 2"]
     CALLS.clear()
-    rows = study.run(bound(UNITS, square), jobs=1)
+    rows = study.run(UNITS, jobs=1)
     assert CALLS == [3, 4, 5]
     assert [row["square"] for row in rows] == [0, 1, 4, 9, 16, 25]
 
 
 def test_rows_do_not_depend_on_the_number_of_processes(tmp_path: Path) -> None:
-    one = Journal(tmp_path / "one", {}).run(bound(UNITS, square), jobs=1)
-    two = Journal(tmp_path / "two", {}).run(bound(UNITS, square), jobs=2)
+    one = Journal(tmp_path / "one", {}).run(UNITS, jobs=1)
+    two = Journal(tmp_path / "two", {}).run(UNITS, jobs=2)
     assert one == two
 
 
 def test_a_half_written_line_is_done_again(tmp_path: Path) -> None:
-    Journal(tmp_path, {}).run(bound(UNITS, square), jobs=1)
+    Journal(tmp_path, {}).run(UNITS, jobs=1)
     journal = tmp_path / "rows.jsonl"
     whole = journal.read_bytes()
     journal.write_bytes(whole[:-9])
     CALLS.clear()
-    Journal(tmp_path, {}).run(bound(UNITS, square), jobs=1)
+    Journal(tmp_path, {}).run(UNITS, jobs=1)
     assert CALLS == [5]
     assert journal.read_bytes() == whole
 
 
 def test_damage_in_the_middle_is_named(tmp_path: Path) -> None:
-    Journal(tmp_path, {}).run(bound(UNITS, square), jobs=1)
+    Journal(tmp_path, {}).run(UNITS, jobs=1)
     journal = tmp_path / "rows.jsonl"
     lines = journal.read_text().split("\n")
     lines[2] = lines[2][:10]
@@ -99,7 +100,7 @@ def test_a_study_grows_and_gives_what_is_asked(tmp_path: Path) -> None:
     def ask(about: dict, ks: list[int]) -> list[int]:
         CALLS.clear()
         study = Journal(tmp_path, {"seed": 0, **about}, grows=("trials", "names"))
-        rows = study.run(bound({f"unit {k}": (k,) for k in ks}, square), jobs=1)
+        rows = study.run({f"unit {k}": partial(square, k) for k in ks}, jobs=1)
         return [row["k"] for row in rows]
 
     assert ask({"trials": 2, "names": ["a"]}, [0, 1]) == [0, 1]
@@ -122,11 +123,11 @@ def test_two_runs_in_one_folder_do_not_mix(tmp_path: Path) -> None:
     def meanwhile(done: int, total: int, unit: str) -> None:
         if done == 1:
             with pytest.raises(ParameterError, match=r"another run is working.*--out"):
-                second.run(bound(UNITS, square), jobs=1)
+                second.run(UNITS, jobs=1)
 
-    assert len(first.run(bound(UNITS, square), jobs=1, progress=meanwhile)) == 6
+    assert len(first.run(UNITS, jobs=1, progress=meanwhile)) == 6
     CALLS.clear()
-    assert len(second.run(bound(UNITS, square), jobs=1)) == 6
+    assert len(second.run(UNITS, jobs=1)) == 6
     assert CALLS == [], "what the first run did is done again"
     assert {path.name for path in tmp_path.iterdir()} == {"study.json", "rows.jsonl"}
 
@@ -134,15 +135,15 @@ def test_two_runs_in_one_folder_do_not_mix(tmp_path: Path) -> None:
 def test_a_run_that_did_nothing_leaves_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "study"
     with pytest.raises(ValueError, match="three"):
-        Journal(folder, {}).run(bound({"only": (3,)}, fails_at_three), jobs=1)
+        Journal(folder, {}).run({"only": partial(fails_at_three, 3)}, jobs=1)
     assert not folder.exists()
     with pytest.raises(ParameterError, match="not 0"):
-        Journal(folder, {}).run(bound(UNITS, square), jobs=0)
+        Journal(folder, {}).run(UNITS, jobs=0)
     assert not folder.exists()
 
 
 def test_results_without_a_description_are_refused(tmp_path: Path) -> None:
-    Journal(tmp_path, {"seed": 0}).run(bound(UNITS, square), jobs=1)
+    Journal(tmp_path, {"seed": 0}).run(UNITS, jobs=1)
     (tmp_path / "study.json").unlink()
     with pytest.raises(DataFileError, match=r"study\.json is missing"):
         Journal(tmp_path, {"seed": 1})
@@ -150,7 +151,7 @@ def test_results_without_a_description_are_refused(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_a_clear_error_and_keeps_the_finished(tmp_path: Path) -> None:
     study = Journal(tmp_path, {})
-    study.run(bound(UNITS, square), jobs=1)
+    study.run(UNITS, jobs=1)
     (tmp_path / "rows.jsonl").rename(tmp_path / "kept")
     (tmp_path / "rows.jsonl").symlink_to("/dev/full")
     with pytest.raises(StorageError, match=r"No space left.*6 finished units are kept"):
@@ -186,8 +187,9 @@ def test_rows_are_written_twice_alike(tmp_path: Path) -> None:
 
 SCRIPT = """
     import sys, time
+    from functools import partial
     from pathlib import Path
-    from nasurge.benchmarks.studies.journal import Journal
+    from nasurge.benchmarks.studies import Journal
 
     def slow(k):
         time.sleep(0.02)
@@ -195,9 +197,9 @@ SCRIPT = """
 
     if __name__ == "__main__":
         trials = int(sys.argv[3])
-        units = {str(k): (k,) for k in range(trials)}
+        units = {str(k): partial(slow, k) for k in range(trials)}
         study = Journal(Path(sys.argv[1]), {"trials": trials}, grows=("trials",))
-        study.run(bound(units, slow), jobs=int(sys.argv[2]))
+        study.run(units, jobs=int(sys.argv[2]))
 """
 
 

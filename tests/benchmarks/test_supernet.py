@@ -13,9 +13,9 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from nasurge.benchmarks.supernet import train_supernet, tuned_losses, uniform_codes
+from nasurge.benchmarks.supernet import RULES, train_supernet, tuned_losses, uniform_codes
 from nasurge.benchmarks.supernet.network import Supernet, recalibrate
-from nasurge.benchmarks.supernet.rules import RULES, extremes, fairnas
+from nasurge.benchmarks.supernet.rules import DRAWS, extremes, fairnas
 from nasurge.cli import app
 from nasurge.data.images import Images, load_images
 from nasurge.data.spaces import make_space
@@ -134,6 +134,10 @@ def test_training_lowers_the_loss(few):
     assert not history.diverged
 
 
+def test_every_rule_is_described_and_there():
+    assert list(RULES) == list(DRAWS)
+
+
 def test_fairnas_uses_every_operation_of_every_edge_once_a_step():
     codes = fairnas(NB201, 7, np.random.default_rng(0), None)
     assert codes.shape == (7, 5, 6)
@@ -147,7 +151,7 @@ def test_paths_are_drawn_from_the_allowed_values_and_live():
     codes = uniform_codes(NB201, 500, rng, allowed)
     assert set(np.unique(codes)) == {0, 3}
     assert NB201.graphs(codes).mask[:, 2:].any(axis=1).all()
-    for rule in RULES.values():
+    for rule in DRAWS.values():
         assert set(np.unique(rule(NB201, 5, rng, allowed))) <= {0, 3}
     assert extremes(NB201, allowed)[0].tolist() == [3] * 6
 
@@ -278,8 +282,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(rule, few, tmp_path):
 TWO = """
 import sys
 import torch
-from nasurge.benchmarks.supernet import Supernet
-from nasurge.benchmarks.supernet import train_supernet
+from nasurge.benchmarks.supernet import Supernet, train_supernet
 from nasurge.data.images import load_images
 from nasurge.data.spaces import make_space
 

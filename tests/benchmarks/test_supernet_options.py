@@ -1,4 +1,4 @@
-"""Block-wise supervision and data-adapted pruning of supernets."""
+"""Block-wise supervision, data-adapted pruning and tuning of supernets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from nasurge.benchmarks.supernet import Supernet
+from nasurge.benchmarks.supernet import Supernet, tuned_losses
 from nasurge.benchmarks.supernet.blocks import rate_blockwise, train_blockwise
 from nasurge.benchmarks.supernet.prune import (
     _easiest,
@@ -62,6 +62,76 @@ def _batch_statistics(network):
         if isinstance(layer, torch.nn.BatchNorm2d):
             layer.running_mean = layer.running_var = None
     return network
+
+
+class StoppedError(Exception):
+    """Ends a training from its progress."""
+
+
+def stop_at(number: int):
+    """A progress that ends the training at its ``number``-th call."""
+    calls = []
+
+    def progress(*done: int) -> None:
+        calls.append(done)
+        if len(calls) == number:
+            raise StoppedError
+
+    return progress
+
+
+def test_a_stopped_block_wise_training_goes_on_to_the_same_weights(few, tmp_path):
+    teacher = small(seed=1).extract([3] * 6)
+    settings = {"epochs": 3, "batch_size": 20, "checkpoint_seconds": 0, **QUICK}
+    whole, path = small(), tmp_path / "blocks.safetensors"
+    history = train_blockwise(whole, teacher, few, **settings)
+    settings |= {"checkpoint": path}
+    with pytest.raises(StoppedError):
+        train_blockwise(small(), teacher, few, **settings, progress=stop_at(2))
+    resumed = small(seed=9)  # a new process: other weights, until the checkpoint is read
+    seen: list[tuple[int, int]] = []
+    again = train_blockwise(resumed, teacher, few, **settings, progress=lambda *at: seen.append(at))
+    assert seen == [(3, 3)]
+    assert again.losses == history.losses
+    assert all(map(torch.equal, whole.state_dict().values(), resumed.state_dict().values()))
+    with pytest.raises(ParameterError, match="another run: teacher differ"):
+        train_blockwise(small(), small(seed=2).extract([3] * 6), few, **settings)
+
+
+@pytest.mark.parametrize("stop", [1, 3, 4])  # in the first round, in the second, at its end
+def test_a_stopped_pruning_goes_on_to_the_same_operations(stop, few, tmp_path):
+    settings = {"rounds": 3, "first": 0.4, "epochs": 2, "paths": 10, "limit": 50, **QUICK}
+    settings |= {"checkpoint_seconds": 0}
+    whole, path = small(), tmp_path / "pruning.safetensors"
+    expected = train_pruned(whole, few, **settings)
+    settings |= {"checkpoint": path}
+    with pytest.raises(StoppedError):
+        train_pruned(small(), few, **settings, progress=stop_at(stop))
+    resumed, seen = small(seed=9), []
+    found = train_pruned(resumed, few, **settings, progress=lambda *done: seen.append(done))
+    assert len(seen) == 6 - stop
+    assert np.array_equal(found.allowed, expected.allowed)
+    assert np.array_equal(found.scores, expected.scores, equal_nan=True)
+    assert [h.losses for h in found.histories] == [h.losses for h in expected.histories]
+    assert all(map(torch.equal, whole.state_dict().values(), resumed.state_dict().values()))
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    with pytest.raises(ParameterError, match="another run: rounds differ"):
+        train_pruned(small(), few, **{**settings, "paths": 11})
+
+
+def test_stopped_tuning_goes_on_with_the_sub_networks_that_are_left(few, tmp_path):
+    supernet, codes = small(), NB201.sample(4, seed=0)
+    settings = {"steps": 5, "checkpoint_seconds": 0, **QUICK}
+    expected = tuned_losses(supernet, codes, few, **settings)
+    settings |= {"checkpoint": tmp_path / "tuning.safetensors"}
+    with pytest.raises(StoppedError):
+        tuned_losses(supernet, codes, few, **settings, progress=stop_at(2))
+    seen = []
+    found = tuned_losses(supernet, codes, few, **settings, progress=lambda *at: seen.append(at))
+    assert np.array_equal(found, expected)
+    assert seen == [(3, 4), (4, 4)]
+    with pytest.raises(ParameterError, match="another run: weights differ"):
+        tuned_losses(small(seed=1), codes, few, **settings)
 
 
 def test_a_teacher_of_another_size_is_refused(few):

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from nasurge.benchmarks.training import train_architectures, train_network
-from nasurge.benchmarks.training.epochs import Batches, TrainResult
+from nasurge.benchmarks.training import Batches, TrainResult, train_architectures, train_network
 from nasurge.data.devices import resolve_device
 from nasurge.data.images import Images, load_images
 from nasurge.data.networks import build_network

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import nasurge
+from nasurge.benchmarks.studies.trainings import TrainingUnit
 from nasurge.benchmarks.training import Recipe, TrainedObjective
-from nasurge.benchmarks.training import objective as trained
 from nasurge.data.images import load_images
 from nasurge.data.spaces import make_space
 from nasurge.errors import ArchitectureError, LabelError, ParameterError
@@ -43,7 +43,7 @@ def test_a_search_trains_and_what_it_trained_is_a_table(images, tmp_path, own_ta
 def test_nothing_is_trained_twice_also_by_a_later_search(images, tmp_path, monkeypatch):
     codes = make_space("nb201").sample(3, seed=0)
     values = objective(images, tmp_path)(codes)
-    monkeypatch.setattr(trained, "train_unit", None)
+    monkeypatch.setattr(TrainingUnit, "__call__", None)
     again = objective(images, tmp_path)
     assert np.array_equal(again(codes[::-1]), values[::-1])
     assert np.array_equal(again(codes[[0, 0]]), values[[0, 0]])

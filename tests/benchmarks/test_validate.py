@@ -17,9 +17,10 @@ import nasurge
 from nasurge import api
 from nasurge.benchmarks.studies import SupernetRecipe, read_supernet_recipe
 from nasurge.benchmarks.studies.journal import read_units
-from nasurge.benchmarks.studies.validate_choice import choose, counts_of, from_search
+from nasurge.benchmarks.studies.validate_choice import chosen_rows, counts_of, from_search
 from nasurge.benchmarks.studies.validate_columns import add_trainings, correlations
 from nasurge.benchmarks.training import Recipe
+from nasurge.data.images import load_images
 from nasurge.data.tables import Table
 from nasurge.errors import LabelError, ParameterError, UnknownNameError
 
@@ -158,13 +159,13 @@ def test_a_killed_validation_goes_on(tmp_path: Path) -> None:
     code = """
         import os, signal, sys
         import nasurge
-        from nasurge.benchmarks import study
-        add = study.Journal.add
+        from nasurge.benchmarks.studies import Journal
+        add = Journal.add
         def dies(self, unit, rows):
             add(self, unit, rows)
             if len(self.done) == 4:
                 os.kill(os.getpid(), signal.SIGKILL)
-        study.Journal.add = dies
+        Journal.add = dies
         nasurge.validate(
             space="nb201", random=5, supernet="spos", recipe='{"epochs": 1}', limit=100, width=2,
             jobs=1, device="cpu", out=sys.argv[1],
@@ -237,27 +238,27 @@ def test_what_a_search_evaluated_is_validated(analog: Table, tmp_path: Path) -> 
 def test_choosing_leaves_out_twins() -> None:
     scores = np.array([1.0, 5.0, 5.0, 4.0, 3.0, 2.0, 0.0])
     functions = np.array([0, 1, 1, 2, 3, 4, 5])
-    chosen = choose(scores, scores, functions, {"top": 1, "spread": 3})
+    chosen = chosen_rows(scores, scores, functions, {"top": 1, "spread": 3})
     assert {group: rows.tolist() for group, rows in chosen.items()} == {
         "top": [1],
         "spread": [3, 5, 6],
     }
     with pytest.raises(LabelError, match="6 different functions"):
-        choose(scores, scores, functions, {"top": 4, "spread": 3})
+        chosen_rows(scores, scores, functions, {"top": 4, "spread": 3})
     with pytest.raises(ParameterError, match="--random instead of --top"):
-        choose(None, None, functions, {"top": 1})
+        chosen_rows(None, None, functions, {"top": 1})
 
 
 def test_strata_are_equal_parts_of_the_ranking() -> None:
     values = np.random.default_rng(0).permutation(100).astype(float)
     functions = np.arange(100)
     counts = {"stratified": 10, "random": 20, "learnt": 30, "inherited": 40}
-    found = choose(None, values, functions, counts, seed=1)
+    found = chosen_rows(None, values, functions, counts, seed=1)
     assert sorted(values[found["stratified"]] // 10) == list(range(10))
     assert len(set(np.concatenate(list(found.values())).tolist())) == 100
-    again = choose(None, values, functions, {"stratified": 10, "inherited": 5}, seed=1)
+    again = chosen_rows(None, values, functions, {"stratified": 10, "inherited": 5}, seed=1)
     assert again["stratified"].tolist() == found["stratified"].tolist()
-    other = choose(None, values, functions, {"stratified": 10}, seed=2)
+    other = chosen_rows(None, values, functions, {"stratified": 10}, seed=2)
     assert other["stratified"].tolist() != found["stratified"].tolist()
 
 
@@ -310,12 +311,16 @@ def test_supernet_recipes(tmp_path: Path) -> None:
         ({"table": TABLE, "n_train": 20000}, "smaller -n"),
         ({"table": TABLE, "learn_from": 1}, "gp learns from at least"),
         ({"space": "nb201"}, "nothing to compare"),
-        ({"space": "nb201", "supernet": "spos", "top": 5}, "--random instead of --top"),
         ({"space": "nbgraph", "supernet": "spos"}, "no networks to train"),
+        ({"space": "nb201", "supernet": "spos"}, "not used with --space .*: --predictors"),
+        ({"space": "nb201", "learn_from": 9, "n_train": 30}, "not used with --space: --n-train"),
+        ({"images": "IMAGES", "limit": 9, "table": TABLE}, "not used beside .*: --limit"),
         ({}, "say what to validate"),
     ],
 )
 def test_refusals(tmp_path: Path, given, words: str) -> None:
+    if given.get("images") == "IMAGES":
+        given = {**given, "images": load_images("digits", limit=100)}
     with pytest.raises((ParameterError, LabelError), match=words):
         nasurge.validate(predictors="gp", out=tmp_path / "a", **given)
     assert not (tmp_path / "a" / "rows.jsonl").exists()

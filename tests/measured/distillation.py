@@ -20,7 +20,7 @@ from nasurge.data.images import load_task
 from nasurge.data.networks import build_network
 from nasurge.data.seeds import as_generator, torch_seed
 from nasurge.data.spaces import make_space
-from nasurge.predictors.transfer.task_prior import TaskPrior, shares
+from nasurge.predictors.transfer.task_prior import TaskPrior, task_weights
 from nasurge.registry import make_predictor
 
 SPACE = make_space("nb201")
@@ -93,7 +93,7 @@ def main():
         for part in kinds.values():
             told = None if part is None else np.stack([vectors[k][part] for k in others])
             mine = None if part is None else vectors[held][part]
-            weights = shares(told, mine, len(others))
+            weights = task_weights(told, mine, len(others))
             taus.append(kendall_tau(found[held][3], scores @ weights))
         every.append(taus)
         shown = " ".join(f"{tau:.3f}" for tau in taus)

@@ -23,7 +23,7 @@ from nasurge.benchmarks.supernet.prune import train_pruned
 from nasurge.benchmarks.training import Recipe, train_architectures, train_network
 from nasurge.data.images import load_images
 from nasurge.search.differentiable import search_supernet
-from nasurge.search.differentiable.relaxations import METHODS
+from nasurge.search.differentiable.relaxations import MIXTURES
 
 RECIPE = Recipe(epochs=3, batch_size=64, shift=0, width=4, cells=2, channels_last=True)
 IMAGES = load_images("digits", noise=1.0)
@@ -90,7 +90,7 @@ def rankings(arguments, truth, codes):
 
 def searches(arguments, everything):
     """Print what the six searches find, trained as the table's cells were."""
-    for method in METHODS:
+    for method in MIXTURES:
         found, worse, seconds = [], [], []
         for seed in range(arguments.seeds):
             result = search_supernet(

@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nasurge import api
-from nasurge.cli import app, running, validating
+from nasurge.cli import app, comparing, validating
 from nasurge.data.tables import Table
 from nasurge.registry import DEFAULT_PREDICTOR
 
@@ -60,7 +60,7 @@ def test_compare_json_and_files(run) -> None:
     result = run(*COMPARE, "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
-    assert set(found) == {"summary", "rows", "report", "made"}
+    assert set(found) == {"kind", "summary", "ceilings", "cheap", "rows", "report", "made"}
     entry = found["summary"][0]
     for field in ("table", "task", "predictor", "n_train", "trials", "unseen_functions_only"):
         assert field in entry
@@ -72,7 +72,7 @@ def test_compare_json_and_files(run) -> None:
         "fit_seconds",
         "predict_seconds",
     ):
-        assert set(entry[measure]) == {"mean", "low", "high", "n"}
+        assert set(entry[measure]) == {"mean", "low", "high", "n", "values"}  # of two trials
     assert Path(found["rows"]).is_file()
     assert "nasurge compare nb201-analog/cifar10 -p gp" in Path(found["report"]).read_text()
 
@@ -94,7 +94,7 @@ def test_the_same_command_again_only_reads(run) -> None:
 def test_search_json(run) -> None:
     options = ["-s", "evolution", "-p", "xgb", "--budget", "25", "--trials", "2", "-j", "1"]
     found = json.loads(run("search", "nbgraph/cora", *options, "--json").stdout)
-    assert set(found) == {"summary", "rows", "report", "made"}
+    assert set(found) == {"kind", "summary", "rows", "report", "made"}
     assert [e["searcher"] for e in found["summary"]] == ["random", "evolution"]
     for entry in found["summary"]:
         for field in ("table", "task", "searcher", "predictor", "budget", "trials"):
@@ -137,13 +137,15 @@ def test_validate_json_and_report(run) -> None:
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert set(found) == {
-        *("correlations", "architectures", "costs", "ceiling", "rows", "report", "made")
+        *("kind", "summary", "rows", "report", "made"),
+        *("correlations", "architectures", "costs", "ceiling"),
     }
     assert {"a", "b", "n", "kendall_tau"} == set(found["correlations"][0])
     assert len(found["architectures"]) == 5
     folder = str(Path(found["report"]).parent)
     Path(found["report"]).unlink()
-    assert json.loads(run("report", folder, "--json").stdout)["report"] == found["report"]
+    again = json.loads(run("report", folder, "--json").stdout)
+    assert again == found
     assert Path(found["report"]).is_file()
 
 
@@ -212,7 +214,10 @@ def test_import_of_the_reference_tables(run, reference: Path) -> None:
         (["search", "nbgraph/proteins", "--budget", "9999"], ["2021", "--budget"]),
         (["validate", "nbgraph/cora"], ["no networks"]),
         (["validate"], ["--search FOLDER", "--space"]),
-        (["validate", "--verify", "3"], ["nb201-digits"]),
+        (["validate", "nb201-digits", "--verify", "3"], ["nasurge table verify NAME -n N"]),
+        (["table", "verify", "nb201-analog"], ["no recipe", "nb201-digits"]),
+        (["table", "build", "mine", "--proxies", "nwat"], ["did you mean 'nwot'"]),
+        (["validate", "--space", "nb201", "--supernet", "spos", "-n", "9"], ["--n-train"]),
         (["validate", "nb201-analog/cifar10", "--supernet", "spas"], ["did you mean 'spos'"]),
         (["validate", "nb201-analog/cifar10", "--recipe", "{"], ["recipe", "JSON"]),
         (["validate", "--search", "."], ["no results"]),
@@ -233,6 +238,24 @@ def test_a_known_table_that_was_not_imported_says_how(run, tmp_path: Path, monke
     monkeypatch.setenv("NASURGE_HOME", str(tmp_path / "empty"))
     error = one_line(run("compare", "nb201/cifar10"))
     assert "nasurge import PATH/nb201.csv.gz --as nb201" in error
+
+
+@pytest.mark.parametrize(
+    ("about", "words"),
+    [
+        ('{"seed": 0}', ["study.json does not say of what kind"]),
+        ('{"kind": "compere"}', ["unknown kind of study 'compere'", "did you mean 'compare'"]),
+        ('{"kind": ["compare"]}', ["study.json does not say of what kind"]),
+        ("[]", ["study.json", "does not say what the study is"]),
+        ('{"kind": "compare"}', ["no finished study"]),
+    ],
+)
+def test_a_report_of_no_known_study_is_one_line(run, about: str, words: list[str]) -> None:
+    Path("study").mkdir()
+    Path("study/study.json").write_text(about)
+    error = one_line(run("report", "study"))
+    for word in words:
+        assert word in error
 
 
 def test_an_unknown_command_or_option_suggests_the_nearest(run) -> None:
@@ -281,7 +304,7 @@ def test_names_are_listed(run) -> None:
 
 
 def test_the_default_predictor_is_everywhere_the_default() -> None:
-    for function in (api.compare, api.validate, running.compare, validating.validate):
+    for function in (api.compare, api.validate, comparing.compare, validating.validate):
         default = next(
             p.default
             for name, p in inspect.signature(function).parameters.items()

@@ -21,8 +21,14 @@ from nasurge.errors import (
     UnknownNameError,
 )
 from nasurge.registry import make_predictor
-from nasurge.search.studies import LatencyOptions, LatencyStudy
-from nasurge.search.studies.transfer import anchored_split, parse_sources, transfer_study
+from nasurge.search.studies import (
+    LatencyOptions,
+    LatencyStudy,
+    TransferOptions,
+    TransferStudy,
+    parse_sources,
+)
+from nasurge.search.studies.transfer import anchored_split
 
 LEARNER = partial(make_predictor, "ridge")
 
@@ -123,7 +129,9 @@ def test_the_command_for_tasks(tmp_path: Path) -> None:
     assert found[1]["kendall_tau"] != found[2]["kendall_tau"]
     problem = "nbgraph/citeseer"
     with pytest.raises(ParameterError, match="1501 labels are too many for transfer-anchors"):
-        transfer_study(*parse_sources(str(path), problem), labels=(1501,))
+        TransferStudy(TransferOptions(sources=str(path), target=problem, labels=(1501,)))
+    with pytest.raises(ParameterError, match="used whole: --source-labels"):
+        TransferStudy(TransferOptions(sources=str(path), target=problem, source_labels=30))
     same = ["meta", "transfer", "nbgraph/cora", "--to", "nbgraph/cora"]
     assert CliRunner().invoke(app, same).exit_code == 2
 
@@ -137,9 +145,9 @@ def test_no_anchor_is_among_those_tested() -> None:
 
 
 def test_labels_too_few_for_all_methods_are_refused() -> None:
-    sources, problem = parse_sources("nbgraph/cora", "nbgraph/arxiv")
+    tasks = {"sources": "nbgraph/cora", "target": "nbgraph/arxiv"}
     with pytest.raises(ParameterError, match="too few"):
-        transfer_study(sources, problem, labels=(0,), methods=("scratch", "transfer-anchors"))
+        TransferStudy(TransferOptions(**tasks, labels=(0,), methods="scratch, transfer-anchors"))
 
 
 def test_a_whole_table_leaves_out_what_is_on_the_data_of_the_new_task(nb201: Table) -> None:

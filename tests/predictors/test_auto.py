@@ -109,7 +109,7 @@ def test_the_process_is_at_an_optimum_that_differences_confirm(terms, smooth) ->
     gp = GroupedGP(terms).fit(groups, z)
 
     def loss(theta: np.ndarray) -> float:
-        kernel, _ = gp._kernel(theta, *gp._between(groups, groups))
+        kernel, _ = gp._kernel(theta, *gp._between(groups))
         kernel = kernel + (np.exp(theta[-1]) + 1e-6) * np.eye(len(z))
         centre, width = gp._priors()
         y = z - z.mean()
@@ -140,7 +140,7 @@ def test_the_process_agrees_with_that_of_scikit_learn(smooth) -> None:
 def test_left_out_errors_are_those_of_refits(smooth) -> None:
     groups, z = smooth
     gp = GroupedGP([Term(("a", "b"), 1.5)]).fit(groups, z)
-    kernel, _ = gp._kernel(gp.theta_, *gp._between(groups, groups))
+    kernel, _ = gp._kernel(gp.theta_, *gp._between(groups))
     kernel = kernel + (gp.noise_ + 1e-6) * np.eye(len(z))
     rest = np.arange(1, len(z))
     y = z - z.mean()

@@ -19,6 +19,7 @@ from nasurge.benchmarks.few_shot import (
     four_convolutions,
     meta_train,
 )
+from nasurge.benchmarks.studies import Findings
 from nasurge.benchmarks.supernet import Supernet
 from nasurge.cli import app
 from nasurge.data.images import EpisodeSampler, ImageClasses, load_classes
@@ -32,17 +33,19 @@ from nasurge.errors import (
 )
 from nasurge.search.at_nas import (
     ATNAS,
+    FewShotTask,
     JointLearner,
-    adapt,
+    MetaTrainOptions,
+    adapt_search,
     class_keys,
     evaluate_search,
     load_search,
     save_search,
     train_search,
-    unseen,
+    unseen_classes,
 )
 from nasurge.search.at_nas.population import Contest, Population
-from nasurge.search.studies import FewShotTask, few_shot_study
+from nasurge.search.studies import FewShotOptions, FewShotStudy
 
 SPACE = make_space("nb201")
 CODE = [3, 1, 3, 0, 4, 2]
@@ -142,7 +145,7 @@ def test_a_population_finds_better_encodings(screened) -> None:
 def test_dead_encodings_are_no_members() -> None:
     population = Population(SPACE, 3, None)
     dead, alive = np.zeros((1, 6), dtype=np.int8), np.asarray([CODE], dtype=np.int8)
-    population.begin(np.concatenate([dead, alive]), lambda codes: np.asarray([9.0, 1.0]))
+    population.restart(np.concatenate([dead, alive]), lambda codes: np.asarray([9.0, 1.0]))
     assert population.members.tolist() == [CODE]
 
 
@@ -151,14 +154,14 @@ def test_finalists_have_the_same_time_and_the_one_of_the_lowest_late_loss_is_lef
     dear, losses = [4.0, 1.0, 1.0, 1.0], {0: [5.0, 5.0], 1: [9.0, 9.0, 9.0, 1.0], 2: [2.0, 4.0]}
     contest, now, count = Contest(codes), 0.0, np.zeros(4, dtype=int)
     for _ in range(14):
-        row = int(contest.next(now, left=4)[0])
+        row = int(contest.next_code(now, left=4)[0])
         told = losses.get(row, [8.0])
-        contest.told(told[min(count[row], len(told) - 1)])
+        contest.observe(told[min(count[row], len(told) - 1)])
         count[row] += 1
         now += dear[row]
-        contest = Contest.of(json.loads(json.dumps(contest.state())))
+        contest = Contest.from_state(json.loads(json.dumps(contest.state())))
     assert count.tolist() == [2, 4, 4, 4]
-    contest.next(now, left=2)
+    contest.next_code(now, left=2)
     assert contest.codes[:, 0].tolist() == [2, 0]  # of 1 the later half has a mean of 5, told later
 
 
@@ -191,7 +194,7 @@ def test_a_stopped_meta_training_ends_with_the_same_weights(
     again = search(digits, rule=rule)
     history = train(again, digits, checkpoint=path, steps=steps)
     assert len(history.losses) == steps
-    for old, new in zip(whole.learnt(), again.learnt(), strict=True):
+    for old, new in zip(whole.meta_weights(), again.meta_weights(), strict=True):
         assert torch.equal(old, new)
     assert np.array_equal(whole.population.codes, again.population.codes)
     assert len(whole.population.codes) >= (12 if steps == 100 else 4)
@@ -229,8 +232,8 @@ def test_metanas_leaves_the_architecture_alone_at_first(digits) -> None:
     found = JointLearner(supernet(), "metanas", steps=2)
     names = [name for name, _ in found.network.named_parameters()]
     for done, rests in ((0.1, True), (0.9, False)):
-        found.begin(done)
-        _, moves = found.slopes(sampler(digits).draw(2))
+        found.prepare_step(done)
+        _, moves = found.gradients(sampler(digits).draw(2))
         move = moves[names.index("logits")]
         assert move is not None
         assert bool((move == 0).all()) == rests
@@ -249,9 +252,9 @@ def test_a_file_keeps_what_was_learnt(digits, tmp_path) -> None:
     options = {"predictor": False, "rule": "anil", "rate": 0.3, "population": 5}
     save_search(tmp_path / "y", other := search(digits, **options), {}, [])
     assert load_search(tmp_path / "y")[0].describe() == other.describe()
-    assert len(unseen(digits, about["trained"], 2).classes) == 3
+    assert len(unseen_classes(digits, about["trained"], 2).classes) == 3
     with pytest.raises(LabelError, match="3 of the 10"):
-        unseen(digits, about["trained"], 4)
+        unseen_classes(digits, about["trained"], 4)
 
 
 def test_files_that_are_none_are_refused(tmp_path) -> None:
@@ -270,7 +273,7 @@ def test_classes_are_known_by_their_images(digits) -> None:
     """Whatever they are called: a meta-test cannot meet what the meta-training saw."""
     renamed = ImageClasses(digits.images, digits.labels, tuple("abcdefghij"), "letters")
     assert class_keys(renamed) == class_keys(digits)
-    assert unseen(renamed, class_keys(digits.only([0, 4])), 2).classes == tuple("bcdfghij")
+    assert unseen_classes(renamed, class_keys(digits.only([0, 4])), 2).classes == tuple("bcdfghij")
 
 
 def test_the_shipped_search_is_good_and_small() -> None:
@@ -291,20 +294,20 @@ def test_adapting_searches_on_the_task_alone(digits) -> None:
     before = [weight.clone() for weight in found.supernet.parameters()]
     members = found.population.members.copy()
     task = load_classes("digits", size=28).only(range(4))
-    done = adapt(found, task, shots=4, generations=1, steps=2, seed=0)
+    done = adapt_search(found, task, shots=4, generations=1, steps=2, seed=0)
     for old, new in zip(before, found.supernet.parameters(), strict=True):
         assert torch.equal(old, new)
     assert np.array_equal(members, found.population.members)
     assert done.asked == 80
     assert done.evaluations > 2 * found.offspring
     assert done.after > 60
-    again = adapt(found, task, shots=4, generations=1, steps=2, seed=0)
+    again = adapt_search(found, task, shots=4, generations=1, steps=2, seed=0)
     assert (again.after, again.search.architecture) == (done.after, done.search.architecture)
 
 
 def test_one_image_a_class_leaves_the_encoding(digits) -> None:
     found, _ = load_search()
-    done = adapt(found, load_classes("digits", size=28), shots=1, seed=0)
+    done = adapt_search(found, load_classes("digits", size=28), shots=1, seed=0)
     assert done.search.architecture == found.architecture
     assert (done.before, done.evaluations) == (done.after, 0)
 
@@ -326,61 +329,71 @@ def test_refusals(digits, tmp_path) -> None:
         ATNAS(supernet(), None, seed=0).generation()
     found = search(digits, rule="maml")
     with pytest.raises(ParameterError, match="10 classes"):
-        adapt(found, digits, shots=2)
+        adapt_search(found, digits, shots=2)
     with pytest.raises(ParameterError, match="3-way"):
         evaluate_search(found, [], digits, way=5)
     shipped, _ = load_search()
     with pytest.raises(ParameterError, match="1x8x8"):
         evaluate_search(shipped, [], digits)
     with pytest.raises(LabelError, match="images"):
-        adapt(search(digits), digits, shots=500)
+        adapt_search(search(digits), digits, shots=500)
     with pytest.raises(ParameterError, match="at least 0"):
-        adapt(search(digits), digits, steps=-1)
+        adapt_search(search(digits), digits, steps=-1)
 
 
 def test_devices_hold_all_that_is_computed(digits) -> None:
     """Without a GPU: the meta device shows what would be left behind."""
     found = search(digits).to("meta")
-    weights = [*found.learnt(), *found.learner(CODE).learnt()]
+    weights = [*found.meta_weights(), *found.learner(CODE).meta_weights()]
     assert {weight.device.type for weight in weights} == {"meta"}
     assert found.device.type == "meta"
 
 
-TASK = FewShotTask("digits", train_classes=6, way=3, query=4)
+TASK = {"images": "digits", "train_classes": 6, "way": 3, "query": 4}
+
+
+def study(**options: Any) -> Findings:
+    return FewShotStudy(FewShotOptions(**{**TASK, **options})).run()
+
+
+def trained(path: Path, **options: Any) -> dict[str, Any]:
+    return train_search(MetaTrainOptions(**{**TASK, "steps": 5, "width": 4, **options}, out=path))
 
 
 def test_a_file_is_trained_once_and_not_overwritten(tmp_path) -> None:
     path = tmp_path / "search"
-    first = train_search(path, TASK, steps=5, width=4)
-    assert first == train_search(path, TASK, steps=5, width=4)
+    first = trained(path)
+    assert first == trained(path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["search"]
     with pytest.raises(ParameterError, match="different: steps"):
-        train_search(path, TASK, steps=6, width=4)
+        trained(path, steps=6)
     with pytest.raises(ParameterError, match="different: rule"):
-        train_search(path, TASK, rule="maml", steps=5, width=4)
+        trained(path, rule="maml")
 
 
 def test_a_diverged_meta_training_is_told(tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(STEPS, "maml", (5, 1e30))
-    found = train_search(tmp_path / "x", TASK, rule="maml", steps=5, width=4)
-    assert found["diverged"]
-    assert found["loss"] is None or np.isfinite(found["loss"])
+    row = trained(tmp_path / "x", rule="maml")
+    assert row["diverged"]
+    assert row["loss"] is None or np.isfinite(row["loss"])
 
 
 def test_a_study_knows_by_which_settings_it_was_made(tmp_path, monkeypatch) -> None:
     options = {"methods": ["maml"], "shots": (1,), "episodes": 5, "seconds": 0.1}
-    few_shot_study(TASK, **options, out=tmp_path / "study")
+    study(**options, out=tmp_path / "study")
     monkeypatch.setitem(STEPS, "maml", (1, 0.1))
     with pytest.raises(ParameterError, match="another study"):
-        few_shot_study(TASK, **options, out=tmp_path / "study")
+        study(**options, out=tmp_path / "study")
 
 
 def test_studies_refuse_before_they_train(tmp_path) -> None:
-    few = FewShotTask("digits", train_classes=5, rotations=False, way=3, query=4)
+    few = {"train_classes": 5, "rotations": False, "out": tmp_path / "study"}
     with pytest.raises(LabelError, match=r"keeps 3 classes aside.*has 5 classes of digits"):
-        few_shot_study(few, methods=["maml", "at-nas"], out=tmp_path / "study")
+        study(methods=["maml", "at-nas"], **few)
     with pytest.raises(ParameterError, match="seconds above 0"):
-        few_shot_study(TASK, seconds=float("nan"), out=tmp_path / "study")
+        study(seconds=float("nan"), out=tmp_path / "study")
+    with pytest.raises(ParameterError, match="made by hand: --width"):
+        study(methods=["maml", "anil"], width=4)
     assert not (tmp_path / "study").exists()
 
 
@@ -400,8 +413,8 @@ def test_images_that_are_not_square_are_refused(tmp_path) -> None:
 
 def test_studies_compare_searches(tmp_path) -> None:
     methods = ("at-nas", "random", "t-nas", "metanas")
-    found = few_shot_study(
-        TASK, methods=methods, shots=(1,), episodes=20, seconds=0.2, width=4, out=tmp_path / "x"
+    found = study(
+        methods=methods, shots=(1,), episodes=20, seconds=0.2, width=4, out=tmp_path / "x"
     )
     assert {row["method"] for row in found.summary} == set(methods)
     assert sum(len(row["architectures"]) for row in found.summary) == 3
@@ -435,7 +448,7 @@ def test_the_commands(tmp_path) -> None:
 
 
 def test_the_shipped_search_answers_without_a_file() -> None:
-    done = run("few-shot", "--evaluate", "--episodes", "20", "--shots", "1")
+    done = run("evaluate", "--episodes", "20", "--shots", "1")
     assert done.exit_code == 0, done.output
     assert "uniform" in done.output
     done = run("adapt", "--images", "glyphs", "--classes", "OGHAM,ELVISH")
@@ -448,9 +461,9 @@ def test_adapting_leaves_an_encoding_that_is_no_good_and_keeps_one_that_is() -> 
     found, _ = load_search()
     digits = load_classes("digits", size=28)
     good = found.architecture
-    assert adapt(found, digits, generations=1, steps=0, seed=0).search.architecture == good
+    assert adapt_search(found, digits, generations=1, steps=0, seed=0).search.architecture == good
     found.encoding = np.asarray([2, 0, 0, 0, 0, 2], dtype=np.int8)  # weights learnt little for it
     bad = found.architecture
-    done = adapt(found, digits, generations=1, steps=0, seed=0)
+    done = adapt_search(found, digits, generations=1, steps=0, seed=0)
     assert done.search.architecture != bad
     assert done.after > done.before

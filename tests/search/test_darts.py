@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -10,12 +12,17 @@ from nasurge.benchmarks.supernet import Supernet
 from nasurge.data.images import Images, load_images
 from nasurge.data.spaces import make_space
 from nasurge.errors import ParameterError, UnknownNameError
-from nasurge.search.differentiable import best_code, search_supernet
-from nasurge.search.differentiable.relaxations import METHODS, no_logits
+from nasurge.search.differentiable import (
+    RULES,
+    best_code,
+    search_supernet,
+)
+from nasurge.search.differentiable.darts import gradient_ahead
+from nasurge.search.differentiable.relaxations import MIXTURES, no_logits
 
 SPACES = {name: make_space(name) for name in ("nb201", "mobile")}
 NB201 = SPACES["nb201"]
-every_method = pytest.mark.parametrize("method", METHODS)
+every_method = pytest.mark.parametrize("method", RULES)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +109,7 @@ def test_every_relaxation_finds_the_least_loss_of_a_known_function(method):
     torch.manual_seed(0)
     target = torch.eye(4)[torch.tensor([2, 0, 3])]
     rate = 0.3 if method == "ddpnas" else 0.1
-    relaxation = METHODS[method](
+    relaxation = MIXTURES[method](
         torch.from_numpy(no_logits((4, 4, 4))), steps=300, learning_rate=rate
     )
     for _ in range(300):
@@ -112,7 +119,7 @@ def test_every_relaxation_finds_the_least_loss_of_a_known_function(method):
 
 
 def test_values_that_do_not_exist_are_never_drawn():
-    for method in METHODS.values():
+    for method in MIXTURES.values():
         relaxation = method(torch.from_numpy(no_logits((3, 1))), steps=10, learning_rate=0.1)
         mixture, _ = relaxation.draw()
         assert mixture[1].detach()[1:].abs().max() < 1e-6
@@ -121,8 +128,6 @@ def test_values_that_do_not_exist_are_never_drawn():
 
 def test_second_order_is_the_gradient_after_a_step_of_the_weights(few):
     # The gradient by the logits of the validation loss at w - rate * dL_train/dw, by autograd.
-    from nasurge.search.differentiable import darts
-
     class Linear(torch.nn.Module):
         """Stands for a supernet: logits of two classes from a mixture and two weights."""
 
@@ -134,24 +139,28 @@ def test_second_order_is_the_gradient_after_a_step_of_the_weights(few):
             return x @ (self.w * mixture)
 
     net = Linear().double()
-    relaxation = METHODS["darts-2"](
+    relaxation = MIXTURES["darts-2"](
         torch.tensor([[0.1, -0.2], [0.3, 0.0]], dtype=torch.float64), steps=5, learning_rate=0.1
     )
-    batch = torch.randn(5, 2, dtype=torch.float64), torch.tensor([0, 1, 1, 0, 1])
-    held = torch.randn(5, 2, dtype=torch.float64), torch.tensor([1, 1, 0, 0, 1])
-    batches = type("B", (), {"steps": 5, "y": batch[1]})()
-    loop = darts._Loop(net, relaxation, batches, held, 0.5, 0.0, 0.0, 1)
-    seen = []
-    relaxation.apply = seen.append
-    loop._look_ahead(batch, held)
+    x, labels = torch.randn(2, 5, 2, dtype=torch.float64), torch.tensor([[0, 1, 1, 0, 1]] * 2)
+    labels[1, 2:] = torch.tensor([0, 0, 1])
 
-    def loss(w, mixture, at):
-        return torch.nn.functional.cross_entropy(at[0] @ (w * mixture), at[1])
+    def loss(part, mixture, _):
+        return torch.nn.functional.cross_entropy(net(x[part], mixture=mixture), labels[part])
 
-    mixture = relaxation.shares()
-    (step,) = torch.autograd.grad(loss(net.w, mixture, batch), net.w, create_graph=True)
-    (true,) = torch.autograd.grad(loss(net.w - 0.5 * step, mixture, held), relaxation.logits)
-    torch.testing.assert_close(seen[0], true, rtol=1e-3, atol=1e-6)
+    def loss_at(w, part):
+        mixture = relaxation.shares()
+        return torch.nn.functional.cross_entropy(x[part] @ (w * mixture), labels[part])
+
+    losses = [partial(loss, part) for part in (0, 1)]
+    found = gradient_ahead(net, relaxation, *losses, rate=0.5)
+    (step,) = torch.autograd.grad(loss_at(net.w, 0), net.w, create_graph=True)
+    (true,) = torch.autograd.grad(loss_at(net.w - 0.5 * step, 1), relaxation.logits)
+    torch.testing.assert_close(found, true, rtol=1e-3, atol=1e-6)
+
+
+def test_every_rule_is_described_and_there():
+    assert list(RULES) == list(MIXTURES)
 
 
 def test_cuts_are_left_out_when_they_cut_everything():

@@ -190,7 +190,9 @@ def test_the_summary_is_what_the_rows_say(found, nbgraph: Table) -> None:
         assert entry["architectures"] == fits.sum()
         assert entry["ideal"]["latency"] == table["latency"][fits].min()
         assert set(entry["hypervolume_share_at"]) == {"25"}
-        assert set(entry["hypervolume"]) == {"mean", "low", "high", "n"}
+        assert set(entry["hypervolume"]) == {"mean", "low", "high", "n", "values"}
+        volumes = entry["hypervolume"]
+        assert volumes["mean"] == pytest.approx(np.mean(volumes["values"]))
         reference = entry["nadir"]["accuracy"] - 0.1 * (
             entry["ideal"]["accuracy"] - entry["nadir"]["accuracy"]
         )
@@ -244,6 +246,8 @@ def test_one_objective_keeps_to_constraints(nbgraph: Table, tmp_path: Path) -> N
 
 
 def test_refusals(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="--metric baseline_accuracy is none of the objectiv"):
+        nasurge.search("nb201-analog", objectives="flops,params", metric="baseline_accuracy")
     with pytest.raises(ParameterError, match=r"evolution searches for one.*random, nsga2"):
         nasurge.search("nbgraph/cora", searcher="evolution", objectives="accuracy,latency")
     with pytest.raises(InfeasibleError, match="latency<=1e-09 excludes all 26,206"):
@@ -273,7 +277,7 @@ def test_the_command_line(analog: Table, tmp_path: Path, monkeypatch: pytest.Mon
     result = call("--constraint", "flops<=100", *settings, "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
-    assert set(found) == {"summary", "rows", "report", "made"}
+    assert set(found) == {"kind", "summary", "rows", "report", "made"}
     page = (Path(__file__).parent.parent.parent / "docs/reference/json.md").read_text(
         encoding="utf-8"
     )

@@ -19,34 +19,33 @@ from nasurge.predictors.processes import GroupedGP, function_groups
 from nasurge.registry import make_searcher
 from nasurge.search.across_tables import (
     CATCH,
-    Experience,
+    METHODS,
+    WARM,
+    EarlierTasks,
     MetaEvolution,
+    TaskSearcher,
+    draw_similarities,
     earlier_problems,
     learn_labels,
     learn_table,
     learn_tasks,
-    map_picture,
-    meta_train,
-    task_map,
+    task_similarities,
+    train_controller,
+    warm_searcher,
 )
 from nasurge.search.across_tables.bayes import MetaBayes, learnt_prior, warm_terms
 from nasurge.search.base import Values
 from nasurge.search.searchers import log_expected_improvement
-from nasurge.search.studies import meta_columns, meta_rows
-from nasurge.search.studies.across_tables import (
-    WARM,
-    Method,
-    _savings,
-    best_values,
-    warm_searcher,
-)
+from nasurge.search.studies import MetaTablesOptions, MetaTablesStudy
+from nasurge.search.studies.across_tables import best_values, savings
+from nasurge.search.studies.across_tables_page import meta_table
 from nasurge.testing.searcher import searcher_contract
 
 SPACE = make_space("transnas-micro")
 
 
 @pytest.fixture(scope="module")
-def known() -> Experience:
+def known() -> EarlierTasks:
     codes = SPACE.sample(300, seed=0)
     tasks = {
         "convolutions": (codes, (codes >= 2).sum(axis=1) + 0.01 * codes.sum(axis=1)),
@@ -70,9 +69,9 @@ def made_table(held_out_seed: int) -> Table:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", WARM)
-def test_every_method_keeps_the_contract_of_searchers(method: str, known: Experience) -> None:
+def test_every_method_keeps_the_contract_of_searchers(method: str, known: EarlierTasks) -> None:
     if method == "catch":
-        make = partial(CATCH, known, meta_train(known, steps=40, seed=0))
+        make = partial(CATCH, known, train_controller(known, steps=40, seed=0))
     else:
         make = partial({"meta-bo": MetaBayes, "meta-evolution": MetaEvolution}[method], known)
     searcher_contract(lambda space, **given: make(**given), SPACE)
@@ -83,7 +82,7 @@ def test_values_of_the_held_out_task_change_nothing_before_the_first_tell(method
     first, second = (learn_table(made_table(k), "c", seed=0) for k in (0, 1))
     assert np.array_equal(first.scores, second.scores)
     made = [
-        CATCH(each, meta_train(each, steps=5, seed=0), seed=0)
+        CATCH(each, train_controller(each, steps=5, seed=0), seed=0)
         if method == "catch"
         else warm_searcher(method, each, seed=0)
         for each in (first, second)
@@ -102,7 +101,7 @@ def test_tasks_that_share_their_labels_are_not_learnt_from(nb201: Table) -> None
         assert [p.task for p in earlier_problems(nb201, task)] == ["cifar100", "ninapro"]
 
 
-def test_measured_scores_are_exact_and_the_others_are_filled_in(known: Experience) -> None:
+def test_measured_scores_are_exact_and_the_others_are_filled_in(known: EarlierTasks) -> None:
     codes = SPACE.sample(300, seed=0)
     alike = known.similarity(codes, (codes >= 2).sum(axis=1))
     assert alike[0] > 0.9
@@ -110,14 +109,14 @@ def test_measured_scores_are_exact_and_the_others_are_filled_in(known: Experienc
     assert np.isfinite(known.scores).all()
 
 
-def test_weights_follow_what_was_told(known: Experience) -> None:
+def test_weights_follow_what_was_told(known: EarlierTasks) -> None:
     codes = SPACE.sample(60, seed=1)
     assert known.weights(codes[:0], []) == pytest.approx([0.5, 0.5])
     assert known.weights(codes, (codes >= 2).sum(axis=1))[0] > 0.6
     assert known.weights(codes, (codes == 1).sum(axis=1))[1] > 0.6
 
 
-def test_the_population_holds_the_best_of_the_tasks_and_no_one_twice(known: Experience) -> None:
+def test_the_population_holds_the_best_of_the_tasks_and_no_one_twice(known: EarlierTasks) -> None:
     codes = known.population(8, np.random.default_rng(0))
     assert len(np.unique(known.rows(codes))) == 8
     mean = known.expected(np.full(2, 0.5))
@@ -125,7 +124,7 @@ def test_the_population_holds_the_best_of_the_tasks_and_no_one_twice(known: Expe
 
 
 @pytest.mark.parametrize("make", [MetaBayes, MetaEvolution])
-def test_a_pool_begins_with_its_own_best(make: type[MetaBayes], known: Experience) -> None:
+def test_a_pool_begins_with_its_own_best(make: type[MetaBayes], known: EarlierTasks) -> None:
     """Of 40 functions drawn from 1,236, each proposed one is the best by some mixture."""
     pool = known.codes[np.random.default_rng(1).permutation(len(known.codes))[:40]]
     scores = known.scores[:, known.rows(pool)]
@@ -137,14 +136,14 @@ def test_a_pool_begins_with_its_own_best(make: type[MetaBayes], known: Experienc
     assert len(make(known, pool=pool[:3], seed=0).ask(5)) == 3
 
 
-def test_the_mutation_distribution_prefers_what_the_best_have(known: Experience) -> None:
+def test_the_mutation_distribution_prefers_what_the_best_have(known: EarlierTasks) -> None:
     shares = known.distribution(np.array([1.0, 0.0]))
     assert shares.sum(axis=1) == pytest.approx(np.ones(6))
     assert (shares[:, 2:].sum(axis=1) > 0.8).all()
     assert (shares > 0.01).all()
 
 
-def test_a_search_that_is_misled_turns_cold(known: Experience) -> None:
+def test_a_search_that_is_misled_turns_cold(known: EarlierTasks) -> None:
     codes = SPACE.sample(40, seed=3)
 
     def trust(values: Values) -> float:
@@ -159,7 +158,7 @@ def test_a_search_that_is_misled_turns_cold(known: Experience) -> None:
     assert trust(codes[:, 0] + 0.1 * codes[:, 3] + 0.01 * misleading) < 0.5
 
 
-def test_expected_improvements_count_as_their_processes_do(known: Experience) -> None:
+def test_expected_improvements_count_as_their_processes_do(known: EarlierTasks) -> None:
     codes = SPACE.sample(20, seed=3)
     searcher = MetaBayes(known, seed=0)
     searcher.tell(codes, known.scores[0][known.rows(codes)] + 0.3 * (codes == 1).sum(axis=1))
@@ -172,7 +171,7 @@ def test_expected_improvements_count_as_their_processes_do(known: Experience) ->
     assert found == pytest.approx(shares @ np.exp(each))
 
 
-def test_the_prior_has_a_place_for_every_hyperparameter(known: Experience) -> None:
+def test_the_prior_has_a_place_for_every_hyperparameter(known: EarlierTasks) -> None:
     groups = {**function_groups(SPACE, known.codes)[1], **known.groups(known.codes)}
     prior = learnt_prior(known)
     assert prior is not None
@@ -184,12 +183,17 @@ def test_the_prior_has_a_place_for_every_hyperparameter(known: Experience) -> No
 
 def test_cold_gp_ei_is_the_search_that_users_can_run() -> None:
     named = make_searcher("bo", SPACE, predictor="gp", seed=0)
-    cold = Method("gp-ei", make_problem(made_table(0), "c"), 0)(SPACE, pool=None, seed=0)
+    cold = TaskSearcher("gp-ei", make_problem(made_table(0), "c"), 0)(SPACE, pool=None, seed=0)
     for searcher in (named, cold):
         for _ in range(3):
             codes = searcher.ask(3)
             searcher.tell(codes, codes.sum(axis=1))
     assert np.array_equal(named.codes_, cold.codes_)
+
+
+def test_methods_are_described_as_their_classes_are() -> None:
+    for name, cls in zip(WARM, (MetaBayes, MetaEvolution, CATCH), strict=True):
+        assert METHODS[name].description == (cls.__doc__ or "").partition("\n")[0]
 
 
 def test_too_little_to_learn_from_is_a_clear_error(nbgraph: Table) -> None:
@@ -220,7 +224,7 @@ def test_the_study_reports_every_method_and_the_savings(tmp_path: Path) -> None:
     assert [e["method"] for e in found.summary] == ["evolution", "meta-bo", "meta-evolution"]
     for entry in found.summary:
         assert entry["held_out"] == "c"
-        assert {"mean", "low", "high", "n", "median", "reached"} == set(entry["queries"])
+        assert {"mean", "low", "high", "n", "values", "median", "reached"} == set(entry["queries"])
         assert set(entry["saving"]) == ({"evolution"} if entry["method"] in WARM else set())
         assert 1 <= entry["queries"]["mean"] <= 9
     assert found.summary[1]["sources"] == ["a", "b"]
@@ -228,13 +232,18 @@ def test_the_study_reports_every_method_and_the_savings(tmp_path: Path) -> None:
     assert (tmp_path / "tasks-small.svg").read_text().startswith("<svg")
     with pytest.raises(UnknownNameError):
         meta_study([problem], "meta", out=tmp_path, **settings)
+    with pytest.raises(ParameterError, match=r"none of bo, random learns .* leave --from out"):
+        meta_study([problem], "bo,random", file="triples.npz", out=tmp_path, **settings)
+    study = MetaTablesStudy(MetaTablesOptions([problem], "all,-gp-ei,-catch"))
+    kept = ["bo", "evolution", "random", "meta-bo", "meta-evolution"]
+    assert [contender.label for contender in study.contenders] == kept
 
 
 def test_a_saving_is_a_bound_where_searches_missed() -> None:
     """Budget 50, so that 51 is a miss."""
     told = {"evolution": [51, 31], "bo": [10, 30], "meta-bo": [20, 20], "meta-evolution": [51, 29]}
-    queries = {("t", "a", name): np.array(each) for name, each in told.items()}
-    warm, missed = (_savings(queries, ("t", "a", name), 50, 0) for name in WARM[:2])
+    queries = {("t/a", name): np.tile(each, 3) for name, each in told.items()}
+    warm, missed = (savings(queries, "t/a", name, 50, 0) for name in WARM[:2])
     assert (warm["evolution"]["mean"], warm["evolution"]["bound"]) == (1 - 40 / 82, "lower")
     assert (warm["bo"]["mean"], warm["bo"]["bound"]) == (0, None)
     assert missed["bo"]["bound"] == "upper"
@@ -244,9 +253,10 @@ def test_a_saving_is_a_bound_where_searches_missed() -> None:
         {**shared, "method": name, "saving": saving}
         for name, saving in (("meta-bo", warm), ("meta-evolution", missed))
     ]
-    lines = [row[4:6] for row in meta_rows(entries)[0]]
+    table = meta_table(entries)
+    lines = [row[4:6] for row in table.rows]
     assert [[cell[:5] for cell in line] for line in lines] == [["0 % [", ">51 %"], ["<-100", ""]]
-    assert meta_columns(entries)[4:6] == ["saving to bo", "saving to evolution"]
+    assert table.columns[4:6] == ["saving to bo", "saving to evolution"]
 
 
 def test_tasks_of_one_searched_column_count_once(tmp_path: Path) -> None:
@@ -266,7 +276,7 @@ def test_tasks_of_one_searched_column_count_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_an_experience_stays_as_long_as_its_controller(known: Experience) -> None:
+def test_an_experience_stays_as_long_as_its_controller(known: EarlierTasks) -> None:
     """Else a later experience may have its address, and get a controller of other tasks."""
     first = known.without(0)
     controller = warm_searcher("catch", first, seed=0).controller
@@ -322,9 +332,9 @@ def test_a_table_of_one_task_is_refused(analog: Table) -> None:
 
 
 def test_the_map_has_a_place_for_every_task() -> None:
-    found = task_map(made_table(0))
+    found = task_similarities(made_table(0))
     assert found["tasks"] == ["a", "b", "c"]
     assert np.shape(found["places"]) == (3, 2)
     assert np.diag(found["correlations"]) == pytest.approx(np.ones(3))
     assert found["correlations"][0][1] > found["correlations"][0][2]
-    assert "<svg" in map_picture(found)
+    assert "<svg" in draw_similarities(found)

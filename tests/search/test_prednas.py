@@ -19,7 +19,8 @@ from nasurge.registry import make_predictor, make_searcher, predictor_class, pre
 from nasurge.search.constraints import Constraints
 from nasurge.search.loop import run
 from nasurge.search.searchers import GuidedEvolution, PredNAS
-from nasurge.search.searchers.ascent import Schedule, climb, log_expected_improvement, nearest
+from nasurge.search.searchers.acquisition import log_expected_improvement
+from nasurge.search.searchers.ascent import Schedule, climb, nearest_codes
 from nasurge.testing.searcher import SEARCHER_CHECKS, check_same_seed_same_sequence
 
 NB201 = make_space("nb201")
@@ -129,7 +130,7 @@ def test_shares_of_a_variable_sum_to_one_and_sharpen_as_it_cools():
         shares = relaxed.softmax(logits, temperature)
         sums = [shares[:, a:b].sum(dim=1) for a, b in itertools.pairwise(starts)]
         assert torch.allclose(torch.stack(sums), torch.ones(5, 5))
-    hot = relaxed.one_hot(nearest(relaxed, logits))
+    hot = relaxed.one_hot(nearest_codes(relaxed, logits))
     assert torch.allclose(shares, hot, atol=0.05)
 
 
@@ -167,7 +168,7 @@ def test_ascents_find_the_best_architecture_of_a_linear_score(options):
 
     logits = torch.randn(30, 30, generator=generator)
     visited = climb(climbed, relaxed, logits, schedule, generator)
-    best = nearest(relaxed, weights[None])
+    best = nearest_codes(relaxed, weights[None])
     assert (visited == best).all(axis=1).any()
     assert calls == [(30, 30)] * 40
     assert len(np.unique(visited, axis=0)) == len(visited)

@@ -115,9 +115,9 @@ def test_pymoo_stays_within_the_rules_of_a_space() -> None:
 
 @pytest.mark.parametrize("page", ["plug-into-a-search", "resume-a-search"])
 def test_the_code_of_a_page_runs(page: str, tmp_path: Path, monkeypatch) -> None:
-    text = (Path(__file__).parent.parent.parent / "docs" / "how-to" / f"{page}.md").read_text(
-        "utf-8"
-    )
+    text = (
+        Path(__file__).parent.parent.parent / "docs" / "guide" / "how-to" / f"{page}.md"
+    ).read_text("utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     assert blocks
     monkeypatch.chdir(tmp_path)

@@ -8,7 +8,11 @@ import pytest
 import nasurge
 from nasurge.data.tables import Table
 from nasurge.errors import ParameterError, UnknownNameError
+from nasurge.registry import searcher_names, takes_objectives
 from nasurge.search.loop import Trace
+from nasurge.search.searchers import RandomSearch
+from nasurge.search.studies import SearchOptions
+from nasurge.searching import make_search_study
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +61,8 @@ def test_the_summary_has_the_documented_fields(found) -> None:
         for field in ("table", "task", "searcher", "predictor", "budget", "trials"):
             assert field in entry
         for measure in ("selected", "oracle", "regret", "search_seconds"):
-            assert set(entry[measure]) == {"mean", "low", "high", "n"}
+            assert set(entry[measure]) == {"mean", "low", "high", "n", "values"}
+            assert np.mean(entry[measure]["values"]) == pytest.approx(entry[measure]["mean"])
         assert set(entry["queries_to_optimum"]) == {"mean", "median", "reached", "n"}
         assert entry["queries_to_optimum"]["n"] == 4
 
@@ -132,6 +137,50 @@ def test_refusals(tmp_path: Path) -> None:
         nasurge.make_searcher("random", nasurge.make_space("nb201"), predictor="gp")
     with pytest.raises(UnknownNameError, match="population_size"):
         nasurge.make_searcher("evolution", nasurge.make_space("nb201"), populaton_size=3)
+
+
+@pytest.mark.parametrize(
+    ("unused", "named"),
+    [
+        ({"objectives": "accuracy,latency"}, "--objectives"),
+        ({"batch": 5}, "--batch"),
+        ({"timeout": 9.0}, "--timeout"),
+        ({"storage": "runs.db", "study": "mine"}, "--storage, --study"),
+    ],
+)
+def test_simulated_workers_refuse_what_they_do_not_use(unused: dict, named: str) -> None:
+    with pytest.raises(ParameterError, match=f"one architecture at a time.*: {named}; leave out"):
+        nasurge.search("nbgraph/cora", workers=2, **unused)
+
+
+def test_names_are_left_out_of_all() -> None:
+    def labels(**options) -> list[str]:
+        study = make_search_study(SearchOptions("nbgraph/cora", **options))
+        return [contender.label for contender in study.contenders]
+
+    known = searcher_names()
+    several = [name for name in known if takes_objectives(name)]
+    front = labels(searchers="all,-nat", objectives="accuracy,latency")
+    assert front == [name for name in several if name != "nat"]
+    kept = [f"-{name}" for name in known if name not in ("local", "evolution")]
+    assert labels(searchers=["all", *kept], predictors=["gp", "xgb"]) == [
+        "random",
+        "evolution + gp",
+        "evolution + xgb",
+        "local",
+    ]
+    with pytest.raises(ParameterError, match="nothing to leave out is called bo"):
+        labels(searchers="local,-bo")
+
+
+def test_an_argument_that_is_none_is_an_error_that_names_them() -> None:
+    with pytest.raises(ParameterError, match=r"no argument 'trails'; it takes: .*trials"):
+        nasurge.search("nbgraph/cora", trails=3)
+    with pytest.raises(ParameterError, match="only a search with a function"):
+        nasurge.search("nbgraph/cora", space=nasurge.make_space("nbgraph"))
+    space = nasurge.make_space("nb201")
+    with pytest.raises(ParameterError, match="give yours to your own searcher"):
+        nasurge.search(len, space=space, searcher=RandomSearch(space), predictor="gp")
 
 
 def test_a_search_study_grows_by_trials_and_searchers(nbgraph: Table, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from searching import OneHotRidge, Unlearnable, smem, smooth
 from nasurge.data.spaces import make_space
 from nasurge.errors import ParameterError
 from nasurge.registry import make_searcher
-from nasurge.search.across_tables import CATCH, MetaBayes, MetaEvolution
+from nasurge.search.across_tables import CATCH, WARM, MetaBayes, MetaEvolution
 from nasurge.search.loop import run
 from nasurge.search.searchers import (
     DDPNAS,
@@ -30,7 +30,6 @@ from nasurge.search.searchers import (
     WeakNASLoop,
 )
 from nasurge.search.searchers.names import OLD_NAMES, SEARCHERS, searcher_name
-from nasurge.search.studies import WARM
 from nasurge.testing.searcher import SEARCHER_CHECKS
 
 NAN = float("nan")

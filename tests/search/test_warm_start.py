@@ -25,21 +25,18 @@ from nasurge.errors import (
     UnknownNameError,
 )
 from nasurge.search.differentiable import (
-    Experience,
+    Donor,
     Gate,
     donor_distances,
     donor_weights,
-    keep_experience,
-    read_experiences,
+    keep_donor,
+    read_donors,
     search_supernet,
     transferred_logits,
     warm_search,
 )
-from nasurge.search.studies.warm_start import (
-    WarmStudy,
-    _distances,
-    _embed,
-)
+from nasurge.search.studies import WarmStartOptions
+from nasurge.search.studies.warm_start_units import DistanceUnit, EmbedUnit
 
 SPACE = make_space("nb201")
 SMALL = {"size": 8, "classes": 5, "train": 60, "held_out": 30}
@@ -57,11 +54,11 @@ def embedding(few):
     return embed_task(few)
 
 
-def experience(embedding, task="digits", operation=3, share=0.6, space="nb201") -> Experience:
+def donor_of(embedding, task="digits", operation=3, share=0.6, space="nb201") -> Donor:
     shares = np.full((6, 5), (1 - share) / 4)
     shares[:, operation] = share
     code = np.full((1, 6), operation, dtype=np.int8)
-    return Experience(
+    return Donor(
         task=task,
         space=space,
         sizes={"width": 2},
@@ -134,32 +131,32 @@ def test_a_transport_distance_of_single_classes_is_that_of_their_gaussians(embed
     np.testing.assert_allclose(found, [[0, 3], [3, 0]], atol=1e-6)
 
 
-def test_a_store_gives_back_what_it_was_given(embedding, tmp_path):
+def test_a_folder_of_donors_gives_back_what_it_was_given(embedding, tmp_path):
     for task in ("digits", "a/path to#some+classes", "digits"):
-        keep_experience(tmp_path, experience(embedding, task))
-    found = read_experiences(tmp_path)
+        keep_donor(tmp_path, donor_of(embedding, task))
+    found = read_donors(tmp_path)
     assert [e.task for e in found] == ["a/path to#some+classes", "digits"]
-    np.testing.assert_array_equal(found[1].shares, experience(embedding).shares)
-    assert found[1].architecture == experience(embedding).architecture
+    np.testing.assert_array_equal(found[1].shares, donor_of(embedding).shares)
+    assert found[1].architecture == donor_of(embedding).architecture
     assert found[1].sizes == {"width": 2}
     np.testing.assert_allclose(donor_distances(embedding, found), 0, atol=1e-6)
 
 
-def test_a_damaged_experience_is_an_error(embedding, tmp_path):
-    path = keep_experience(tmp_path, experience(embedding))
+def test_a_damaged_donor_is_an_error(embedding, tmp_path):
+    path = keep_donor(tmp_path, donor_of(embedding))
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(DataFileError, match=r"truncated|no checkpoint"):
-        read_experiences(tmp_path)
+        read_donors(tmp_path)
 
 
 def test_a_donor_of_another_space_is_refused_with_the_reason(embedding):
-    donor = experience(embedding, task="cora", space="nbgraph")
+    donor = donor_of(embedding, task="cora", space="nbgraph")
     with pytest.raises(IncompatibleDonorError, match=r"'cora'.*'nb201'.*'nbgraph'"):
         transferred_logits([donor], SPACE)
 
 
 def test_strength_and_weights_say_how_sure_a_start_is(embedding):
-    donors = [experience(embedding, operation=k) for k in (3, 1)]
+    donors = [donor_of(embedding, operation=k) for k in (3, 1)]
     assert not transferred_logits(donors, SPACE, strength=0).any()
 
     def shares(logits):
@@ -190,7 +187,7 @@ def small_supernet() -> Supernet:
 def test_a_refused_donor_leaves_the_cold_search_as_it_was(few, embedding):
     options = {"epochs": 3, "batch_size": 20, "device": "cpu"}
     cold = search_supernet(small_supernet(), few, "ddpnas", seed=4, **options)
-    nothing = experience(embedding, operation=0)
+    nothing = donor_of(embedding, operation=0)
     logits = transferred_logits([nothing], SPACE)
     gate = Gate(after=1, rivals=10, beaten=1.0)
     found = warm_search(small_supernet(), few, logits, "ddpnas", gate=gate, seed=4, **options)
@@ -212,7 +209,7 @@ class KilledError(Exception):
 def test_a_gated_search_that_was_killed_goes_on_to_the_same_verdict(few, embedding, tmp_path):
     options = {"epochs": 3, "batch_size": 20, "device": "cpu", "seed": 4}
     gate = Gate(after=1, beaten=0)
-    logits = transferred_logits([experience(embedding)], SPACE)
+    logits = transferred_logits([donor_of(embedding)], SPACE)
     whole = warm_search(small_supernet(), few, logits, "ddpnas", gate=gate, **options)
 
     def kill(done, total):
@@ -228,7 +225,7 @@ def test_a_gated_search_that_was_killed_goes_on_to_the_same_verdict(few, embeddi
     assert again.result.losses == whole.result.losses
     np.testing.assert_array_equal(again.result.logits, whole.result.logits)
 
-    other = transferred_logits([experience(embedding, operation=1)], SPACE)
+    other = transferred_logits([donor_of(embedding, operation=1)], SPACE)
     with pytest.raises(ParameterError, match="another run: donor differ"):
         warm_search(small_supernet(), few, other, "ddpnas", gate=gate, **options)
     strict = replace(gate, beaten=1.0)
@@ -261,16 +258,19 @@ def test_a_gate_outside_its_range_is_an_error(bad):
 
 
 def test_embeddings_and_distances_are_timed_with_one_thread(embedding, tmp_path):
-    study, seen = WarmStudy(("digits", "glyphs#HEBREW", "glyphs#LAO"), **SMALL), set()
-    for task in study.tasks:
-        keep_experience(tmp_path / "seed-0", experience(embedding, task))
+    options, seen = (
+        WarmStartOptions(tasks=("digits", "glyphs#HEBREW", "glyphs#LAO"), **SMALL),
+        set(),
+    )
+    for task in options.tasks:
+        keep_donor(tmp_path / "seed-0", donor_of(embedding, task))
     hook = torch.nn.modules.module.register_module_forward_hook(
         lambda *_: seen.add(torch.get_num_threads())
     )
     torch.set_num_threads(2)
     try:
-        _embed(study, "embed", "digits")
-        _distances(study, "distances", "digits", 0, tmp_path)
+        EmbedUnit(options, "digits")()
+        DistanceUnit(options, "digits", 0, tmp_path)()
     finally:
         hook.remove()
     assert seen == {1}

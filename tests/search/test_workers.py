@@ -48,7 +48,7 @@ def test_one_worker_takes_the_sum_and_many_the_longest() -> None:
 def test_a_table_without_training_times_is_refused(analog: Table, tmp_path) -> None:
     with pytest.raises(ParameterError, match="does not know how long training takes"):
         nasurge.search("nb201-analog/cifar10", workers=4, out=tmp_path / "s")
-    with pytest.raises(ParameterError, match="keep no database"):
+    with pytest.raises(ParameterError, match="--study; leave out"):
         nasurge.search("nb201-analog/cifar10", workers=4, study="s", out=tmp_path / "s")
 
 

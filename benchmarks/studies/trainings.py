@@ -1,0 +1,300 @@
+"""Trainings of architectures on images: the units of several kinds of study, and their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Annotated, Any, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...data.devices import resolve_device
+from ...data.images import Images, load_images
+from ...data.spaces import Codes, Space
+from ...data.tables import Table
+from ...errors import ParameterError
+from ..intervals import Interval, interval, kendall_tau_interval
+from ..training import Recipe, read_recipe
+from .flags import refuse_unused
+from .journal import Row, Unit, versions
+from .options import TrainingOptions
+from .page import TextTable, interval_text
+
+Values = NDArray[np.float64]
+
+_DRAW = 256  # architectures drawn at a time: a smaller sample begins a larger one
+_SIDES = ("mean", "low", "high")
+_SHOWN = 20  # architectures in a table for the terminal
+
+
+class TrainingRow(TypedDict):
+    """One training of one architecture."""
+
+    architecture: Annotated[str, "the architecture in text"]
+    seed: Annotated[int, "seed of the training"]
+    test_accuracy: Annotated[float, "accuracy on the test images after the last epoch, in percent"]
+    valid_accuracy: Annotated[float, "accuracy on the validation images, in percent"]
+    test_loss: Annotated[float, "mean loss on the test images"]
+    valid_loss: Annotated[float, "mean loss on the validation images"]
+    train_seconds: Annotated[float, "seconds of the training's steps"]
+    epochs: Annotated[int, "epochs trained, fewer where it diverged"]
+    curve: Annotated[list[float], "validation accuracy after each epoch, in percent"]
+    losses: Annotated[list[float], "mean training loss of each epoch"]
+    diverged: Annotated[bool, "whether the loss became infinite"]
+    batch_size: Annotated[int, "images a step, fewer than asked for where memory was short"]
+    device: Annotated[str, "where it was trained"]
+
+
+class TrainingEntry(TypedDict):
+    """All trainings of one architecture."""
+
+    architecture: Annotated[str, "the architecture in text"]
+    test_accuracy: Annotated[Interval, "accuracy on the test images, in percent, over seeds"]
+    valid_accuracy: Annotated[Interval, "accuracy on the validation images, in percent, over seeds"]
+    train_seconds: Annotated[Interval, "seconds of a training, over seeds"]
+    diverged: Annotated[int, "trainings whose loss became infinite; they have no accuracy"]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingPlan:
+    """How architectures are trained: what all trainings of a study share."""
+
+    space: Space
+    images: Images
+    recipe: Recipe
+    device: str = "auto"
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        from ...data.networks import why_no_network
+
+        if reason := why_no_network(self.space):
+            raise ParameterError(f"there are no networks to train: {reason}")
+        object.__setattr__(self, "device", resolve_device(self.device))
+
+    def about(self) -> dict[str, Any]:
+        """JSON description of what the results depend on."""
+        return {
+            "space": self.space.spec(),
+            "images": {**self.images.options, "digest": self.images.digest},
+            "recipe": self.recipe.to_dict(),
+            "threads": self.threads,
+            "device": self.device,
+            "versions": versions(),
+        }
+
+    def units(
+        self,
+        codes: Codes,
+        *,
+        seeds: Sequence[int],
+        folder: Path,
+        unit: type[TrainingUnit] | None = None,
+    ) -> dict[str, Unit]:
+        """One unit per architecture and seed, by name."""
+        made = unit or TrainingUnit
+        return {
+            training_name(name, seed): made(self, code, seed, folder)
+            for name, code in zip(self.space.format(codes), codes, strict=True)
+            for seed in seeds
+        }
+
+    def jobs(self, asked: int) -> int:
+        """Processes: as many as are asked for on a CPU; a GPU trains one after the other."""
+        return asked if self.device == "cpu" else 1
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingUnit:
+    """One architecture trained with one seed; calling it gives the row."""
+
+    plan: TrainingPlan
+    code: NDArray[np.int8]
+    seed: int
+    folder: Path
+
+    def __call__(self) -> list[Row]:
+        """Row of the training."""
+        from ..training import train_architecture
+
+        plan, code = self.plan, self.code
+        space = plan.space
+        name = space.format(code[None])[0]
+        kept = self.folder / "checkpoints"
+        kept /= f"{int(space.index(code[None])[0])}-{self.seed}.safetensors"
+        result = train_architecture(
+            space,
+            code,
+            plan.images,
+            plan.recipe,
+            seed=self.seed,
+            device=plan.device,
+            threads=plan.threads,
+            checkpoint=kept,
+            keep_checkpoint=False,
+        )
+        curves = {"curve": list(result.curve), "losses": list(result.losses)}
+        return [{"architecture": name, "seed": self.seed, **vars(result), **curves}]
+
+
+def training_name(architecture: str, seed: int) -> str:
+    """Name of the unit of one training."""
+    return f"{architecture} seed {seed}"
+
+
+def images_of(options: TrainingOptions) -> Images:
+    """Images that the options of a command name or hold."""
+    if isinstance(options.images, Images):
+        refuse_unused(options, ("size", "limit", "noise"), "beside images that are loaded")
+        return options.images
+    return load_images(options.images, size=options.size, limit=options.limit, noise=options.noise)
+
+
+def recipe_of(options: TrainingOptions, default: Recipe | None = None) -> Recipe:
+    """Recipe that the options of a command name or hold; ``default`` if they name none."""
+    return read_recipe(
+        options.recipe or default,
+        width=options.width,
+        cells=options.cells,
+        epochs=options.epochs,
+    )
+
+
+def sample_architectures(space: Space, n: int, *, seed: int = 0, twins: bool = False) -> Codes:
+    """Codes of ``n`` different architectures drawn uniformly, shape (n, d); fewer begin more.
+
+    Parameters
+    ----------
+    space : Space
+    n : int
+    seed : int
+    twins : bool
+        Whether two may compute the same function. If not, each is its function's canonical form.
+
+    Raises
+    ------
+    ParameterError
+        If there are not so many.
+
+    Examples
+    --------
+    >>> from nasurge.data.spaces import make_space
+    >>> sample_architectures(make_space("nb201"), 3, seed=0).shape
+    (3, 6)
+    """
+    there = space.size if twins else space.n_functions
+    if not 1 <= n <= there:
+        raise ParameterError(
+            f"space {space.name!r} has {there} different architectures; asked for {n}"
+        )
+    rng = np.random.default_rng(seed)
+    found: dict[int, None] = {}
+    while len(found) < n:
+        drawn = space.sample(_DRAW, seed=rng)
+        drawn = drawn if twins else space.canonical(drawn)
+        found.update(dict.fromkeys(space.index(drawn).tolist()))
+    return space.from_index(np.array(list(found)[:n]))
+
+
+def training_faults(rows: Sequence[Row], recipe: Recipe) -> dict[str, int]:
+    """How many trainings diverged, and how many had to take smaller batches."""
+    return {
+        "diverged": sum(row["diverged"] for row in rows),
+        "smaller_batches": sum(row["batch_size"] < recipe.batch_size for row in rows),
+    }
+
+
+def fault_lines(about: Mapping[str, Any]) -> list[str]:
+    """What did not go as it should, in words."""
+    return [
+        f"{what.replace('_', ' ')}: {about[what]} trainings"
+        for what in ("diverged", "smaller_batches")
+        if about.get(what)
+    ]
+
+
+def training_summary(rows: Sequence[Row]) -> list[Row]:
+    """One entry per architecture: its accuracies over seeds, the best on validation first."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row["architecture"], []).append(row)
+    summary: list[Row] = []
+    for architecture, runs in found.items():
+        ended = [run for run in runs if not run["diverged"]]
+        accuracies = {
+            key: interval(np.array([run[key] for run in ended]), least=0.0, most=100.0)
+            for key in ("test_accuracy", "valid_accuracy")
+        }
+        seconds = interval([run["train_seconds"] for run in runs], least=0.0)
+        diverged = len(runs) - len(ended)
+        summary.append(
+            {
+                "architecture": architecture,
+                **accuracies,
+                "train_seconds": seconds,
+                "diverged": diverged,
+            }
+        )
+    unknown = float("-inf")
+    return sorted(
+        summary,
+        key=lambda entry: -(unknown if (mean := entry["valid_accuracy"]["mean"]) is None else mean),
+    )
+
+
+def training_table(summary: Sequence[Row], *, most: int | None = _SHOWN) -> TextTable:
+    """Accuracies of the first architectures of a summary as text; of all if ``most`` is None."""
+    rows = [
+        [
+            entry["architecture"],
+            interval_text(entry["valid_accuracy"], digits=2),
+            interval_text(entry["test_accuracy"], digits=2),
+            interval_text(entry["train_seconds"], digits=1),
+        ]
+        for entry in summary[:most]
+    ]
+    more = len(summary) - len(rows)
+    note = f"and {more} more in the report" if more else ""
+    return TextTable(("architecture", "valid %", "test %", "seconds"), rows, note=note)
+
+
+def table_agreement(table: Table, task: str) -> dict[str, Any] | None:
+    """Kendall tau of the reported accuracy between two seeds of a table; None for one seed.
+
+    With more than two seeds, the mean over pairs of them.
+    """
+    runs = table.runs(table.default(task).report)
+    return None if runs is None else seed_agreement(runs)
+
+
+def seed_agreement(runs: Values) -> dict[str, Any] | None:
+    """Kendall tau between two seeds, or None for one seed or less than 5 architectures.
+
+    Parameters
+    ----------
+    runs : float array, shape (architectures, seeds)
+        NaN where a training had no value: that architecture is left out.
+    """
+    runs = runs[np.isfinite(runs).all(axis=1)]
+    if len(runs) < 5 or runs.shape[1] < 2:
+        return None
+    columns = combinations(range(runs.shape[1]), 2)
+    pairs: list[Any] = [kendall_tau_interval(runs[:, a], runs[:, b]) for a, b in columns]
+    if any(pair["mean"] is None for pair in pairs):
+        return None
+    sides = {side: float(np.mean([pair[side] for pair in pairs])) for side in _SIDES}
+    return {**sides, "n": len(runs)}
+
+
+def run_table(rows: Sequence[Row], key: str) -> Values:
+    """One number of every training, shape (architectures, seeds); NaN where it diverged."""
+    seeds = sorted({row["seed"] for row in rows})
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        values = found.setdefault(row["architecture"], [float("nan")] * len(seeds))
+        if not row["diverged"]:
+            values[seeds.index(row["seed"])] = row[key]
+    return np.array(list(found.values()), dtype=np.float64).reshape(-1, len(seeds))

@@ -1,0 +1,70 @@
+"""How supernets are trained, as one value: for Python, studies and the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from ...errors import UnknownNameError
+from ..studies.flags import Flag
+from ..training import PRECISIONS, EpochOptions, check_known, check_least
+
+RULES = {
+    "spos": "one path, drawn uniformly",
+    "fairnas": "all operations of every edge, once each",
+    "sandwich": "the largest path, the smallest, and two drawn ones",
+}
+"""Rules by which a step of a supernet's training draws its paths, and what each draws."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedWeightOptions(EpochOptions):
+    """How shared weights learn images in epochs: as ``EpochOptions``, with a ``clip``.
+
+    Attributes
+    ----------
+    clip : float
+        The norm to which longer gradients are cut; 0 cuts none.
+    """
+
+    clip: float = 5.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_least(self, {"clip": 0})
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupernetOptions(SharedWeightOptions):
+    """How the shared weights of a supernet are trained; the seed is not in it.
+
+    Attributes
+    ----------
+    epochs, batch_size, learning_rate, weight_decay, flip, shift, channels_last, clip
+        As of ``SharedWeightOptions``.
+    rule : {"spos", "fairnas", "sandwich"}
+        How paths are drawn: see ``RULES``.
+    precision
+        As of ``Recipe``.
+    compile : bool
+        Compile every operation with ``torch.compile``: pays for long trainings only.
+
+    Examples
+    --------
+    >>> SupernetOptions(rule="fairnas").epochs
+    20
+    """
+
+    rule: Annotated[str, Flag(help="How paths are drawn: spos, fairnas or sandwich.")] = "spos"
+    learning_rate: Annotated[float, Flag(least=0, help="The highest of a cosine.")] = 0.1
+    precision: Annotated[str, Flag(help="float32 or bfloat16.")] = "float32"
+    channels_last: Annotated[
+        bool, Flag(help="Keep images and weights in channels-last memory order.")
+    ] = False
+    compile: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.rule not in RULES:
+            raise UnknownNameError("rule", self.rule, RULES)
+        check_known(self, {"precision": PRECISIONS})

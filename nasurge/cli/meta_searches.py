@@ -1,0 +1,109 @@
+"""The commands ``nasurge meta`` of meta-trained searches in files: train, evaluate and adapt."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import typer
+
+from ..progress import progress_bar
+from ..search.at_nas.options import AdaptOptions, EvaluateOptions, MetaTrainOptions
+from .common import emit, print_table
+from .options import command_of
+
+
+def _train(options: MetaTrainOptions, as_json: bool) -> None:
+    """Meta-train a supernet over tasks, and evolve the encodings of its networks (AT-NAS).
+
+    The state is beside the file while it is made: the same command goes on after a stop. Then
+
+        nasurge meta evaluate at-nas.safetensors
+        nasurge meta adapt at-nas.safetensors --images digits
+    """
+    from ..search.at_nas import train_search
+
+    with progress_bar("meta-training") as progress:
+        row = train_search(
+            dataclasses.replace(
+                options,
+                progress=lambda done: progress(round(1000 * done), 1000, "of the meta-training"),
+            )
+        )
+    if as_json:
+        emit({"summary": [row]})
+        return
+    state = "diverged: the weights before are kept" if row["diverged"] else "done"
+    loss = "undefined" if row["loss"] is None else f"{row['loss']:.3f}"
+    typer.echo(row["architecture"])
+    typer.echo(
+        f"{state}: {row['meta_steps']} meta-steps on {row['classes']} classes in "
+        f"{row['train_seconds']:.0f} s, query loss {loss}"
+    )
+    typer.echo(f"search: {options.out}")
+
+
+def _evaluate(options: EvaluateOptions, as_json: bool) -> None:
+    """Test a meta-trained search on episodes of classes that it was not trained on.
+
+    Classes that were in its meta-training are left out, by their images. The row uniform is of
+    encodings drawn uniformly, with the same weights.
+    """
+    from ..benchmarks.studies import interval_text
+    from ..data.images import load_classes
+    from ..search.at_nas import evaluate_search, load_search
+
+    search, about = load_search(options.search)
+    summary = evaluate_search(
+        search,
+        about["trained"],
+        load_classes(options.images, size=search.supernet.sizes["size"]),
+        way=options.way,
+        shots=options.shots,
+        episodes=options.episodes,
+        seed=options.seed,
+    )
+    if as_json:
+        emit({"summary": summary, "architecture": search.architecture, "made": about["made"]})
+        return
+    rows = [
+        [
+            row["method"],
+            str(row["way"]),
+            str(row["shot"]),
+            interval_text(row["accuracy"]),
+            str(row["episodes"]),
+        ]
+        for row in summary
+    ]
+    print_table(["method", "way", "shot", "accuracy, %", "episodes"], rows)
+    typer.echo(
+        f"{search.architecture}: {summary[0]['classes']} classes of {options.images} that the "
+        f"search, made on {about['made']['images']}, was not trained on"
+    )
+
+
+def _adapt(options: AdaptOptions, as_json: bool) -> None:
+    """Adapt a meta-trained search to a task of new classes, from a few images of each.
+
+    A short evolution from the meta-trained population, by episodes of these few images, and some
+    gradient steps. The other images of the classes tell what it is worth.
+    """
+    from ..search.at_nas import adapt_file
+
+    row = adapt_file(options)
+    if as_json:
+        emit({"summary": [row], "search": str(options.out) if options.out else None})
+        return
+    typer.echo(f"{row['architecture']} (meta-trained: {row['architecture_before']})")
+    typer.echo(
+        f"{row['classes']} classes, {row['shots']} images of each learnt from: {row['after']:.1f} "
+        f"% of {row['asked']} others right, {row['before']:.1f} % without search and steps; "
+        f"{row['evaluations']} encodings measured, {row['seconds']:.1f} s"
+    )
+    if options.out:
+        typer.echo(f"search: {options.out}")
+
+
+train = command_of(MetaTrainOptions, _train)
+evaluate = command_of(EvaluateOptions, _evaluate)
+adapt = command_of(AdaptOptions, _adapt)

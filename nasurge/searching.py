@@ -1,0 +1,237 @@
+"""Searches by name: of a function once, or of tables over trials with random search beside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from .benchmarks.studies import called_with, chosen, listed
+from .errors import ParameterError
+from .progress import after_every_batch, progress_bar
+from .registry import (
+    can_be_guided,
+    make_searcher,
+    predictor_class,
+    predictor_names,
+    searcher_names,
+    takes_objectives,
+)
+from .search.loop import Objective, Trace, run
+from .search.store import run_stored, storage_of
+from .search.studies import Contender, FrontsStudy, SearchFindings, SearchOptions, SearchStudy
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+    from .benchmarks.objectives import Problem
+    from .benchmarks.studies import Progress
+    from .data.spaces import Space
+    from .predictors.base import Predictor
+    from .search.base import Searcher
+
+
+def search(
+    objective: str | Sequence[Problem] | Objective,
+    *,
+    space: Space | None = None,
+    searcher: str | Searcher | None = None,
+    predictor: str | Predictor | None = None,
+    budget: int = 100,
+    batch: int | None = None,
+    seed: int = 0,
+    callback: Callable[[Searcher], None] | None = None,
+    storage: str | BaseStorage | None = None,
+    study: str | None = None,
+    timeout: float | None = None,
+    progress: bool | Progress = False,
+    **tables: Any,
+) -> Trace | SearchFindings:
+    """Architectures with the highest value, searched for in a space or in tables.
+
+    With a function, runs one search and returns its trace. With ``TABLE/TASK``, runs every named
+    searcher, and random search beside them, over several trials and returns what was measured.
+
+    Parameters
+    ----------
+    objective : callable, str, or sequence of Problem
+        From codes (n, d) to values (n,), bigger is better, NaN is a failed evaluation; (n, k) for a
+        searcher of several objectives; or the address of a table's task.
+    space : Space
+        Needed with a function.
+    searcher : str or Searcher, optional
+        Names of ``nasurge searchers``; by default ``bo``, with a predictor ``evolution``.
+    predictor : str or Predictor, optional
+        Guides the searchers that can be guided; several names are tried one by one on tables.
+    budget : int
+        Architectures evaluated.
+    batch : int, optional
+        Architectures asked for at once; 5 by default.
+    seed : int
+    callback : callable, optional
+        Called with the searcher after every batch, with a function only.
+    storage : str or optuna.storages.BaseStorage, optional
+        Where the search is kept as an Optuna study: the URL of a database, or the path of a SQLite
+        file; ``sqlite:///nasurge.db`` if only ``study`` is given. The same call again goes on
+        where it was, up to the budget, and several processes may share it.
+    study : str, optional
+        Name of that study; on tables, how the names begin.
+    timeout : float, optional
+        Seconds after which no further batch is started.
+    progress : bool or callable
+        Show a progress bar, or call with evaluations (on tables searches) done, those in all, and
+        a note.
+    **tables
+        With a table: further arguments of ``search_study``, such as ``objectives``,
+        ``constraints``, ``trials``, ``metric``, ``workers``, ``jobs``, ``out``.
+
+    Returns
+    -------
+    Trace or SearchFindings
+
+    Raises
+    ------
+    ParameterError
+        If ``space`` is missing, an argument does not belong to the way it is called, or the study
+        holds another search.
+    ObjectiveError
+        If the function raises whatever it is given.
+    StorageError
+        If the database cannot be used.
+
+    Examples
+    --------
+    >>> import nasurge
+    >>> space = nasurge.make_space("nb201")
+    >>> trace = nasurge.search(lambda codes: (codes == 3).sum(axis=1), space=space, budget=60)
+    >>> float(trace.values.max())
+    6.0
+    """
+    limits: dict[str, Any] = {"budget": budget, "timeout": timeout}
+    limits |= {"storage": storage, "study": study}
+    with progress_bar("search") if progress is True else nullcontext(progress or None) as shown:
+        if callable(objective):
+            if tables:
+                raise ParameterError(f"{', '.join(tables)}: only a search on a table takes these")
+            batch = 5 if batch is None else batch
+            if shown is not None:
+                callback = after_every_batch(shown, budget, callback)
+            searcher = searcher or ("evolution" if predictor else "bo")
+            made = _searcher_of(searcher, space, predictor, seed)
+            about = {"batch": batch, **({"seed": seed} if isinstance(searcher, str) else {})}
+            return _run(made, objective, about=about, callback=callback, batch=batch, **limits)
+        if not isinstance(searcher, str | None) or not isinstance(predictor, str | None):
+            raise ParameterError(
+                "a search on a table makes a fresh searcher and predictor for every trial: give "
+                "their names; your own can join as plug-ins (entry points)"
+            )
+        if space is not None or callback is not None:
+            raise ParameterError("space, callback: only a search with a function takes these")
+        settings = {**limits, "batch": batch, "seed": seed, "progress": shown, **tables}
+        return search_study(objective, searcher, predictors=predictor, **settings)
+
+
+def _searcher_of(
+    searcher: str | Searcher, space: Space | None, predictor: str | Predictor | None, seed: int
+) -> Searcher:
+    """Searcher of a search with a function."""
+    if space is None:
+        raise ParameterError(
+            'a search with a function needs space=..., such as nasurge.make_space("nb201")'
+        )
+    if isinstance(searcher, str):
+        return make_searcher(searcher, space, predictor=predictor, seed=seed)
+    if predictor is not None:
+        raise ParameterError(
+            "a predictor guides a searcher that is named: give yours to your own searcher"
+        )
+    return searcher
+
+
+def _run(
+    searcher: Searcher,
+    objective: Objective,
+    *,
+    storage: str | BaseStorage | None,
+    study: str | None,
+    about: dict[str, Any],
+    **limits: Any,
+) -> Trace:
+    """Trace of a search, kept in a database if one is named."""
+    storage = storage_of(storage, study)
+    if storage is None or study is None:
+        return run(searcher, objective, **limits)
+    return run_stored(searcher, objective, storage=storage, study=study, about=about, **limits)
+
+
+def make_search_study(options: SearchOptions) -> SearchStudy | FrontsStudy:
+    """Study of searches on tables, with random search always among them.
+
+    Parameters
+    ----------
+    options : SearchOptions
+
+    Raises
+    ------
+    ParameterError
+        If predictors are given and no searcher uses one, a searcher takes one objective only, or an
+        option would not be used.
+    UnknownNameError
+        If there is no such table, task, searcher, predictor or quantity.
+    InfeasibleError
+        If no architecture meets the constraints.
+    """
+    several = options.objectives is not None
+    default = "nsga2" if several else "evolution" if options.predictors else "bo"
+    asked = options.searchers or default
+    names = chosen(asked, searcher_names(), kind="searcher")
+    if several:
+        single = [name for name in names if not takes_objectives(name)]
+        if "all" in (listed(asked) if isinstance(asked, str) else asked):
+            names = [name for name in names if name not in single]
+        elif single:
+            known = ", ".join(filter(takes_objectives, searcher_names()))
+            raise ParameterError(
+                f"{single[0]} searches for one objective: leave --objectives out, or take one of: "
+                f"{known}"
+            )
+    contenders = _contenders(names, options.predictors)
+    return (FrontsStudy if several else SearchStudy)(options, contenders)
+
+
+def _contenders(
+    searchers: Sequence[str], predictors: str | Sequence[str] | None
+) -> list[Contender]:
+    """Random search and every named searcher, once with each predictor it can use."""
+    guides = chosen(predictors, predictor_names(), kind="predictor") if predictors else []
+    for guide in guides:
+        predictor_class(guide)
+    contenders = [Contender("random", None, partial(make_searcher, "random"))]
+    for name in searchers:
+        if guides and can_be_guided(name):
+            contenders += [
+                Contender(name, guide, partial(make_searcher, name, predictor=guide))
+                for guide in guides
+            ]
+        elif name != "random":
+            contenders.append(Contender(name, None, partial(make_searcher, name)))
+    if guides and not any(contender.predictor for contender in contenders):
+        raise ParameterError(
+            "-p was given, but none of the searchers uses a predictor: leave it out"
+        )
+    return contenders
+
+
+def _search_study(options: SearchOptions) -> SearchFindings:
+    """Measures of searches on tables over trials, random search always among them.
+
+    Raises
+    ------
+    NasurgeError
+        A leaf that says what was wrong: an unknown name, too large a budget, a full disk.
+    """
+    return make_search_study(options).run()
+
+
+search_study = called_with(SearchOptions, _search_study)

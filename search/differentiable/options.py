@@ -1,0 +1,45 @@
+"""How differentiable searches learn, as one value: for Python and the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...benchmarks.supernet import SharedWeightOptions
+from ...errors import ParameterError
+
+RULES = {
+    "darts": "a softmax of all operations, learnt by gradients of first order",
+    "darts-2": "the same by gradients of second order, one step of the weights ahead",
+    "gdas": "one operation at each place, drawn by Gumbel noise that cools down",
+    "drnas": "shares of all operations, drawn from a Dirichlet distribution",
+    "balenas": "a softmax of logits drawn from a Gaussian distribution",
+    "ddpnas": "one operation at each place, drawn from a distribution that is pruned",
+}
+"""Rules by which a search mixes operations and learns their shares, and what each mixes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DifferentiableOptions(SharedWeightOptions):
+    """How operations and weights are learnt in turn; the rule and the seed are not in it.
+
+    Attributes
+    ----------
+    epochs, batch_size, learning_rate, weight_decay, flip, shift, channels_last, clip
+        Of the weights, as of ``SharedWeightOptions``; schedules are made for all epochs.
+    logit_rate : float
+        Learning rate of the logits; ``ddpnas`` takes 30 times as much.
+
+    Examples
+    --------
+    >>> DifferentiableOptions(epochs=3).logit_rate
+    0.01
+    """
+
+    epochs: int = 10
+    learning_rate: float = 0.05
+    logit_rate: float = 0.01
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.logit_rate <= 0:
+            raise ParameterError(f"logit_rate must be above 0, not {self.logit_rate}")

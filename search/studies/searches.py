@@ -1,0 +1,369 @@
+"""Searches on tables, repeated over trials: what the studies of them have in common."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Generic, TypedDict, TypeVar
+
+from ...benchmarks.constraints import parse_constraints
+from ...benchmarks.intervals import Interval
+from ...benchmarks.objectives import Problem, problems_of
+from ...benchmarks.studies import (
+    Findings,
+    Journal,
+    Page,
+    Parts,
+    Row,
+    Section,
+    Study,
+    TextTable,
+    Unit,
+    backend,
+    descending,
+    interval_text,
+    interval_words,
+    number_of,
+    read_about,
+    versions,
+)
+from ...errors import ParameterError
+from ..store import storage_of
+from .options import SearchOptions, TrialOptions
+from .units import Contender, SearchTask, Settings, TrialUnit, preload, stored_rows
+
+MARKS = (25, 50, 100, 200)
+"""Numbers of queries after which a table tells how searches stand."""
+
+
+@dataclass(frozen=True)
+class SearchFindings(Findings):
+    """Outcome of searches on tables: an entry per task and searcher, a row per query."""
+
+    curves: list[Row]
+    """Per task and searcher what pictures show: measures after each query, with intervals."""
+
+
+SearchFound = TypeVar("SearchFound", bound=SearchFindings)
+
+
+Judge = Callable[[Sequence[Row]], tuple[Row, Row]]
+"""Measure of one task's searches: from a searcher's rows to its summary and curves."""
+
+
+class SearcherEntry(TypedDict):
+    """One searcher on one task, over trials: what the entries of ``nasurge search`` have."""
+
+    table: Annotated[str, "name of the table"]
+    task: Annotated[str, "its task"]
+    searcher: Annotated[str, "what searches"]
+    predictor: Annotated[str | None, "what guides it"]
+    budget: Annotated[int, "evaluations of each trial"]
+    trials: Annotated[int, "searches with other seeds"]
+    failures: Annotated[int, "evaluations without a value, over all trials"]
+    search_seconds: Annotated[Interval, "time of the search itself, of each trial"]
+
+
+class TableSearches(Study[SearchFound], Generic[SearchFound, SearchTask]):
+    """Every searcher on every task, over trials.
+
+    Parameters
+    ----------
+    options : TrialOptions
+    tasks : sequence of Problem or ManyObjectives
+    contenders : sequence of Contender
+    within : str
+        Words for the constraints that limit the tasks, for an error.
+
+    Raises
+    ------
+    ParameterError
+        If a number is not positive, nothing is searched, or the budget exceeds a table.
+    """
+
+    grows = ("searchers", "trials")
+    unit_class: ClassVar[type[TrialUnit[Any]]]
+    judge_class: ClassVar[Callable[..., Judge]]
+    """Makes the measure of a task's searches, of the task and the budget."""
+
+    options: TrialOptions
+
+    def __init__(
+        self,
+        options: TrialOptions,
+        tasks: Sequence[SearchTask],
+        contenders: Sequence[Contender],
+        within: str = "",
+    ) -> None:
+        self.options, self.tasks, self.contenders = options, list(tasks), list(contenders)
+        budget, trials, batch = options.budget, options.trials, options.batch_size
+        if not tasks or not contenders or min(budget, trials, batch) < 1:
+            raise ParameterError(
+                "search needs at least one table, one searcher, and a budget, trials and batch "
+                f"above 0; received {len(tasks)}, {len(contenders)}, {budget}, {trials} and {batch}"
+            )
+        for task in tasks:
+            if budget > len(task.codes):
+                raise ParameterError(
+                    f"a budget of {budget} exceeds the {len(task.codes)} measured architectures of "
+                    f"{task.address}{within}: lower --budget"
+                )
+
+    @abstractmethod
+    def asked(self) -> dict[str, Any]:
+        """Entries of the description that say what is searched and reported."""
+
+    def unit(
+        self, task: SearchTask, contender: Contender, trial: int, settings: Settings
+    ) -> TrialUnit[SearchTask]:
+        """One search."""
+        return self.unit_class(task, contender, trial, settings)
+
+    def settings(self) -> Settings:
+        """How the searches are run, from now on."""
+        return Settings(self.options.budget, self.options.batch_size, self.options.seed)
+
+    def about(self) -> dict[str, Any]:
+        """JSON description of the study."""
+        options = self.options
+        return {
+            "tables": {task.address: task.table.digest for task in self.tasks},
+            **self.asked(),
+            "searchers": [contender.label for contender in self.contenders],
+            "budget": options.budget,
+            "trials": options.trials,
+            "batch": options.batch_size,
+            "seed": options.seed,
+            "versions": versions(),
+        }
+
+    def units(self, folder: Path) -> Mapping[str, Unit]:  # noqa: ARG002 -- keeps no files
+        """One unit per trial, task and searcher."""
+        settings = self.settings()
+        return {
+            f"{task.address} {contender.label} trial={trial}": self.unit(
+                task, contender, trial, settings
+            )
+            for trial in range(self.options.trials)
+            for task in self.tasks
+            for contender in self.contenders
+        }
+
+    def execute(self, journal: Journal) -> list[Row]:
+        """Rows of all searches; with a database, that keeps them instead of the journal."""
+        storage = self.settings().storage
+        with backend(self.options.backend):
+            if storage is None:
+                return super().execute(journal)
+            return stored_rows(
+                self.units(journal.folder),
+                storage,
+                jobs=self.options.jobs,
+                prepare=self.prepare,
+                progress=self.options.progress,
+            )
+
+    def summarise(self, rows: Sequence[Row]) -> Parts:
+        """Summary and curves, one entry each per task and searcher."""
+        searches: dict[tuple[Any, ...], list[Row]] = {}
+        for row in rows:
+            key = (row["table"], row["task"], row["searcher"], row["predictor"])
+            searches.setdefault(key, []).append(row)
+        summary, curves = [], []
+        for task in self.tasks:
+            judge = self.judge_class(task, self.options.budget)
+            for contender in self.contenders:
+                shared = {
+                    "table": task.table.name,
+                    "task": task.task,
+                    "searcher": contender.searcher,
+                    "predictor": contender.predictor,
+                }
+                entry, curve = judge(searches[tuple(shared.values())])
+                summary.append({**shared, **entry})
+                curves.append({**shared, "label": contender.label, **curve})
+        return {"summary": summary, "curves": curves}
+
+    @classmethod
+    def as_json(cls, found: Parts, folder: Path) -> dict[str, Any]:
+        """Object that ``--json`` prints: without the curves, of which there are rows."""
+        return super().as_json({k: v for k, v in found.items() if k != "curves"}, folder)
+
+
+class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
+    """Searches of ``nasurge search``: with constraints, a time limit, a database.
+
+    Parameters
+    ----------
+    options : SearchOptions
+    contenders : sequence of Contender
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such table, task, column or objective.
+    ParameterError
+        If a number is not positive, nothing is searched, or the budget exceeds a table.
+    InfeasibleError
+        If no architecture meets the constraints.
+    """
+
+    findings = SearchFindings
+    modules: ClassVar[tuple[str, ...]] = ()
+    """Imported before any search is timed."""
+    headings: ClassVar[tuple[str, ...]]
+    """Columns of the table after task and searcher."""
+    leads: ClassVar[str]
+    """Measure by which searchers of a task are ordered."""
+    on_the_way: ClassVar[tuple[str, str, str]]
+    """Measure after some numbers of queries, title of its section, and what it is of."""
+    lead: ClassVar[tuple[str, str]]
+    """Beginning of the first sentence of a report, and what it says of each task's best row."""
+    made: ClassVar[tuple[str, ...]]
+    """Entries of the description that a report shows first."""
+
+    options_type = SearchOptions
+    options: SearchOptions
+
+    def __init__(self, options: SearchOptions, contenders: Sequence[Contender]) -> None:
+        self.constraints = [str(limit) for limit in parse_constraints(options.constraints)]
+        self.storage = storage_of(options.storage, options.study)
+        tasks = [
+            self.task_of(problem, options)
+            for problem in problems_of(options.tables, metric=options.metric)
+        ]
+        within = f" that meet {' and '.join(self.constraints)}" if self.constraints else ""
+        super().__init__(options, tasks, contenders, within)
+
+    @abstractmethod
+    def task_of(self, problem: Problem, options: SearchOptions) -> SearchTask:
+        """Table's task with what the options ask of it."""
+
+    def settings(self) -> Settings:
+        """How the searches are run, from now on."""
+        options = self.options
+        until = None if options.timeout is None else time.time() + options.timeout
+        return replace(
+            super().settings(),
+            until=until,
+            storage=self.storage,
+            name=options.study,
+            workers=options.workers,
+        )
+
+    def about(self) -> dict[str, Any]:
+        """JSON description of the study."""
+        options = self.options
+        about = {
+            **super().about(),
+            **({"constraints": self.constraints} if self.constraints else {}),
+            **({"study": options.study} if options.study else {}),
+            **({"workers": options.workers} if options.workers else {}),
+        }
+        if options.workers and options.out and (options.out / "study.json").exists():
+            # Workers use no batch; folders of when one could be typed hold it all the same.
+            about["batch"] = read_about(options.out).get("batch", about["batch"])
+        return about
+
+    @property
+    def prepare(self) -> Callable[[], None]:
+        """Import of what searchers and predictors need."""
+        task, contenders = self.tasks[0], tuple(self.contenders)
+        first = self.unit(task, contenders[0], 0, self.settings())
+        return partial(preload, contenders, task.space, first.objectives, self.modules)
+
+    @classmethod
+    @abstractmethod
+    def cells(cls, entry: Mapping[str, Any]) -> list[str]:
+        """Cells of one entry of the summary, as ``headings``."""
+
+    @classmethod
+    def table_of(cls, found: Parts) -> TextTable:
+        """Searchers of each task, the best first."""
+        ordered = sorted(
+            found["summary"], key=lambda e: (e["table"], e["task"], descending(e[cls.leads]))
+        )
+        rows = [[address_of(e), searcher_text(e), *cls.cells(e)] for e in ordered]
+        columns = ("table", "searcher", *cls.headings)
+        return TextTable(columns, rows, leading([row[0] for row in rows]))
+
+    @classmethod
+    @abstractmethod
+    def sections(cls, found: Parts, table: TextTable) -> list[Section]:
+        """Pictures and the table of a report."""
+
+    @classmethod
+    def page(cls, found: Parts, folder: Path) -> Page:  # noqa: ARG003 -- shows no other files
+        """Report of the searches: pictures, the table, and how they stood on the way."""
+        about, table = found["about"], cls.table_of(found)
+        start, of_task = cls.lead
+        best = "; ".join(of_task.format(*table.rows[k]) for k in table.best)
+        budget, trials = (
+            number_of(about["budget"], "evaluation"),
+            number_of(about["trials"], "trial"),
+        )
+        made = {
+            **{key: about[key] or "none" for key in cls.made},
+            "table checksums": {k: v[:12] for k, v in about["tables"].items()},
+            "batch": about["batch"],
+            "seed": about["seed"],
+            "versions": about["versions"],
+        }
+        sections = [*cls.sections(found, table), *cls._on_the_way(found["summary"], table)]
+        return Page(f"{start} after {budget}: {best} ({trials}).", sections, made)
+
+    @classmethod
+    def _on_the_way(cls, summary: Sequence[Mapping[str, Any]], table: TextTable) -> list[Section]:
+        """Section of one measure after some numbers of queries, if the budget reaches them."""
+        measure, title, of = cls.on_the_way
+        marks = list(summary[0][measure])
+        if not marks:
+            return []
+        order = {(row[0], row[1]): k for k, row in enumerate(table.rows)}
+        rows = [
+            [address_of(e), searcher_text(e), *(interval_text(m) for m in e[measure].values())]
+            for e in summary
+        ]
+        rows.sort(key=lambda row: order[row[0], row[1]])
+        columns = ("table", "searcher", *(f"after {q}" for q in marks))
+        words = f"Of {of}. {interval_words(summary[0]['trials'])}"
+        return [Section.of(title, TextTable(columns, rows), words)]
+
+
+def address_of(entry: Mapping[str, Any]) -> str:
+    """``TABLE/TASK`` of an entry of a summary."""
+    return f"{entry['table']}/{entry['task']}"
+
+
+def searcher_text(entry: Mapping[str, Any]) -> str:
+    """Searcher and predictor of an entry of a summary."""
+    guide = f" + {entry['predictor']}" if entry["predictor"] else ""
+    return f"{entry['searcher']}{guide}"
+
+
+def leading(groups: Sequence[Any]) -> list[int]:
+    """Numbers of the rows that begin a group, of each row's group.
+
+    Examples
+    --------
+    >>> leading(["a", "a", "b"])
+    [0, 2]
+    """
+    return [k for k, group in enumerate(groups) if k == 0 or group != groups[k - 1]]
+
+
+def trials_text(about: Mapping[str, Any]) -> str:
+    """How often and under which constraints searches were run, in words.
+
+    Examples
+    --------
+    >>> trials_text({"trials": 2, "budget": 50, "seed": 0, "constraints": ["flops<=100"]})
+    '2 trials of 50 evaluations, seed 0; only flops<=100'
+    """
+    limits = " and ".join(about.get("constraints", ()))
+    shown = f"{about['trials']} trials of {about['budget']} evaluations, seed {about['seed']}"
+    return f"{shown}; only {limits}" if limits else shown
