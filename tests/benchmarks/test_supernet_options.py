@@ -114,7 +114,7 @@ def test_a_stopped_pruning_goes_on_to_the_same_operations(stop, few, tmp_path):
     assert np.array_equal(found.scores, expected.scores, equal_nan=True)
     assert [h.losses for h in found.histories] == [h.losses for h in expected.histories]
     assert all(map(torch.equal, whole.state_dict().values(), resumed.state_dict().values()))
-    with pytest.raises(ParameterError, match="another run: .*root"):
+    with pytest.raises(ParameterError, match=r"another run: .*root"):
         train_pruned(small(), few, **{**settings, "paths": 11})
 
 
