@@ -27,7 +27,7 @@ SUPERNET_METHODS = {
 }
 
 
-class MethodEntry(NamedTuple):
+class ListedMethod(NamedTuple):
     """One method of a command."""
 
     name: str
@@ -36,8 +36,8 @@ class MethodEntry(NamedTuple):
     """The command, with the option that takes the name."""
 
 
-def _entries(usage: str, methods: Mapping[str, str]) -> list[MethodEntry]:
-    return [MethodEntry(name, summary, usage) for name, summary in methods.items()]
+def _entries(usage: str, methods: Mapping[str, str]) -> list[ListedMethod]:
+    return [ListedMethod(name, summary, usage) for name, summary in methods.items()]
 
 
 PREDICTING = [

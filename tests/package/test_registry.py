@@ -13,7 +13,7 @@ from nasurge.data.plugins import first_line, import_place
 from nasurge.data.sources.names import SOURCES
 from nasurge.data.spaces import SPACES, make_space
 from nasurge.errors import UnknownNameError
-from nasurge.predictors.names import PREDICTORS, PredictorEntry
+from nasurge.predictors.names import PREDICTORS, ListedPredictor
 from nasurge.registry import (
     can_be_guided,
     make_predictor,
@@ -22,7 +22,7 @@ from nasurge.registry import (
     takes_objectives,
 )
 from nasurge.search.methods import PREDICTING, SEARCHING
-from nasurge.search.searchers.names import SEARCHERS, SearcherEntry
+from nasurge.search.searchers.names import SEARCHERS, ListedSearcher
 
 CFG = configparser.ConfigParser(interpolation=None)
 CFG.read(Path(__file__).resolve().parent.parent.parent / "setup.cfg")
@@ -30,7 +30,7 @@ EXTRAS = CFG["options.extras_require"]
 
 
 @pytest.mark.parametrize("entry", PREDICTORS.values(), ids=PREDICTORS)
-def test_the_entry_of_a_predictor_says_what_its_class_says(entry: PredictorEntry) -> None:
+def test_the_entry_of_a_predictor_says_what_its_class_says(entry: ListedPredictor) -> None:
     cls = predictor_class(entry.name)
     assert entry.summary == first_line(cls)
     assert entry.fewest == cls.minimum_labels
@@ -41,7 +41,7 @@ def test_the_entry_of_a_predictor_says_what_its_class_says(entry: PredictorEntry
 
 
 @pytest.mark.parametrize("entry", PREDICTORS.values(), ids=PREDICTORS)
-def test_a_predictor_serves_every_space_that_offers_what_it_needs(entry: PredictorEntry) -> None:
+def test_a_predictor_serves_every_space_that_offers_what_it_needs(entry: ListedPredictor) -> None:
     for name in ("nb201", "nbgraph", "mobile"):
         space = make_space(name)
         refusal = make_predictor(entry.name, space).refusal
@@ -50,7 +50,7 @@ def test_a_predictor_serves_every_space_that_offers_what_it_needs(entry: Predict
 
 
 @pytest.mark.parametrize("entry", SEARCHERS.values(), ids=SEARCHERS)
-def test_the_entry_of_a_searcher_says_what_its_class_says(entry: SearcherEntry) -> None:
+def test_the_entry_of_a_searcher_says_what_its_class_says(entry: ListedSearcher) -> None:
     cls = searcher_class(entry.name)
     assert entry.summary == first_line(cls)
     assert entry.several_objectives == cls.several_objectives == takes_objectives(entry.name)
