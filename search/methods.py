@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from .across_tables.names import METHODS as TABLE_METHODS
+from .differentiable.options import RULES
 from .searchers.names import SEARCHERS
 from .studies.names import (
     FEW_SHOT_METHODS,
@@ -16,15 +17,6 @@ from .studies.names import (
     TRANSFER_METHODS,
     WARM_START_METHODS,
 )
-
-SUPERNET_METHODS = {
-    "darts": "DARTS, first order: a softmax over the operations",
-    "darts-2": "DARTS, second order: one step of the weights ahead",
-    "gdas": "GDAS: one operation drawn by a Gumbel softmax",
-    "drnas": "DrNAS: shares drawn from a Dirichlet distribution",
-    "balenas": "BaLeNAS: a Gaussian over the logits",
-    "ddpnas": "DDPNAS: the operations that did worst are given up",
-}
 
 
 class ListedMethod(NamedTuple):
@@ -55,6 +47,6 @@ SEARCHING = [
     *_entries("nasurge meta tables --methods", _TABLES),
     *_entries("nasurge meta few-shot --methods", FEW_SHOT_METHODS),
     *_entries("nasurge meta warm-start", WARM_START_METHODS),
-    *_entries("nasurge supernet search --method", SUPERNET_METHODS),
+    *_entries("nasurge supernet search --method", RULES),
 ]
 """Methods that search, beside ``nasurge searchers``."""

@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from nasurge.cli import app
 from nasurge.data.plugins import first_line, import_place
 from nasurge.data.sources.names import SOURCES
 from nasurge.data.spaces import SPACES, make_space
@@ -21,7 +23,7 @@ from nasurge.registry import (
     searcher_class,
     takes_objectives,
 )
-from nasurge.search.methods import PREDICTING, SEARCHING
+from nasurge.search.methods import PREDICTING, SEARCHING, ListedMethod
 from nasurge.search.searchers.names import SEARCHERS, ListedSearcher
 
 CFG = configparser.ConfigParser(interpolation=None)
@@ -65,25 +67,12 @@ def test_the_entry_of_a_space_or_format_says_what_it_says_itself(name: str) -> N
     assert name not in SPACES or import_place(entry.place).name == name
 
 
-def test_every_method_of_a_command_is_listed() -> None:
-    from nasurge.search.differentiable.relaxations import METHODS as RELAXATIONS
-    from nasurge.search.studies.across_tables import COLD, WARM
-    from nasurge.search.studies.few_shot import METHODS as FEW_SHOT
-    from nasurge.search.studies.options import LATENCY_METHODS
-    from nasurge.search.studies.transfer import METHODS as TRANSFER
-    from nasurge.search.studies.warm_start import METHODS as WARM_START
-
-    commands = {
-        "meta transfer": TRANSFER,
-        "meta latency": LATENCY_METHODS,
-        "meta tables": [m for m in (*WARM, *COLD) if m not in SEARCHERS],
-        "meta few-shot": FEW_SHOT,
-        "meta warm-start": WARM_START,
-        "supernet search": RELAXATIONS,
-    }
-    for command, names in commands.items():
-        listed = [m.name for m in (*PREDICTING, *SEARCHING) if f"nasurge {command}" in m.usage]
-        assert sorted(listed) == sorted(names), command
+@pytest.mark.parametrize("method", {m.usage: m for m in (*PREDICTING, *SEARCHING)}.values())
+def test_a_method_names_a_command_and_its_option(method: ListedMethod) -> None:
+    command, _, option = method.usage.partition(" --")
+    found = CliRunner().invoke(app, [*command.split()[1:], "--help"])
+    assert found.exit_code == 0
+    assert option in found.stdout
 
 
 @pytest.mark.parametrize("command", ["predictors", "searchers", "import --help"])
