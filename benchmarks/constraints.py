@@ -45,7 +45,7 @@ class Constraint:
 
     @classmethod
     def parse(cls, text: str) -> Constraint:
-        """Return the constraint that ``NAME<=NUMBER`` or ``NAME>=NUMBER`` says.
+        """Constraint that ``NAME<=NUMBER`` or ``NAME>=NUMBER`` says.
 
         Raises
         ------
@@ -65,13 +65,13 @@ class Constraint:
         return f"{self.name}{'<=' if self.upper else '>='}{self.bound:g}"
 
     def met(self, values: ArrayLike) -> Mask:
-        """Return which values of the quantity are within the bound; NaN is not."""
+        """Whether each value of the quantity is within the bound, shape (n,); NaN is not."""
         array = np.asarray(values, dtype=np.float64)
         within: Mask = array <= self.bound if self.upper else array >= self.bound
         return within
 
     def rising(self, values: ArrayLike) -> tuple[Values, float]:
-        """Return values and their least feasible one, so turned that bigger is more feasible.
+        """Values and their least feasible one, so turned that bigger is more feasible.
 
         That is the form in which a searcher is told of a constraint: a column and its bound.
         """
@@ -80,7 +80,7 @@ class Constraint:
 
 
 def parse_constraints(given: Iterable[str | Constraint] | str) -> tuple[Constraint, ...]:
-    """Return constraints, each once; several in one text are separated by commas.
+    """Constraints, each once; several in one text are separated by commas.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def feasible(
     *,
     where: str = "the given ones",
 ) -> Mask:
-    """Return which architectures meet all constraints.
+    """Whether each architecture meets all constraints, shape (n,).
 
     With the codes of those as ``pool``, any searcher keeps to them.
 
@@ -160,7 +160,7 @@ def feasible(
 def _why(
     limits: Sequence[Constraint], each: Sequence[Mask], arrays: Mapping[str, Values], where: str
 ) -> str:
-    """Return which bound excludes everything, or how many each of them leaves."""
+    """The bound that excludes everything, or the number that each of them leaves, in words."""
     for limit, met in zip(limits, each, strict=True):
         if not met.any():
             values = arrays[limit.name]
@@ -182,7 +182,7 @@ def _why(
 
 
 def _nearest(limit: Constraint, values: Values) -> str:
-    """Return what the bound would have to be."""
+    """Bound that would let something through, in words."""
     known = values[np.isfinite(values)]
     if not len(known):
         return "none has a value"

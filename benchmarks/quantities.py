@@ -51,7 +51,7 @@ class Quantity:
 
 
 def quantity(problem: Problem, name: str) -> Quantity:
-    """Return what a name means in a task.
+    """Quantity that a name means in a task.
 
     ``accuracy``, or the metric's own name, is what the task's searches look at and report. Other
     names are metrics or columns of the task; costs that the table holds for one of its tasks only
@@ -110,7 +110,7 @@ def _is_cost(column: Column) -> bool:
 
 
 def _column(table: Table, task: str, name: str) -> int | None:
-    """Return the number of the column, or None if the quantity is to be computed."""
+    """Number of the column, or None if the quantity is to be computed."""
     try:
         return table.find(task=task, metric=name)
     except UnknownNameError as error:
@@ -128,7 +128,7 @@ def _column(table: Table, task: str, name: str) -> int | None:
 
 
 def constrained(problem: Problem, constraints: Iterable[str | Constraint] | str) -> Problem:
-    """Return the problem with the architectures that meet constraints on known costs only.
+    """Problem with the architectures that meet constraints on known costs only.
 
     Parameters
     ----------
@@ -223,12 +223,12 @@ class ManyObjectives:
         return np.stack([q.sign * q.report for q in self.objectives], axis=1)
 
     def search(self, codes: ArrayLike) -> Values:
-        """Return objectives and told constraints of each architecture, shape (m, columns)."""
+        """Objectives and observed constraints of each architecture, shape (m, columns)."""
         found: Values = self._search[self.table.rows(codes)]
         return found
 
     def report(self, codes: ArrayLike) -> Values:
-        """Return the reported objectives of each architecture, shape (m, k)."""
+        """Reported objectives of each architecture, shape (m, k)."""
         found: Values = self._report[self.table.rows(codes)]
         return found
 
@@ -254,7 +254,7 @@ def many_objectives(
     names: Sequence[str],
     constraints: Iterable[str | Constraint] | str = (),
 ) -> ManyObjectives:
-    """Return a task with the named objectives and constraints.
+    """Task with the named objectives and constraints.
 
     Parameters
     ----------

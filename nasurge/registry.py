@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from .data.plugins import all_names, first_line, named_part, plugins
 from .errors import DataFileError, ParameterError, UnknownNameError
-from .predictors.names import PREDICTORS, PredictorEntry
+from .predictors.names import PREDICTORS, ListedPredictor
 from .predictors.saving.names import class_path
-from .search.searchers.names import GUIDED, SEARCHERS, SearcherEntry
+from .search.searchers.names import GUIDED, SEARCHERS, ListedSearcher
 
 if TYPE_CHECKING:
     from .benchmarks.studies import Study
@@ -38,6 +38,7 @@ STUDIES = {
 COMMANDS = {
     "few-shot": ("meta few-shot", "nasurge.search.studies.options:FewShotOptions"),
     "latency": ("meta latency", "nasurge.search.studies.options:LatencyOptions"),
+    "meta-tables": ("meta tables", "nasurge.search.studies.options:MetaTablesOptions"),
     "transfer": ("meta transfer", "nasurge.search.studies.options:TransferOptions"),
     "warm-start": ("meta warm-start", "nasurge.search.studies.options:WarmStartOptions"),
 }
@@ -84,7 +85,7 @@ def searcher_class(name: str, *, guided: bool = False) -> type[Searcher]:
     return cls
 
 
-def predictor_entry(name: str) -> PredictorEntry:
+def predictor_entry(name: str) -> ListedPredictor:
     """What a list says of a predictor; of ours no class is imported.
 
     Raises
@@ -95,12 +96,12 @@ def predictor_entry(name: str) -> PredictorEntry:
     if name in PREDICTORS:
         return PREDICTORS[name]
     cls = predictor_class(name)
-    return PredictorEntry(
+    return ListedPredictor(
         name, class_path(cls), first_line(cls), cls.minimum_labels, cls.offers_std
     )
 
 
-def searcher_entry(name: str) -> SearcherEntry:
+def searcher_entry(name: str) -> ListedSearcher:
     """What a list says of a searcher; of ours no class is imported.
 
     Raises
@@ -112,7 +113,7 @@ def searcher_entry(name: str) -> SearcherEntry:
         return SEARCHERS[name]
     cls = searcher_class(name)
     guided = "predictor" in inspect.signature(cls).parameters
-    return SearcherEntry(name, class_path(cls), first_line(cls), guided, cls.several_objectives)
+    return ListedSearcher(name, class_path(cls), first_line(cls), guided, cls.several_objectives)
 
 
 def can_be_guided(name: str) -> bool:

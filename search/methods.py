@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from .across_tables.names import METHODS as TABLE_METHODS
+from .differentiable.options import RULES
 from .searchers.names import SEARCHERS
 from .studies.names import (
     FEW_SHOT_METHODS,
@@ -17,17 +18,8 @@ from .studies.names import (
     WARM_START_METHODS,
 )
 
-SUPERNET_METHODS = {
-    "darts": "DARTS, first order: a softmax over the operations",
-    "darts-2": "DARTS, second order: one step of the weights ahead",
-    "gdas": "GDAS: one operation drawn by a Gumbel softmax",
-    "drnas": "DrNAS: shares drawn from a Dirichlet distribution",
-    "balenas": "BaLeNAS: a Gaussian over the logits",
-    "ddpnas": "DDPNAS: the operations that did worst are given up",
-}
 
-
-class MethodEntry(NamedTuple):
+class ListedMethod(NamedTuple):
     """One method of a command."""
 
     name: str
@@ -36,8 +28,8 @@ class MethodEntry(NamedTuple):
     """The command, with the option that takes the name."""
 
 
-def _entries(usage: str, methods: Mapping[str, str]) -> list[MethodEntry]:
-    return [MethodEntry(name, summary, usage) for name, summary in methods.items()]
+def _entries(usage: str, methods: Mapping[str, str]) -> list[ListedMethod]:
+    return [ListedMethod(name, summary, usage) for name, summary in methods.items()]
 
 
 PREDICTING = [
@@ -55,6 +47,6 @@ SEARCHING = [
     *_entries("nasurge meta tables --methods", _TABLES),
     *_entries("nasurge meta few-shot --methods", FEW_SHOT_METHODS),
     *_entries("nasurge meta warm-start", WARM_START_METHODS),
-    *_entries("nasurge supernet search --method", SUPERNET_METHODS),
+    *_entries("nasurge supernet search --method", RULES),
 ]
 """Methods that search, beside ``nasurge searchers``."""

@@ -14,7 +14,7 @@ from ..objectives import Problem
 
 
 def cheap_columns(problem: Problem, names: Sequence[str]) -> list[int]:
-    """Return the numbers of the columns that are known for every architecture of a problem.
+    """Numbers of the columns that are known for every architecture of a problem.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def cheap_columns(problem: Problem, names: Sequence[str]) -> list[int]:
 
 
 def _same_training(column: Column, label: Column) -> bool:
-    """Return whether a column is of a part of the data, after the training that made the label."""
+    """Whether a column is of a part of the data, after the training that made the label."""
     return (
         column.split is not None
         and label.split is not None
@@ -89,12 +89,12 @@ def _find(problem: Problem, name: str) -> int:
 
 
 def takes_cheap(predictor: Predictor) -> bool:
-    """Return whether a predictor has the parameters ``cheap`` and ``cheap_codes``."""
+    """Whether a predictor has the parameters ``cheap`` and ``cheap_codes``."""
     return {"cheap", "cheap_codes"} <= set(predictor.get_params(deep=False))
 
 
 def give_cheap(predictor: Predictor, problem: Problem, columns: Sequence[int]) -> Predictor:
-    """Return the predictor, with the values of the columns if it takes them."""
+    """Predictor with the values of the columns, if it takes them."""
     if columns and takes_cheap(predictor):
         values = np.stack([problem.table.data[k][problem.rows] for k in columns], axis=1)
         predictor.set_params(cheap=values, cheap_codes=problem.codes)
@@ -102,12 +102,12 @@ def give_cheap(predictor: Predictor, problem: Problem, columns: Sequence[int]) -
 
 
 def cheap_labels(problem: Problem, columns: Sequence[int]) -> list[str]:
-    """Return what the columns are, in words."""
+    """Description of the columns in words."""
     return [str(problem.table.columns[k]) for k in columns]
 
 
 def cheap_taus(problem: Problem, columns: Sequence[int]) -> dict[str, float]:
-    """Return how well each column, as published, ranks all architectures, by Kendall tau."""
+    """Kendall tau of each column, as published, over all architectures."""
     table = problem.table
     values = [table.data[k][problem.rows] for k in columns]
     taus = [float(kendall_tau(problem.report_values, value)) for value in values]

@@ -18,7 +18,7 @@ _PANELS = (
 
 
 def draw_task_map(found: Mapping[str, Any]) -> str:
-    """Return three matrices of the same tasks side by side, as SVG text; bright is near.
+    """Picture of three matrices of the same tasks side by side, as SVG text; bright is near.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def draw_task_map(found: Mapping[str, Any]) -> str:
 
 
 def short(name: str) -> str:
-    """Return the name of a task without what all its kind have.
+    """Name of a task without the part that all its kind have.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def short(name: str) -> str:
 
 
 def _order(distances: ArrayLike) -> Sequence[int]:
-    """Return an order of tasks in which near ones stand side by side."""
+    """Order of tasks in which near ones stand side by side."""
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform
 

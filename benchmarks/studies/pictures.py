@@ -20,14 +20,14 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#5
 
 
 def colours(names: Sequence[str]) -> dict[str, str]:
-    """Return a colour for each name, in order of first appearance."""
+    """Colour of each name, in order of first appearance."""
     return {n: COLOURS[k % len(COLOURS)] for k, n in enumerate(dict.fromkeys(names))}
 
 
 def panels(
     count: int, *, width: float = 4.6, height: float = 3.4, legend: float = 0.0
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure with ``count`` panels, at most three in a row; sizes in inches."""
+    """Figure with ``count`` panels, at most three in a row; sizes in inches."""
     from matplotlib.figure import Figure
 
     columns = min(3, count)
@@ -43,7 +43,7 @@ def panels(
 
 
 def to_svg(figure: Figure) -> str:
-    """Return the figure as an ``<svg>`` element."""
+    """Figure as an ``<svg>`` element."""
     import matplotlib as mpl
 
     buffer = io.StringIO()
@@ -78,7 +78,7 @@ def band(
 
 
 def tau_by_size(summary: Sequence[Mapping[str, Any]]) -> str:
-    """Return Kendall's tau against training size, a panel per task, a line per predictor.
+    """Picture of Kendall's tau against training size, a panel per task, a line per predictor.
 
     Dotted lines, where they differ, are for architectures whose function was not seen in training;
     a dashed line is what a perfect predictor would reach, where training runs were repeated.
@@ -133,7 +133,7 @@ def tau_by_size(summary: Sequence[Mapping[str, Any]]) -> str:
 
 
 def unseen_differs(summary: Sequence[Mapping[str, Any]]) -> bool:
-    """Return whether any test architecture had a twin among the training ones."""
+    """Whether any test architecture had a twin among the training ones."""
     pairs: dict[tuple[Any, ...], set[float | None]] = {}
     for e in summary:
         key = (e["table"], e["task"], e["predictor"], e["n_train"])
@@ -142,7 +142,7 @@ def unseen_differs(summary: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def predicted_against_true(shown: Mapping[str, tuple[Values, Values]]) -> str:
-    """Return predicted against true ranks, a panel per predictor.
+    """Picture of predicted against true ranks, a panel per predictor.
 
     The ranking is what is judged, and accuracies crowd near the top; 1 is the best.
     """
@@ -161,7 +161,7 @@ def predicted_against_true(shown: Mapping[str, tuple[Values, Values]]) -> str:
 
 
 def tau_by_time(summary: Sequence[Mapping[str, Any]]) -> str:
-    """Return Kendall's tau against seconds of fit and prediction, a panel per task."""
+    """Picture of Kendall's tau against seconds of fit and prediction, a panel per task."""
     every = [e for e in summary if not e["unseen_functions_only"]]
     tasks = list(dict.fromkeys((e["table"], e["task"]) for e in every))
     colour = colours([e["predictor"] for e in every])

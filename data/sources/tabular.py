@@ -192,7 +192,9 @@ def read_frame(path: Path) -> pd.DataFrame:
 
 def packaged_schema(frame: pd.DataFrame) -> Schema | None:
     """Schema shipped with NASurge whose columns are all in ``frame``, if one is."""
-    for file in sorted(files("nasurge.data").joinpath("schemas").iterdir(), key=lambda f: f.name):
+    for file in sorted(
+        files("nasurge.data.sources").joinpath("schemas").iterdir(), key=lambda f: f.name
+    ):
         schema = parse_schema(file.read_text(encoding="utf-8"), where=file.name)
         if {schema.architecture, *(c.source for c in schema.columns)} <= set(frame.columns):
             return schema

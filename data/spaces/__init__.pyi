@@ -1,11 +1,5 @@
 from .base import Codes as Codes
-from .base import Graphs as Graphs
-from .base import Operation as Operation
-from .base import PathSet as PathSet
 from .base import Space as Space
-from .capabilities import CellShape as CellShape
-from .capabilities import Layer as Layer
-from .capabilities import NetworkBuilder as NetworkBuilder
 from .cell import CellSpace as CellSpace
 from .cell import NASBench201 as NASBench201
 from .cell import TransNASMicro as TransNASMicro
@@ -17,3 +11,9 @@ from .mobile import Mobile as Mobile
 from .names import SPACES as SPACES
 from .nbgraph import NASBenchGraph as NASBenchGraph
 from .product import ProductSpace as ProductSpace
+from .structure import CellShape as CellShape
+from .structure import Graphs as Graphs
+from .structure import Layer as Layer
+from .structure import NetworkBuilder as NetworkBuilder
+from .structure import Operation as Operation
+from .structure import PathSet as PathSet

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,52 +15,10 @@ from ...errors import ArchitectureError, ParameterError
 from ..seeds import Seed, as_generator
 from ..types import Codes as Codes
 from ..types import Index, Mask
-from .capabilities import CellShape, Layer, NetworkBuilder
 from .frame import Frame
+from .structure import CellShape, Graphs, Layer, NetworkBuilder, Operation, PathSet
 
 _MOST_LISTED = 20_000_000
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One operation of a space.
-
-    Attributes
-    ----------
-    name : str
-        The official name, as it stands in architecture strings.
-    kind : str
-        ``"zero"`` (cuts the connection), ``"skip"`` (passes its input on), ``"conv"`` (learns
-        weights) or ``"pool"`` (computes without weights).
-    depth : float
-        How much one application adds to the depth of a path; 1 for a 3x3 convolution.
-    """
-
-    name: str
-    kind: str
-    depth: float = 0.0
-
-
-class PathSet(NamedTuple):
-    """Input-to-output paths of ``n`` architectures, at most ``p`` each of at most ``l`` steps."""
-
-    operations: NDArray[np.int8]
-    """(n, p, l) index of the operation of each step; -1 past the end of a path."""
-    variables: NDArray[np.int8]
-    """(n, p, l) the variable of the space that chose it; -1 past the end."""
-    alive: Mask
-    """(n, p) whether the path exists and no zero operation cuts it."""
-
-
-class Graphs(NamedTuple):
-    """Dense directed graphs of ``n`` architectures, ``v`` nodes each."""
-
-    nodes: Index
-    """(n, v) index into ``Space.node_types``."""
-    adjacency: Mask
-    """(n, v, v) whether data flows from the first node to the second."""
-    mask: Mask
-    """(n, v) whether the node is alive: data can reach it and it can reach the output."""
 
 
 class Space(ABC):

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..types import Codes, Mask
-from .base import Graphs, Operation, PathSet, Space
-from .capabilities import CellShape, NetworkBuilder
+from .base import Space
 from .frame import Frame, node_places
+from .structure import CellShape, Graphs, NetworkBuilder, Operation, PathSet
 
 
 class CellSpace(Space):

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..types import Codes, Mask
-from .base import Graphs, Operation, PathSet, Space
+from .base import Space
 from .frame import Frame, node_places
+from .structure import Graphs, Operation, PathSet
 
 
 class TransNASMacro(Space):

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..types import Codes, Index
-from .base import Graphs, Operation, PathSet, Space
-from .capabilities import Layer, NetworkBuilder
+from .base import Space
 from .frame import Frame, node_places
+from .structure import Graphs, Layer, NetworkBuilder, Operation, PathSet
 
 
 class Mobile(Space):

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..types import Codes, Mask
-from .base import Graphs, Operation, PathSet, Space
+from .base import Space
 from .frame import Frame, node_places
+from .structure import Graphs, Operation, PathSet
 
 # The macro structures: the source of each of the four operations, 0 being the input and k the
 # output of operation k.

@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike
 from ...errors import SchemaError
 from ..seeds import Seed, as_generator
 from ..types import Codes, Index, Mask
-from .base import Graphs, Operation, PathSet, Space
+from .base import Space
 from .frame import Frame, node_places
+from .structure import Graphs, Operation, PathSet
 
 
 def tokens(string: str) -> list[str]:

@@ -7,8 +7,7 @@ from functools import cache, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.connections import Connections
-from ...data.encoders import OneHot, Paths, Structure
+from ...data.encoders import Connections, OneHot, Paths, Structure
 from ...data.networks import RandomNetworks
 from ...data.spaces import Codes, Space
 from .inference import Matrix

@@ -19,7 +19,7 @@ _FROZEN = 0.5  # share of MetaNAS's meta-training without its architecture
 _COLDEST = 0.1  # temperature of MetaNAS's mixtures in the end
 
 
-class Mixture(nn.Module):
+class MixedSupernet(nn.Module):
     """Supernet that computes all operations, weighed by a softmax that is learnt as well.
 
     Parameters
@@ -85,7 +85,7 @@ class JointLearner(FewShotLearner):
 0.20000000298023224]
     """
 
-    network: Mixture
+    network: MixedSupernet
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class JointLearner(FewShotLearner):
         if system not in SYSTEMS:
             raise UnknownNameError("system", system, SYSTEMS)
         steps = _STEPS[system] if steps is None else steps
-        super().__init__(Mixture(supernet), _RULES[system], steps=steps, rate=rate)
+        super().__init__(MixedSupernet(supernet), _RULES[system], steps=steps, rate=rate)
         self.system, self.architecture_rate = system, architecture_rate
         self._frozen = False
 

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 from import_graph import Tree
-from ratchets import LONG_FUNCTIONS, RETURNS, SAME_NAMES
 
 import nasurge
 
@@ -91,7 +90,7 @@ def test_arrows(room: str) -> None:
 
 def test_modules_import_each_other_in_one_direction() -> None:
     """Also by imports inside functions, and through the faces of packages."""
-    upward = {("nasurge.search", "nasurge.api")}  # ADR 7: the package that can be called
+    upward = {("nasurge.search", "nasurge.searching")}  # ADR 7: the package that can be called
     assert Tree(FOLDERS).cycles(leave_out=upward) == []
 
 
@@ -138,7 +137,7 @@ def test_a_function_fits_a_screen() -> None:
                 body = node.body[ast.get_docstring(node) is not None :]
                 if body and (body[-1].end_lineno or 0) - body[0].lineno >= 60:
                     long.add((name, node.name))
-    assert long == LONG_FUNCTIONS
+    assert not long
 
 
 def test_no_two_classes_share_a_name() -> None:
@@ -147,7 +146,7 @@ def test_no_two_classes_share_a_name() -> None:
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 places[node.name].add(name)
-    assert {name for name, where in places.items() if len(where) > 1} == SAME_NAMES
+    assert {name for name, where in places.items() if len(where) > 1} == set()
 
 
 def test_a_docstring_begins_with_a_noun_phrase() -> None:
@@ -158,7 +157,7 @@ def test_a_docstring_begins_with_a_noun_phrase() -> None:
             text = (isinstance(node, documented) and ast.get_docstring(node)) or ""
             if text.startswith("Return"):
                 found.add(name)
-    assert found <= RETURNS
+    assert not found
 
 
 def run_python(code: str) -> str:
@@ -246,7 +245,7 @@ def test_a_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
     assert tops == {"nasurge", f"nasurge-{nasurge.__version__}.dist-info"}
     for wanted in (
         "nasurge/py.typed",
-        "nasurge/data/schemas/nb201.toml",
+        "nasurge/data/sources/schemas/nb201.toml",
         "nasurge/data/shipped/nb201-digits.safetensors",
         "nasurge/data/shipped/at-nas-glyphs.safetensors",
     ):

@@ -8,12 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from nasurge.cli import app
 from nasurge.data.plugins import first_line, import_place
 from nasurge.data.sources.names import SOURCES
 from nasurge.data.spaces import SPACES, make_space
 from nasurge.errors import UnknownNameError
-from nasurge.predictors.names import PREDICTORS, PredictorEntry
+from nasurge.predictors.names import PREDICTORS, ListedPredictor
 from nasurge.registry import (
     can_be_guided,
     make_predictor,
@@ -21,8 +23,8 @@ from nasurge.registry import (
     searcher_class,
     takes_objectives,
 )
-from nasurge.search.methods import PREDICTING, SEARCHING
-from nasurge.search.searchers.names import SEARCHERS, SearcherEntry
+from nasurge.search.methods import PREDICTING, SEARCHING, ListedMethod
+from nasurge.search.searchers.names import SEARCHERS, ListedSearcher
 
 CFG = configparser.ConfigParser(interpolation=None)
 CFG.read(Path(__file__).resolve().parent.parent.parent / "setup.cfg")
@@ -30,7 +32,7 @@ EXTRAS = CFG["options.extras_require"]
 
 
 @pytest.mark.parametrize("entry", PREDICTORS.values(), ids=PREDICTORS)
-def test_the_entry_of_a_predictor_says_what_its_class_says(entry: PredictorEntry) -> None:
+def test_the_entry_of_a_predictor_says_what_its_class_says(entry: ListedPredictor) -> None:
     cls = predictor_class(entry.name)
     assert entry.summary == first_line(cls)
     assert entry.fewest == cls.minimum_labels
@@ -41,7 +43,7 @@ def test_the_entry_of_a_predictor_says_what_its_class_says(entry: PredictorEntry
 
 
 @pytest.mark.parametrize("entry", PREDICTORS.values(), ids=PREDICTORS)
-def test_a_predictor_serves_every_space_that_offers_what_it_needs(entry: PredictorEntry) -> None:
+def test_a_predictor_serves_every_space_that_offers_what_it_needs(entry: ListedPredictor) -> None:
     for name in ("nb201", "nbgraph", "mobile"):
         space = make_space(name)
         refusal = make_predictor(entry.name, space).refusal
@@ -50,7 +52,7 @@ def test_a_predictor_serves_every_space_that_offers_what_it_needs(entry: Predict
 
 
 @pytest.mark.parametrize("entry", SEARCHERS.values(), ids=SEARCHERS)
-def test_the_entry_of_a_searcher_says_what_its_class_says(entry: SearcherEntry) -> None:
+def test_the_entry_of_a_searcher_says_what_its_class_says(entry: ListedSearcher) -> None:
     cls = searcher_class(entry.name)
     assert entry.summary == first_line(cls)
     assert entry.several_objectives == cls.several_objectives == takes_objectives(entry.name)
@@ -65,25 +67,12 @@ def test_the_entry_of_a_space_or_format_says_what_it_says_itself(name: str) -> N
     assert name not in SPACES or import_place(entry.place).name == name
 
 
-def test_every_method_of_a_command_is_listed() -> None:
-    from nasurge.search.differentiable.relaxations import METHODS as RELAXATIONS
-    from nasurge.search.studies.across_tables import COLD, WARM
-    from nasurge.search.studies.few_shot import METHODS as FEW_SHOT
-    from nasurge.search.studies.options import LATENCY_METHODS
-    from nasurge.search.studies.transfer import METHODS as TRANSFER
-    from nasurge.search.studies.warm_start import METHODS as WARM_START
-
-    commands = {
-        "meta transfer": TRANSFER,
-        "meta latency": LATENCY_METHODS,
-        "meta tables": [m for m in (*WARM, *COLD) if m not in SEARCHERS],
-        "meta few-shot": FEW_SHOT,
-        "meta warm-start": WARM_START,
-        "supernet search": RELAXATIONS,
-    }
-    for command, names in commands.items():
-        listed = [m.name for m in (*PREDICTING, *SEARCHING) if f"nasurge {command}" in m.usage]
-        assert sorted(listed) == sorted(names), command
+@pytest.mark.parametrize("method", {m.usage: m for m in (*PREDICTING, *SEARCHING)}.values())
+def test_a_method_names_a_command_and_its_option(method: ListedMethod) -> None:
+    command, _, option = method.usage.partition(" --")
+    found = CliRunner().invoke(app, [*command.split()[1:], "--help"])
+    assert found.exit_code == 0
+    assert option in found.stdout
 
 
 @pytest.mark.parametrize("command", ["predictors", "searchers", "import --help"])

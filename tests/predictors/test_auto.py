@@ -8,7 +8,7 @@ import torch
 from scipy.stats import kendalltau
 from strategies import SPACES
 
-from nasurge.data.connections import Connections
+from nasurge.data.encoders import Connections
 from nasurge.data.networks import RandomNetworks, random_networks
 from nasurge.data.spaces import make_space
 from nasurge.data.tables import Table

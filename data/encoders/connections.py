@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .encoders import Encoder, Features
-from .spaces import Codes, Space
-from .types import Index, Values
+from ..spaces import Codes, Space
+from ..types import Index, Values
+from .base import Encoder, Features
 
 _MOST_NODES_AT_ONCE = 100_000
 

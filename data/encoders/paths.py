@@ -1,107 +1,19 @@
-"""Architectures as features: scikit-learn transformers over codes, each bound to a space."""
+"""Encoders that read the paths and the structure of architectures."""
 
 from __future__ import annotations
 
-from functools import lru_cache
 from itertools import product
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from numpy.typing import NDArray
 
-from .spaces import Codes, PathSet, Space
-from .types import Index, Mask, Matrix
-
-Features = Matrix
+from ..spaces import Codes, PathSet, Space
+from ..types import Index, Mask
+from .base import Encoder, Features
 
 # Beyond this many columns, whole paths are replaced by the short pieces they are made of.
 _MAX_PATH_COLUMNS = 256
-# Of spaces with fewer codes, the features of all architectures are kept once a quarter is wanted.
-_MOST_KEPT = 100_000
-_WANTED = 4
-
-
-class Encoder(TransformerMixin, BaseEstimator):
-    """A stateless transformer from codes (n, d) to features (n, f)."""
-
-    def __init__(self, space: Space) -> None:
-        self.space = space
-
-    def fit(self, codes: ArrayLike, y: Any = None) -> Self:  # noqa: ARG002 -- scikit-learn's signature
-        """Check ``codes``; there is nothing to learn."""
-        self.n_features_in_ = self.space.check(codes).shape[1]
-        return self
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:  # noqa: ARG002
-        """Name of each feature, shape (f,)."""
-        return np.array(self._names(), dtype=object)
-
-    def _names(self) -> list[str]:
-        raise NotImplementedError
-
-    def transform(self, codes: ArrayLike) -> Features:
-        """Features of each architecture, shape (n, f).
-
-        Parameters
-        ----------
-        codes : array_like of int, shape (n, d)
-
-        Returns
-        -------
-        ndarray of float, shape (n, f)
-
-        Raises
-        ------
-        ArchitectureError
-            If a row is not in the space.
-        """
-        codes = self.space.check(codes)
-        if self.space.n_codes > _MOST_KEPT or len(codes) * _WANTED < self.space.size:
-            return self._features(codes)
-        kind: Any = type(self)
-        known, features = _whole_space(kind, self.space)
-        return np.asarray(features[np.searchsorted(known, self.space.index(codes))])
-
-    def _features(self, codes: Codes) -> Features:
-        """Features of checked codes, shape (n, f), each row's whatever stands beside it."""
-        raise NotImplementedError
-
-
-@lru_cache(maxsize=12)
-def _whole_space(kind: type[Encoder], space: Space) -> tuple[Index, Features]:
-    """Number of every architecture, ascending, and its features by an encoder."""
-    codes = space.all_codes()
-    return space.index(codes), kind(space)._features(codes)  # noqa: SLF001 - of this class
-
-
-class OneHot(Encoder):
-    """One column per value of every variable.
-
-    Parameters
-    ----------
-    space : Space
-
-    Examples
-    --------
-    >>> from nasurge.data.spaces import make_space
-    >>> space = make_space("nb201")
-    >>> OneHot(space).fit_transform(space.sample(3, seed=0)).shape
-    (3, 30)
-    """
-
-    def _names(self) -> list[str]:
-        return [f"x{i}={v}" for i, k in enumerate(self.space.cardinalities) for v in range(k)]
-
-    def _features(self, codes: Codes) -> Features:
-        """One-hot code of each architecture, shape (n, sum of cardinalities)."""
-        offsets = np.cumsum((0, *self.space.cardinalities[:-1]))
-        features = np.zeros((len(codes), sum(self.space.cardinalities)))
-        np.put_along_axis(features, codes + offsets, 1.0, axis=1)
-        return features
 
 
 class Paths(Encoder):
