@@ -131,6 +131,21 @@ def searchers_table():
     )
 
 
+def studies_text():
+    """Markdown of every kind of study: its command, fields of its summary, columns of its rows."""
+    from nasurge.registry import study_descriptions
+
+    parts = []
+    for study in study_descriptions():
+        how = f"`nasurge {study.command}`" if study.command else "from Python"
+        fields = [[f"`{name}`", meaning] for name, meaning in study.summary.items()]
+        columns = [[f"`{name}`", meaning] for name, meaning in study.rows.items()]
+        parts.append(f"### {study.kind}\n\n{study.title}: {how}.\n")
+        parts.append(table(["field of an entry of `summary`", "meaning"], fields))
+        parts.append(table(["column of `rows`", "meaning"], columns))
+    return "\n".join(parts).replace("``", "`")
+
+
 def commands():
     """Markdown of every command with its options, below the headings of a page."""
     command = [sys.executable, "-P", "-m", "typer", "nasurge.cli", "utils", "docs"]
@@ -160,6 +175,7 @@ def generate(app):
         "names": names_table,
         "predictors": predictors_table,
         "searchers": searchers_table,
+        "studies": studies_text,
     }
     for name, make in parts.items():
         path, text = folder / f"{name}.md", make()

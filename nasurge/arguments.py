@@ -14,7 +14,6 @@ from .benchmarks.studies import (
     chosen,
     listed,
 )
-from .errors import ParameterError
 from .registry import make_predictor, predictor_names
 
 if TYPE_CHECKING:
@@ -65,33 +64,3 @@ def validate_study(options: ValidateOptions) -> ValidateStudy:
     """Study of ``validate``, its predictors by name; without one where none is named."""
     asked = options.predictors
     return ValidateStudy(options, predictor_factories(asked) if asked else {})
-
-
-def given_names(given: str | Sequence[str], known: Sequence[str]) -> list[str]:
-    """Names, each once, also from text with commas.
-
-    Parameters
-    ----------
-    given : str or sequence of str
-        ``all`` stands for every known one, ``-NAME`` leaves one out again.
-    known : sequence of str
-
-    Raises
-    ------
-    ParameterError
-        If a name is left out that was not asked for.
-
-    Examples
-    --------
-    >>> given_names("all,-bo", ["bo", "random", "local"])
-    ['random', 'local']
-    """
-    names = given.split(",") if isinstance(given, str) else list(given)
-    names = [name.strip() for name in names if name.strip()]
-    left_out = [name[1:] for name in names if name.startswith("-")]
-    asked = [name for name in names if not name.startswith("-")]
-    if "all" in asked:
-        asked = [*known, *(name for name in asked if name != "all")]
-    if unknown := [name for name in left_out if name not in asked]:
-        raise ParameterError(f"nothing to leave out is called {', '.join(unknown)}: see the names")
-    return [name for name in dict.fromkeys(asked) if name not in left_out]

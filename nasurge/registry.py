@@ -38,6 +38,7 @@ STUDIES = {
 COMMANDS = {
     "few-shot": ("meta few-shot", "nasurge.search.studies.options:FewShotOptions"),
     "latency": ("meta latency", "nasurge.search.studies.options:LatencyOptions"),
+    "meta-tables": ("meta tables", "nasurge.search.studies.options:MetaTablesOptions"),
     "transfer": ("meta transfer", "nasurge.search.studies.options:TransferOptions"),
     "warm-start": ("meta warm-start", "nasurge.search.studies.options:WarmStartOptions"),
 }

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags
 
-from ..data.docstrings import inherit_parameters
+from ..data.plugins import inherit_parameters
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space
 from ..errors import NotFittedError, ParameterError

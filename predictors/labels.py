@@ -7,7 +7,7 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..data.ranks import rank_scores
+from ..data.networks import rank_scores
 from ..errors import LabelError, ParameterError
 
 Labels = NDArray[np.float64]

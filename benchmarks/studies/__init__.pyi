@@ -21,7 +21,6 @@ from .journal import Journal as Journal
 from .journal import Progress as Progress
 from .journal import Row as Row
 from .journal import Unit as Unit
-from .journal import bound as bound
 from .journal import fingerprint as fingerprint
 from .journal import in_parallel as in_parallel
 from .journal import jsonable as jsonable

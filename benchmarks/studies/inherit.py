@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ...data.devices import one_thread
 from ...data.spaces import Codes
 from ..supernet import SupernetOptions
-from ..training import REDUCTIONS, check_fields, check_known, check_least, read_json
+from ..training import REDUCTIONS, check_known, check_least, read_json, with_changes
 from .journal import Row
 from .trainings import TrainingPlan
 
 SCORES = ("accuracy", "loss")
 
-_TRAINING = tuple(field.name for field in fields(SupernetOptions))
 _TUNING = ("batch_size", "weight_decay", "flip", "shift", "channels_last")
 
 
@@ -77,10 +75,6 @@ class SupernetRecipe(SupernetOptions):
         known |= {"reduction": (*REDUCTIONS, None)}
         check_known(self, known)
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON values of the recipe."""
-        return asdict(self)
-
 
 def read_supernet_recipe(text: str) -> SupernetRecipe:
     """Recipe of a rule's name, of a JSON object, or of a file that holds one.
@@ -99,9 +93,8 @@ def read_supernet_recipe(text: str) -> SupernetRecipe:
     """
     if text.isidentifier():
         return SupernetRecipe(rule=text)
-    found: Mapping[str, Any] = read_json(text, "supernet recipe")
-    check_fields(SupernetRecipe, found, "a supernet recipe")
-    return replace(SupernetRecipe(), **found)
+    fields = read_json(text, "supernet recipe")
+    return with_changes(SupernetRecipe(), fields, "a supernet recipe")
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +131,7 @@ class InheritUnit:
         history = train_supernet(
             supernet,
             images,
-            **{name: getattr(recipe, name) for name in _TRAINING},
+            recipe,
             device=device,
             seed=self.seed,
             checkpoint=self.folder / "supernet.safetensors",

@@ -12,7 +12,6 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -306,13 +305,6 @@ def _named(
     if prepare:
         prepare()
     return name, unit()
-
-
-def bound(
-    units: Mapping[str, tuple[Any, ...]], work: Callable[..., list[Row] | None]
-) -> dict[str, Unit]:
-    """Calls of a module-level function with the arguments of each unit."""
-    return {name: partial(work, *arguments) for name, arguments in units.items()}
 
 
 def read_about(folder: Path) -> dict[str, Any]:

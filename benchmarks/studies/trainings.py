@@ -46,6 +46,7 @@ class TrainingRow(TypedDict):
     diverged: Annotated[bool, "whether the loss became infinite"]
     batch_size: Annotated[int, "images a step, fewer than asked for where memory was short"]
     device: Annotated[str, "where it was trained"]
+    parameters: Annotated[int, "weights of the network"]
 
 
 class TrainingEntry(TypedDict):
@@ -92,12 +93,10 @@ class TrainingPlan:
         *,
         seeds: Sequence[int],
         folder: Path,
-        unit: type[TrainingUnit] | None = None,
     ) -> dict[str, Unit]:
         """One unit per architecture and seed, by name."""
-        made = unit or TrainingUnit
         return {
-            training_name(name, seed): made(self, code, seed, folder)
+            training_name(name, seed): TrainingUnit(self, code, seed, folder)
             for name, code in zip(self.space.format(codes), codes, strict=True)
             for seed in seeds
         }

@@ -23,7 +23,6 @@ from .options import ValidateOptions
 from .page import Page, TextTable
 from .trainings import (
     TrainingPlan,
-    TrainingUnit,
     fault_lines,
     images_of,
     recipe_of,
@@ -134,29 +133,6 @@ class Validation(Findings):
     correlations: list[Row]
     costs: list[Row]
     ceiling: Mapping[str, Any] | None
-
-
-@dataclass(frozen=True, eq=False)
-class CountedUnit(TrainingUnit):
-    """One architecture trained with one seed, its weights counted; calling it gives the row."""
-
-    def __call__(self) -> list[Row]:
-        """Row of the training, with ``parameters``."""
-        import torch
-
-        from ...data.networks import build_network, count_parameters
-
-        (row,) = super().__call__()
-        images = self.plan.images
-        with torch.random.fork_rng(devices=[]):
-            network = build_network(
-                self.plan.space,
-                self.code,
-                classes=len(images.classes),
-                in_channels=images.train_x.shape[1],
-                **self.plan.recipe.skeleton,
-            )
-        return [{**row, "parameters": count_parameters(network)}]
 
 
 @dataclass(frozen=True, eq=False)
@@ -305,7 +281,7 @@ class ValidateStudy(Study[Validation]):
             units["supernet"] = InheritUnit(self.plan, codes, self.supernet, seed, folder)
         codes = _codes(space, [row for row in rows if row["group"] != "inherited"])
         seeds = range(seed, seed + self.options.seeds)
-        return units | self.plan.units(codes, seeds=seeds, folder=folder, unit=CountedUnit)
+        return units | self.plan.units(codes, seeds=seeds, folder=folder)
 
     def execute(self, journal: Journal) -> list[Row]:
         """Row of each chosen architecture, with all that was found of it."""

@@ -134,7 +134,7 @@ def train_supernet(
     shares = _accelerator(device) if distributed else None
     device = _place(shares) if shares else resolve_device(device)
     drawn, root = (int(number) for number in as_generator(seed).integers(2**63, size=2))
-    identity = {
+    identity: dict[str, Any] = {
         "rule": options.rule,
         "allowed": None if allowed is None else allowed.tolist(),
         "epochs": options.epochs,
@@ -144,6 +144,8 @@ def train_supernet(
         "images": [images.name, len(images.train_y)],
         "network": {"space": supernet.space.name, **supernet.sizes},
     }
+    names = ("flip", "shift", "precision", "channels_last")
+    identity["options"] = {"distil": distil, **{name: getattr(options, name) for name in names}}
     first = {name: tensor.clone() for name, tensor in supernet.state_dict().items()}
     if options.compile:
         for operation in operations_of(supernet):

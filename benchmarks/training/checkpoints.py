@@ -86,7 +86,8 @@ def read_state(path: Path, identity: Mapping[str, Any]) -> State | None:
     if (checkpoint := read_checkpoint(path)) is None:
         return None
     tensors, about = _in_one_form(*checkpoint)
-    known = about["about"]
+    # The first checkpoints of supernets did not keep all options: those are not compared.
+    known = {"options": identity.get("options"), **about["about"]}
     names = dict.fromkeys((*identity, *known))
     if changed := [name for name in names if known.get(name) != identity.get(name)]:
         raise ParameterError(

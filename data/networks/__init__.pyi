@@ -17,6 +17,7 @@ from .mobile import chain_layers as chain_layers
 from .names import PROXIES as PROXIES
 from .names import SYNTHETIC as SYNTHETIC
 from .random_networks import RandomNetworks as RandomNetworks
+from .ranks import rank_scores as rank_scores
 from .zero_cost_scores import ZeroCost as ZeroCost
 from .zero_cost_scores import first_images as first_images
 from .zero_cost_scores import zero_cost as zero_cost

@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from ...errors import ParameterError
 from ..devices import one_thread
 from ..encoders import Encoder, Features
-from ..ranks import rank_scores
 from ..spaces import CellShape, Codes, Space
 from ..types import Index
+from .ranks import rank_scores
 
 if TYPE_CHECKING:
     import torch

@@ -16,12 +16,12 @@ from ..devices import one_thread, resolve_device
 from ..encoders import Encoder, Features
 from ..files import home
 from ..images import Images
-from ..ranks import rank_scores
 from ..seeds import as_generator, torch_seed
 from ..spaces import Codes, Space
 from ..types import Index, Pixels, Values
 from .computed import Groups, kept_values
 from .names import PROXIES, PROXY_GROUPS, SYNTHETIC, SYNTHETIC_GROUPS
+from .ranks import rank_scores
 
 _VERSION = 1  # of the values: raise it when a proxy is computed otherwise
 _REFERENCE = 200

@@ -8,45 +8,21 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ..errors import NasurgeError, ParameterError, StoppedError
+from ..errors import NasurgeError, StoppedError
 from ..progress import progress_bar as progress_bar
 
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")
 ]
-Out = Annotated[
-    Path | None,
-    typer.Option(
-        "--out",
-        help="Folder for rows, summary and report; by default runs/KIND-XXXXXXXX, named by what "
-        "is run. A run that was stopped goes on where it was; with --out, compare and search may "
-        "also be asked for more there, such as trials.",
-        show_default=False,
-    ),
-]
 IMAGES_HELP = (
     "digits, mnist5k, fashion-mnist, or a path: CIFAR's or Omniglot's own files, or a folder or "
     "archive {train,test}/CLASS/*.jpg."
 )
-ImageName = Annotated[str, typer.Option("--images", help=IMAGES_HELP)]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1 is one per core.")]
-SeedOption = Annotated[
-    int, typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of everything random.")
-]
-Metric = Annotated[
-    str | None,
-    typer.Option(
-        "--metric",
-        "-m",
-        help="Metric or column to use instead of the task's own.",
-        show_default=False,
-    ),
-]
 
 
 @contextmanager
@@ -102,6 +78,7 @@ def print_table(
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD)
     for position, column in enumerate(columns):
@@ -110,18 +87,8 @@ def print_table(
     for number, row in enumerate(rows):
         if number in best and number:
             table.add_section()
-        table.add_row(*row, style="bold" if number in best else None)
+        table.add_row(*map(Text, row), style="bold" if number in best else None)
     console = Console()
     if not console.is_terminal:  # a file or a pipe has no width: let no column be folded
         console = Console(width=220)
     console.print(table)
-
-
-def numbers(text: str, option: str) -> list[int]:
-    """Whole numbers in a comma-separated list."""
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise ParameterError(
-            f"{option} takes whole numbers separated by commas, such as 20,50; received {text!r}"
-        ) from None

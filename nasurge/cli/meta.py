@@ -5,7 +5,6 @@ from __future__ import annotations
 import typer
 
 from .meta_searches import adapt, evaluate, train
-from .meta_tables import tables
 
 app = typer.Typer(
     help="Carry over what was learnt: between tasks, spaces and devices.", no_args_is_help=True
@@ -13,5 +12,4 @@ app = typer.Typer(
 
 app.command()(adapt)
 app.command()(evaluate)
-app.command()(tables)
 app.command()(train)

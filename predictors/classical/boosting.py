@@ -68,7 +68,7 @@ class LightGBM(PipelinePredictor):
     >>> import nasurge
     >>> table = nasurge.load_table("nb201-analog")
     >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> boosted = LightGBM(table.space, seed=0).fit(table.codes[::150], y[::150])
+    >>> boosted = LightGBM(table.space, n_estimators=20, seed=0).fit(table.codes[::150], y[::150])
     >>> boosted.predict(table.codes[:5]).shape
     (5,)
     """

@@ -59,7 +59,8 @@ class Auto(Predictor):
     >>> import nasurge
     >>> table = nasurge.load_table("nb201-analog")
     >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> auto = Auto(table.space, seed=0).fit(table.codes[::150], y[::150])
+    >>> auto = Auto(table.space, members=("joint", "trees"), seed=0)
+    >>> auto = auto.fit(table.codes[::400], y[::400])
     >>> scores, std = auto.predict(table.codes, return_std=True)
     >>> scores.shape, bool((std > 0).all())
     ((15625,), True)

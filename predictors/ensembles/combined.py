@@ -202,7 +202,7 @@ class BANANAS(MLPEnsemble):
     >>> import nasurge
     >>> table = nasurge.load_table("nb201-analog")
     >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> bananas = BANANAS(table.space, seed=0).fit(table.codes[::150], y[::150])
+    >>> bananas = BANANAS(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
     >>> bananas.predict(table.codes[:5]).shape
     (5,)
     """

@@ -65,7 +65,7 @@ class MLPEnsemble(NeuralPredictor):
     >>> import nasurge
     >>> table = nasurge.load_table("nb201-analog")
     >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> mlp = MLPEnsemble(table.space, seed=0).fit(table.codes[::150], y[::150])
+    >>> mlp = MLPEnsemble(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
     >>> mlp.predict(table.codes[:5]).shape
     (5,)
     """

@@ -155,7 +155,7 @@ class SemiNAS(GIN):
     >>> import nasurge
     >>> table = nasurge.load_table("nb201-analog")
     >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> model = SemiNAS(table.space, pretraining_steps=10, seed=0)
+    >>> model = SemiNAS(table.space, pretraining_steps=10, steps=20, pseudo_labels=50, seed=0)
     >>> model.fit(table.codes[::150], y[::150]).predict(table.codes[:5]).shape
     (5,)
     """
@@ -284,7 +284,7 @@ class Assessor(NeuralPredictor):
     >>> import nasurge
     >>> table = nasurge.load_table("nb201-analog")
     >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> model = Assessor(table.space, pretraining_steps=10, seed=0)
+    >>> model = Assessor(table.space, pretraining_steps=10, steps=20, unlabelled=100, seed=0)
     >>> model.fit(table.codes[::150], y[::150]).predict(table.codes[:5]).shape
     (5,)
     """

@@ -30,7 +30,7 @@ from ...data.seeds import Seed, as_generator, torch_seed
 from ...data.spaces import Codes, Space
 from ...errors import ParameterError, UnknownNameError
 from .options import RULES, DifferentiableOptions
-from .relaxations import MIXTURES, Loss, Mixture, no_logits
+from .relaxations import MIXTURES, Loss, MixtureRule, no_logits
 
 COLLAPSED = 0.5
 
@@ -176,6 +176,8 @@ def search_supernet(
     identity |= {"drawn": drawn, "rates": rates, "images": images.name}
     identity |= {"network": {"space": supernet.space.name, **supernet.sizes}}
     identity |= {"start": np.nan_to_num(start.numpy(), neginf=-1e9).tolist()}
+    names = ("flip", "shift", "channels_last")
+    identity |= {"options": {name: getattr(options, name) for name in names}}
     identity |= {"gate": None, "donor": None} | (watch.about if watch else {})
 
     with torch_seed(np.random.default_rng(drawn)):
@@ -225,7 +227,7 @@ class DifferentiableTraining(EpochTraining):
 
     nesterov = False
     network: Supernet
-    mixture: Mixture
+    mixture: MixtureRule
     valid: tuple[Tensor, Tensor]
     until: int
     watch: Watch | None
@@ -315,7 +317,7 @@ class DifferentiableTraining(EpochTraining):
 
 
 def gradient_ahead(
-    network: nn.Module, mixture: Mixture, loss: Loss, valid_loss: Loss, *, rate: float
+    network: nn.Module, mixture: MixtureRule, loss: Loss, valid_loss: Loss, *, rate: float
 ) -> Tensor:
     """Gradient of the validation loss after a step of the weights by the logits, shape (d, k).
 
@@ -323,7 +325,7 @@ def gradient_ahead(
     ----------
     network : torch.nn.Module
         Left as it was.
-    mixture : Mixture
+    mixture : MixtureRule
     loss, valid_loss : callable
         Of a training and a validation batch, from a mixture and a path.
     rate : float

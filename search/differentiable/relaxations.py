@@ -18,7 +18,7 @@ from ...data.spaces import Codes
 Loss = Callable[[Tensor, Codes | None], Tensor]
 
 
-class Mixture(ABC):
+class MixtureRule(ABC):
     """Logits (d, k) of the operations, a mixture drawn from them, and a step that learns them.
 
     Random numbers are torch's global ones: the search forks and restores them.
@@ -102,7 +102,7 @@ class Mixture(ABC):
             self.optimiser.load_state_dict({**groups, "state": {0: adam}})
 
 
-class DARTSRule(Mixture):
+class DARTSRule(MixtureRule):
     """Softmax of the logits; all operations are computed, and the step is of first order.
 
     References
@@ -121,7 +121,7 @@ class SecondOrderDARTSRule(DARTSRule):
     second_order = True
 
 
-class GDASRule(Mixture):
+class GDASRule(MixtureRule):
     """One operation at each place, drawn by Gumbel noise, its share's gradient straight through.
 
     The temperature falls from 10 to 0.1 over the search.
@@ -141,7 +141,7 @@ class GDASRule(Mixture):
         return hard, chosen.cpu().numpy().astype(np.int8)
 
 
-class DrNASRule(Mixture):
+class DrNASRule(MixtureRule):
     """Shares drawn from a Dirichlet distribution with concentrations elu(logits) + 1.
 
     Its divergence from the flat one is added to the loss, a thousandth of it.
@@ -172,7 +172,7 @@ class DrNASRule(Mixture):
         return own / own.sum(dim=1, keepdim=True)
 
 
-class BaLeNASRule(Mixture):
+class BaLeNASRule(MixtureRule):
     """Softmax of logits that have a Gaussian distribution, learnt by the Bayesian learning rule.
 
     The natural gradient of the mean is the gradient at a draw over the precision; the precision
@@ -214,7 +214,7 @@ class BaLeNASRule(Mixture):
         self.logits.sub_(self.learning_rate * self.momentum / first / precision)
 
 
-class DDPNASRule(Mixture):
+class DDPNASRule(MixtureRule):
     """One operation at each place, drawn from a distribution that is learnt and pruned.
 
     A drawn architecture that does better than the running mean raises the probabilities of its
@@ -267,7 +267,7 @@ class DDPNASRule(Mixture):
             self.left[rows, worst[rows]] = False
 
 
-MIXTURES: dict[str, type[Mixture]] = {
+MIXTURES: dict[str, type[MixtureRule]] = {
     "darts": DARTSRule,
     "darts-2": SecondOrderDARTSRule,
     "gdas": GDASRule,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...data.ranks import rank_scores
+from ...data.networks import rank_scores
 from ...data.seeds import Seed
 from ...data.spaces import Codes, Space
 from ..base import Searcher, Values

@@ -264,12 +264,12 @@ class FewShotStudy(Study[Findings]):
         for entry in found["summary"]:
             leaders.setdefault(entry["shot"], entry)
         best = "; ".join(
-            f"{number_of(shot, 'image')} a class: {entry['method']}, "
+            f"{entry['method']} from {number_of(shot, 'image')} a class, "
             f"{interval_text(entry['accuracy'], digits=1)} %"
             for shot, entry in leaders.items()
         )
         lead = (
-            f"Best after {about['seconds']:g} seconds of meta-training, on classes never seen, by "
+            f"Best after {about['seconds']:g} seconds of meta-training, on classes never seen: "
             f"{best}."
         )
         table = Section.of("All numbers", cls.table_of(found), " ".join(cls.notes(found)))

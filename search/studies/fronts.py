@@ -26,7 +26,7 @@ from ..loop import Trace
 from ..pareto import Scale, front_history, hypervolume_curve, non_dominated
 from .fronts_page import fronts_picture, references, volumes_picture
 from .options import SearchOptions
-from .searches import MARKS, ContenderSearches, SearcherEntry, trials_text
+from .searches import MARKS, ContenderSearches, SearchedEntry, trials_text
 from .units import QueryRow, TrialUnit, Values
 
 _CLOUD = 1500  # architectures that a picture shows beside the fronts
@@ -38,7 +38,7 @@ class FrontRow(QueryRow):
     feasible: Annotated[bool, "whether it meets every constraint"]
 
 
-class FrontEntry(SearcherEntry):
+class FrontEntry(SearchedEntry):
     """One searcher for several objectives on one task, over trials."""
 
     objectives: Annotated[list[str], "their names, as they were given"]

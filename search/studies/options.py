@@ -292,7 +292,14 @@ class SearchOptions(TrialOptions):
 
 @dataclass(frozen=True)
 class MetaTablesOptions(TrialOptions):
-    """Options of ``nasurge meta tables``."""
+    """Leave one task of a table out, learn from its others, and search it.
+
+    Each task named is held out in its turn. Cold searches run beside, with the same budget and
+    seeds; what counts are the queries to the best 0.1 % of the searched column, where a search
+    ends. Try:
+
+        nasurge meta tables nbgraph/photo --methods evolution,meta-evolution --trials 3
+    """
 
     tables: Tables
     methods: Annotated[

@@ -55,7 +55,7 @@ Judge = Callable[[Sequence[Row]], tuple[Row, Row]]
 """Measure of one task's searches: from a searcher's rows to its summary and curves."""
 
 
-class SearcherEntry(TypedDict):
+class SearchedEntry(TypedDict):
     """One searcher on one task, over trials: what the entries of ``nasurge search`` have."""
 
     table: Annotated[str, "name of the table"]

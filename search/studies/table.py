@@ -25,7 +25,7 @@ from .options import SearchOptions
 from .searches import (
     MARKS,
     ContenderSearches,
-    SearcherEntry,
+    SearchedEntry,
     address_of,
     searcher_text,
     trials_text,
@@ -42,7 +42,7 @@ class SearchRow(QueryRow, total=False):
     ended_at: Annotated[float, "second at which training ended, with simulated workers"]
 
 
-class SearchEntry(SearcherEntry, total=False):
+class SearchEntry(SearchedEntry, total=False):
     """One searcher for one objective on one task, over trials."""
 
     searched: Annotated[str, "column that the search was told"]

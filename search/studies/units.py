@@ -24,8 +24,8 @@ from ..loop import Trace, run
 from ..store import opened, run_stored
 
 Values = NDArray[np.float64]
+# A table's task for one objective or for several.
 SearchTask = TypeVar("SearchTask", bound=Problem | ManyObjectives)
-"""A table's task for one objective or for several."""
 
 
 class SearcherFactory(Protocol):

@@ -274,6 +274,8 @@ def test_a_killed_training_goes_on_to_the_same_weights(rule, few, tmp_path):
     assert same(weights(whole), weights(done))
     with pytest.raises(ParameterError, match="another run: epochs"):
         train_supernet(done, few, **{**settings, "epochs": 4}, checkpoint=path)
+    with pytest.raises(ParameterError, match="another run: options differ"):
+        train_supernet(done, few, **settings, flip=True, checkpoint=path)
     path.write_bytes(b"no")
     with pytest.raises(DataFileError, match="no checkpoint"):
         train_supernet(done, few, **settings, checkpoint=path)

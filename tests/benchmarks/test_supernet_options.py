@@ -114,8 +114,7 @@ def test_a_stopped_pruning_goes_on_to_the_same_operations(stop, few, tmp_path):
     assert np.array_equal(found.scores, expected.scores, equal_nan=True)
     assert [h.losses for h in found.histories] == [h.losses for h in expected.histories]
     assert all(map(torch.equal, whole.state_dict().values(), resumed.state_dict().values()))
-    assert [file.name for file in tmp_path.iterdir()] == [path.name]
-    with pytest.raises(ParameterError, match="another run: rounds differ"):
+    with pytest.raises(ParameterError, match=r"another run: .*root"):
         train_pruned(small(), few, **{**settings, "paths": 11})
 
 

@@ -56,7 +56,7 @@ def end(process):
 
 
 @pytest.mark.parametrize("before", ["nothing", "damage"])
-def test_processes_that_make_a_shipped_table_at_once_all_get_it(analog, tmp_path, before):
+def test_processes_that_make_a_shipped_table_at_once_all_get_it(analog, tmp_path, before) -> None:
     shipped = tmp_path / "tables" / "shipped"
     if before == "damage":
         shipped.mkdir(parents=True)
@@ -78,7 +78,7 @@ def test_processes_that_make_a_shipped_table_at_once_all_get_it(analog, tmp_path
     assert [p.name for p in shipped.iterdir() if p.suffix != ".lock"] == [analog.path.name]
 
 
-def test_a_damaged_shipped_table_is_made_again(analog, elsewhere):
+def test_a_damaged_shipped_table_is_made_again(analog, elsewhere) -> None:
     path = elsewhere / "tables" / "shipped" / analog.path.name
     path.parent.mkdir(parents=True)
     whole = analog.path.read_bytes()
@@ -97,7 +97,7 @@ def blocked(tmp_path):
     return tmp_path / "file" / "home"
 
 
-def test_a_home_that_cannot_be_made_is_named_with_the_way_out(tmp_path, monkeypatch):
+def test_a_home_that_cannot_be_made_is_named_with_the_way_out(tmp_path, monkeypatch) -> None:
     folder = blocked(tmp_path)
     monkeypatch.setenv("NASURGE_HOME", str(folder))
     csv = tmp_path / "t.csv"
@@ -128,7 +128,7 @@ FULL = """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX limits on file sizes")
-def test_a_full_disk_leaves_nothing_half_written(tmp_path):
+def test_a_full_disk_leaves_nothing_half_written(tmp_path) -> None:
     message = end(python(FULL.format("load_table('nb201-analog')"), tmp_path))
     assert str(tmp_path) in message
     assert "free some space" in message
@@ -137,7 +137,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX limits on file sizes")
-def test_a_full_disk_leaves_the_table_that_was_there(elsewhere, tmp_path):
+def test_a_full_disk_leaves_the_table_that_was_there(elsewhere, tmp_path) -> None:
     csv = tmp_path / "t.csv"
     csv.write_text("arch,acc\na-b,1\na-c,2\n")
     [before] = import_table(csv)
@@ -149,7 +149,7 @@ def test_a_full_disk_leaves_the_table_that_was_there(elsewhere, tmp_path):
     assert before.path.read_bytes() == content
 
 
-def test_an_error_while_writing_keeps_the_earlier_file(tmp_path):
+def test_an_error_while_writing_keeps_the_earlier_file(tmp_path) -> None:
     path = tmp_path / "deep" / "file"
     with atomic_write(path) as file:
         file.write(b"first")
@@ -171,7 +171,7 @@ def test_an_error_while_writing_keeps_the_earlier_file(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_write_to_a_full_device_is_a_storage_error(analog, tmp_path, monkeypatch):
+def test_a_write_to_a_full_device_is_a_storage_error(analog, tmp_path, monkeypatch) -> None:
     def no_space(*_, **__):
         return os.open("/dev/full", os.O_WRONLY), str(tmp_path / "part")
 
@@ -182,7 +182,7 @@ def test_a_write_to_a_full_device_is_a_storage_error(analog, tmp_path, monkeypat
     assert stored(tmp_path) == []
 
 
-def test_an_unknown_table_says_how_to_get_it(elsewhere):
+def test_an_unknown_table_says_how_to_get_it(elsewhere) -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'nb201-analog'"):
         load_table("nb201-analogue")
     for name in ("nb201", "transnas-micro", "transnas-macro"):
@@ -193,7 +193,7 @@ def test_an_unknown_table_says_how_to_get_it(elsewhere):
             load_table(name)
 
 
-def test_a_missing_package_is_named(elsewhere, monkeypatch):
+def test_a_missing_package_is_named(elsewhere, monkeypatch) -> None:
     shipped = SHIPPED["nbgraph"]
     gone = type(shipped)("no-such-package", "no_such_package", "x", "nbgraph")
     monkeypatch.setitem(SHIPPED, "nbgraph", gone)
@@ -201,7 +201,7 @@ def test_a_missing_package_is_named(elsewhere, monkeypatch):
         load_table("nbgraph")
 
 
-def test_the_home_does_not_depend_on_the_working_folder(tmp_path, monkeypatch):
+def test_the_home_does_not_depend_on_the_working_folder(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NASURGE_HOME", "here")
     assert home() == tmp_path / "here"
@@ -211,7 +211,7 @@ def test_the_home_does_not_depend_on_the_working_folder(tmp_path, monkeypatch):
     assert home().is_absolute()
 
 
-def test_import_refuses_to_replace_other_content_unless_told(elsewhere, tmp_path):
+def test_import_refuses_to_replace_other_content_unless_told(elsewhere, tmp_path) -> None:
     csv = tmp_path / "t.csv"
     csv.write_text("arch,acc\na-b,1\na-c,2\n")
     [first] = import_table(csv)
@@ -240,7 +240,7 @@ def test_import_refuses_to_replace_other_content_unless_told(elsewhere, tmp_path
     assert stored(elsewhere) == [first.path.name]
 
 
-def test_a_failed_import_changes_nothing(elsewhere, tmp_path):
+def test_a_failed_import_changes_nothing(elsewhere, tmp_path) -> None:
     csv = tmp_path / "t.csv"
     csv.write_text("arch,acc\na-b,1\n")
     [table] = import_table(csv)
@@ -259,7 +259,7 @@ def test_a_failed_import_changes_nothing(elsewhere, tmp_path):
 
 def test_an_imported_table_that_is_damaged_is_said_so_and_can_be_imported_again(
     elsewhere, tmp_path
-):
+) -> None:
     csv = tmp_path / "t.csv"
     csv.write_text("arch,acc\na-b,1\na-c,2\n")
     [table] = import_table(csv)

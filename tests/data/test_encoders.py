@@ -38,7 +38,7 @@ THREE_EQUAL_PATHS = (
 )
 
 
-def test_paths_counts_the_live_sequences_without_their_skips():
+def test_paths_counts_the_live_sequences_without_their_skips() -> None:
     encoder = Paths(make_space("nb201"))
     assert nonzero(encoder, SKIP_AND_A_LONG_PATH) == {
         "path:(skip)": 1,
@@ -48,7 +48,7 @@ def test_paths_counts_the_live_sequences_without_their_skips():
     assert nonzero(encoder, THREE_EQUAL_PATHS) == {"path:nor_conv_3x3>nor_conv_1x1": 3}
 
 
-def test_structure_measures_the_live_paths():
+def test_structure_measures_the_live_paths() -> None:
     encoder = Structure(make_space("nb201"))
     three = ["nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]
     assert nonzero(encoder, SKIP_AND_A_LONG_PATH) == {
@@ -83,7 +83,7 @@ def test_structure_measures_the_live_paths():
     }
 
 
-def test_long_paths_are_counted_by_their_pieces():
+def test_long_paths_are_counted_by_their_pieces() -> None:
     encoder = Paths(make_space("transnas-macro"))
     assert nonzero(encoder, "64-21214-basic") == {
         "piece:double": 2,
@@ -98,7 +98,7 @@ def test_long_paths_are_counted_by_their_pieces():
     }
 
 
-def test_one_hot_marks_the_value_of_every_variable():
+def test_one_hot_marks_the_value_of_every_variable() -> None:
     space = ProductSpace([["a", "b", "c"], ["d", "e"]])
     assert OneHot(space).fit_transform([[2, 0], [0, 1]]).tolist() == [
         [0, 0, 1, 1, 0],
@@ -115,7 +115,7 @@ def test_one_hot_marks_the_value_of_every_variable():
 
 @every_encoder
 @given(drawn=spaces_and_codes())
-def test_every_feature_is_finite_and_has_a_name_of_its_own(encoder, drawn):
+def test_every_feature_is_finite_and_has_a_name_of_its_own(encoder, drawn) -> None:
     space, codes = drawn
     features = encoder(space).fit_transform(codes)
     names = encoder(space).get_feature_names_out()
@@ -128,7 +128,7 @@ def test_every_feature_is_finite_and_has_a_name_of_its_own(encoder, drawn):
 
 @every_encoder
 @given(drawn=spaces_and_codes(min_rows=2))
-def test_the_features_of_a_row_do_not_depend_on_the_other_rows(encoder, drawn):
+def test_the_features_of_a_row_do_not_depend_on_the_other_rows(encoder, drawn) -> None:
     space, codes = drawn
     together = encoder(space).transform(codes)
     alone = np.concatenate([encoder(space).transform(row[None]) for row in codes])
@@ -137,7 +137,7 @@ def test_the_features_of_a_row_do_not_depend_on_the_other_rows(encoder, drawn):
 
 
 @every_space
-def test_one_hot_tells_all_architectures_apart(space):
+def test_one_hot_tells_all_architectures_apart(space) -> None:
     codes = space.sample(min(space.size, 500), seed=0, unique=True)
     features = OneHot(space).transform(codes)
     assert len(np.unique(features, axis=0)) == len(codes)
@@ -145,7 +145,7 @@ def test_one_hot_tells_all_architectures_apart(space):
 
 
 @cells
-def test_cells_that_differ_on_dead_edges_only_have_the_same_features(name):
+def test_cells_that_differ_on_dead_edges_only_have_the_same_features(name) -> None:
     space = make_space(name)
     codes = space.all_codes()
     dead = ~space.graphs(codes).mask[:, 2:]
@@ -156,7 +156,7 @@ def test_cells_that_differ_on_dead_edges_only_have_the_same_features(name):
 
 
 @cells
-def test_cells_of_one_function_have_the_same_paths(name):
+def test_cells_of_one_function_have_the_same_paths(name) -> None:
     space = make_space(name)
     codes = space.all_codes()
     twins = space.canonical(codes)
@@ -171,7 +171,7 @@ def test_cells_of_one_function_have_the_same_paths(name):
 
 @cells
 @given(data=st.data())
-def test_renamed_inner_nodes_have_the_same_features(name, data):
+def test_renamed_inner_nodes_have_the_same_features(name, data) -> None:
     space = make_space(name)
     codes = data.draw(codes_of(name)).copy()
     codes[:, 2] = space.zero
@@ -180,7 +180,7 @@ def test_renamed_inner_nodes_have_the_same_features(name, data):
         assert np.array_equal(encoder.transform(codes), encoder.transform(twins))
 
 
-def test_graph_networks_of_one_function_differ_in_empty_paths_only():
+def test_graph_networks_of_one_function_differ_in_empty_paths_only() -> None:
     space = make_space("nbgraph")
     codes = space.all_codes()
     encoder = Paths(space)
@@ -191,7 +191,7 @@ def test_graph_networks_of_one_function_differ_in_empty_paths_only():
 
 @every_encoder
 @every_space
-def test_an_encoder_clones_pickles_and_takes_another_space(encoder, space):
+def test_an_encoder_clones_pickles_and_takes_another_space(encoder, space) -> None:
     codes = space.sample(5, seed=0)
     made = encoder(space)
     expected = made.fit_transform(codes)
@@ -207,7 +207,7 @@ def test_an_encoder_clones_pickles_and_takes_another_space(encoder, space):
 
 @every_encoder
 @every_space
-def test_an_encoder_names_what_it_cannot_read(encoder, space):
+def test_an_encoder_names_what_it_cannot_read(encoder, space) -> None:
     made = encoder(space).fit(space.sample(3, seed=0))
     codes = space.sample(3, seed=0).astype(int)
     codes[1, -1] = 99
@@ -219,7 +219,7 @@ def test_an_encoder_names_what_it_cannot_read(encoder, space):
 
 
 @every_encoder
-def test_features_come_as_a_frame_with_their_names(encoder):
+def test_features_come_as_a_frame_with_their_names(encoder) -> None:
     space = make_space("nb201")
     codes = space.sample(4, seed=0)
     made = encoder(space).set_output(transform="pandas")
@@ -229,7 +229,7 @@ def test_features_come_as_a_frame_with_their_names(encoder):
 
 
 @given(data=st.data())
-def test_a_union_and_a_pipeline_learn_from_codes(data):
+def test_a_union_and_a_pipeline_learn_from_codes(data) -> None:
     space = make_space("nb201")
     codes = space.sample(12, seed=0)
     union = make_union(*(encoder(space) for encoder in ENCODERS))
@@ -240,7 +240,7 @@ def test_a_union_and_a_pipeline_learn_from_codes(data):
     assert pipeline.predict(codes).shape == again.predict(codes).shape == (12,)
 
 
-def test_a_grid_search_chooses_the_encoder():
+def test_a_grid_search_chooses_the_encoder() -> None:
     space = make_space("nb201")
     codes = space.sample(60, seed=0, unique=True)
     y = Structure(space).transform(codes)[:, 0]

@@ -16,7 +16,7 @@ every_space = pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
 
 
 @given(spaces_and_codes())
-def test_the_canonical_form_is_the_one_of_its_function(drawn):
+def test_the_canonical_form_is_the_one_of_its_function(drawn) -> None:
     space, codes = drawn
     canonical = space.canonical(codes)
     assert np.array_equal(space.canonical(canonical), canonical)
@@ -25,7 +25,7 @@ def test_the_canonical_form_is_the_one_of_its_function(drawn):
 
 
 @every_space
-def test_equal_functions_have_one_canonical_form_and_different_ones_have_two(space):
+def test_equal_functions_have_one_canonical_form_and_different_ones_have_two(space) -> None:
     everything = space.all_codes()
     ids, forms = space.function_ids(everything), space.index(space.canonical(everything))
     assert same_partition(ids, forms)
@@ -33,7 +33,7 @@ def test_equal_functions_have_one_canonical_form_and_different_ones_have_two(spa
 
 
 @given(spaces_and_codes(min_rows=2), seeds)
-def test_the_canonical_form_does_not_depend_on_the_other_rows(drawn, seed):
+def test_the_canonical_form_does_not_depend_on_the_other_rows(drawn, seed) -> None:
     space, codes = drawn
     order = np.random.default_rng(seed).permutation(len(codes))
     assert np.array_equal(space.canonical(codes[order]), space.canonical(codes)[order])
@@ -46,7 +46,7 @@ def same_partition(first, second):
 
 
 @pytest.mark.reference
-def test_nb201_classes_are_the_published_ones(reference):
+def test_nb201_classes_are_the_published_ones(reference) -> None:
     with gzip.open(reference / "nb201.csv.gz", "rt") as file:
         frame = pd.read_csv(file, usecols=["arch", "iso_class"])
     space = make_space("nb201")
@@ -54,7 +54,7 @@ def test_nb201_classes_are_the_published_ones(reference):
     assert same_partition(ids, frame["iso_class"].to_numpy())
 
 
-def test_nb201_reads_strings_as_the_official_package_does():
+def test_nb201_reads_strings_as_the_official_package_does() -> None:
     from nas_201_api import NASBench201API
 
     space = make_space("nb201")
@@ -93,7 +93,7 @@ def computed(space, codes):
 
 
 @pytest.mark.parametrize("name", ["nb201", "transnas-micro"])
-def test_cells_of_one_class_compute_the_same(name):
+def test_cells_of_one_class_compute_the_same(name) -> None:
     space = make_space(name)
     codes = space.all_codes()
     np.testing.assert_allclose(
@@ -111,7 +111,7 @@ def publisher():
     return module
 
 
-def test_nbgraph_functions_are_the_publishers(publisher):
+def test_nbgraph_functions_are_the_publishers(publisher) -> None:
     space = make_space("nbgraph")
     names = [operation.name for operation in space.operations]
     assert names == publisher.gnn_list
@@ -123,7 +123,7 @@ def test_nbgraph_functions_are_the_publishers(publisher):
     assert same_partition(space.function_ids(everything), np.array(hashes))
 
 
-def test_nbgraph_reads_a_topology_with_renamed_nodes_as_the_publisher_does(publisher):
+def test_nbgraph_reads_a_topology_with_renamed_nodes_as_the_publisher_does(publisher) -> None:
     space = make_space("nbgraph")
     every = [[0, *rest] for rest in itertools.product(range(2), range(3), range(4))]
     assert len(every) == 24
@@ -137,13 +137,13 @@ def test_nbgraph_reads_a_topology_with_renamed_nodes_as_the_publisher_does(publi
         assert space.function_ids([ours])[0] == space.function_ids([again])[0], links
 
 
-def test_every_measured_graph_network_is_its_own_function(nbgraph):
+def test_every_measured_graph_network_is_its_own_function(nbgraph) -> None:
     assert len(nbgraph) == 26206
     assert len(np.unique(nbgraph.space.function_ids(nbgraph.codes))) == 26206
 
 
 @given(spaces_and_codes())
-def test_graphs_are_acyclic_and_alive_means_on_the_way_from_input_to_output(drawn):
+def test_graphs_are_acyclic_and_alive_means_on_the_way_from_input_to_output(drawn) -> None:
     space, codes = drawn
     nodes, adjacency, mask = space.graphs(codes)
     n, v = nodes.shape
@@ -163,7 +163,7 @@ def test_graphs_are_acyclic_and_alive_means_on_the_way_from_input_to_output(draw
 
 
 @given(spaces_and_codes())
-def test_a_live_path_is_a_walk_through_the_graph(drawn):
+def test_a_live_path_is_a_walk_through_the_graph(drawn) -> None:
     space, codes = drawn
     graphs, paths = space.graphs(codes), space.paths(codes)
     # Variables follow the nodes of input and output; the first of NAS-Bench-Graph is no node.
@@ -181,7 +181,7 @@ def test_a_live_path_is_a_walk_through_the_graph(drawn):
 
 
 @pytest.mark.parametrize("name", ["nb201", "transnas-micro"])
-def test_renaming_the_inner_nodes_of_a_cell_keeps_its_graph_and_paths(name):
+def test_renaming_the_inner_nodes_of_a_cell_keeps_its_graph_and_paths(name) -> None:
     space = make_space(name)
     codes = space.sample(50, seed=0)
     codes[:, 2] = space.zero  # nothing flows between the inner nodes: they can change places
@@ -204,7 +204,7 @@ def flows(graphs):
     return [tuple(edge) for edge in np.argwhere(graphs.adjacency[0]).tolist()]
 
 
-def test_the_graph_and_the_paths_of_one_cell():
+def test_the_graph_and_the_paths_of_one_cell() -> None:
     space = make_space("nb201")
     code = space.parse(
         "|nor_conv_3x3~0|+|none~0|avg_pool_3x3~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
@@ -223,13 +223,13 @@ def test_the_graph_and_the_paths_of_one_cell():
     assert paths.variables[0].tolist() == [[3, -1, -1], [0, 4, -1], [1, 5, -1], [0, 2, 5]]
 
 
-def test_a_cell_without_a_live_path_has_an_empty_graph():
+def test_a_cell_without_a_live_path_has_an_empty_graph() -> None:
     graphs = make_space("nb201").graphs([[3, 3, 3, 0, 0, 0]])
     assert not graphs.adjacency.any()
     assert graphs.mask[0].tolist() == [True, True] + [False] * 6
 
 
-def test_the_graph_and_the_paths_of_one_graph_network():
+def test_the_graph_and_the_paths_of_one_graph_network() -> None:
     space = make_space("nbgraph")
     code = space.parse("0-0-1-2|gcn|gat|skip|fc")
     assert flows(space.graphs(code)) == [(0, 2), (0, 3), (2, 4), (3, 5), (4, 1), (5, 1)]
@@ -239,7 +239,7 @@ def test_the_graph_and_the_paths_of_one_graph_network():
     assert paths.variables[0, :2].tolist() == [[1, 3, -1, -1], [2, 4, -1, -1]]
 
 
-def test_the_graph_and_the_path_of_one_macro_network():
+def test_the_graph_and_the_path_of_one_macro_network() -> None:
     space = make_space("transnas-macro")
     code = space.parse("64-2134-basic")
     graphs = space.graphs(code)
@@ -248,7 +248,7 @@ def test_the_graph_and_the_path_of_one_macro_network():
     assert space.paths(code).operations[0].tolist() == [[2, 1, 3, 4, -1, -1]]
 
 
-def test_the_graph_and_the_path_of_a_strangers_architecture():
+def test_the_graph_and_the_path_of_a_strangers_architecture() -> None:
     space = ProductSpace([["a", "b"], ["c"], ["d", "e"]])
     graphs = space.graphs([[1, 0, 1]])
     assert [space.node_types[k] for k in graphs.nodes[0]] == [

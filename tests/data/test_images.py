@@ -49,7 +49,7 @@ def same(first: Images, second: Images) -> bool:
     )
 
 
-def test_digits_are_whole_balanced_and_normalised():
+def test_digits_are_whole_balanced_and_normalised() -> None:
     images = load_images("digits")
     labels = [images.train_y, images.valid_y, images.test_y]
     assert sum(map(len, labels)) == 1797
@@ -64,20 +64,20 @@ def test_digits_are_whole_balanced_and_normalised():
     assert images.train_x.std(dtype=np.float64) == pytest.approx(1, abs=1e-5)
 
 
-def test_no_digit_is_in_two_parts():
+def test_no_digit_is_in_two_parts() -> None:
     # 1,797 drawings without a duplicate among them.
     images = load_images("digits")
     rows = np.concatenate([images.train_x, images.valid_x, images.test_x]).reshape(1797, -1)
     assert len(np.unique(rows, axis=0)) == 1797
 
 
-def test_the_seed_chooses_the_split():
+def test_the_seed_chooses_the_split() -> None:
     assert same(load_images(seed=3), load_images(seed=3))
     assert not same(load_images(seed=3), load_images(seed=4))
     assert same(load_images(seed=3), load_images(seed=np.random.default_rng(3)))
 
 
-def test_limit_keeps_a_balanced_part_of_the_same_training_images():
+def test_limit_keeps_a_balanced_part_of_the_same_training_images() -> None:
     full, part = load_images(), load_images(limit=55)
     assert set(np.bincount(part.train_y)) == {5, 6}
     assert np.array_equal(part.valid_y, full.valid_y)
@@ -85,11 +85,11 @@ def test_limit_keeps_a_balanced_part_of_the_same_training_images():
     assert sorted(load_images(limit=10).train_y) == list(range(10))
 
 
-def test_size_resizes():
+def test_size_resizes() -> None:
     assert load_images(size=12, limit=10).train_x.shape == (10, 1, 12, 12)
 
 
-def test_folder_and_archives_hold_the_same_images(tmp_path):
+def test_folder_and_archives_hold_the_same_images(tmp_path) -> None:
     folder = make_folder(tmp_path / "set")
     images = load_images(folder)
     assert images.classes == ("a", "b")
@@ -105,7 +105,7 @@ def test_folder_and_archives_hold_the_same_images(tmp_path):
     assert sorted(tmp_path.rglob("*")) == sorted([*before, flat, nested])
 
 
-def test_pixels_are_those_of_the_file(tmp_path):
+def test_pixels_are_those_of_the_file(tmp_path) -> None:
     folder = make_folder(tmp_path)
     images = load_images(folder)
     stored = np.asarray(picture(2)).transpose(2, 0, 1)
@@ -114,7 +114,7 @@ def test_pixels_are_those_of_the_file(tmp_path):
         assert np.corrcoef(stored[channel].ravel(), shown[channel].ravel())[0, 1] > 0.9999
 
 
-def test_other_files_and_hidden_ones_are_passed_over(tmp_path):
+def test_other_files_and_hidden_ones_are_passed_over(tmp_path) -> None:
     folder = make_folder(tmp_path)
     (folder / "README").write_text("hello")
     (folder / "train" / "a" / "notes.txt").write_text("hello")
@@ -122,7 +122,7 @@ def test_other_files_and_hidden_ones_are_passed_over(tmp_path):
     assert len(load_images(folder).test_y) == 6
 
 
-def test_grey_images_keep_one_channel_unless_mixed(tmp_path):
+def test_grey_images_keep_one_channel_unless_mixed(tmp_path) -> None:
     folder = make_folder(tmp_path)
     for file in folder.rglob("*.png"):
         picture(1, mode="L").save(file)
@@ -131,14 +131,14 @@ def test_grey_images_keep_one_channel_unless_mixed(tmp_path):
     assert load_images(folder).train_x.shape[1] == 3
 
 
-def test_a_constant_channel_stays_finite(tmp_path):
+def test_a_constant_channel_stays_finite(tmp_path) -> None:
     folder = make_folder(tmp_path)
     for file in folder.rglob("*.png"):
         Image.new("RGB", (6, 6), (0, 9, 255)).save(file)
     assert np.isfinite(load_images(folder).train_x).all()
 
 
-def test_images_of_several_sizes_need_a_size(tmp_path):
+def test_images_of_several_sizes_need_a_size(tmp_path) -> None:
     folder = make_folder(tmp_path)
     picture(0, (9, 7)).save(folder / "train" / "b" / "00.png")
     with pytest.raises(DataFileError, match=r"2 sizes .*9x7.*size="):
@@ -147,7 +147,7 @@ def test_images_of_several_sizes_need_a_size(tmp_path):
 
 
 @pytest.mark.parametrize("part", ["train", "test"])
-def test_a_class_missing_in_one_part_is_named(tmp_path, part):
+def test_a_class_missing_in_one_part_is_named(tmp_path, part) -> None:
     folder = make_folder(tmp_path)
     for file in (folder / part / "b").iterdir():
         file.unlink()
@@ -155,7 +155,7 @@ def test_a_class_missing_in_one_part_is_named(tmp_path, part):
         load_images(folder)
 
 
-def test_a_class_with_one_training_image_is_named(tmp_path):
+def test_a_class_with_one_training_image_is_named(tmp_path) -> None:
     folder = make_folder(tmp_path)
     for file in sorted((folder / "train" / "b").iterdir())[1:]:
         file.unlink()
@@ -163,14 +163,14 @@ def test_a_class_with_one_training_image_is_named(tmp_path):
         load_images(folder)
 
 
-def test_two_sets_in_one_folder_are_not_mixed(tmp_path):
+def test_two_sets_in_one_folder_are_not_mixed(tmp_path) -> None:
     make_folder(tmp_path / "first")
     make_folder(tmp_path / "second")
     with pytest.raises(DataFileError, match=r"several sets .*first and second"):
         load_images(tmp_path)
 
 
-def test_missing_and_unreadable_files(tmp_path):
+def test_missing_and_unreadable_files(tmp_path) -> None:
     with pytest.raises(StorageError, match=r"nowhere.*'digits'"):
         load_images(tmp_path / "nowhere")
     if os.name == "posix" and os.geteuid() != 0:
@@ -180,7 +180,7 @@ def test_missing_and_unreadable_files(tmp_path):
             load_images(locked)
 
 
-def test_truncated_empty_and_foreign_files(tmp_path):
+def test_truncated_empty_and_foreign_files(tmp_path) -> None:
     whole = make_archive(make_folder(tmp_path / "set"), tmp_path / "set.tar.gz").read_bytes()
     flipped = bytearray(whole)
     flipped[len(whole) // 2] ^= 0xFF
@@ -199,7 +199,7 @@ def test_truncated_empty_and_foreign_files(tmp_path):
             load_images(path)
 
 
-def test_an_archive_or_folder_without_images_shows_the_layout(tmp_path):
+def test_an_archive_or_folder_without_images_shows_the_layout(tmp_path) -> None:
     with pytest.raises(DataFileError, match=r"no images.*train,test"):
         load_images(tmp_path)
     path = tmp_path / "x.tar"
@@ -210,7 +210,7 @@ def test_an_archive_or_folder_without_images_shows_the_layout(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"no image at all", None])
-def test_a_damaged_image_is_named(tmp_path, content):
+def test_a_damaged_image_is_named(tmp_path, content) -> None:
     folder = make_folder(tmp_path)
     bad = folder / "train" / "b" / "03.png"
     bad.write_bytes(bad.read_bytes()[:-60] if content is None else content)
@@ -218,7 +218,7 @@ def test_a_damaged_image_is_named(tmp_path, content):
         load_images(folder)
 
 
-def test_links_in_an_archive_are_not_followed(tmp_path):
+def test_links_in_an_archive_are_not_followed(tmp_path) -> None:
     path = make_archive(make_folder(tmp_path / "set"), tmp_path / "set.tar")
     path.unlink()
     with tarfile.open(path, "w") as archive:
@@ -229,7 +229,7 @@ def test_links_in_an_archive_are_not_followed(tmp_path):
     assert load_images(path).classes == ("a", "b")
 
 
-def test_sixteen_bit_images_are_refused_and_not_clipped(tmp_path):
+def test_sixteen_bit_images_are_refused_and_not_clipped(tmp_path) -> None:
     folder = make_folder(tmp_path)
     deep = Image.fromarray(np.full((6, 6), 40_000, dtype=np.uint16))
     deep.save(folder / "train" / "a" / "00.png")
@@ -237,7 +237,7 @@ def test_sixteen_bit_images_are_refused_and_not_clipped(tmp_path):
         load_images(folder)
 
 
-def test_bad_numbers():
+def test_bad_numbers() -> None:
     with pytest.raises(ParameterError, match="at least one image per class"):
         load_images(limit=9)
     with pytest.raises(ParameterError, match="size"):
@@ -246,7 +246,7 @@ def test_bad_numbers():
         load_images(seed=-1)
 
 
-def test_importing_loads_neither_torch_nor_sklearn():
+def test_importing_loads_neither_torch_nor_sklearn() -> None:
     code = (
         "import sys, nasurge.data.images.sets, nasurge.data.devices; "
         "sys.exit(bool({'torch', 'sklearn', 'PIL'} & set(sys.modules)))"
@@ -255,7 +255,7 @@ def test_importing_loads_neither_torch_nor_sklearn():
 
 
 @pytest.mark.reference
-def test_the_cifar10_subset_reads():
+def test_the_cifar10_subset_reads() -> None:
     if "NASURGE_DATA" not in os.environ:
         pytest.skip("NASURGE_DATA is not set")
     images = load_images(Path(os.environ["NASURGE_DATA"]) / "cifar10_subset.tar.gz", limit=500)

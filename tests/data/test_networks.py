@@ -45,7 +45,7 @@ def own_random_state():
 
 
 @pytest.mark.parametrize("code", CODES, ids=str)
-def test_parameters_follow_the_published_costs(code):
+def test_parameters_follow_the_published_costs(code) -> None:
     network = build_network(NB201, code, classes=10)
     count = count_parameters(network) / 1e6
     assert count == pytest.approx(expected(code, MEGA_PARAMETERS), abs=5e-5)
@@ -54,13 +54,13 @@ def test_parameters_follow_the_published_costs(code):
 @pytest.mark.parametrize(
     "code", [[3] * 6, [1] * 6, [4, 2, 1, 2, 1, 1], [3, 3, 3, 1, 3, 2]], ids=str
 )
-def test_flops_follow_the_published_costs(code):
+def test_flops_follow_the_published_costs(code) -> None:
     flops = count_flops(build_network(NB201, code, classes=10), (3, 32, 32)) / 1e6
     assert flops == pytest.approx(expected(np.array(code), MEGA_FLOPS), abs=0.0012)
 
 
 @pytest.mark.reference
-def test_parameters_and_flops_of_200_cells_are_those_of_the_table():
+def test_parameters_and_flops_of_200_cells_are_those_of_the_table() -> None:
     if "NASURGE_DATA" not in os.environ:
         pytest.skip("NASURGE_DATA is not set")
     table = pd.read_csv(Path(os.environ["NASURGE_DATA"]) / "nb201.csv.gz")
@@ -82,7 +82,7 @@ def test_parameters_and_flops_of_200_cells_are_those_of_the_table():
         assert flops == pytest.approx(costs[i]) if whole[rows[i]] else flops <= costs[i] + 1e-9
 
 
-def test_dead_edges_have_parameters_but_no_cost():
+def test_dead_edges_have_parameters_but_no_cost() -> None:
     # Edge 0-1 leads nowhere: 1-2 and 1-3 are cut.
     dead, without = [CONV3, SKIP, NONE, NONE, NONE, CONV1], [NONE, SKIP, NONE, NONE, NONE, CONV1]
     assert count_parameters(small(dead)) > count_parameters(small(without))
@@ -90,7 +90,7 @@ def test_dead_edges_have_parameters_but_no_cost():
     assert count_flops(small(dead), shape) == count_flops(small(without), shape)
 
 
-def test_a_dead_edge_learns_nothing():
+def test_a_dead_edge_learns_nothing() -> None:
     network = small([CONV3, SKIP, NONE, NONE, NONE, CONV1])
     network(torch.randn(4, 1, 8, 8)).sum().backward()
     without = {name for name, weight in network.named_parameters() if weight.grad is None}
@@ -98,13 +98,13 @@ def test_a_dead_edge_learns_nothing():
     assert all(".edges.0-1." in name for name in without)
 
 
-def test_a_cell_without_a_path_answers_every_image_alike():
+def test_a_cell_without_a_path_answers_every_image_alike() -> None:
     network = small([CONV3, CONV3, CONV3, NONE, NONE, NONE]).eval()
     logits = network(torch.randn(5, 1, 8, 8))
     assert torch.equal(logits, logits[:1].expand(5, 3))
 
 
-def test_cells_sum_their_live_edges():
+def test_cells_sum_their_live_edges() -> None:
     # Three skips into the output and through both inner nodes: x + x + x + x = 4 x.
     network = small([SKIP, NONE, SKIP, SKIP, SKIP, SKIP])
     x = torch.randn(2, 4, 8, 8)
@@ -112,12 +112,12 @@ def test_cells_sum_their_live_edges():
     assert torch.equal(small([SKIP] * 6)[1](x), 4 * x)
 
 
-def test_average_pooling_leaves_padding_out():
+def test_average_pooling_leaves_padding_out() -> None:
     x = torch.ones(1, 4, 5, 5)
     assert torch.equal(small([NONE, NONE, NONE, POOL, NONE, NONE])[1](x), x)
 
 
-def test_cells_of_the_same_function_give_the_same_output():
+def test_cells_of_the_same_function_give_the_same_output() -> None:
     # A skip through node 1 or straight: the same sum of the same convolution.
     first = small([SKIP, NONE, NONE, NONE, CONV3, NONE]).eval()
     second = small([NONE, NONE, NONE, CONV3, NONE, NONE]).eval()
@@ -126,14 +126,14 @@ def test_cells_of_the_same_function_give_the_same_output():
 
 
 @pytest.mark.parametrize("side", [1, 4, 7, 8, 28, 32])
-def test_any_image_size_works(side):
+def test_any_image_size_works(side) -> None:
     assert small([CONV3, POOL, SKIP, CONV1, NONE, POOL])(torch.randn(2, 1, side, side)).shape == (
         2,
         3,
     )
 
 
-def test_transnas_cells_are_built_with_their_own_names():
+def test_transnas_cells_are_built_with_their_own_names() -> None:
     network = small(TRANSNAS.parse("64-41414-1_23_012")[0], TRANSNAS)
     assert network(torch.randn(2, 1, 8, 8)).shape == (2, 3)
     # zero, skip, 1x1, 3x3 are the same four operations under other names.
@@ -141,13 +141,13 @@ def test_transnas_cells_are_built_with_their_own_names():
     assert count_parameters(network) == count_parameters(same)
 
 
-def test_affine_is_the_only_difference_it_makes():
+def test_affine_is_the_only_difference_it_makes() -> None:
     plain = [name for name, _ in small([3] * 6, affine=False).named_parameters()]
     full = [name for name, _ in small([3] * 6).named_parameters()]
     assert set(plain) < set(full)
 
 
-def test_plain_reductions_leave_the_work_to_the_cells():
+def test_plain_reductions_leave_the_work_to_the_cells() -> None:
     """A pooling and a 1x1 convolution instead of the residual block, in supernets as well."""
     code = [CONV3] * 6
     plain = small(code, reduction="plain")
@@ -169,7 +169,7 @@ def test_plain_reductions_leave_the_work_to_the_cells():
             wrong()
 
 
-def test_counting_leaves_the_network_alone():
+def test_counting_leaves_the_network_alone() -> None:
     network = small([3] * 6)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     assert count_flops(network, (1, 8, 8)) == count_flops(network, (1, 8, 8))
@@ -178,7 +178,7 @@ def test_counting_leaves_the_network_alone():
     assert not any(module._forward_hooks for module in network.modules())
 
 
-def test_bad_arguments():
+def test_bad_arguments() -> None:
     with pytest.raises(ParameterError, match="not one"):
         build_network(make_space("nbgraph"), [0] * 6, classes=2)
     with pytest.raises(ArchitectureError, match="allowed 0 to 4"):
@@ -193,12 +193,12 @@ MOBILE = make_space("mobile")
 
 @pytest.mark.parametrize("code", [[0] * 8, [1] * 8, [2] * 8, [1, 0, 2, 0, 1, 2, 0, 0]], ids=str)
 @pytest.mark.parametrize("side", [1, 7, 8, 32])
-def test_networks_of_mobile_take_any_image_size(code, side):
+def test_networks_of_mobile_take_any_image_size(code, side) -> None:
     network = small(code, MOBILE)
     assert network(torch.randn(2, 1, side, side)).shape == (2, 3)
 
 
-def test_an_inverted_residual_has_its_published_parts():
+def test_an_inverted_residual_has_its_published_parts() -> None:
     network = build_network(MOBILE, [1] + [0] * 7, classes=10)
     convolutions = [layer for layer in network[1].modules() if isinstance(layer, torch.nn.Conv2d)]
     assert [(c.in_channels, c.out_channels, c.kernel_size[0], c.groups) for c in convolutions] == [
@@ -211,13 +211,13 @@ def test_an_inverted_residual_has_its_published_parts():
     assert count_parameters(network[3]) == 16 * 32 + 2 * 32
 
 
-def test_networks_of_mobile_with_the_same_function_give_the_same_output():
+def test_networks_of_mobile_with_the_same_function_give_the_same_output() -> None:
     first, second = small([1, 0] + [0] * 6, MOBILE), small([0, 1] + [0] * 6, MOBILE)
     x = torch.randn(2, 1, 8, 8)
     assert torch.equal(first(x), second(x))
 
 
-def test_the_costs_of_mobile_are_those_of_its_networks():
+def test_the_costs_of_mobile_are_those_of_its_networks() -> None:
     codes = np.concatenate([MOBILE.sample(4, seed=0), [[0] * 8, [2] * 8]])
     for cost, count in (("parameters", count_parameters), ("flops", None)):
         costs = network_costs(MOBILE, codes, cost)
@@ -227,7 +227,7 @@ def test_the_costs_of_mobile_are_those_of_its_networks():
             assert value == pytest.approx(own / 1e6)
 
 
-def test_an_unknown_operation_is_named():
+def test_an_unknown_operation_is_named() -> None:
     class Strange(type(NB201)):
         name = "strange"
         operations = (*NB201.operations[:4], Operation("attention", "conv"))

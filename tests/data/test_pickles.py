@@ -54,7 +54,7 @@ class Attack:
 @pytest.mark.parametrize("where", ["alone", "among values"])
 def test_a_pickle_that_calls_a_function_is_refused_and_not_run(
     tmp_path, write, function, argument, named, where, protocol
-):
+) -> None:
     target = tmp_path / "was run"
     arguments = [argument.format(str(target))] + (["w"] if function is builtins.open else [])
     attack = Attack(function, *arguments)
@@ -69,7 +69,7 @@ def test_a_pickle_that_calls_a_function_is_refused_and_not_run(
     assert not target.exists()
 
 
-def test_a_graph_benchmark_that_calls_a_function_is_refused(tmp_path):
+def test_a_graph_benchmark_that_calls_a_function_is_refused(tmp_path) -> None:
     target = tmp_path / "was run"
     for task in nbgraph_source.TASKS:
         (tmp_path / f"{task}.bench").write_bytes(pickle.dumps({0: Attack(os.mkdir, str(target))}))
@@ -88,7 +88,7 @@ def test_a_graph_benchmark_that_calls_a_function_is_refused(tmp_path):
         b"cpackage\nClass.__init__.__globals__\n.",  # a path through an allowed class
     ],
 )
-def test_every_way_to_name_a_function_is_closed(write, opcodes):
+def test_every_way_to_name_a_function_is_closed(write, opcodes) -> None:
     with pytest.raises(UnsafePickleError):
         read_pickle(write(opcodes), {("package", "Class"): Record})
 
@@ -106,12 +106,12 @@ def test_every_way_to_name_a_function_is_closed(write, opcodes):
         os.urandom(300),
     ],
 )
-def test_a_file_that_is_no_pickle_is_refused(write, content):
+def test_a_file_that_is_no_pickle_is_refused(write, content) -> None:
     with pytest.raises(DataFileError, match="empty, truncated or not a pickle"):
         read_pickle(write(content), {("package", "Class"): Record})
 
 
-def test_a_missing_pickle_is_a_storage_error(tmp_path):
+def test_a_missing_pickle_is_a_storage_error(tmp_path) -> None:
     for path in (tmp_path / "none", tmp_path):
         with pytest.raises(StorageError, match=str(path)):
             read_pickle(path, {})
@@ -120,20 +120,20 @@ def test_a_missing_pickle_is_a_storage_error(tmp_path):
 @pytest.mark.parametrize(
     "content", [{}, [], 3, {(1, 2): Record()}, {(0,) * 6: 1.0}, {(9,) * 6: Record()}, {"a": None}]
 )
-def test_a_pickle_that_is_not_the_packages_is_refused(write, monkeypatch, content):
+def test_a_pickle_that_is_not_the_packages_is_refused(write, monkeypatch, content) -> None:
     monkeypatch.setattr(analog_source, "read_pickle", lambda *_: content)
     with pytest.raises(DataFileError, match="does not hold what analog-nasbench holds"):
         analog_source.read(write(b""))
 
 
 @pytest.mark.parametrize("content", [{}, [], 3, {"a": {}}, {1: {"perf": 1}}, {99999: {}}])
-def test_a_graph_benchmark_that_is_not_the_packages_is_refused(tmp_path, content):
+def test_a_graph_benchmark_that_is_not_the_packages_is_refused(tmp_path, content) -> None:
     (tmp_path / "cora.bench").write_bytes(pickle.dumps(content))
     with pytest.raises(DataFileError, match="does not hold what nas-bench-graph holds"):
         nbgraph_source.read(tmp_path)
 
 
-def test_a_number_of_another_type_is_refused(tmp_path):
+def test_a_number_of_another_type_is_refused(tmp_path) -> None:
     (tmp_path / "cora.bench").write_bytes(pickle.dumps({1: {"perf": np.float32(1)}}, 2))
     with pytest.raises(DataFileError, match="number of type 'f4'"):
         nbgraph_source.read(tmp_path)

@@ -49,7 +49,7 @@ def only(path, **options):
 # What packages ship.
 
 
-def test_analog_holds_every_cell_once(analog):
+def test_analog_holds_every_cell_once(analog) -> None:
     assert len(analog) == 15625
     assert np.array_equal(analog.codes, make_space("nb201").all_codes())
     assert analog.tasks == ["cifar10"]
@@ -60,13 +60,13 @@ def test_analog_holds_every_cell_once(analog):
 
 
 @pytest.mark.reference
-def test_analog_agrees_with_the_published_accuracies(analog, nb201):
+def test_analog_agrees_with_the_published_accuracies(analog, nb201) -> None:
     ours = analog.values(task="cifar10", metric="baseline_accuracy")
     theirs = nb201.lookup(analog.codes, task="cifar10", metric="c10_test_200ep")
     assert stats.kendalltau(ours, theirs).statistic == pytest.approx(0.926, abs=0.001)
 
 
-def test_nbgraph_holds_nine_tasks_of_four_measures(nbgraph):
+def test_nbgraph_holds_nine_tasks_of_four_measures(nbgraph) -> None:
     assert len(nbgraph) == 26206
     assert nbgraph.tasks == list(nbgraph_source.TASKS)
     for task in nbgraph.tasks:
@@ -82,7 +82,7 @@ def test_nbgraph_holds_nine_tasks_of_four_measures(nbgraph):
         assert [nbgraph.columns[k].split for k in (roles.search, roles.report)] == ["valid", "test"]
 
 
-def test_nbgraph_holds_what_the_publisher_reads(nbgraph):
+def test_nbgraph_holds_what_the_publisher_reads(nbgraph) -> None:
     with (SHIPPED["nbgraph"].location() / "cora.bench").open("rb") as file:
         published = pickle.load(file)
     row = 12345
@@ -95,7 +95,7 @@ def test_nbgraph_holds_what_the_publisher_reads(nbgraph):
 
 
 @pytest.mark.reference
-def test_nb201_has_its_tasks_epochs_and_seeds(nb201):
+def test_nb201_has_its_tasks_epochs_and_seeds(nb201) -> None:
     assert nb201.space == make_space("nb201")
     assert len(nb201) == 15625
     assert nb201.tasks == ["cifar10", "cifar10-valid", "cifar100", "ninapro"]
@@ -116,7 +116,7 @@ def test_nb201_has_its_tasks_epochs_and_seeds(nb201):
 
 
 @pytest.mark.reference
-def test_nb201_runs_are_one_to_three_and_three_average_to_the_mean(nb201):
+def test_nb201_runs_are_one_to_three_and_three_average_to_the_mean(nb201) -> None:
     column = nb201.find(task="cifar10", metric="accuracy", split="test", epoch=200, seed="mean")
     runs = nb201.runs(column)
     assert runs.shape == (15625, 3)
@@ -131,7 +131,7 @@ def test_nb201_runs_are_one_to_three_and_three_average_to_the_mean(nb201):
 
 
 @pytest.mark.reference
-def test_nb201_costs_are_linear_in_the_operation_counts(nb201):
+def test_nb201_costs_are_linear_in_the_operation_counts(nb201) -> None:
     counts = np.stack([(nb201.codes == k).sum(axis=1) for k in range(5)], axis=1)
     for metric, tolerance in (("flops", 1e-3), ("parameters", 1e-4)):
         costs = nb201.values(task="cifar10", metric=metric)
@@ -141,7 +141,7 @@ def test_nb201_costs_are_linear_in_the_operation_counts(nb201):
 
 
 @pytest.mark.reference
-def test_every_number_of_a_csv_is_kept_exactly(nb201, reference):
+def test_every_number_of_a_csv_is_kept_exactly(nb201, reference) -> None:
     with gzip.open(reference / "nb201.csv.gz", "rt") as file:
         published = pd.read_csv(file, dtype=str)
     rows = nb201.rows(nb201.space.parse(published["arch"]))
@@ -151,7 +151,7 @@ def test_every_number_of_a_csv_is_kept_exactly(nb201, reference):
 
 
 @pytest.mark.reference
-def test_transnas_is_two_tables(reference):
+def test_transnas_is_two_tables(reference) -> None:
     tables = {table.name: table for table in tabular.read(reference / "transnas.csv.gz")}
     assert {name: len(table) for name, table in tables.items()} == {
         "transnas-micro": 4096,
@@ -173,7 +173,7 @@ def test_transnas_is_two_tables(reference):
 
 
 @pytest.mark.reference
-def test_one_table_of_several_can_be_asked_for_or_all_be_renamed(reference):
+def test_one_table_of_several_can_be_asked_for_or_all_be_renamed(reference) -> None:
     path = reference / "transnas.csv.gz"
     assert [table.name for table in tabular.read(path, name="transnas-macro")] == ["transnas-macro"]
     names = [table.name for table in tabular.read(path, name="mine")]
@@ -204,7 +204,7 @@ CELLS = [
         (["lr=0.1;depth=3", "lr=0.01;depth=5"], "t"),
     ],
 )
-def test_two_columns_are_enough(tmp_path, strings, space):
+def test_two_columns_are_enough(tmp_path, strings, space) -> None:
     path = tmp_path / "t.csv"
     frame = pd.DataFrame({"model": strings, "top1": np.arange(len(strings)) + 0.5})
     frame.to_csv(path, index=False)
@@ -219,14 +219,14 @@ def test_two_columns_are_enough(tmp_path, strings, space):
     assert role.search == role.report == 0
 
 
-def test_the_architecture_is_found_among_other_texts(write):
+def test_the_architecture_is_found_among_other_texts(write) -> None:
     path = write(f"note,cell,acc,ms\nhello,{CELLS[0]},1,2\nworld,{CELLS[1]},3,4\n")
     table = only(path)
     assert table.space.name == "nb201"
     assert table.metrics == ["acc", "ms"]
 
 
-def test_one_wrong_string_does_not_make_it_another_space(write):
+def test_one_wrong_string_does_not_make_it_another_space(write) -> None:
     wrong = CELLS[2].replace("nor_conv_1x1", "nor_conv_9x9")
     path = write("arch,acc\n" + "".join(f"{cell},1\n" for cell in (*CELLS, wrong)))
     with pytest.raises(ArchitectureError, match="'nor_conv_9x9~0' is none of"):
@@ -250,7 +250,7 @@ TABLE = "model,va,te,other\n" + "".join(f"{cell},{k},{k + 10},x\n" for k, cell i
 
 
 @pytest.mark.parametrize("place", ["t.csv.toml", "t.toml", "given"])
-def test_a_schema_says_what_the_columns_are(write, place):
+def test_a_schema_says_what_the_columns_are(write, place) -> None:
     path = write(TABLE)
     schema = write(SCHEMA, "elsewhere.toml" if place == "given" else place)
     if place == "given":
@@ -290,14 +290,14 @@ def test_a_schema_says_what_the_columns_are(write, place):
         ("[column]", "[columns]", UnknownNameError, "did you mean 'column'"),
     ],
 )
-def test_a_wrong_schema_names_the_key_and_the_nearest(write, old, new, error, message):
+def test_a_wrong_schema_names_the_key_and_the_nearest(write, old, new, error, message) -> None:
     assert SCHEMA.count(old) >= 1
     schema = write(SCHEMA.replace(old, new, 1), "s.toml")
     with pytest.raises(error, match=message):
         tabular.read(write(TABLE), schema=schema)
 
 
-def test_a_schema_that_cannot_be_read_is_named(write, tmp_path):
+def test_a_schema_that_cannot_be_read_is_named(write, tmp_path) -> None:
     path = write(TABLE)
     for schema in (tmp_path / "none.toml", tmp_path):
         with pytest.raises(StorageError, match=str(schema)):
@@ -309,7 +309,7 @@ def test_a_schema_that_cannot_be_read_is_named(write, tmp_path):
             tabular.read(path, schema=write(empty, "s.toml"))
 
 
-def test_rows_are_chosen_by_a_pattern_with_groups_and_counted_from_the_file(write):
+def test_rows_are_chosen_by_a_pattern_with_groups_and_counted_from_the_file(write) -> None:
     schema = write(
         'architecture = "a"\n[[table]]\nselect = "^(x)-"\n[column]\nacc = {}\n', "s.toml"
     )
@@ -320,23 +320,23 @@ def test_rows_are_chosen_by_a_pattern_with_groups_and_counted_from_the_file(writ
 
 
 @pytest.mark.parametrize(("cell", "shown"), [("high", "high"), ("93.1%", "93.1%"), ("inf", "inf")])
-def test_a_cell_that_is_no_finite_number_names_its_row_and_value(write, cell, shown):
+def test_a_cell_that_is_no_finite_number_names_its_row_and_value(write, cell, shown) -> None:
     path = write(f"arch,acc\na-b,1\na-c,{cell}\nb-b,2\n")
     with pytest.raises(DataFileError, match=f"column 'acc' holds '{shown}' in row 3"):
         tabular.read(path)
 
 
-def test_an_empty_architecture_names_its_row(write):
+def test_an_empty_architecture_names_its_row(write) -> None:
     with pytest.raises(DataFileError, match="column 'arch' is empty in row 3"):
         tabular.read(write("arch,acc\na-b,1\n,2\na-c,3\n"))
 
 
-def test_empty_cells_are_not_measured(write):
+def test_empty_cells_are_not_measured(write) -> None:
     table = only(write("arch,acc\na-b,\na-c,2\na-d,NaN\n"))
     assert np.array_equal(table.data[0], [np.nan, 2, np.nan], equal_nan=True)
 
 
-def test_repeated_architectures_are_averaged_over_what_was_measured(write):
+def test_repeated_architectures_are_averaged_over_what_was_measured(write) -> None:
     table = only(write("arch,acc,ms\na-b,1,\na-c,5,7\na-b,2,3\n\na-b,6,5\n"))
     assert len(table) == 2
     space = table.space
@@ -367,18 +367,18 @@ def test_repeated_architectures_are_averaged_over_what_was_measured(write):
         (b"PK\3\4rest", "t.zip"),
     ],
 )
-def test_a_broken_file_is_refused_by_name(write, content, name):
+def test_a_broken_file_is_refused_by_name(write, content, name) -> None:
     path = write(content, name)
     with pytest.raises(DataFileError, match=str(path)):
         tabular.read(path)
 
 
-def test_a_latin_1_file_is_told_to_be_utf_8(write):
+def test_a_latin_1_file_is_told_to_be_utf_8(write) -> None:
     with pytest.raises(DataFileError, match="UTF-8"):
         tabular.read(write("arch,acc\nÄ-b,1\n".encode("latin-1")))
 
 
-def test_a_missing_file_or_a_folder_is_a_storage_error(tmp_path):
+def test_a_missing_file_or_a_folder_is_a_storage_error(tmp_path) -> None:
     for path in (tmp_path / "none.csv", tmp_path):
         with pytest.raises(StorageError, match=f"no file {path}"):
             tabular.read(path)
@@ -387,7 +387,7 @@ def test_a_missing_file_or_a_folder_is_a_storage_error(tmp_path):
 @pytest.mark.parametrize(
     "content", ["arch;acc\na-b;1\n", "arch,note\na-b,c-d\n", "a,b\n1,2\n", "x,y,acc\na b,c d,1\n"]
 )
-def test_a_file_that_leaves_it_open_which_column_is_which_asks_for_a_schema(write, content):
+def test_a_file_that_leaves_it_open_which_column_is_which_asks_for_a_schema(write, content) -> None:
     with pytest.raises(
         SchemaError, match=r"cannot tell which column.*t\.csv\.toml or with --schema"
     ):
@@ -405,21 +405,21 @@ def test_a_file_that_leaves_it_open_which_column_is_which_asks_for_a_schema(writ
         "arch,acc\n1-2,3e0\n",
     ],
 )
-def test_spellings_of_the_same_file(write, content):
+def test_spellings_of_the_same_file(write, content) -> None:
     table = only(write(content))
     assert len(table) == 1
     assert table.space.format(table.codes) == ["1|2"]
     assert table.values(task="default", metric="acc").tolist() == [3]
 
 
-def test_codes_of_digits_keep_their_zeros(write):
+def test_codes_of_digits_keep_their_zeros(write) -> None:
     schema = write('architecture = "arch"\n[column]\nacc = {}\n', "s.toml")
     table = only(write("arch,acc\n012,1\n12,2\n"), schema=schema)
     assert len(table) == 2
 
 
 @pytest.mark.parametrize("indexed", [False, True])
-def test_parquet_says_the_same_as_csv(tmp_path, indexed):
+def test_parquet_says_the_same_as_csv(tmp_path, indexed) -> None:
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"cell": CELLS, "acc": rng.normal(size=3), "ms": [1, None, 3]})
     frame.to_csv(tmp_path / "t.csv", index=False)
@@ -432,7 +432,7 @@ def test_parquet_says_the_same_as_csv(tmp_path, indexed):
         assert np.array_equal(a, b, equal_nan=True)
 
 
-def test_parquet_cells_that_are_no_numbers_are_named(tmp_path):
+def test_parquet_cells_that_are_no_numbers_are_named(tmp_path) -> None:
     path = tmp_path / "t.parquet"
     pd.DataFrame({"cell": CELLS, "acc": [[1.0], [2.0], [3.0]]}).to_parquet(path)
     (tmp_path / "t.toml").write_text('architecture = "cell"\n[column]\nacc = {}\n')
@@ -441,12 +441,12 @@ def test_parquet_cells_that_are_no_numbers_are_named(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "", " x", "a\\b", "x" * 65, "é", "-x", "con fig"])
-def test_a_name_that_cannot_be_a_files_is_refused(write, name):
+def test_a_name_that_cannot_be_a_files_is_refused(write, name) -> None:
     with pytest.raises(ParameterError, match="cannot name a table"):
         only(write("arch,acc\na-b,1\n"), name=name)
 
 
-def test_a_file_whose_own_name_does_not_do_asks_for_one(write):
+def test_a_file_whose_own_name_does_not_do_asks_for_one(write) -> None:
     path = write("arch,acc\na-b,1\n", "my table (2).csv")
     with pytest.raises(ParameterError, match="--as NAME"):
         import_table(path)

@@ -26,7 +26,7 @@ SIZES = {
 
 
 @every_space
-def test_the_space_has_as_many_architectures_and_functions_as_published(space):
+def test_the_space_has_as_many_architectures_and_functions_as_published(space) -> None:
     size, functions = SIZES[space.name]
     assert space.size == size == len(space.all_codes())
     if functions:
@@ -37,7 +37,7 @@ def test_the_space_has_as_many_architectures_and_functions_as_published(space):
 
 
 @given(spaces_and_codes(min_rows=0))
-def test_strings_and_numbers_lead_back_to_the_same_codes(drawn):
+def test_strings_and_numbers_lead_back_to_the_same_codes(drawn) -> None:
     space, codes = drawn
     assert np.array_equal(space.parse(space.format(codes)), codes)
     assert np.array_equal(space.from_index(space.index(codes)), codes)
@@ -46,7 +46,7 @@ def test_strings_and_numbers_lead_back_to_the_same_codes(drawn):
 
 
 @given(product_spaces(), seeds)
-def test_a_strangers_space_reads_what_it_writes_and_is_inferred_from_it(space, seed):
+def test_a_strangers_space_reads_what_it_writes_and_is_inferred_from_it(space, seed) -> None:
     codes = space.sample(20, seed=seed)
     strings = space.format(codes)
     assert np.array_equal(space.parse(strings), codes)
@@ -57,7 +57,7 @@ def test_a_strangers_space_reads_what_it_writes_and_is_inferred_from_it(space, s
 
 
 @every_space
-def test_parse_takes_one_string_an_array_or_a_series(space):
+def test_parse_takes_one_string_an_array_or_a_series(space) -> None:
     codes = space.sample(3, seed=0)
     strings = space.format(codes)
     assert np.array_equal(space.parse(strings[0]), codes[:1])
@@ -66,7 +66,7 @@ def test_parse_takes_one_string_an_array_or_a_series(space):
 
 
 @every_space
-def test_a_space_survives_pickle_copy_and_clone(space):
+def test_a_space_survives_pickle_copy_and_clone(space) -> None:
     for made in (pickle.loads(pickle.dumps(space)), copy.copy(space), copy.deepcopy(space)):
         assert made == space
         assert hash(made) == hash(space)
@@ -77,7 +77,7 @@ def test_a_space_survives_pickle_copy_and_clone(space):
 
 
 @given(spaces_and_codes(), seeds)
-def test_a_seed_repeats_every_move_and_a_generator_goes_on(drawn, seed):
+def test_a_seed_repeats_every_move_and_a_generator_goes_on(drawn, seed) -> None:
     space, codes = drawn
     for move in (
         lambda seed: space.sample(8, seed=seed),
@@ -92,7 +92,7 @@ def test_a_seed_repeats_every_move_and_a_generator_goes_on(drawn, seed):
 
 
 @every_space
-def test_a_unique_sample_of_the_whole_space_is_the_space(space):
+def test_a_unique_sample_of_the_whole_space_is_the_space(space) -> None:
     drawn = space.sample(space.size, seed=0, unique=True)
     assert np.array_equal(np.sort(space.index(drawn)), space.index(space.all_codes()))
     assert space.sample(0, seed=0).shape == (0, space.n_variables)
@@ -101,7 +101,7 @@ def test_a_unique_sample_of_the_whole_space_is_the_space(space):
             space.sample(n, seed=0, unique=unique)
 
 
-def test_samples_are_uniform_over_the_valid_architectures():
+def test_samples_are_uniform_over_the_valid_architectures() -> None:
     # 10 draws per network on average: chi2 has 3,255 degrees of freedom, mean 3,255 and standard
     # deviation 81; six of them are passed less than once in 10^8 runs, and the seed is fixed.
     space = make_space("transnas-macro")
@@ -113,7 +113,7 @@ def test_samples_are_uniform_over_the_valid_architectures():
 
 
 @given(spaces_and_codes(), seeds)
-def test_mutation_changes_exactly_one_variable(drawn, seed):
+def test_mutation_changes_exactly_one_variable(drawn, seed) -> None:
     space, codes = drawn
     before = codes.copy()
     mutants = space.mutate(codes, seed=seed)
@@ -123,7 +123,7 @@ def test_mutation_changes_exactly_one_variable(drawn, seed):
 
 
 @every_space
-def test_mutation_reaches_every_neighbour(space):
+def test_mutation_reaches_every_neighbour(space) -> None:
     code = space.sample(1, seed=3)
     neighbours, _ = space.neighbours(code)
     mutants = space.mutate(np.repeat(code, 3000, axis=0), seed=0)
@@ -132,7 +132,7 @@ def test_mutation_reaches_every_neighbour(space):
 
 @settings(max_examples=20)
 @given(spaces_and_codes(max_rows=3))
-def test_neighbours_are_all_architectures_at_distance_one(drawn):
+def test_neighbours_are_all_architectures_at_distance_one(drawn) -> None:
     space, codes = drawn
     neighbours, origin = space.neighbours(codes)
     assert neighbours.dtype == np.int8
@@ -145,7 +145,7 @@ def test_neighbours_are_all_architectures_at_distance_one(drawn):
 
 
 @given(spaces_and_codes(), seeds)
-def test_a_child_has_every_variable_from_one_of_its_parents(drawn, seed):
+def test_a_child_has_every_variable_from_one_of_its_parents(drawn, seed) -> None:
     space, first = drawn
     second = space.sample(len(first), seed=seed)
     children = space.crossover(first, second, seed=seed)
@@ -154,14 +154,14 @@ def test_a_child_has_every_variable_from_one_of_its_parents(drawn, seed):
     assert np.array_equal(space.crossover(first, first, seed=seed), first)
 
 
-def test_a_space_of_one_architecture_has_no_neighbours():
+def test_a_space_of_one_architecture_has_no_neighbours() -> None:
     space = ProductSpace([["a"], ["b"]])
     assert space.neighbours([[0, 0]])[0].shape == (0, 2)
     with pytest.raises(ParameterError, match="one architecture"):
         space.mutate([[0, 0]])
 
 
-def test_a_space_too_large_to_list_still_samples_without_repeats():
+def test_a_space_too_large_to_list_still_samples_without_repeats() -> None:
     space = ProductSpace([list("abcdefghij")] * 12)
     assert space.size == 10**12
     drawn = space.sample(1000, seed=0, unique=True)
@@ -176,7 +176,7 @@ def test_a_space_too_large_to_list_still_samples_without_repeats():
 @pytest.mark.parametrize(
     "call", ["check", "is_valid", "index", "format", "canonical", "graphs", "paths", "mutate"]
 )
-def test_codes_of_a_wrong_shape_or_type_are_refused(space, call):
+def test_codes_of_a_wrong_shape_or_type_are_refused(space, call) -> None:
     method = getattr(space, call)
     good = space.sample(2, seed=0)
     for wrong, message in (
@@ -201,7 +201,7 @@ def test_codes_of_a_wrong_shape_or_type_are_refused(space, call):
     "call",
     ["check", "index", "function_ids", "canonical", "format", "graphs", "paths", "mutate"],
 )
-def test_codes_out_of_range_name_the_row_and_the_variable(space, call):
+def test_codes_out_of_range_name_the_row_and_the_variable(space, call) -> None:
     codes = space.sample(3, seed=0).astype(np.int64)
     for value in (-1, space.cardinalities[-1], 256, 2**40):
         codes[2, -1] = value
@@ -220,7 +220,7 @@ def test_codes_out_of_range_name_the_row_and_the_variable(space, call):
         ("transnas-macro", [2, 2, 2, 2, 3, 1]),  # doubles four times
     ],
 )
-def test_codes_that_break_a_rule_of_the_space_are_refused(name, row, call):
+def test_codes_that_break_a_rule_of_the_space_are_refused(name, row, call) -> None:
     space = make_space(name)
     codes = np.vstack([space.sample(1, seed=0), row])
     assert space.is_valid(codes).tolist() == [True, False]
@@ -229,7 +229,7 @@ def test_codes_that_break_a_rule_of_the_space_are_refused(name, row, call):
 
 
 @every_space
-def test_whole_floats_other_integers_and_lists_are_codes(space):
+def test_whole_floats_other_integers_and_lists_are_codes(space) -> None:
     codes = space.sample(4, seed=0)
     assert np.array_equal(space.check(codes.astype(float)), codes)
     assert np.array_equal(space.check(codes.astype(np.uint64)), codes)
@@ -237,7 +237,7 @@ def test_whole_floats_other_integers_and_lists_are_codes(space):
 
 
 @every_space
-def test_numbers_outside_the_space_are_refused(space):
+def test_numbers_outside_the_space_are_refused(space) -> None:
     for wrong in ([space.n_codes], [0, -1]):
         with pytest.raises(ArchitectureError, match=f"index {wrong[-1]} is not in space"):
             space.from_index(wrong)
@@ -277,7 +277,7 @@ CELL = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
         ("product", "a|conv", "expected 4 choices, found 2"),
     ],
 )
-def test_a_wrong_string_is_named_with_the_reason_and_an_example(name, string, message):
+def test_a_wrong_string_is_named_with_the_reason_and_an_example(name, string, message) -> None:
     space = SPACES[name]
     with pytest.raises(ArchitectureError, match=message) as caught:
         space.parse([space.example, string])
@@ -300,7 +300,7 @@ def test_a_wrong_string_is_named_with_the_reason_and_an_example(name, string, me
         ([list("abcde")] * 28, "more than 2\\*\\*63"),
     ],
 )
-def test_choices_that_make_no_space_are_refused(choices, message):
+def test_choices_that_make_no_space_are_refused(choices, message) -> None:
     with pytest.raises(SchemaError, match=message):
         ProductSpace(choices)
 
@@ -314,23 +314,23 @@ def test_choices_that_make_no_space_are_refused(choices, message):
         (["", ""], "variables, not 0"),
     ],
 )
-def test_strings_that_span_no_space_are_refused(strings, message):
+def test_strings_that_span_no_space_are_refused(strings, message) -> None:
     with pytest.raises(SchemaError, match=message):
         ProductSpace.infer(strings, name="x")
 
 
-def test_a_sign_belongs_to_its_number():
+def test_a_sign_belongs_to_its_number() -> None:
     space = ProductSpace.infer(["(1, -1)", "(1, 1)", "(-1,1)"], name="x")
     assert space.choices == (("-1", "1"), ("-1", "1"))
     assert len(np.unique(space.parse(["(1, -1)", "(1, 1)", "(-1,1)"]), axis=0)) == 3
 
 
-def test_an_unknown_space_suggests_the_nearest():
+def test_an_unknown_space_suggests_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'nb201'"):
         make_space("nb-201")
 
 
-def test_where_the_identities_of_a_stage_stand_makes_no_difference():
+def test_where_the_identities_of_a_stage_stand_makes_no_difference() -> None:
     space = make_space("mobile")
     first, second, third = space.parse(
         [

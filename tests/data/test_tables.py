@@ -71,7 +71,7 @@ def origin_of(array):
 # A file and what is in it.
 
 
-def test_a_written_table_is_read_back_whole(tmp_path):
+def test_a_written_table_is_read_back_whole(tmp_path) -> None:
     table = small()
     path = tmp_path / "t.safetensors"
     write_table(path, table)
@@ -84,7 +84,7 @@ def test_a_written_table_is_read_back_whole(tmp_path):
 
 @settings(max_examples=25)
 @given(st.data(), product_spaces())
-def test_any_strangers_table_survives_its_file(tmp_path_factory, data, space):
+def test_any_strangers_table_survives_its_file(tmp_path_factory, data, space) -> None:
     n = data.draw(st.integers(1, min(space.size, 20)))
     codes = space.sample(n, seed=0, unique=True)
     values = data.draw(labels(n, ties=False, missing=True))
@@ -95,7 +95,7 @@ def test_any_strangers_table_survives_its_file(tmp_path_factory, data, space):
     assert_same(read_table(path), table)
 
 
-def test_a_table_cannot_be_changed(tmp_path):
+def test_a_table_cannot_be_changed(tmp_path) -> None:
     values = np.arange(3.0)
     space = make_space("nb201")
     codes = space.sample(3, seed=0, unique=True)
@@ -114,13 +114,13 @@ def test_a_table_cannot_be_changed(tmp_path):
         looked[0] = 7  # a copy is the caller's
 
 
-def test_arrays_are_views_of_the_mapped_file(analog):
+def test_arrays_are_views_of_the_mapped_file(analog) -> None:
     for array in (analog.codes, *analog.data):
         assert isinstance(origin_of(array), np.memmap)
         assert Path(origin_of(array).filename) == analog.path
 
 
-def test_a_file_is_read_once_per_process_and_again_when_it_changes(tmp_path):
+def test_a_file_is_read_once_per_process_and_again_when_it_changes(tmp_path) -> None:
     path = tmp_path / "t"
     write_table(path, small())
     first = open_table(path)
@@ -131,7 +131,7 @@ def test_a_file_is_read_once_per_process_and_again_when_it_changes(tmp_path):
     assert np.isfinite(first.data[0]).all()
 
 
-def test_the_checksum_is_of_the_content_not_of_the_name(tmp_path):
+def test_the_checksum_is_of_the_content_not_of_the_name(tmp_path) -> None:
     assert content_digest(small("x")) == content_digest(small("y"))
     others = [
         small(n=19),
@@ -142,7 +142,7 @@ def test_the_checksum_is_of_the_content_not_of_the_name(tmp_path):
     assert len(set(digests)) == len(digests)
 
 
-def test_damage_anywhere_in_a_file_is_seen(tmp_path):
+def test_damage_anywhere_in_a_file_is_seen(tmp_path) -> None:
     path = tmp_path / "t.safetensors"
     table = small(n=4)
     write_table(path, table)
@@ -160,7 +160,7 @@ def test_damage_anywhere_in_a_file_is_seen(tmp_path):
     gc.collect()
 
 
-def test_a_truncated_empty_or_foreign_file_is_refused(tmp_path):
+def test_a_truncated_empty_or_foreign_file_is_refused(tmp_path) -> None:
     path = tmp_path / "t.safetensors"
     write_table(path, small(n=3))
     whole = path.read_bytes()
@@ -178,7 +178,7 @@ def test_a_truncated_empty_or_foreign_file_is_refused(tmp_path):
             read_table(path)
 
 
-def test_a_file_of_another_format_says_what_to_do(tmp_path, monkeypatch):
+def test_a_file_of_another_format_says_what_to_do(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("nasurge.data.tables.files.FORMAT", 99)
     write_table(tmp_path / "t", small())
     monkeypatch.undo()
@@ -186,7 +186,7 @@ def test_a_file_of_another_format_says_what_to_do(tmp_path, monkeypatch):
         read_table(tmp_path / "t")
 
 
-def test_a_missing_file_or_a_folder_is_a_storage_error(tmp_path):
+def test_a_missing_file_or_a_folder_is_a_storage_error(tmp_path) -> None:
     for path in (tmp_path / "none", tmp_path):
         for read in (open_table, read_table):
             with pytest.raises(StorageError, match=str(path)):
@@ -199,7 +199,7 @@ def look(table):
     return os.getpid(), str(origin_of(column).filename), float(np.nansum(column))
 
 
-def test_a_worker_process_maps_the_same_file(analog):
+def test_a_worker_process_maps_the_same_file(analog) -> None:
     assert len(pickle.dumps(analog)) < 1000
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         pid, path, total = pool.submit(look, analog).result(timeout=120)
@@ -208,7 +208,7 @@ def test_a_worker_process_maps_the_same_file(analog):
     assert total == float(np.nansum(analog.data[0]))
 
 
-def test_a_table_in_memory_is_pickled_whole():
+def test_a_table_in_memory_is_pickled_whole() -> None:
     table = small()
     assert_same(pickle.loads(pickle.dumps(table)), table)
 
@@ -216,7 +216,7 @@ def test_a_table_in_memory_is_pickled_whole():
 # Queries.
 
 
-def test_a_query_finds_the_one_column():
+def test_a_query_finds_the_one_column() -> None:
     table = small()
     assert table.tasks == ["a", "b"]
     assert table.metrics == ["accuracy", "latency"]
@@ -248,7 +248,7 @@ def test_a_query_finds_the_one_column():
         ({"task": "b", "metric": "accuracy", "epoch": 12}, "unknown epoch '12'; known: None"),
     ],
 )
-def test_a_query_that_fits_nothing_suggests_what_is_there(query, message):
+def test_a_query_that_fits_nothing_suggests_what_is_there(query, message) -> None:
     for ask in (small().find, small().values):
         with pytest.raises(UnknownNameError, match=message):
             ask(**query)
@@ -256,14 +256,14 @@ def test_a_query_that_fits_nothing_suggests_what_is_there(query, message):
         small().lookup(small().codes, **query)
 
 
-def test_a_query_that_fits_several_columns_lists_them():
+def test_a_query_that_fits_several_columns_lists_them() -> None:
     with pytest.raises(SchemaError, match="4 columns of small/a are 'accuracy'") as caught:
         small().find(task="a", metric="accuracy")
     for choice in ("split='valid', epoch=12, seed=None", "seed=1", "seed='mean'"):
         assert choice in str(caught.value)
 
 
-def test_defaults_are_what_the_description_says_or_the_only_column():
+def test_defaults_are_what_the_description_says_or_the_only_column() -> None:
     table = small()
     assert (table.default("a").search, table.default("a").report) == (0, 3)
     with pytest.raises(SchemaError, match=r"small/b has several columns.*--metric.*latency"):
@@ -276,7 +276,7 @@ def test_defaults_are_what_the_description_says_or_the_only_column():
     assert alone.default("c").search == alone.default("c").report == 0
 
 
-def test_a_role_that_names_no_column_is_refused():
+def test_a_role_that_names_no_column_is_refused() -> None:
     space, measured = make_space("nb201"), [(Column("a", "m", source="x"), [1.0])]
     with pytest.raises(UnknownNameError, match=r"column 'y'.*role of task 'a'"):
         build_table("t", space, [[0] * 6], measured, roles={"a": ("x", "y")}, origin="")
@@ -284,7 +284,7 @@ def test_a_role_that_names_no_column_is_refused():
         build_table("t", space, [[0] * 6], [], roles={}, origin="")
 
 
-def test_runs_are_the_training_runs_behind_a_mean():
+def test_runs_are_the_training_runs_behind_a_mean() -> None:
     table = small()
     assert np.array_equal(
         table.runs(3), np.stack([table.data[1], table.data[2]], axis=1), equal_nan=True
@@ -293,7 +293,7 @@ def test_runs_are_the_training_runs_behind_a_mean():
     assert table.runs(1) is None
 
 
-def test_lookup_gives_each_architecture_its_own_value(analog):
+def test_lookup_gives_each_architecture_its_own_value(analog) -> None:
     order = np.random.default_rng(0).permutation(len(analog))
     values = analog.values(**QUERY)
     assert np.array_equal(analog.lookup(analog.codes[order], **QUERY), values[order])
@@ -303,7 +303,7 @@ def test_lookup_gives_each_architecture_its_own_value(analog):
     assert analog.lookup(analog.codes[order].astype(float).tolist(), **QUERY).shape == (15625,)
 
 
-def test_lookup_refuses_what_the_table_does_not_hold():
+def test_lookup_refuses_what_the_table_does_not_hold() -> None:
     table = small()
     space = table.space
     ids = set(space.function_ids(table.codes).tolist())
@@ -320,7 +320,7 @@ def test_lookup_refuses_what_the_table_does_not_hold():
         table.lookup(table.codes[0], task="b", metric="latency")
 
 
-def test_lookup_of_what_was_not_measured_is_nan(nbgraph):
+def test_lookup_of_what_was_not_measured_is_nan(nbgraph) -> None:
     values = nbgraph.values(task="proteins", metric="accuracy", split="test")
     assert np.isnan(values).sum() == 26206 - 2021
     row = int(np.argmax(np.isnan(values)))
@@ -328,7 +328,7 @@ def test_lookup_of_what_was_not_measured_is_nan(nbgraph):
     assert np.isnan(nbgraph.lookup(nbgraph.codes[[row]], **query)[0])
 
 
-def test_a_twin_is_looked_up_as_its_function(nbgraph):
+def test_a_twin_is_looked_up_as_its_function(nbgraph) -> None:
     space = nbgraph.space
     query = {"task": "cora", "metric": "accuracy", "split": "test"}
     # The order of siblings does not matter, nor does which node has which name.
@@ -344,7 +344,7 @@ def test_a_twin_is_looked_up_as_its_function(nbgraph):
     assert np.array_equal(nbgraph.rows(nbgraph.codes), np.arange(len(nbgraph)))
 
 
-def test_a_table_of_a_space_too_large_to_list_is_searched():
+def test_a_table_of_a_space_too_large_to_list_is_searched() -> None:
     space = ProductSpace([list("abcdefghij")] * 12)
     codes = space.sample(1000, seed=0, unique=True)
     values = np.arange(1000.0)

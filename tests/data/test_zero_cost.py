@@ -65,7 +65,7 @@ def linear():
     return made
 
 
-def test_synflow_of_two_layers_by_hand(linear):
+def test_synflow_of_two_layers_by_hand(linear) -> None:
     # The linear network's output is 1*3 + 2*0.5 = 4 at each of 4 places, and each layer's weights
     # times gradients sum to it: 2 * 4 * 4.
     before = [parameter.detach().clone() for parameter in linear.parameters()]
@@ -74,14 +74,14 @@ def test_synflow_of_two_layers_by_hand(linear):
     assert all(torch.equal(a, b) for a, b in zip(before, linear.parameters(), strict=True))
 
 
-def test_synflow_of_a_deep_network_does_not_overflow():
+def test_synflow_of_a_deep_network_does_not_overflow() -> None:
     code = NB201.canonical([[3, 3, 3, 3, 3, 3]])[0]
     with torch.random.fork_rng():
         deep = build_network(NB201, code, classes=10, width=16, cells=5)
     assert 60 < proxies.synflow(deep, (3, 32, 32)) < 700
 
 
-def test_gradient_proxies_are_those_of_autograd(network, batch):
+def test_gradient_proxies_are_those_of_autograd(network, batch) -> None:
     images, labels = batch
     found = proxies.proxy_values(network, images, labels)
     # The values were taken before zen gave new weights, so that they are drawn once more.
@@ -104,7 +104,7 @@ def test_gradient_proxies_are_those_of_autograd(network, batch):
         assert found[name] == pytest.approx(value, rel=1e-4, abs=1e-6), name
 
 
-def test_grasp_is_a_difference_of_gradients(network, batch):
+def test_grasp_is_a_difference_of_gradients(network, batch) -> None:
     # H g is how the gradient changes on a small step along g.
     images, labels = batch
     network = network.double()
@@ -125,7 +125,7 @@ def test_grasp_is_a_difference_of_gradients(network, batch):
     assert found == pytest.approx(slow, rel=1e-3)
 
 
-def test_fisher_by_hand():
+def test_fisher_by_hand() -> None:
     # Two images, one channel of two places: sums of activation times gradient are 5 and -1.
     activations = torch.tensor([[[[1.0, 2.0]]], [[[3.0, 0.0]]]])
     gradients = torch.tensor([[[[1.0, 2.0]]], [[[-1 / 3, 7.0]]]])
@@ -134,7 +134,7 @@ def test_fisher_by_hand():
     assert proxies.fisher([flat], [torch.ones(2, 2)]) == pytest.approx((4 + 1) / 2 / 2)
 
 
-def test_the_kernel_of_nwot_counts_equal_signs(network, batch):
+def test_the_kernel_of_nwot_counts_equal_signs(network, batch) -> None:
     images, labels = batch
     signs = []
     hooks = [
@@ -152,7 +152,7 @@ def test_the_kernel_of_nwot_counts_equal_signs(network, batch):
     assert found["nwot"] == pytest.approx(expected, rel=1e-6)
 
 
-def test_jacov_and_epe_nas_by_hand():
+def test_jacov_and_epe_nas_by_hand() -> None:
     # Correlation 1 of the first two images, -1 with the third.
     rows = np.array([[1.0, 2, 3], [2, 4, 6], [3, 2, 1]])
     eigenvalues = np.array([0, 0, 3]) + 1e-5
@@ -167,7 +167,7 @@ def test_jacov_and_epe_nas_by_hand():
     assert proxies.epe_nas(unlike, np.array([0, 1])) == pytest.approx(alone)
 
 
-def test_zen_does_not_follow_the_weights_of_before(network, batch):
+def test_zen_does_not_follow_the_weights_of_before(network, batch) -> None:
     images, labels = batch
     found = []
     for factor in (1.0, 100.0):
@@ -180,7 +180,7 @@ def test_zen_does_not_follow_the_weights_of_before(network, batch):
 
 
 @pytest.mark.parametrize("space", ["nb201", "transnas-micro"])
-def test_all_networks_have_finite_values(space):
+def test_all_networks_have_finite_values(space) -> None:
     space = make_space(space)
     codes = np.concatenate([np.repeat(np.arange(4)[:, None], 6, axis=1), [DISCONNECTED]])
     images, labels = BATCH
@@ -193,7 +193,7 @@ def test_all_networks_have_finite_values(space):
         assert named[name][-1] == named[name].min() < named[name][3], f"{name} likes a cut cell"
 
 
-def test_values_follow_the_seed_and_nothing_else():
+def test_values_follow_the_seed_and_nothing_else() -> None:
     codes = NB201.sample(5, seed=0)
     before = torch.get_rng_state()
     values = compute(codes)
@@ -222,12 +222,12 @@ def test_values_follow_the_seed_and_nothing_else():
         ({"steps": 0}, "steps"),
     ],
 )
-def test_what_does_not_fit_is_refused(options, words):
+def test_what_does_not_fit_is_refused(options, words) -> None:
     with pytest.raises(ParameterError, match=words):
         compute(NB201.sample(2, seed=0), **options)
 
 
-def test_other_refusals_name_the_culprit():
+def test_other_refusals_name_the_culprit() -> None:
     with pytest.raises(ArchitectureError, match="row 0"):
         compute([[9] * 6])
     with pytest.raises(DeviceError, match="cuda:77"):
@@ -266,7 +266,7 @@ def sizes(monkeypatch):
     return found
 
 
-def test_an_encoder_computes_each_function_once(fresh, sizes):
+def test_an_encoder_computes_each_function_once(fresh, sizes) -> None:
     encoder = ZeroCost(NB201, names=("params", "synflow"), **ENCODER)
     codes = NB201.sample(20, seed=0)
     values = encoder.values(np.concatenate([codes, codes]))
@@ -289,7 +289,7 @@ def test_an_encoder_computes_each_function_once(fresh, sizes):
 @pytest.mark.parametrize(
     "damage", [lambda b: b[:100], lambda b: b[:-30], lambda b: b"", bytes.upper]
 )
-def test_a_damaged_cache_is_made_again(fresh, damage):
+def test_a_damaged_cache_is_made_again(fresh, damage) -> None:
     encoder = ZeroCost(NB201, names=("params",), **ENCODER)
     codes = NB201.sample(6, seed=0)
     values = encoder.values(codes)
@@ -301,7 +301,7 @@ def test_a_damaged_cache_is_made_again(fresh, damage):
         assert len(content["ids"]) == len(np.unique(NB201.function_ids(codes)))
 
 
-def test_processes_share_a_cache(fresh):
+def test_processes_share_a_cache(fresh) -> None:
     code = (
         "import sys, json; from nasurge.data.spaces import make_space;"
         "from nasurge.data.networks.zero_cost_scores import ZeroCost; space = make_space('nb201');"
@@ -323,7 +323,7 @@ def test_processes_share_a_cache(fresh):
     assert not [f for f in (fresh / "zero-cost").iterdir() if f.suffix not in (".npz", ".lock")]
 
 
-def test_features_are_the_same_for_twins_and_whatever_stands_beside(monkeypatch):
+def test_features_are_the_same_for_twins_and_whatever_stands_beside(monkeypatch) -> None:
     monkeypatch.setattr(zero_cost, "_REFERENCE", 30)
     encoder = ZeroCost(NB201, names=("l2_norm", "params", "synflow"), **ENCODER)
     codes = NB201.sample(15, seed=3)
@@ -336,7 +336,7 @@ def test_features_are_the_same_for_twins_and_whatever_stands_beside(monkeypatch)
     assert encoder.get_feature_names_out().tolist()[0] == "zero_cost:l2_norm"
 
 
-def test_synthetic_tasks_are_learnt_and_leave_the_other_proxies_alone():
+def test_synthetic_tasks_are_learnt_and_leave_the_other_proxies_alone() -> None:
     codes = np.concatenate([NB201.sample(3, seed=0), [DISCONNECTED]])
     few, many = (
         zero_cost.zero_cost(NB201, codes, names=SYNTHETIC, steps=steps, device="cpu", **TINY)
@@ -358,7 +358,7 @@ def test_synthetic_tasks_are_learnt_and_leave_the_other_proxies_alone():
     assert np.array_equal(mixed[:, 1], more[:, 1])
 
 
-def test_normal_scores_keep_the_order_and_stay_bounded():
+def test_normal_scores_keep_the_order_and_stay_bounded() -> None:
     reference = np.random.default_rng(0).standard_cauchy((100, 2))
     values = np.sort(np.random.default_rng(1).standard_cauchy((500, 2)) * 10, axis=0)
     scores = normal_scores(values, reference)
@@ -369,7 +369,7 @@ def test_normal_scores_keep_the_order_and_stay_bounded():
     assert np.isfinite(normal_scores(values, np.ones((5, 2)))).all()
 
 
-def test_a_pipeline_takes_them_as_features(monkeypatch, tmp_path):
+def test_a_pipeline_takes_them_as_features(monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(zero_cost, "_REFERENCE", 8)
     codes = NB201.sample(8, seed=0)
     xgb = nasurge.make_predictor("xgb", NB201, features=("paths", "zero-cost"), seed=0)
@@ -383,7 +383,7 @@ def test_a_pipeline_takes_them_as_features(monkeypatch, tmp_path):
         clone(xgb).set_params(space=space).fit(space.sample(8, seed=0), np.arange(8.0))
 
 
-def test_a_proxy_ranks_as_it_is_published_whatever_the_labels():
+def test_a_proxy_ranks_as_it_is_published_whatever_the_labels() -> None:
     codes = NB201.sample(40, seed=0)
     raw = ZeroCost(NB201, names=("synflow",), **ENCODER).values(codes)[:, 0]
     y = np.random.default_rng(0).normal(size=40)

@@ -12,7 +12,7 @@ import nasurge
 from nasurge.data.tables import read_latencies, read_task_labels
 from nasurge.search.across_tables import learn_tasks
 from nasurge.search.at_nas import load_search
-from nasurge.search.differentiable import read_experiences, transferred_logits
+from nasurge.search.differentiable import read_donors, transferred_logits
 from nasurge.search.store import run_stored
 from nasurge.search.studies import warm_searcher
 
@@ -145,7 +145,7 @@ def test_importing_the_same_file_again_changes_nothing(old_home: Path) -> None:
 
 def test_experiences_are_donors() -> None:
     for seed in range(2):
-        donors = read_experiences(STUDIES / "warm" / "experiences" / f"seed-{seed}")
+        donors = read_donors(STUDIES / "warm" / "experiences" / f"seed-{seed}")
         assert [donor.task for donor in donors] == sorted(WARM.tasks)
         assert transferred_logits(donors, SPACE).shape == (6, 5)
         cold = {

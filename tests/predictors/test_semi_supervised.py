@@ -9,7 +9,11 @@ import torch
 
 from nasurge.data.spaces import ProductSpace, Space, make_space
 from nasurge.errors import ParameterError
-from nasurge.predictors.semi_supervised.auto_encoder import AutoEncoder, pretrained, unlabelled
+from nasurge.predictors.semi_supervised.auto_encoder import (
+    AutoEncoder,
+    pretrained_encoder,
+    unlabelled_codes,
+)
 from nasurge.predictors.semi_supervised.learners import Embedding
 from nasurge.registry import load_predictor, make_predictor
 
@@ -32,7 +36,7 @@ def labelled() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def encoder() -> AutoEncoder:
-    return pretrained(NB201, **SETTING)
+    return pretrained_encoder(NB201, **SETTING)
 
 
 def test_the_auto_encoder_gives_operations_and_connections_back(encoder: AutoEncoder) -> None:
@@ -50,7 +54,7 @@ def test_the_auto_encoder_gives_operations_and_connections_back(encoder: AutoEnc
 
 
 def test_what_is_near_in_the_embedding_computes_about_the_same(encoder: AutoEncoder) -> None:
-    codes = unlabelled(NB201, 1000)
+    codes = unlabelled_codes(NB201, 1000)
     embedded = encoder.embed(codes)
     nearest = torch.cdist(embedded, embedded).topk(2, largest=False).indices[:, 1].numpy()
     share = (codes == codes[nearest]).mean()
@@ -58,11 +62,11 @@ def test_what_is_near_in_the_embedding_computes_about_the_same(encoder: AutoEnco
 
 
 def test_an_encoder_is_trained_once_and_depends_on_its_setting_alone(encoder: AutoEncoder) -> None:
-    assert pretrained(make_space("nb201"), **SETTING) is encoder
+    assert pretrained_encoder(make_space("nb201"), **SETTING) is encoder
     state = torch.get_rng_state()
-    again = pretrained.__wrapped__(NB201, **{**SETTING, "steps": 5})
+    again = pretrained_encoder.__wrapped__(NB201, **{**SETTING, "steps": 5})
     torch.manual_seed(7)
-    other = pretrained.__wrapped__(NB201, **{**SETTING, "steps": 5})
+    other = pretrained_encoder.__wrapped__(NB201, **{**SETTING, "steps": 5})
     torch.set_rng_state(state)
     for name, tensor in again.state_dict().items():
         assert torch.equal(tensor, other.state_dict()[name]), name
@@ -71,23 +75,23 @@ def test_an_encoder_is_trained_once_and_depends_on_its_setting_alone(encoder: Au
 def test_fits_leave_the_shared_encoder_as_it_was(labelled) -> None:
     codes, y = labelled
     setting = {"layers": 2, "width": 32, "latent": 8, "steps": 10, "device": "cpu"}
-    before = {k: v.clone() for k, v in pretrained(NB201, **setting).state_dict().items()}
+    before = {k: v.clone() for k, v in pretrained_encoder(NB201, **setting).state_dict().items()}
     for name in QUICK:
         make_predictor(name, NB201, device="cpu", seed=0, **QUICK[name]).fit(codes, y)
-    after = pretrained(NB201, **setting).state_dict()
+    after = pretrained_encoder(NB201, **setting).state_dict()
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
 
 
 @pytest.mark.parametrize("space", [NB201, ProductSpace([list("abc"), list("de")])])
 def test_unlabelled_architectures_are_different_functions_and_always_the_same(space: Space) -> None:
-    rows = unlabelled(space, 300)
+    rows = unlabelled_codes(space, 300)
     assert len(rows) == min(300, space.n_functions)
     assert len(np.unique(space.function_ids(rows))) == len(rows)
-    assert np.array_equal(rows, unlabelled(space, 300))
+    assert np.array_equal(rows, unlabelled_codes(space, 300))
 
 
 def test_an_embedding_is_centred_over_the_space(encoder: AutoEncoder) -> None:
-    codes = unlabelled(NB201, 2000)
+    codes = unlabelled_codes(NB201, 2000)
     embedded = Embedding(encoder).fit(codes[:3]).transform(codes)
     assert embedded.shape == (len(codes), 32)
     assert np.allclose(embedded.mean(axis=0), 0, atol=1e-5)
@@ -138,7 +142,7 @@ def test_saved_predictors_need_no_pretraining(labelled, tmp_path) -> None:
         "for path in sys.argv[1:]:\n"
         "    predictor = nasurge.load_predictor(path)\n"
         "    np.save(path + '.npy', predictor.predict(predictor.space.sample(40, seed=3)))\n"
-        "assert auto_encoder.pretrained.cache_info().currsize == 0\n"
+        "assert auto_encoder.pretrained_encoder.cache_info().currsize == 0\n"
     )
     paths = [str(tmp_path / name) for name in QUICK]
     subprocess.run([sys.executable, "-c", code, *paths], check=True)

@@ -74,6 +74,8 @@ def test_a_killed_search_goes_on_to_the_same_logits(method, few, tmp_path):
     assert again.losses == whole.losses
     with pytest.raises(ParameterError, match="another run: epochs"):
         search_supernet(small(), few, method, **{**settings, "epochs": 3}, checkpoint=path)
+    with pytest.raises(ParameterError, match="another run: options differ"):
+        search_supernet(small(), few, method, **settings, shift=0, checkpoint=path)
 
 
 @pytest.mark.parametrize("method", ["darts", "gdas", "balenas"])

@@ -77,7 +77,11 @@ def test_a_function_is_searched_in_a_database(tmp_path: Path, monkeypatch) -> No
         nasurge.search(ones, space=SPACE, storage="nasurge.db")
 
 
-def test_a_progress_bar_is_shown(capsys) -> None:
+def test_a_progress_bar_is_shown_in_a_terminal(capsys, monkeypatch) -> None:
+    nasurge.search(ones, space=SPACE, budget=10, progress=True)
+    assert not capsys.readouterr().err, "a file or a pipe has no use for a bar"
+    monkeypatch.setenv("FORCE_COLOR", "1")  # what tells rich that this is one
+    monkeypatch.setenv("COLUMNS", "120")
     nasurge.search(ones, space=SPACE, budget=10, progress=True)
     shown = capsys.readouterr().err
     assert "10/10" in shown

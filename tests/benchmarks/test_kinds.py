@@ -1,0 +1,184 @@
+"""Every kind of study: run at its smallest size, stopped, killed, resumed and reported.
+
+The commands run in processes of their own, forked from one that has imported what they need.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import multiprocessing
+import os
+import pickle
+import re
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nasurge.benchmarks.studies import Journal
+from nasurge.registry import STUDIES, study_class, study_descriptions
+
+NETWORKS = ("--limit", "60", "--epochs", "1", "--width", "2", "--device", "cpu")
+SETTINGS: dict[str, Sequence[str]] = {
+    "compare": ("compare", "nbgraph/proteins", "-p", "ridge,gp", "-n", "20", "-t", "2"),
+    "validate": (
+        *("validate", "nb201-analog/cifar10", "-p", "gp,ridge", "-n", "20", "--stratified", "5"),
+        *("--learn-from", "4", "--supernet", '{"epochs": 1, "limit": 20, "tune": 1}'),
+        *("--score", "curve", *NETWORKS),
+    ),
+    "table": ("table", "build", "tiny", "-n", "2", "--seeds", "2", "--force", *NETWORKS),
+    "verify": ("table", "verify", "small", "-n", "2", "--device", "cpu"),
+    "trained": ("python",),
+    "latency": (
+        *("meta", "latency", "latencies.npz", "--table", "nb201-analog", "-n", "5,8"),
+        *("--devices", "d0,d1", "-t", "2"),
+    ),
+}
+"""The command of each kind at its smallest size; at least three units."""
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(
+    ["nasurge.cli", "torch", "pandas", "matplotlib.figure", "sklearn.gaussian_process", "pytest"]
+)
+
+
+def trained(out: str) -> None:
+    """What runs a study of the one kind that has no command."""
+    from nasurge.benchmarks.training import Recipe, TrainedObjective
+    from nasurge.data.images import load_images
+    from nasurge.data.spaces import make_space
+
+    space = make_space("nb201")
+    recipe = Recipe(epochs=1, width=2, cells=1)
+    images = load_images("digits", limit=60)
+    objective = TrainedObjective(space, images, recipe, device="cpu", folder=Path(out))
+    objective(space.sample(4, seed=0))
+
+
+def in_process(
+    arguments: Sequence[str], folder: str, home: str, stop: tuple[int, int] | None
+) -> None:
+    """Run a command in a folder; ``stop`` is after how many units it gets which signal."""
+    os.chdir(folder)
+    os.environ["NASURGE_HOME"] = home
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        os.dup2(os.open(name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC), number)
+    sys.stdout, sys.stderr = (os.fdopen(k, "w", closefd=False) for k in (1, 2))
+    run, add = Journal.run, Journal.add
+
+    def checked_run(journal: Journal, units: Any, **options: Any) -> Any:
+        for unit in units.values():
+            assert dataclasses.is_dataclass(unit), unit
+            pickle.loads(pickle.dumps(unit))
+        return run(journal, units, **options)
+
+    def stopped_add(journal: Journal, unit: str, rows: Any) -> None:
+        add(journal, unit, rows)
+        if stop and len(journal.done) == stop[0]:
+            os.kill(os.getpid(), stop[1])
+
+    Journal.run, Journal.add = checked_run, stopped_add  # type: ignore[method-assign]
+    if arguments[0] == "python":
+        trained(arguments[arguments.index("--out") + 1])
+        return
+    from nasurge.cli import main
+
+    sys.argv = ["nasurge", *arguments]
+    main()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with what some kinds need: latencies, and a table that NASurge trained."""
+    folder = tmp_path_factory.mktemp("kinds")
+    rng = np.random.default_rng(0)
+    latencies = {f"d{k}": rng.uniform(1, 2, 15_625) for k in range(4)}
+    np.savez(folder / "latencies.npz", **latencies)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def command(place: Path) -> Callable[..., str]:
+    """Run a command; gives what it printed."""
+
+    def call(*arguments: str, stop: tuple[int, int] | None = None, code: int = 0) -> str:
+        home = str(place / "home")
+        given = (arguments, str(place), home, stop)
+        process = CONTEXT.Process(target=in_process, args=given)
+        process.start()
+        process.join(100)
+        errors = (place / "stderr").read_text()
+        assert process.exitcode == code, (arguments, process.exitcode, errors)
+        assert "Traceback" not in errors
+        return (place / "stdout").read_text()
+
+    call("table", "build", "small", "-n", "4", "-j", "1", *NETWORKS)
+    return call
+
+
+def documented(name: str, meanings: dict[str, str]) -> bool:
+    """Whether a column or key is among those that are described; NAME stands for any name."""
+    return any(
+        re.fullmatch(re.escape(known).replace("NAME", ".+"), name) and meaning
+        for known, meaning in meanings.items()
+    )
+
+
+def untimed(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[[column for column in frame if "seconds" not in column]]
+
+
+@pytest.mark.parametrize("kind", STUDIES)
+def test_every_kind_is_stopped_killed_resumed_and_reported(
+    kind: str, command: Callable[..., str], place: Path
+) -> None:
+    if kind not in SETTINGS:
+        pytest.fail(f"say in SETTINGS how the kind {kind!r} is run at its smallest size")
+    arguments = SETTINGS[kind]
+    program = arguments[0] == "python"
+    jobs = () if program else ("-j", "1")
+    whole, broken = f"{kind}-whole", f"{kind}-broken"
+    shown = command(*arguments, *jobs, "--out", whole)
+    again = (*arguments, *jobs, "--out", broken, *(() if program else ("--json",)))
+    command(*again, stop=(1, signal.SIGTERM), code=-signal.SIGTERM if program else 130)
+    command(*again, stop=(2, signal.SIGKILL), code=-signal.SIGKILL)
+    journal = place / broken / "rows.jsonl"
+    kept = journal.read_text()
+    assert kept.count("\n") == 2
+    resumed = command(*again)
+    assert journal.read_text().startswith(kept), "what was done is done again"
+
+    study = study_class(kind)
+    found = json.loads(command("report", broken, "--json"))
+    assert {"kind", "summary", "rows", "report", "made"} <= set(found)
+    assert found["kind"] == kind
+    assert "<h1" in (place / found["report"]).read_text()
+    for entry in found["summary"]:
+        undocumented = [key for key in entry if not documented(key, study.summary_columns())]
+        assert not undocumented
+    if program:  # keeps rows as they are asked for, and no summary
+        return
+    assert json.loads(resumed) == found
+    assert f"report: {whole}/report.html" in shown
+    frames = [pd.read_parquet(place / folder / "rows.parquet") for folder in (whole, broken)]
+    assert not [column for column in frames[0] if not documented(column, study.columns())]
+    pd.testing.assert_frame_equal(*map(untimed, frames))
+
+
+def test_every_kind_is_described_for_a_reference_page() -> None:
+    described = study_descriptions()
+    assert [one.kind for one in described] == list(STUDIES)
+    for one in described:
+        assert one.title
+        assert one.summary
+        assert one.rows
+        assert all(one.rows.values()), one.kind
+        assert all(one.summary.values()), one.kind
+        assert bool(one.options) == bool(one.command)
+        assert all(name and words for name, _, _, words in one.options)
