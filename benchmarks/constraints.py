@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InfeasibleError as InfeasibleError
 from ..errors import LabelError, ParameterError, UnknownNameError
+from .studies.flags import listed
 
 Values = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -97,7 +98,7 @@ def parse_constraints(given: Iterable[str | Constraint] | str) -> tuple[Constrai
         if isinstance(one, Constraint):
             parts.append(one)
         else:
-            parts += [Constraint.parse(text) for text in one.split(",") if text.strip()]
+            parts += [Constraint.parse(text) for text in listed(one)]
     return tuple(dict.fromkeys(parts))
 
 

@@ -10,9 +10,9 @@ from ..studies.flags import Flag
 from ..training import PRECISIONS, EpochOptions, check_known, check_least
 
 RULES = {
-    "spos": "one path, drawn uniformly",
-    "fairnas": "all operations of every edge, once each",
-    "sandwich": "the largest path, the smallest, and two drawn ones",
+    "spos": "SPOS: one path, drawn uniformly",
+    "fairnas": "FairNAS: all operations of every edge, once each",
+    "sandwich": "sandwich rule: the largest path, the smallest, and two drawn ones",
 }
 """Rules by which a step of a supernet's training draws its paths, and what each draws."""
 

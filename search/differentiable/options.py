@@ -8,12 +8,12 @@ from ...benchmarks.supernet import SharedWeightOptions
 from ...errors import ParameterError
 
 RULES = {
-    "darts": "a softmax of all operations, learnt by gradients of first order",
-    "darts-2": "the same by gradients of second order, one step of the weights ahead",
-    "gdas": "one operation at each place, drawn by Gumbel noise that cools down",
-    "drnas": "shares of all operations, drawn from a Dirichlet distribution",
-    "balenas": "a softmax of logits drawn from a Gaussian distribution",
-    "ddpnas": "one operation at each place, drawn from a distribution that is pruned",
+    "darts": "DARTS, first order: a softmax of all operations",
+    "darts-2": "DARTS, second order: the same, one step of the weights ahead",
+    "gdas": "GDAS: one operation at each place, drawn by Gumbel noise that cools down",
+    "drnas": "DrNAS: shares of all operations, drawn from a Dirichlet distribution",
+    "balenas": "BaLeNAS: a softmax of logits drawn from a Gaussian distribution",
+    "ddpnas": "DDPNAS: one operation at each place, drawn from a distribution that is pruned",
 }
 """Rules by which a search mixes operations and learns their shares, and what each mixes."""
 

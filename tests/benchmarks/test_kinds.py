@@ -35,6 +35,33 @@ SETTINGS: dict[str, Sequence[str]] = {
     "table": ("table", "build", "tiny", "-n", "2", "--seeds", "2", "--force", *NETWORKS),
     "verify": ("table", "verify", "small", "-n", "2", "--device", "cpu"),
     "trained": ("python",),
+    "search": (
+        *("search", "nb201-analog/cifar10", "-s", "evolution", "-p", "ridge"),
+        *("--constraint", "flops<=100", "-b", "6", "--batch", "3", "-t", "2"),
+    ),
+    "fronts": (
+        *("search", "nb201-analog/cifar10", "-s", "nsga2", "--objectives", "accuracy,flops"),
+        *("--constraint", "accuracy>=80", "-b", "6", "--batch", "3", "-t", "2"),
+    ),
+    "meta-tables": (
+        *("meta", "tables", "nbgraph/photo", "--methods", "random,meta-evolution"),
+        *("-b", "4", "-t", "2"),
+    ),
+    "transfer": (
+        *("meta", "transfer", "nbgraph/cora", "--to", "nbgraph/citeseer", "-n", "0,5", "-t", "3"),
+        *("--source-labels", "15", "--methods", "tasks-xgb,tasks-gp"),
+    ),
+    # So short a time is one meta-step each, whatever the machine's speed.
+    "few-shot": (
+        *("meta", "few-shot", "--images", "digits", "--train-classes", "5", "--way", "2"),
+        *("--split", "classes", "--no-rotations", "--seconds", "1e-9", "--episodes", "5"),
+        *("--shots", "1,2", "--methods", "protonet,maml"),
+    ),
+    "warm-start": (
+        *("meta", "warm-start", "--tasks", "digits,glyphs#HEBREW,glyphs#LAO", "--seeds", "1"),
+        *("--epochs", "3", "--gate", "1", "--size", "8", "--train", "40", "--width", "2"),
+        *("--train-epochs", "1", "--shared", "3"),
+    ),
     "latency": (
         *("meta", "latency", "latencies.npz", "--table", "nb201-analog", "-n", "5,8"),
         *("--devices", "d0,d1", "-t", "2"),
@@ -112,7 +139,7 @@ def command(place: Path) -> Callable[..., str]:
         given = (arguments, str(place), home, stop)
         process = CONTEXT.Process(target=in_process, args=given)
         process.start()
-        process.join(100)
+        process.join(200)
         errors = (place / "stderr").read_text()
         assert process.exitcode == code, (arguments, process.exitcode, errors)
         assert "Traceback" not in errors
@@ -134,6 +161,8 @@ def untimed(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[[column for column in frame if "seconds" not in column]]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("kind", STUDIES)
 def test_every_kind_is_stopped_killed_resumed_and_reported(
     kind: str, command: Callable[..., str], place: Path

@@ -10,11 +10,10 @@ from old_files import FILES, SPACE, STUDIES, V0, WARM, run, two, units, unpacked
 
 import nasurge
 from nasurge.data.tables import read_latencies, read_task_labels
-from nasurge.search.across_tables import learn_tasks
+from nasurge.search.across_tables import learn_tasks, warm_searcher
 from nasurge.search.at_nas import load_search
 from nasurge.search.differentiable import read_donors, transferred_logits
 from nasurge.search.store import run_stored
-from nasurge.search.studies import warm_searcher
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
