@@ -30,7 +30,7 @@ COMMANDS = {
     "search-killed": "search nb201-analog/cifar10 -s evolution --budget 6 --batch 3 --trials 2",
     "search-constraint": "search nb201-analog/cifar10 -s evolution -p ridge "
     "--constraint 'flops<=100' --budget 8 --batch 4 --trials 2",
-    "search-workers": "search tiny/digits -s evolution --workers 2 --budget 6 --batch 3 --trials 2",
+    "search-workers": "search tiny/digits -s evolution --workers 2 --budget 6 --trials 2",
     "fronts": "search tiny/digits --objectives accuracy,flops --constraint 'accuracy>=5' -s nsga2 "
     "--budget 8 --batch 4 --trials 2",
     "validate": "validate nb201-analog/cifar10 -p ridge --n-train 20 --top 3 --spread 3 "
@@ -89,8 +89,9 @@ def same(found: object, known: object, *, near: float) -> None:
     if isinstance(known, dict):
         assert isinstance(found, dict)
         assert set(found) >= set(known)
+        ends = ("low", "high") if known.get("n", 5) < 5 else ()  # fewer draws have no interval now
         for key in known:
-            if "seconds" not in key:
+            if "seconds" not in key and key not in ends:
                 same(found[key], known[key], near=near)
     elif isinstance(known, list):
         assert isinstance(found, list)
@@ -202,6 +203,5 @@ def test_a_table_search_in_a_database_is_read(old_home: Path, tmp_path: Path) ->
     )
     kept = json.loads((STUDIES / "search-stored" / "summary.json").read_text())["summary"]
     for row, known in zip(found.summary, kept, strict=True):
-        assert [row[key] for key in ("selected", "oracle", "regret")] == [
-            known[key] for key in ("selected", "oracle", "regret")
-        ]
+        for measure in ("selected", "oracle", "regret"):
+            same(row[measure], known[measure], near=0)
