@@ -62,3 +62,9 @@ def nbgraph(_home: Path) -> Table:
 def nb201(_home: Path, reference: Path) -> Table:
     """NAS-Bench-201, imported from the reference tables."""
     return import_table(reference / "nb201.csv.gz", name="nb201")[0]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Modules with slow tests come first: what is run last, while others idle, is quick."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
