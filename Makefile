@@ -16,14 +16,14 @@ demo: install
 	$(BIN)/nasurge demo
 
 test: install
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist worksteal
 
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/linktree.py
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 tests/package/test_layout.py
+	$(BIN)/pytest -n 2 -k "not doctests" tests/package/test_layout.py
 	$(MAKE) docs
 
 docs: install

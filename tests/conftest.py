@@ -82,3 +82,9 @@ def old_home(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NASURGE_HOME", str(folder))
         yield folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Modules with slow tests come first: what is run last, while others idle, is quick."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

@@ -1,4 +1,4 @@
-"""What each classical predictor adds; scikit-learn's own checks over the registry."""
+"""What each classical predictor adds to the contract."""
 
 import subprocess
 import sys
@@ -9,7 +9,6 @@ import pytest
 from scipy.stats import kendalltau, norm
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import WhiteKernel
-from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from nasurge.data.spaces import Space, make_space
 from nasurge.data.tables import Table
@@ -22,62 +21,9 @@ from nasurge.predictors.processes.weisfeiler_lehman import (
     WeisfeilerLehman,
     subtree_labels,
 )
-from nasurge.registry import make_predictor, predictor_names
+from nasurge.registry import make_predictor
 
 SPACES = [make_space(name) for name in ("nb201", "nbgraph", "transnas-micro", "transnas-macro")]
-
-# scikit-learn's checks that cannot be met, by reason. All others are run on every predictor.
-_MATRIX = "feeds floats of any width; codes are integers, d columns, within cardinalities"
-_WORDS = "wants scikit-learn's words in the error; ours says what the space allows"
-INAPPLICABLE = {
-    "check_fit_score_takes_y": _MATRIX,
-    "check_estimators_overwrite_params": _MATRIX,
-    "check_dont_overwrite_parameters": _MATRIX,
-    "check_estimators_fit_returns_self": _MATRIX,
-    "check_readonly_memmap_input": _MATRIX,
-    "check_n_features_in_after_fitting": _MATRIX,
-    "check_positive_only_tag_during_fit": _MATRIX,
-    "check_estimators_dtypes": _MATRIX,
-    "check_dtype_object": _MATRIX,
-    "check_pipeline_consistency": _MATRIX,
-    "check_estimator_sparse_tag": _MATRIX,
-    "check_estimators_pickle": _MATRIX,
-    "check_array_api_input": "needs SCIPY_ARRAY_API; codes are NumPy arrays",
-    "check_f_contiguous_array_estimator": _MATRIX,
-    "check_regressors_train": _MATRIX,
-    "check_regressor_data_not_an_array": _MATRIX,
-    "check_regressors_no_decision_function": _MATRIX,
-    "check_supervised_y_2d": _MATRIX,
-    "check_regressors_int": _MATRIX,
-    "check_methods_sample_order_invariance": _MATRIX,
-    "check_methods_subset_invariance": _MATRIX,
-    "check_dict_unchanged": _MATRIX,
-    "check_fit_idempotent": _MATRIX,
-    "check_fit_check_is_fitted": _MATRIX,
-    "check_n_features_in": _MATRIX,
-    "check_fit2d_predict1d": _MATRIX,
-    "check_estimators_unfitted": "wants scikit-learn's NotFittedError; ours is a NasurgeError "
-    "that needs no scikit-learn, and the same built-ins (ValueError, AttributeError)",
-    "check_complex_data": _WORDS,
-    "check_estimators_empty_data_messages": _WORDS,
-    "check_estimators_nan_inf": _WORDS,
-    "check_estimator_sparse_array": _WORDS,
-    "check_estimator_sparse_matrix": _WORDS,
-    "check_fit2d_1sample": _WORDS,
-    "check_fit2d_1feature": _WORDS,
-    "check_requires_y_none": _WORDS,
-}
-
-
-@pytest.mark.parametrize("name", predictor_names())
-def test_checks_of_scikit_learn(name: str) -> None:
-    ran = set()
-    for estimator, check in estimator_checks_generator(make_predictor(name, SPACES[0])):
-        if check.func.__name__ not in INAPPLICABLE:
-            check(estimator)
-            ran.add(check.func.__name__)
-    wanted = {"no_attributes_set_in_init", "get_params_invariance", "set_params"}
-    assert {f"check_{what}" for what in wanted | {"parameters_default_constructible"}} <= ran
 
 
 @pytest.mark.parametrize(

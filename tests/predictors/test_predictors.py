@@ -1,33 +1,39 @@
 """Every predictor of the registry keeps the contract on every space; what each adds."""
 
 import re
-from functools import cache, partial
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from predicting import FAST, GRAPH, SPACES, TRANSFER, labelled
+from predicting import SPACES, labelled, one_of_each_code, serves, settings
 from scipy.stats import kendalltau
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import Pipeline
 
 from nasurge.data.networks import zero_cost_scores as zero_cost
-from nasurge.data.spaces import Space
 from nasurge.data.tables import Table
 from nasurge.errors import DeviceError, ParameterError, UnknownNameError
 from nasurge.predictors.labels import Blended, NormalScores, Standardised
+from nasurge.predictors.names import PREDICTORS
 from nasurge.registry import make_predictor, predictor_class, predictor_names
 from nasurge.testing.predictor import (
     PREDICTOR_CHECKS,
+    check_absent_device,
+    check_bad_labels,
     check_few,
+    check_foreign_codes,
+    check_interrupted,
     check_learns,
     check_saves,
     check_twins,
     check_whole_arrays,
 )
 
+GRAPH = [e.name for e in PREDICTORS.values() if ".predictors.graph." in e.place]
 SPACE_CHECKS = (check_learns, check_whole_arrays, check_twins, check_few, check_saves)
 
 
@@ -37,44 +43,42 @@ def _few_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zero_cost, "_REFERENCE", 20)
 
 
-def settings(name: str, space: Space) -> dict:
-    """What makes a predictor's contract quick, and what it cannot do without."""
-    if name in TRANSFER:
-        return {"prior": earlier(name, space)}
-    if name != "low-fidelity":
-        return FAST.get(name, {})
-    every = space.all_codes()
-    return {"cheap": every.sum(axis=1) + 0.1 * every[:, 0], "cheap_codes": every}
-
-
-@cache
-def earlier(name: str, space: Space) -> object:
-    """What a predictor that transfers learnt of one earlier task."""
-    codes, y = labelled(space, 100)
-    return TRANSFER[name](space).fit(codes, y + 0.3 * np.sin(9 * y), ["earlier"] * len(y))
-
-
+# Predictors that learn and refuse by the same functions need them checked once.
+SHARED = (check_bad_labels, check_foreign_codes, check_absent_device, check_interrupted)
+FIRST = one_of_each_code()
 # The whole contract on cells; elsewhere what a space can break. What is left out there (labels,
 # units, random state, interrupts) runs the same lines on every space.
 CONTRACT = [
     pytest.param(name, space, check, id=f"{name}-{space}-{check.__name__}")
     for name in predictor_names()
     for space in SPACES
+    if serves(name, SPACES[space])
     for check in (PREDICTOR_CHECKS if space == "nb201" else SPACE_CHECKS)
+    if check not in SHARED or name in FIRST
+]
+REFUSED = [
+    (name, space)
+    for name in predictor_names()
+    for space in SPACES
+    if not serves(name, SPACES[space])
 ]
 
 
 @pytest.mark.parametrize(("name", "space_name", "check"), CONTRACT)
-def test_contract(name: str, space_name: str, check) -> None:
+def test_contract(name: str, space_name: str, check: Callable[..., None]) -> None:
     space = SPACES[space_name]
-    codes, y = labelled(space)
     make = partial(make_predictor, name, space, **settings(name, space))
-    refusal = make(seed=0).refusal
-    if refusal is None:
-        check(make, codes, y)
-    else:
-        with pytest.raises(ParameterError, match=re.escape(refusal)):
-            make(seed=0).fit(codes, y)
+    assert make(seed=0).refusal is None
+    check(make, *labelled(space))
+
+
+@pytest.mark.parametrize(("name", "space_name"), REFUSED)
+def test_a_space_that_cannot_be_served_is_refused(name: str, space_name: str) -> None:
+    space = SPACES[space_name]
+    predictor = make_predictor(name, space, **settings(name, space), seed=0)
+    assert predictor.refusal is not None
+    with pytest.raises(ParameterError, match=re.escape(predictor.refusal)):
+        predictor.fit(*labelled(space))
 
 
 @pytest.mark.parametrize("name", predictor_names())

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from predicting import FAST, SPACES, labelled
+from predicting import SPACES, labelled, quick_parameters
 from scipy.stats import kendalltau
 
 from nasurge.data.tables import Table
@@ -65,5 +65,5 @@ def test_patience_saves_steps_and_still_ranks(name: str, analog: Table) -> None:
 
 @pytest.mark.parametrize("name", ["mlp", "gin"])
 def test_the_contract_holds_with_patience(name: str) -> None:
-    make = partial(make_predictor, name, SPACES["nb201"], patience=30, **FAST[name])
+    make = partial(make_predictor, name, SPACES["nb201"], patience=30, **quick_parameters(name))
     predictor_contract(make, *labelled(SPACES["nb201"]))
