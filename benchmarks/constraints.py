@@ -7,14 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from ..data.types import Mask, Values
 from ..errors import InfeasibleError as InfeasibleError
 from ..errors import LabelError, ParameterError, UnknownNameError
 from .studies.flags import listed
-
-Values = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 _WRITTEN = re.compile(r"\s*([A-Za-z][\w.@-]*)\s*(<=|>=)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*")
 

@@ -11,14 +11,13 @@ from collections.abc import Callable
 from typing import Any, NotRequired, TypedDict
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from ..data.seeds import Seed, as_generator
+from ..data.types import Values
 from ..errors import LabelError, ParameterError
 from .metrics import kendall_tau, kendall_tau_top
-
-Values = NDArray[np.float64]
 
 FEWEST_DRAWS = 5  # fewer are shown one by one, not as an interval
 _RESAMPLED_AT_ONCE = 2**20  # architectures: 8 MB an array

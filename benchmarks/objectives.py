@@ -11,10 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..data.spaces import Codes, Space
 from ..data.tables import Column, Roles, Table, load_table
+from ..data.types import Values
 from ..errors import LabelError, ParameterError
 from .studies.flags import listed
-
-Values = NDArray[np.float64]
 
 TRAINING_TIME = "training-time"  # metric of the columns that say how many seconds training takes
 

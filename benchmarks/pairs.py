@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from ..data.types import Mask, Values
 from ..errors import LabelError, ParameterError
 
-Values = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 Score = Any  # float or Values, by the shapes of the arguments: a union would burden every caller
 
 # Comparing all pairs beats SciPy's n log n routine, called once a trial, up to about n = 350.

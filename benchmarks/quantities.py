@@ -12,11 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from ..data.networks import COSTS, has_network_costs, network_costs
 from ..data.spaces import Codes, Space
 from ..data.tables import Column, Table
+from ..data.types import Values
 from ..errors import ParameterError, UnknownNameError
 from .constraints import Constraint, feasible, parse_constraints
 from .objectives import Problem
-
-Values = NDArray[np.float64]
 
 ALIASES = {"params": "parameters"}
 

@@ -13,13 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from ..data.plugins import inherit_parameters
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space
+from ..data.types import Index, Values
 from ..errors import ArchitectureError, LabelError, ParameterError
 from ..errors import ExhaustedError as ExhaustedError
-from .pools import Index as Index
 from .pools import Listed, Remaining, Unlisted, twins_in
 from .searchers.names import searcher_name, with_names
-
-Values = NDArray[np.float64]
 
 STATE_VERSION = 2
 MAX_LISTED = 2**23  # a larger space is not enumerated: its mask alone would take over 8 MB

@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..data.seeds import Seed
 from ..data.spaces import Codes, Space
+from ..data.types import Values
 from ..errors import LabelError, ParameterError
-from .base import Searcher, Values
+from .base import Searcher
 
 
 @runtime_checkable

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..data.spaces import Codes
+from ..data.types import Index, Values
 from ..errors import ExhaustedError, LabelError, ParameterError
 from ..errors import ObjectiveError as ObjectiveError
-from .base import Index, Searcher, Values
+from .base import Searcher
 
 Objective = Callable[[Codes], ArrayLike]
 

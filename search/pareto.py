@@ -8,10 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..data.types import Index, Values
 from ..errors import LabelError
-
-Values = NDArray[np.float64]
-Index = NDArray[np.int64]
 
 MARGIN = 0.1
 """How far the reference point lies beyond the nadir, as a share of the front's extent."""

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.spaces import Space
-
-Index = NDArray[np.int64]
+from ..data.types import Index
 
 
 class Remaining(Protocol):

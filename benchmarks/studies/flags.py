@@ -211,6 +211,7 @@ def _documented(text: str, options: type[Any]) -> str:
         lines.append(f"{field.name} : {type_text(kind)}")
         for extra in extras:
             words = extra.help if isinstance(extra, Flag) else str(extra)
+            words = words.replace("*", r"\*")  # no emphasis in reStructuredText
             lines += textwrap.wrap(words, 96, initial_indent=" " * 4, subsequent_indent=" " * 4)
     return "\n".join([text[:place].rstrip(), "", *lines, "", text[place:]]).rstrip() + "\n"
 

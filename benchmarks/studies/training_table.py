@@ -6,16 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...data.images import Images
 from ...data.spaces import Codes, Space
 from ...data.tables import Column, Table, build_table
+from ...data.types import Values
 from ..objectives import TRAINING_TIME
 from ..training import Recipe
 from .journal import Row
-
-Values = NDArray[np.float64]
 
 
 def table_of_trainings(

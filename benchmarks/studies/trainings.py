@@ -15,6 +15,7 @@ from ...data.devices import resolve_device
 from ...data.images import Images, load_images
 from ...data.spaces import Codes, Space
 from ...data.tables import Table
+from ...data.types import Values
 from ...errors import ParameterError
 from ..intervals import Interval, interval, kendall_tau_interval
 from ..training import Recipe, read_recipe
@@ -22,8 +23,6 @@ from .flags import refuse_unused
 from .journal import Row, Unit, versions
 from .options import TrainingOptions
 from .page import TextTable, interval_text
-
-Values = NDArray[np.float64]
 
 _DRAW = 256  # architectures drawn at a time: a smaller sample begins a larger one
 _SIDES = ("mean", "low", "high")

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...data.devices import one_thread
 from ...data.spaces import Codes, Space, make_space
+from ...data.types import Index, Values
 from ...errors import LabelError, ParameterError
 from ..objectives import Problem, parse_problems, problems_of
 from .comparing import Factory, split_rows
@@ -20,9 +20,6 @@ from .flags import refuse_unused
 from .journal import Row, fingerprint, read_about, read_units
 from .options import ValidateOptions
 from .trainings import sample_architectures
-
-Index = NDArray[np.int64]
-Values = NDArray[np.float64]
 
 GROUPS: dict[str, str] = {
     "top": "the best of the ranking",

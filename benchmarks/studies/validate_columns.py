@@ -7,15 +7,13 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ...data.types import Values
 from ..intervals import Interval, kendall_tau_interval
 from ..metrics import kendall_tau
 from .inherit import SupernetRecipe
 from .journal import Row
 from .trainings import seed_agreement
-
-Values = NDArray[np.float64]
 
 SCORES: dict[str, tuple[str, Callable[[Row], float]]] = {
     "accuracy": ("test accuracy after the last epoch", lambda run: run["test_accuracy"]),

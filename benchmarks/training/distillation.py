@@ -9,14 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ...data.images import Images
+from ...data.types import Values
 from ...errors import ParameterError
-
-Values = NDArray[np.float64]
 
 TEMPERATURE = 4.0
 """By which a teacher's and a student's logits are divided before they are compared."""

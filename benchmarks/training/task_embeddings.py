@@ -15,10 +15,10 @@ from torch.nn import functional
 
 from ...data.images import Images
 from ...data.seeds import as_generator, torch_seed
+from ...data.types import Values
 from ...errors import ParameterError
 
 Kind = Literal["fisher", "transport"]
-Values = NDArray[np.float64]
 
 KINDS: tuple[Kind, ...] = ("fisher", "transport")
 SIDE = 12  # pixels that the probe looks at

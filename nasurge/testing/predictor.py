@@ -17,15 +17,13 @@ from types import FrameType
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import clone
 
 from ..data.spaces import Codes
+from ..data.types import Values
 from ..errors import ArchitectureError, DeviceError, LabelError, NotFittedError, ParameterError
 from ..predictors.base import Predictor
 from ..registry import load_predictor
-
-Values = NDArray[np.float64]
 
 
 class Make(Protocol):

@@ -9,10 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...data.seeds import Seed
 from ...data.spaces import Codes, Space
+from ...data.types import Matrix
 from ...errors import ArchitectureError, ParameterError
 from ..base import Predictor, Scores
 from ..labels import Labels, NormalScores
-from ..processes import FAMILIES, GroupedGP, Groups, Matrix, Term, feature_groups
+from ..processes import FAMILIES, GroupedGP, Groups, Term, feature_groups
 
 
 class LowFidelity(Predictor):

@@ -8,7 +8,6 @@ from .inference import GROWTH as GROWTH
 from .inference import JITTER as JITTER
 from .inference import ROWS_AT_ONCE as ROWS_AT_ONCE
 from .inference import Array as Array
-from .inference import Matrix as Matrix
 from .inference import cholesky_factor as cholesky_factor
 from .inference import cholesky_solve as cholesky_solve
 from .inference import eigen_posteriors as eigen_posteriors

@@ -7,11 +7,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Codes, Space
+from ...data.types import Matrix
 from ...errors import ParameterError
 from .covariance import Term
 from .features import feature_groups
 from .grouped import GroupedGP
-from .inference import Matrix
 
 CANDIDATES = 1500
 """Architectures of which those to measure are chosen."""

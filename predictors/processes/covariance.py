@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...data.types import Matrix
 from ...errors import ParameterError
-from .inference import Array, Matrix, namespace
+from .inference import Array, namespace
 
 Embedded = tuple[Array, Array]
 """Features scaled by the hyperparameters of one term, and their squared norms, None if linear."""

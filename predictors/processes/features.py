@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ...data.encoders import Connections, OneHot, Paths, Structure
 from ...data.networks import RandomNetworks
 from ...data.spaces import Codes, Space
-from .inference import Matrix
+from ...data.types import Matrix
 
 _REFERENCE_ROWS = 4000
 _MOST_KINDS = 20

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ...data.types import Matrix
 from .covariance import (
     Embedded,
     Term,
@@ -20,7 +21,6 @@ from .covariance import (
 from .inference import (
     JITTER,
     ROWS_AT_ONCE,
-    Matrix,
     cholesky_factor,
     cholesky_solve,
     left_out_moments,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Matrix = NDArray[np.float64]
+from ...data.types import Matrix
+
 Array = Any
 """A numpy array, or a torch tensor with its gradients."""
 

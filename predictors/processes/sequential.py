@@ -7,8 +7,9 @@ from typing import Self
 
 import numpy as np
 
+from ...data.types import Matrix
 from .grouped import GroupedGP, Groups
-from .inference import Matrix, cholesky_factor, whiten
+from .inference import cholesky_factor, whiten
 
 
 def _joined(a: Groups, b: Groups) -> Groups:

@@ -11,8 +11,8 @@ from sklearn.gaussian_process.kernels import Hyperparameter, Kernel
 
 from ...data.seeds import Seed
 from ...data.spaces import Space
+from ...data.types import Matrix
 from ...errors import ParameterError
-from .inference import Matrix
 from .kernels import GaussianProcess, few_steps
 
 Hashes = NDArray[np.uint64]

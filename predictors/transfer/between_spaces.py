@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from ...data.encoders import Common
 from ...data.spaces import Codes, Space
+from ...data.types import Matrix
 from ..labels import Blended
-from ..processes import GroupedGP, Groups, Matrix, Term
+from ..processes import GroupedGP, Groups, Term
 
 _REFERENCE_ROWS = 4000
 _BEGINNINGS = {

@@ -13,10 +13,10 @@ from torch.nn import functional
 from ...data.devices import one_thread
 from ...data.seeds import torch_seed
 from ...data.spaces import Codes, Space
+from ...data.types import Matrix
 from ..graph import Gated, GraphReader, Network, SoftGraphs, TwoWay
 from ..labels import Labels
 from ..neural import make_loss, train
-from ..processes import Matrix
 from .between_spaces import common_features
 
 _WORDS = ("input", "output", "conv", "pool")

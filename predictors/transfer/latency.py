@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike
 from ...data.encoders import OneHot
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Codes, Space
+from ...data.types import Matrix
 from ...errors import LabelError
 from ..labels import finite_labels
-from ..processes import Matrix, linear_posterior
+from ..processes import linear_posterior
 from ..processes.anchoring import candidates
 from .base import require_learnt
 

@@ -6,16 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...data.types import Matrix
 from ..labels import Labels, NormalScores
-from ..processes import (
-    FAMILIES,
-    ROWS_AT_ONCE,
-    GroupedGP,
-    Groups,
-    Matrix,
-    Term,
-    eigen_posteriors,
-)
+from ..processes import FAMILIES, ROWS_AT_ONCE, GroupedGP, Groups, Term, eigen_posteriors
 
 TASKS = "tasks"
 """Name of the group of features that is an earlier task's scores."""

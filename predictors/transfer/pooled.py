@@ -7,9 +7,10 @@ from numpy.typing import ArrayLike
 
 from ...data.seeds import Seed
 from ...data.spaces import Codes, Space
+from ...data.types import Matrix
 from ..base import Scores
 from ..labels import Labels
-from ..processes import FAMILIES, GroupedGP, Groups, Matrix, Term, feature_groups
+from ..processes import FAMILIES, GroupedGP, Groups, Term, feature_groups
 from .base import TransferPredictor
 from .likeness import TASKS, Likeness, OnScale, hypothesis_weights, residual_processes
 from .task_prior import TaskPrior

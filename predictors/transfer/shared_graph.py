@@ -11,10 +11,11 @@ from numpy.typing import ArrayLike
 
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Codes, Space
+from ...data.types import Matrix
 from ...errors import LabelError
 from ..base import Scores
 from ..labels import Blended, Labels
-from ..processes import Matrix, linear_posterior
+from ..processes import linear_posterior
 from .base import TransferPredictor, require_learnt
 from .between_spaces import Elsewhere, distinct_share
 from .task_prior import ENOUGH, POOL, checked_vectors, labels_by_task, task_weights

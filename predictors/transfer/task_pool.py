@@ -8,17 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.spaces import Codes, Space
+from ...data.types import Matrix
 from ...errors import LabelError, ParameterError
 from ..labels import NormalScores
-from ..processes import (
-    GroupedGP,
-    Groups,
-    Matrix,
-    Term,
-    cholesky_factor,
-    cholesky_solve,
-    feature_groups,
-)
+from ..processes import GroupedGP, Groups, Term, cholesky_factor, cholesky_solve, feature_groups
 
 if TYPE_CHECKING:
     from sklearn.linear_model import LogisticRegression

@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Codes, Space
+from ...data.types import Matrix
 from ...errors import LabelError, ParameterError
 from ..base import Predictor
 from ..ensembles import Auto
 from ..labels import NormalScores, finite_labels
-from ..processes import Matrix
 from .base import require_learnt
 from .between_spaces import Elsewhere, SpaceScorer
 from .task_pool import TaskPool

@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike
 
 from ...data.seeds import Seed
 from ...data.spaces import Codes
+from ...data.types import Values
 from ...predictors.labels import Blended
 from ...predictors.processes import GroupedGP, Groups, Term, function_groups
-from ..base import Values
 from ..searchers import (
     BayesianOptimisation,
     Chosen,

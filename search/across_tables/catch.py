@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from ...data.devices import one_thread
 from ...data.seeds import Seed, as_generator, torch_seed
 from ...data.spaces import Codes, Space
+from ...data.types import Values
 from ...predictors.neural import OneCycleAdamW
 from ..base import Searcher
 from ..guided import above_zero, at_least_one
-from .earlier_tasks import EarlierTasks, Values
+from .earlier_tasks import EarlierTasks
 
 _WIDTH = 64
 _LATENT = 8

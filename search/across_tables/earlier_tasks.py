@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...benchmarks.objectives import make_problem
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Codes, Space
+from ...data.types import Values
 from ...errors import LabelError, ParameterError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from ...data.tables import Table, TaskLabels
     from ...predictors.processes import Groups
 
-Values = NDArray[np.float64]
 
 MOST_CODES = 100_000  # every architecture of the space gets scores: a larger one would not fit
 FEWEST_LABELS = 20  # of an earlier task: less says little about a whole space

@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike
 
 from ...data.seeds import Seed
 from ...data.spaces import Codes
+from ...data.types import Values
 from ...predictors.labels import Blended, check_labels
 from ...predictors.processes import GroupedGP, Groups, feature_groups
-from ..base import Values
 from ..guided import best_observed
 from ..searchers import GuidedEvolution
 from .bayes import learnt_prior, warm_terms

@@ -6,16 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...benchmarks.metrics import spearman
 from ...benchmarks.objectives import make_problem
 from ...benchmarks.studies import COLOURS, panels, to_svg
 from ...data.seeds import Seed, as_generator
 from ...data.tables import Table
+from ...data.types import Values
 from ...errors import ParameterError
-
-Values = NDArray[np.float64]
 
 
 def task_similarities(table: Table, *, anchors: int = 30, seed: Seed = 0) -> dict[str, Any]:

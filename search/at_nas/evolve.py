@@ -16,10 +16,11 @@ from ...benchmarks.training import State, without_prefix
 from ...data.images import Episodes, EpisodeSampler
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Codes, Space
+from ...data.types import Values
 from ...errors import ParameterError
 from ...predictors.saving.names import old_class_name
 from ..guided import Regressor, at_least_one
-from .population import Contest, Population, Values
+from .population import Contest, Population
 
 _SEARCH = 0.06  # share of the meta-training at which evolution begins
 _EVERY = 40  # meta-steps between two generations

@@ -13,10 +13,9 @@ from torch import Tensor
 from ...benchmarks.supernet import uniform_codes
 from ...benchmarks.training import State
 from ...data.spaces import Codes, Space
+from ...data.types import Values
 from ..guided import Regressor
 from ..searchers import GuidedEvolution, RegularisedEvolution
-
-Values = NDArray[np.float64]
 
 
 class Population:

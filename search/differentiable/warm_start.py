@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ...benchmarks.supernet import Supernet
 from ...benchmarks.training import (
@@ -26,10 +26,9 @@ from ...benchmarks.training import (
 )
 from ...data.images import Images
 from ...data.spaces import Space
+from ...data.types import Values
 from ...errors import DataFileError, IncompatibleDonorError, ParameterError
 from .darts import DifferentiableResult, best_code, search_supernet
-
-Values = NDArray[np.float64]
 
 ENDING = ".experience.safetensors"
 FORMAT = 1

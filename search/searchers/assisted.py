@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 
 from ...data.seeds import Seed
 from ...data.spaces import Codes, Space
+from ...data.types import Index, Values
 from ...errors import LabelError, ParameterError
 from ...predictors.base import Predictor
-from ..base import Index, Values
 from ..guided import Guide, Regressor, at_least_one
 from ..pareto import Scale, non_dominated
 from .nsga2 import NSGA2, survivors, tournaments

@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike
 
 from ...data.seeds import Seed
 from ...data.spaces import Codes, Space
+from ...data.types import Values
 from ...errors import ParameterError
 from ...predictors.labels import check_labels, make_transform
 from ...predictors.processes import GROWTH
-from ..base import Values
 from ..guided import Guide, ModelSearcher, Regressor, at_least_one, best_observed
 from .acquisition import log_expected_improvement
 

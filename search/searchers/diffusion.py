@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...data.devices import one_thread
 from ...data.seeds import Seed, torch_seed
 from ...data.spaces import Codes, Space
-from ..base import Index
+from ...data.types import Index
 from ..guided import GuidedSearcher, Regressor, above_zero, at_least_one
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from ...data.networks import rank_scores
 from ...data.seeds import Seed
 from ...data.spaces import Codes, Space
-from ..base import Searcher, Values
+from ...data.types import Values
+from ..base import Searcher
 from ..guided import above_zero, at_least_one
 
 # A number for each value of each variable, shape (d, most values); those that are not: 0.

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 
 from ...data.seeds import Seed
 from ...data.spaces import Codes, Space
-from ..base import Searcher, Values
+from ...data.types import Values
+from ..base import Searcher
 from ..guided import above_zero, at_least_one
 
 

@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike
 
 from ...data.seeds import Seed
 from ...data.spaces import Codes, Space
+from ...data.types import Index, Values
 from ...errors import ParameterError
-from ..base import Index, Searcher, Values
+from ..base import Searcher
 
 # Told architectures that compete with a population at once; a longer warm start comes in parts.
 _MOST_NEW = 500

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from ...data.spaces import Codes, Space
+from ...data.types import Index, Values
 from ...predictors.labels import make_transform
 from ...predictors.processes import (
     GroupedGP,
@@ -17,7 +18,6 @@ from ...predictors.processes import (
     feature_groups,
     function_groups,
 )
-from ..base import Index, Values
 from ..guided import Guide
 
 # Hyperparameters are searched again when the labels have grown by this factor: less often than

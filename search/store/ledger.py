@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...data.spaces import Space
+from ...data.types import Values
 from ...errors import ParameterError
-from ..base import Values
 from ..searchers.names import with_names
 from .workers import Worker
 

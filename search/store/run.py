@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.types import Values
 from ...errors import ExhaustedError, MissingExtraError, ParameterError, StorageError
 from ...predictors.saving.names import predictor_name
-from ..base import Searcher, Values
+from ..base import Searcher
 from ..loop import Evaluator, Objective, Trace
 from ..searchers.names import searcher_name
 from .ledger import Asked, Ledger

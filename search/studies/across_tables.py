@@ -13,6 +13,7 @@ from ...benchmarks.intervals import FEWEST_DRAWS, Interval, bootstrap_interval, 
 from ...benchmarks.objectives import Problem, problems_of
 from ...benchmarks.studies import Page, Parts, Row, TextTable, Unit, chosen, fingerprint
 from ...data.tables import read_task_labels
+from ...data.types import Values
 from ...errors import ParameterError
 from ..across_tables import (
     COLD,
@@ -27,7 +28,7 @@ from .across_tables_page import meta_page, meta_table
 from .options import MetaTablesOptions
 from .searches import SearchFindings, TableSearches, address_of, trials_text
 from .table import BestOfTable, SearchRow, SearchUnit, by_trial, searched_columns
-from .units import Contender, Settings, Values
+from .units import Contender, Settings
 
 BEST_SHARE = 0.001
 """Share of a table's architectures of which a search is to reach one."""

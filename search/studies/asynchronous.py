@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...data.spaces import Codes
+from ...data.types import Values
 from ...errors import ParameterError
-from ..base import ExhaustedError, Searcher, Values
+from ..base import ExhaustedError, Searcher
 from ..loop import Objective, Trace
 
 

@@ -21,13 +21,14 @@ from ...benchmarks.studies import (
     listed,
     mean_text,
 )
+from ...data.types import Values
 from ...errors import ParameterError
 from ..loop import Trace
 from ..pareto import Scale, front_history, hypervolume_curve, non_dominated
 from .fronts_page import fronts_picture, references, volumes_picture
 from .options import SearchOptions
 from .searches import MARKS, ContenderSearches, SearchedEntry, trials_text
-from .units import QueryRow, TrialUnit, Values
+from .units import QueryRow, TrialUnit
 
 _CLOUD = 1500  # architectures that a picture shows beside the fronts
 

@@ -31,12 +31,11 @@ from ...benchmarks.studies import (
 )
 from ...data.devices import one_thread
 from ...data.tables import Table, load_table, read_latencies
+from ...data.types import Values
 from ...errors import ParameterError
 from ...predictors.transfer import CANDIDATES, LatencyTransfer
 from .names import LATENCY_METHODS
 from .options import LatencyOptions
-
-Values = NDArray[np.float64]
 
 MEAN = "mean"
 """Stands for all devices together in a summary."""

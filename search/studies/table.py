@@ -18,6 +18,7 @@ from ...benchmarks.studies import (
     TextTable,
     interval_text,
 )
+from ...data.types import Values
 from ..base import Searcher
 from ..loop import Trace, oracle_curve, queries_to_reach, selected_curve
 from .asynchronous import run_simulated
@@ -31,7 +32,7 @@ from .searches import (
     trials_text,
 )
 from .table_page import regret_section
-from .units import Contender, QueryRow, TrialUnit, Values
+from .units import Contender, QueryRow, TrialUnit
 
 
 class SearchRow(QueryRow, total=False):

@@ -36,6 +36,7 @@ from ...benchmarks.studies import (
 from ...data.devices import one_thread
 from ...data.spaces import Codes
 from ...data.tables import TaskLabels
+from ...data.types import Values
 from ...errors import LabelError, ParameterError
 from ...predictors.classical import XGBoost
 from ...predictors.ensembles import Auto
@@ -45,8 +46,6 @@ from ...predictors.transfer import GraphPrior, TaskPrior, Transfer, TransferGrap
 from .names import TRANSFER_METHODS
 from .options import TransferOptions
 from .transfer_sources import EarlierLabels, draw_labels, parse_sources
-
-Values = NDArray[np.float64]
 
 _ANCHORED = ("transfer-anchors", "scratch-anchors")
 _PRIORS: dict[str, type[TaskPrior] | type[GraphPrior]] = {

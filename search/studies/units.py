@@ -17,13 +17,13 @@ from ...benchmarks.quantities import ManyObjectives
 from ...benchmarks.studies import Progress, Row, Unit, in_parallel
 from ...data.devices import one_thread
 from ...data.spaces import Codes, Space
+from ...data.types import Values
 from ...errors import StoppedError
 from ...predictors.base import Predictor
 from ..base import Searcher
 from ..loop import Trace, run
 from ..store import opened, run_stored
 
-Values = NDArray[np.float64]
 # A table's task for one objective or for several.
 SearchTask = TypeVar("SearchTask", bound=Problem | ManyObjectives)
 

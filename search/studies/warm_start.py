@@ -33,10 +33,11 @@ from ...benchmarks.training import KINDS, check_least
 from ...data.files import atomic_write
 from ...data.images import default_tasks
 from ...data.spaces import Codes, make_space
+from ...data.types import Values
 from ...errors import ParameterError
 from ..differentiable import Donor, donor_weights, keep_donor, transferred_logits
 from .options import WarmStartOptions
-from .warm_start_rows import Values, WarmStartRows
+from .warm_start_rows import WarmStartRows
 from .warm_start_summary import MEAN, summarise_savings, tasks_and_ranks
 from .warm_start_units import (
     ColdUnit,

@@ -6,16 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...benchmarks.studies import Row
 from ...benchmarks.training import read_embedding
 from ...data.spaces import Codes, Space, make_space
+from ...data.types import Values
 from ..differentiable import Donor
 from .options import WarmStartOptions
 from .warm_start_units import supernet_sizes
-
-Values = NDArray[np.float64]
 
 
 class WarmStartRows:

@@ -13,8 +13,9 @@ from ...benchmarks.intervals import Interval, interval
 from ...benchmarks.metrics import spearman
 from ...benchmarks.studies import Row
 from ...benchmarks.training import KINDS, read_embedding, task_distances
+from ...data.types import Values
 from .names import WARM_START_METHODS
-from .warm_start_rows import Values, WarmStartRows
+from .warm_start_rows import WarmStartRows
 from .warm_start_units import looked_epochs
 
 Setting = tuple[float, float]
