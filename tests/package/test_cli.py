@@ -320,7 +320,7 @@ def test_a_stopped_command_keeps_what_was_done_and_goes_on(
     tmp_path: Path, stop: signal.Signals
 ) -> None:
     """A real process, a real signal, in the middle of the run."""
-    options = ["-p", "gp", "-n", "20,60", "--trials", "20", "--out", "study", "-j", "2"]
+    options = ["-p", "gp", "-n", "20,60", "--trials", "15", "--out", "study", "-j", "2"]
     command = [sys.executable, "-m", "nasurge", "compare", "nb201-analog/cifar10", *options]
     journal = tmp_path / "study" / "rows.jsonl"
     process = subprocess.Popen(
@@ -342,9 +342,10 @@ def test_a_stopped_command_keeps_what_was_done_and_goes_on(
     assert "what was done is kept" in stderr
     assert "Traceback" not in stderr
     kept = [json.loads(line)["unit"] for line in journal.read_text().splitlines()]
-    assert 5 <= len(kept) < 40
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert 5 <= len(kept) < 30
+    alone = [*command[:-1], "1"]  # how many processes there are is no setting of a study
+    done = subprocess.run(alone, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert re.search(r"report: study/report\.html", done.stdout)
     units = [json.loads(line)["unit"] for line in journal.read_text().splitlines()]
     assert units[: len(kept)] == kept
-    assert len(set(units)) == len(units) == 40
+    assert len(set(units)) == len(units) == 30

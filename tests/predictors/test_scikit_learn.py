@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from predicting import one_of_each_code, quick_parameters, serves
+from predicting import quick_parameters, serves
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from nasurge.data.spaces import ProductSpace
@@ -53,16 +53,14 @@ COLUMNS = {
     "check_regressors_no_decision_function": 4,
     "check_regressors_train": 10,
 }
-# Facts that the contract of predictors asserts of each; here once for those that share their code,
-ONCE = {
+# Facts that the contract asserts of each predictor, as check_repeats does of fit_idempotent: run on
+# two that are quick with so many fits.
+TWICE = {
+    "check_estimators_dtypes",
     "check_estimators_fit_returns_self",
     "check_estimators_pickle",
     "check_fit_check_is_fitted",
     "check_fit_idempotent",
-}
-# and where a check feeds more than elsewhere, on two that are quick with it.
-LARGE = {
-    "check_estimators_dtypes",
     "check_regressor_data_not_an_array",
     "check_regressors_int",
     "check_regressors_no_decision_function",
@@ -70,7 +68,6 @@ LARGE = {
 }
 # Checks that a predictor cannot pass, and why.
 FAILURES = {("stacking", "check_fit2d_1feature"): "it gives 10 labels, stacking needs 15"}
-RUNS = dict.fromkeys(ONCE, one_of_each_code()) | {check: {"rf", "xgb"} for check in LARGE}
 
 
 @cache
@@ -98,7 +95,7 @@ def test_checks_of_scikit_learn(name: str) -> None:
             called = check.func.__name__
             if n != COLUMNS.get(called, 3) or called in INAPPLICABLE or (name, called) in FAILURES:
                 continue
-            if called not in COLUMNS or (fits and name in RUNS.get(called, {name})):
+            if called not in COLUMNS or (fits and (called not in TWICE or name in {"rf", "xgb"})):
                 check(estimator)
                 ran.add(called)
     wanted = {"no_attributes_set_in_init", "get_params_invariance", "set_params", "fit1d"}

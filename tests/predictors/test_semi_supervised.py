@@ -138,7 +138,7 @@ def test_saved_predictors_need_no_pretraining(labelled, tmp_path) -> None:
         make_predictor(name, NB201, seed=0, **QUICK[name]).fit(codes, y).save(tmp_path / name)
     code = (
         "import sys, numpy as np, nasurge\n"
-        "from nasurge.predictors import auto_encoder\n"
+        "from nasurge.predictors.semi_supervised import auto_encoder\n"
         "for path in sys.argv[1:]:\n"
         "    predictor = nasurge.load_predictor(path)\n"
         "    np.save(path + '.npy', predictor.predict(predictor.space.sample(40, seed=3)))\n"

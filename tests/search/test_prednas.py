@@ -21,7 +21,7 @@ from nasurge.search.loop import run
 from nasurge.search.searchers import GuidedEvolution, PredNAS
 from nasurge.search.searchers.acquisition import log_expected_improvement
 from nasurge.search.searchers.ascent import Schedule, climb, nearest_codes
-from nasurge.testing.searcher import SEARCHER_CHECKS, check_same_seed_same_sequence
+from nasurge.testing.searcher import check_same_seed_same_sequence
 
 NB201 = make_space("nb201")
 SPACES = {
@@ -174,19 +174,9 @@ def test_ascents_find_the_best_architecture_of_a_linear_score(options):
     assert len(np.unique(visited, axis=0)) == len(visited)
 
 
-def prednas(space, **parameters):
-    return PredNAS(space, **QUICK, **parameters)
-
-
 def by_network(space, **parameters):
     gin = make_predictor("gin", space, steps=2, width=8, layers=1)
     return PredNAS(space, gin, **QUICK, initial=45, **parameters)
-
-
-@pytest.mark.parametrize("check", SEARCHER_CHECKS, ids=lambda check: check.__name__[6:])
-@pytest.mark.parametrize("space", ["nb201", "nbgraph"])
-def test_contract(space, check):
-    check(prednas, make_space(space))
 
 
 def test_contract_of_a_network_as_guide():

@@ -11,8 +11,11 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
 import nasurge
+from nasurge.cli import app
 from nasurge.data.tables import Table
 from nasurge.errors import ParameterError, StoppedError
 
@@ -97,16 +100,19 @@ def command(folder: Path, *more: str) -> list[str]:
     return [sys.executable, "-c", code, "search", "nb201-analog/cifar10", *options, *where, *more]
 
 
-def run(folder: Path, *more: str) -> subprocess.CompletedProcess:
-    return subprocess.run(command(folder, *more), cwd=folder, capture_output=True, text=True)
+def run_here(folder: Path, *more: str) -> Result:
+    return CliRunner().invoke(app, command(folder, *more)[3:])
 
 
 @pytest.mark.slow
-def test_the_command_stops_cleanly_and_goes_on(analog: Table, tmp_path: Path) -> None:
+def test_the_command_stops_cleanly_and_goes_on(
+    analog: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     url = f"sqlite:///{tmp_path}/runs.db"
-    long = ("--budget", "250")  # seconds, also where a trial is written in 10 ms
-    stopped = run(tmp_path, *long, "--timeout", "0", "--json")
-    assert stopped.returncode == 0, stopped.stderr
+    long = ("--budget", "150")  # seconds, also where a trial is written in 10 ms
+    stopped = run_here(tmp_path, *long, "--timeout", "0", "--json")
+    assert stopped.exit_code == 0, stopped.stderr
     assert "goes on from there" in json.loads(stopped.stdout)["stopped"]
     name = "mine/nb201-analog/cifar10/random/0"
     studies(url)  # imports what the loop below needs
@@ -120,11 +126,11 @@ def test_the_command_stops_cleanly_and_goes_on(analog: Table, tmp_path: Path) ->
     assert process.returncode == 130
     assert "the same command again goes on from there" in errors
     assert "Traceback" not in errors
-    found = json.loads(run(tmp_path, *long, "--json").stdout)
-    assert found["summary"][0]["budget"] == 250
+    found = json.loads(run_here(tmp_path, *long, "--json").stdout)
+    assert found["summary"][0]["budget"] == 150
     trials = optuna_trials(url, name)
     done = [t.user_attrs["architecture"] for t in trials if t.state.name == "COMPLETE"]
-    assert len(set(done)) == len(done) == 250
+    assert len(set(done)) == len(done) == 150
     assert not [t for t in trials if t.state.name == "RUNNING"]
 
 
