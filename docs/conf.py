@@ -46,7 +46,11 @@ numpydoc_show_class_members = False
 add_module_names = False
 # a link to something of ours that is not there is an error; other projects are not looked up
 nitpicky = True
-nitpick_ignore_regex = [("py:.*", r"(?!nasurge\.).*"), ("py:.*", r"nasurge\.(.*\.)?_.*")]
+nitpick_ignore_regex = [
+    ("py:.*", r"(?!nasurge\.).*"),
+    ("py:.*", r"nasurge\.(.*\.)?_.*"),
+    ("py:.*", r"nasurge\.search\.studies\..*\.Search(Task|Found)"),  # type variables have no page
+]
 toc_object_entries_show_parents = "hide"
 
 html_theme = "furo"
