@@ -184,6 +184,14 @@ def test_a_command_that_trains_nothing_does_not_load_torch() -> None:
     assert run_python(code).strip() == "False"
 
 
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_a_package_offers_is_there(package: str) -> None:
+    """A face loads a name when it is first used: one that is missing would be found by a user."""
+    face = importlib.import_module(package)
+    for name in getattr(face, "__all__", ()):
+        assert getattr(face, name) is not None
+
+
 def test_public_names_are_there_and_search_can_be_called() -> None:
     for name in nasurge.__all__:
         assert getattr(nasurge, name)
