@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class NasurgeError(Exception):
@@ -103,6 +104,9 @@ class ExhaustedError(NasurgeError, RuntimeError):
 
 class ObjectiveError(NasurgeError, RuntimeError):
     """An objective that raises whatever it is given, or returns something else than values."""
+
+    trace: Any = None
+    """What the search had evaluated before, a ``nasurge.search.Trace``; None where it is kept."""
 
 
 class InfeasibleError(NasurgeError, ValueError):

@@ -16,6 +16,7 @@ from ..data.spaces import Codes, Space
 from ..data.types import Index, Values
 from ..errors import ArchitectureError, LabelError, ParameterError
 from ..errors import ExhaustedError as ExhaustedError
+from .pareto import best_row, feasible_rows, non_dominated
 from .pools import Listed, Remaining, Unlisted, twins_in
 from .searchers.names import searcher_name, with_names
 
@@ -340,20 +341,8 @@ class Searcher(ABC):
                 f"of {self.n_objectives} objectives no architecture is the best: front() returns "
                 "those that none is better than"
             )
-        table = self._columns()
-        if not np.isfinite(table[:, 0]).any():
-            raise LabelError(
-                f"no incumbent yet: {len(table)} values were told, none of them a number"
-            )
-        feasible = np.flatnonzero(self._feasible())
-        if not len(feasible):
-            missed = np.nanmax(table, axis=0) < np.asarray(self.bounds)
-            raise LabelError(
-                f"no incumbent yet: none of {len(table)} told architectures is within the bounds"
-                + (f"; column {int(np.argmax(missed))} never was" if missed.any() else "")
-            )
-        position = int(feasible[np.argmax(table[feasible, 0])])
-        return self.codes_[position].copy(), float(table[position, 0])
+        position = best_row(self._columns(), self.bounds)
+        return self.codes_[position].copy(), float(self._columns()[position, 0])
 
     def front(self) -> tuple[Codes, Values]:
         """Pareto front: what is within the bounds and no other told one dominates.
@@ -364,8 +353,6 @@ class Searcher(ABC):
             In the order they were told; none as long as no feasible evaluation has succeeded.
         values : float array, shape (f, n_objectives)
         """
-        from .pareto import non_dominated
-
         feasible = np.flatnonzero(self._feasible())
         objectives = self._columns()[feasible, : self.n_objectives]
         kept = non_dominated(objectives)
@@ -377,8 +364,7 @@ class Searcher(ABC):
 
     def _feasible(self) -> NDArray[np.bool_]:
         """Whether each evaluation has succeeded and is within the bounds, shape (n,)."""
-        # A NaN is within no bound, not even that of minus infinity.
-        return np.asarray((self._columns() >= np.asarray(self.bounds)).all(axis=1), dtype=bool)
+        return feasible_rows(self._columns(), self.bounds)
 
     # -- state ------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..data.types import Index, Values
+from ..data.types import Index, Mask, Values
 from ..errors import LabelError
 
 MARGIN = 0.1
@@ -53,6 +53,45 @@ def non_dominated(values: ArrayLike) -> Index:
 
     found: Index = np.asarray(find_non_dominated(-array), dtype=np.int64)
     return found
+
+
+def feasible_rows(columns: Values, bounds: Sequence[float]) -> Mask:
+    """Whether each evaluation has succeeded and is within the bounds, shape (n,).
+
+    Examples
+    --------
+    >>> feasible_rows(np.array([[94.0, 1.0], [95.0, -1.0], [np.nan, 1.0]]), (-np.inf, 0.0))
+    array([ True, False, False])
+    """
+    # A NaN is within no bound, not even that of minus infinity.
+    return np.asarray((columns >= np.asarray(bounds)).all(axis=1), dtype=bool)
+
+
+def best_row(columns: Values, bounds: Sequence[float]) -> int:
+    """Row with the largest first value of those within the bounds; of equals the first.
+
+    Raises
+    ------
+    LabelError
+        If no evaluation has succeeded, or none is within the bounds.
+
+    Examples
+    --------
+    >>> best_row(np.array([[np.nan], [94.0], [91.0]]), (-np.inf,))
+    1
+    """
+    if not np.isfinite(columns[:, 0]).any():
+        raise LabelError(
+            f"no incumbent yet: {len(columns)} values were told, none of them a number"
+        )
+    feasible = np.flatnonzero(feasible_rows(columns, bounds))
+    if not len(feasible):
+        missed = np.nanmax(columns, axis=0) < np.asarray(bounds)
+        raise LabelError(
+            f"no incumbent yet: none of {len(columns)} told architectures is within the bounds"
+            + (f"; column {int(np.argmax(missed))} never was" if missed.any() else "")
+        )
+    return int(feasible[np.argmax(columns[feasible, 0])])
 
 
 def hypervolume(values: ArrayLike, reference: ArrayLike) -> float:

@@ -282,12 +282,12 @@ class Ledger:
             self._read()
         return list(self._mine)
 
-    def record(self, values: Values, reason: str) -> None:
-        """Keep the values of what ``claim`` returned, in its order; ``reason`` is that of NaN."""
+    def record(self, values: Values, reasons: Sequence[str]) -> None:
+        """Keep the values of what ``claim`` returned, in its order, and the reasons of NaN."""
         from optuna.trial import TrialState
 
         rows = np.atleast_2d(values.T).T.tolist()
-        for number, value in zip(self._mine.values(), rows, strict=True):
+        for number, value, reason in zip(self._mine.values(), rows, reasons, strict=True):
             if np.isnan(value).any():
                 self._settle(number, TrialState.FAIL, {FAILURE: reason})
             else:

@@ -119,7 +119,7 @@ def run_stored(
             loop = _StoredSearch(searcher, Evaluator(searcher, objective), ledger, budget, batch)
             loop.run(callback, timeout)
     seconds = np.array([ledger.seconds.get(key, np.nan) for key in loop.told], dtype=np.float64)
-    return Trace(searcher.codes_.copy(), searcher.values_.copy(), seconds)
+    return Trace.of(searcher, seconds)
 
 
 Place = TypeVar("Place", bound="str | BaseStorage")
@@ -169,7 +169,10 @@ class _StoredSearch:
                 break
             mine = self._next()
             if mine:
-                self._ledger.record(*self._evaluate(self._searcher.space.from_index(mine)))
+                found = self._evaluate(self._searcher.space.from_index(mine))
+                self._ledger.record(found.values, found.reasons)
+                if found.error is not None:
+                    raise found.error
             elif mine is None:
                 if not self._ledger.running:
                     break

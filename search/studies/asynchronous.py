@@ -98,6 +98,4 @@ def run_simulated(
         searcher.tell(codes, objective(codes))
         ended[evaluated], seconds[evaluated] = now, own + time.perf_counter() - begin
         evaluated += 1
-    return Trace(searcher.codes_.copy(), searcher.values_.copy(), seconds[:evaluated]), ended[
-        :evaluated
-    ]
+    return Trace.of(searcher, seconds[:evaluated]), ended[:evaluated]

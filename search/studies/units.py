@@ -6,7 +6,7 @@ import importlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Generic, Protocol, TypedDict, TypeVar
 
 import numpy as np
@@ -179,7 +179,12 @@ class TrialUnit(ABC, Generic[SearchTask]):
         if len(trace.values) < settings.budget and not reached:
             return None
         kept = slice(settings.budget)  # a study may hold a search that went on further
-        return Trace(trace.codes[kept], trace.values[kept], trace.seconds[kept])
+        return replace(
+            trace,
+            codes=trace.codes[kept],
+            values=trace.values[kept],
+            seconds=trace.seconds[kept],
+        )
 
 
 def preload(

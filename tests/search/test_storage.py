@@ -24,10 +24,10 @@ from search_worker import (
 
 import nasurge
 from nasurge.data.spaces import SPACES, Codes, make_space
-from nasurge.errors import MissingExtraError, ParameterError, StorageError
+from nasurge.errors import MissingExtraError, ObjectiveError, ParameterError, StorageError
 from nasurge.registry import searcher_names
 from nasurge.search.base import Searcher
-from nasurge.search.loop import ObjectiveError, Trace, run
+from nasurge.search.loop import Trace, run
 from nasurge.search.store import run_stored
 from nasurge.search.store.ledger import distributions
 
@@ -119,7 +119,7 @@ def test_failures_are_marked_and_the_search_goes_on(url: str) -> None:
 
 def test_a_broken_objective_stops_the_search() -> None:
     storage = optuna.storages.InMemoryStorage()
-    with pytest.raises(ObjectiveError, match="first 5 batches"):
+    with pytest.raises(ObjectiveError, match="first 8 evaluations"):
         stored(storage, lambda codes: 1 / 0)
     with pytest.raises(ObjectiveError, match="one number"):
         stored(storage, lambda codes: [1.0], study="other")

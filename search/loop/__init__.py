@@ -1,0 +1,5 @@
+"""The loop that drives a searcher, what it has evaluated, and curves of how it went."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

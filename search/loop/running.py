@@ -1,0 +1,127 @@
+"""The loop that drives a searcher."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from ...data.spaces import Codes
+from ...data.types import Values
+from ...errors import ExhaustedError, ObjectiveError, ParameterError
+from ..base import Searcher
+from .evaluation import Evaluator, Objective
+from .trace import Trace
+
+
+def run(
+    searcher: Searcher,
+    objective: Objective,
+    *,
+    budget: int,
+    batch: int = 1,
+    callback: Callable[[Searcher], None] | None = None,
+    timeout: float | None = None,
+    goal: float | None = None,
+) -> Trace:
+    """Ask, evaluate and tell until the searcher has been told ``budget`` values.
+
+    Architectures asked for and never told, of an interrupted run for one, are evaluated first.
+    A batch whose evaluation raises is told as NaN and the search goes on; the error is logged. An
+    infinite value is told as NaN. An interruption leaves the searcher as it was before the batch
+    was evaluated. The run ends early when the space is exhausted.
+
+    Parameters
+    ----------
+    searcher : Searcher
+        What it was told before counts towards the budget.
+    objective : callable
+        Takes codes, shape (n, d), and returns their values, shape (n,), or (n, k) for a searcher
+        of several objectives: bigger is better; NaN, None, infinite and masked ones have failed.
+        Of one architecture it may be a number. Tensors are detached.
+    budget : int
+        At least 0.
+    batch : int
+        How many architectures are asked for and evaluated at once; at least 1.
+    callback : callable, optional
+        Called with the searcher after every batch: for progress, or to save its ``state_dict``.
+    timeout : float, optional
+        Seconds after which no further batch is started.
+    goal : float, optional
+        No further batch is started once a value of one objective is at least this.
+
+    Returns
+    -------
+    Trace
+        All that the searcher has been told.
+
+    Raises
+    ------
+    ObjectiveError
+        If all of the first five evaluations or more, in two batches at least, raised (from the
+        first error), or twenty in a row later on, or all there were; or if a result is not one
+        number per architecture. Its ``trace`` has what was evaluated before.
+    ParameterError
+        If ``budget`` or ``batch`` is too small.
+
+    Examples
+    --------
+    >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search.searchers import RandomSearch
+    >>> searcher = RandomSearch(make_space("nb201"), seed=0)
+    >>> trace = run(searcher, lambda codes: codes.sum(axis=1), budget=25, batch=10)
+    >>> trace.codes.shape, trace.failures
+    ((25, 6), 0)
+    """
+    if budget < 0 or batch < 1:
+        raise ParameterError(
+            f"budget must be at least 0 and batch at least 1, not {budget} and {batch}"
+        )
+    start = time.monotonic()
+    seconds = [np.full(len(searcher.values_), np.nan)]
+    evaluate = Evaluator(searcher, objective)
+    while (left := budget - len(searcher.values_)) > 0:
+        if timeout is not None and time.monotonic() - start >= timeout:
+            break
+        if goal is not None and (searcher.values_ >= goal).any():
+            break
+        begin = time.perf_counter()
+        try:
+            codes = _next_batch(searcher, min(batch, left))
+        except ExhaustedError:
+            break
+        spent = time.perf_counter() - begin
+        with _keeping(searcher, seconds):
+            found = evaluate(codes)
+        begin = time.perf_counter()
+        searcher.tell(codes, found.values)
+        spent += time.perf_counter() - begin
+        seconds.append(np.full(len(codes), spent / len(codes)))
+        if callback is not None:
+            callback(searcher)
+        with _keeping(searcher, seconds):
+            if found.error is not None:
+                raise found.error
+    trace = Trace.of(searcher, np.concatenate(seconds))
+    if len(trace.values) == trace.failures and (error := evaluate.broken()) is not None:
+        error.trace = trace
+        raise error
+    return trace
+
+
+@contextmanager
+def _keeping(searcher: Searcher, seconds: list[Values]) -> Iterator[None]:
+    """Let the error of an objective have what was evaluated before it."""
+    try:
+        yield
+    except ObjectiveError as error:
+        error.trace = Trace.of(searcher, np.concatenate(seconds))
+        raise
+
+
+def _next_batch(searcher: Searcher, n: int) -> Codes:
+    """Architectures that an interrupted run has left to evaluate, else those asked for next."""
+    pending = searcher.pending_
+    return pending[:n] if len(pending) else searcher.ask(n)
