@@ -1,10 +1,14 @@
-"""Torch device of a computation, decided when it is asked for."""
+"""Where a computation runs: its torch device, its threads, its processes."""
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from ..errors import DeviceError, ParameterError
 
@@ -73,3 +77,47 @@ def one_thread() -> Iterator[None]:
         finally:
             if torch:
                 torch.set_num_threads(threads)
+
+
+def parallel(jobs: int, **options: Any) -> Any:
+    """``Parallel`` of joblib whose worker processes end when this process does, however it ends.
+
+    Parameters
+    ----------
+    jobs : int
+        As in joblib; -1 is one per core.
+    **options
+        As ``joblib.Parallel`` takes them. A backend in force other than joblib's own, such as that
+        of a cluster, sees to its workers itself.
+
+    Examples
+    --------
+    >>> from joblib import delayed
+    >>> parallel(1)(delayed(abs)(number) for number in (-1, 2))
+    [1, 2]
+    """
+    from joblib import Parallel
+    from joblib.parallel import get_active_backend
+
+    if type(get_active_backend()[0]).__name__ == "LokyBackend":
+        options |= {"initializer": end_with_parent, "initargs": (os.getpid(),)}
+    return Parallel(n_jobs=jobs, **options)
+
+
+def end_with_parent(parent: int) -> None:
+    """End this process as soon as it is nobody's child: its parent was killed and cannot say so.
+
+    Workers wait for work at a lock that a killed sibling may hold, so their own time limit does
+    not end them. Does nothing on Windows, where a parent's end is not seen in this way.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_SECONDS)
+        os._exit(1)
+
+    if sys.platform != "win32":
+        threading.Thread(target=watch, name="nasurge-parent", daemon=True).start()
+
+
+_LOOK_SECONDS = 1.0

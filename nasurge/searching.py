@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .benchmarks.studies import called_with, chosen, listed
+from .data.spaces import Space, make_space
 from .errors import ParameterError
 from .progress import after_every_batch, progress_bar
 from .registry import (
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
     from .benchmarks.objectives import Problem
     from .benchmarks.studies import Progress
-    from .data.spaces import Space
     from .predictors.base import Predictor
     from .search.base import Searcher
 
@@ -35,15 +36,16 @@ if TYPE_CHECKING:
 def search(
     objective: str | Sequence[Problem] | Objective,
     *,
-    space: Space | None = None,
+    space: str | Space | None = None,
     searcher: str | Searcher | None = None,
     predictor: str | Predictor | None = None,
     budget: int = 100,
     batch: int | None = None,
     seed: int = 0,
     callback: Callable[[Searcher], None] | None = None,
-    storage: str | BaseStorage | None = None,
+    storage: str | os.PathLike[str] | BaseStorage | None = None,
     study: str | None = None,
+    retry_failed: bool = False,
     timeout: float | None = None,
     progress: bool | Progress = False,
     **tables: Any,
@@ -56,10 +58,11 @@ def search(
     Parameters
     ----------
     objective : callable, str, or sequence of Problem
-        From codes (n, d) to values (n,), bigger is better, NaN is a failed evaluation; (n, k) for a
-        searcher of several objectives; or the address of a table's task.
-    space : Space
-        Needed with a function.
+        From codes (n, d) to values (n,), bigger is better; (n, k) for a searcher of several
+        objectives. NaN, None, infinite and masked values are failed evaluations; for one
+        architecture it may be a number. Or the address of a table's task.
+    space : str or Space
+        Needed with a function; a name of ``nasurge.make_space`` will do.
     searcher : str or Searcher, optional
         Names of ``nasurge searchers``; by default ``bo``, with a predictor ``evolution``.
     predictor : str or Predictor, optional
@@ -71,12 +74,14 @@ def search(
     seed : int
     callback : callable, optional
         Called with the searcher after every batch, with a function only.
-    storage : str or optuna.storages.BaseStorage, optional
+    storage : str, Path or optuna.storages.BaseStorage, optional
         Where the search is kept as an Optuna study: the URL of a database, or the path of a SQLite
         file; ``sqlite:///nasurge.db`` if only ``study`` is given. The same call again goes on
         where it was, up to the budget, and several processes may share it.
     study : str, optional
         Name of that study; on tables, how the names begin.
+    retry_failed : bool
+        Evaluate again what a study holds as failed, such as by an objective that is mended since.
     timeout : float, optional
         Seconds after which no further batch is started.
     progress : bool or callable
@@ -96,7 +101,8 @@ def search(
         If ``space`` is missing, an argument does not belong to the way it is called, or the study
         holds another search.
     ObjectiveError
-        If the function raises whatever it is given.
+        If the function raises whatever it is given. Its ``trace`` has what was evaluated before,
+        where no study keeps it.
     StorageError
         If the database cannot be used.
 
@@ -105,8 +111,10 @@ def search(
     >>> import nasurge
     >>> space = nasurge.make_space("nb201")
     >>> trace = nasurge.search(lambda codes: (codes == 3).sum(axis=1), space=space, budget=60)
-    >>> float(trace.values.max())
-    6.0
+    >>> trace
+    <Trace: 60 evaluations, 0 failed, best 6>
+    >>> trace.best().architecture[:32]
+    '|nor_conv_3x3~0|+|nor_conv_3x3~0'
     """
     limits: dict[str, Any] = {"budget": budget, "timeout": timeout}
     limits |= {"storage": storage, "study": study}
@@ -120,25 +128,36 @@ def search(
             searcher = searcher or ("evolution" if predictor else "bo")
             made = _searcher_of(searcher, space, predictor, seed)
             about = {"batch": batch, **({"seed": seed} if isinstance(searcher, str) else {})}
-            return _run(made, objective, about=about, callback=callback, batch=batch, **limits)
+            limits |= {"callback": callback, "batch": batch, "retry_failed": retry_failed}
+            return _run(made, objective, about=about, **limits)
         if not isinstance(searcher, str | None) or not isinstance(predictor, str | None):
             raise ParameterError(
                 "a search on a table makes a fresh searcher and predictor for every trial: give "
                 "their names; your own can join as plug-ins (entry points)"
             )
-        if space is not None or callback is not None:
-            raise ParameterError("space, callback: only a search with a function takes these")
+        if space is not None or callback is not None or retry_failed:
+            raise ParameterError(
+                "space, callback, retry_failed: only a search with a function takes these"
+            )
         settings = {**limits, "batch": batch, "seed": seed, "progress": shown, **tables}
         return search_study(objective, searcher, predictors=predictor, **settings)
 
 
 def _searcher_of(
-    searcher: str | Searcher, space: Space | None, predictor: str | Predictor | None, seed: int
+    searcher: str | Searcher,
+    space: str | Space | None,
+    predictor: str | Predictor | None,
+    seed: int,
 ) -> Searcher:
     """Searcher of a search with a function."""
     if space is None:
         raise ParameterError(
             'a search with a function needs space=..., such as nasurge.make_space("nb201")'
+        )
+    space = make_space(space) if isinstance(space, str) else space
+    if not isinstance(space, Space):
+        raise ParameterError(
+            f"space is a name or what nasurge.make_space makes, not {type(space).__name__}"
         )
     if isinstance(searcher, str):
         return make_searcher(searcher, space, predictor=predictor, seed=seed)
@@ -153,16 +172,20 @@ def _run(
     searcher: Searcher,
     objective: Objective,
     *,
-    storage: str | BaseStorage | None,
+    storage: str | os.PathLike[str] | BaseStorage | None,
     study: str | None,
+    retry_failed: bool,
     about: dict[str, Any],
     **limits: Any,
 ) -> Trace:
     """Trace of a search, kept in a database if one is named."""
     storage = storage_of(storage, study)
     if storage is None or study is None:
+        if retry_failed:
+            raise ParameterError("retry_failed is for a search that is kept: give it study=NAME")
         return run(searcher, objective, **limits)
-    return run_stored(searcher, objective, storage=storage, study=study, about=about, **limits)
+    limits |= {"study": study, "retry_failed": retry_failed, "about": about}
+    return run_stored(searcher, objective, storage=storage, **limits)
 
 
 def make_search_study(options: SearchOptions) -> SearchStudy | FrontsStudy:

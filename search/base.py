@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -84,6 +85,7 @@ class Searcher(ABC):
         if not self.several_objectives and (len(self.bounds) > 1 or bounds):
             raise ParameterError(f"{type(self).__name__} searches for one objective without bounds")
         self._rng = as_generator(seed)
+        self._limited = pool is not None
         self._allowed: Index | None = None
         self._stand_ins: Index | None = None
         if pool is not None:
@@ -306,6 +308,13 @@ class Searcher(ABC):
         keys = self.space.index(self._check_codes(codes))
         self._remaining.take(keys)
         self._pending.update(dict.fromkeys(keys.tolist()))
+
+    @property
+    def pool_digest(self) -> str | None:
+        """Checksum of the only architectures that may be proposed; None without a pool."""
+        if not self._limited or self._allowed is None:
+            return None
+        return hashlib.sha256(self._allowed.tobytes()).hexdigest()[:16]
 
     @property
     def codes_(self) -> Codes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,8 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from ...data.devices import parallel
 from ...data.files import atomic_write, make_folder
 from ...errors import DataFileError, ParameterError, StoppedError, StorageError, WorkerError
+
+logger = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 Progress = Callable[[int, int, str], None]
@@ -70,7 +74,7 @@ class Journal:
     Raises
     ------
     ParameterError
-        If the folder holds another study.
+        If the folder holds another study, or files that are none of ours.
     StorageError
         If it cannot be written or read.
     DataFileError
@@ -103,10 +107,14 @@ class Journal:
                     "another folder with --out, or delete this one"
                 )
         else:
-            self._write(self.about)
+            _require_empty(folder)
+            found = self.about
+            self._write(found)
+        self._asked = found  # what study.json says
         self.done = read_units(folder)
 
     def _write(self, about: Row) -> None:
+        self._asked = about
         with atomic_write(self.folder / "study.json") as file:
             file.write(json.dumps(about, indent=1).encode())
 
@@ -130,16 +138,32 @@ class Journal:
         StorageError
             If the disk is full or the folder read-only; what was kept before stays whole.
         """
-        line = json.dumps({"unit": unit, "rows": jsonable(rows)}) + "\n"
+        self.restore()
         try:
             with self._journal.open("a", encoding="utf-8") as file:
-                file.write(line)
+                file.write(_line(unit, rows))
         except OSError as error:
             raise StorageError(
                 f"cannot write {self._journal}: {error.strerror or error}; {len(self.done)} "
                 "finished units are kept: free some space and run the same command again"
             ) from error
         self.done[unit] = list(rows)
+
+    def restore(self) -> None:
+        """Write again what was deleted from the folder meanwhile, such as all of it.
+
+        Raises
+        ------
+        StorageError
+            If the folder cannot be written.
+        """
+        lost = bool(self.done) and not self._journal.exists()
+        if lost or not (self.folder / "study.json").exists():
+            logger.warning("%s was deleted while the study ran: written again", self.folder)
+            self._write(self._asked)
+        if lost:
+            with atomic_write(self._journal) as file:
+                file.writelines(_line(unit, rows).encode() for unit, rows in self.done.items())
 
     def run(
         self,
@@ -148,6 +172,7 @@ class Journal:
         jobs: int = -1,
         prepare: Callable[[], None] | None = None,
         progress: Progress | None = None,
+        whole: Callable[[Sequence[Row]], bool] = lambda rows: True,  # noqa: ARG005
     ) -> list[Row]:
         """Rows of all units, after those that were not done have been called.
 
@@ -160,6 +185,8 @@ class Journal:
         prepare : callable, optional
             Called in each process before a unit: imports that all units share.
         progress : callable, optional
+        whole : callable, optional
+            Whether the rows of a unit that is done are all of it: if not, it is called again.
 
         Raises
         ------
@@ -175,7 +202,12 @@ class Journal:
         with self._alone():
             if jobs == 0:
                 raise ParameterError("jobs is a number of processes, or -1 for one per core; not 0")
-            return self._run(units, jobs=jobs, prepare=prepare, progress=progress)
+            todo = {
+                name: unit
+                for name, unit in units.items()
+                if name not in self.done or not whole(self.done[name])
+            }
+            return self._run(units, todo, jobs=jobs, prepare=prepare, progress=progress)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -198,19 +230,21 @@ class Journal:
             self.done = read_units(self.folder)  # what another run has added since
             yield
         finally:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # the folder may have gone
+                path.unlink()
             lock.release()
             self._forget_if_empty()
 
     def _run(
         self,
         units: Mapping[str, Unit],
+        todo: Mapping[str, Unit],
         *,
         jobs: int,
         prepare: Callable[[], None] | None,
         progress: Progress | None,
     ) -> list[Row]:
-        todo = {name: unit for name, unit in units.items() if name not in self.done}
+        left = set(todo)
         finished = len(units) - len(todo)
         if progress:
             progress(finished, len(units), "")
@@ -221,6 +255,7 @@ class Journal:
                     if rows is None:
                         continue
                     self.add(name, rows)
+                    left.discard(name)
                     finished += 1
                     if progress:
                         progress(finished, len(units), name)
@@ -229,18 +264,18 @@ class Journal:
                     f"{error}; {len(self.done)} finished units are kept: run the same command "
                     "again, with fewer --jobs if memory is short"
                 ) from error
-        if missing := sum(name not in self.done for name in units):
+        if left:
             raise StoppedError(
-                f"stopped at the time limit, {len(units) - missing} of {len(units)} parts are done "
-                "and kept: the same command again goes on from there"
+                f"stopped at the time limit, {len(units) - len(left)} of {len(units)} parts are "
+                "done and kept: the same command again goes on from there"
             )
         return [row for name in units for row in self.done[name]]
 
     def _forget_if_empty(self) -> None:
         """Leave no trace of a study of which nothing could be done."""
         if not self._journal.exists():
-            (self.folder / "study.json").unlink(missing_ok=True)
-            with suppress(OSError):  # the folder holds something else
+            with suppress(OSError):  # the folder holds something else, or has gone
+                (self.folder / "study.json").unlink()
                 self.folder.rmdir()
 
     def _end_line(self) -> None:
@@ -252,6 +287,22 @@ class Journal:
         if len(whole) < len(content):
             with atomic_write(self._journal) as file:
                 file.write(whole)
+
+
+def _line(unit: str, rows: Sequence[Row]) -> str:
+    """Line of the journal."""
+    return json.dumps({"unit": unit, "rows": jsonable(rows)}) + "\n"
+
+
+def _require_empty(folder: Path) -> None:
+    """Raise if a folder has somebody's files, which a report would be written over."""
+    foreign = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    if foreign:
+        shown = ", ".join(foreign[:5]) + (", ..." if len(foreign) > 5 else "")
+        raise ParameterError(
+            f"{folder} is not empty and holds no study of NASurge ({shown}): give a new or an "
+            "empty folder with --out"
+        )
 
 
 def in_parallel(
@@ -269,7 +320,7 @@ def in_parallel(
     """
     from concurrent.futures.process import BrokenProcessPool
 
-    from joblib import Parallel, delayed, effective_n_jobs
+    from joblib import delayed, effective_n_jobs
     from joblib.parallel import get_active_backend
 
     calls = [delayed(_named)(name, unit, prepare) for name, unit in todo.items()]
@@ -277,11 +328,11 @@ def in_parallel(
     try:
         with _quiet_joblib():
             if get_active_backend()[0].supports_return_generator:
-                yield from Parallel(n_jobs=count, return_as="generator_unordered")(calls)
+                yield from parallel(count, return_as="generator_unordered")(calls)
             else:  # Ray's backend: a few rounds of units, so that what is done is kept
                 size = 2 * effective_n_jobs(count)
                 for start in range(0, len(calls), size):
-                    yield from Parallel(n_jobs=count)(calls[start : start + size])
+                    yield from parallel(count)(calls[start : start + size])
     except BrokenProcessPool as error:
         raise WorkerError("a worker process died (out of memory, or killed)") from error
 

@@ -111,6 +111,10 @@ class Study(ABC, Generic[Found]):
         """Eight characters that name the folder of a study where no other is given."""
         return fingerprint(about)
 
+    def whole(self, rows: Sequence[Row]) -> bool:  # noqa: ARG002 -- for subclasses
+        """Whether the rows of a unit that is there are all that is asked for now."""
+        return True
+
     @property
     def prepare(self) -> Callable[[], None] | None:
         """Called in each process before a unit: imports that all units share."""
@@ -127,6 +131,7 @@ class Study(ABC, Generic[Found]):
             jobs=self.options.jobs,
             prepare=self.prepare,
             progress=self.options.progress,
+            whole=self.whole,
         )
 
     def run(self) -> Found:
@@ -135,7 +140,7 @@ class Study(ABC, Generic[Found]):
         Raises
         ------
         ParameterError
-            If ``out`` holds another study.
+            If ``out`` holds another study, or files that are none of ours.
         StoppedError
             If the time was up before all units were done.
         StorageError
@@ -144,7 +149,9 @@ class Study(ABC, Generic[Found]):
         about = {"kind": self.kind, **self.about()}
         name = f"{self.folder_kind or self.kind}-{self.name_of(about)}"
         folder = self.options.out or Path("runs") / name
-        rows = self.execute(Journal(folder, about, grows=self.grows))
+        journal = Journal(folder, about, grows=self.grows)
+        rows = self.execute(journal)
+        journal.restore()
         write_rows(folder, self.tidy(rows))
         found: Any = self.findings(
             rows=rows,

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from ...data.devices import resolve_device
+from ...data.devices import parallel, resolve_device
 from ...data.images import Images
 from ...data.networks import build_network
 from ...data.seeds import Seed, as_generator, torch_seed
@@ -89,7 +89,7 @@ def train_architectures(
     >>> good.test_accuracy > empty.test_accuracy
     True
     """
-    from joblib import Parallel, delayed
+    from joblib import delayed
 
     codes, recipe = space.check(codes), make_recipe(recipe, **changes)
     if threads < 1:
@@ -98,7 +98,7 @@ def train_architectures(
     starts = [deepcopy(rng) for _ in codes]  # each begins from the same state
     rng.integers(2**63)  # and the caller's goes on from another
     device = resolve_device(device)
-    jobs = Parallel(n_jobs=n_jobs, return_as="generator")(
+    jobs = parallel(n_jobs, return_as="generator")(
         delayed(train_architecture)(
             space, code, images, recipe, seed=start, device=device, threads=threads
         )

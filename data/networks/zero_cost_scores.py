@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...errors import ParameterError
-from ..devices import one_thread, resolve_device
+from ..devices import one_thread, parallel, resolve_device
 from ..encoders import Encoder, Features
 from ..files import home
 from ..images import Images
@@ -156,7 +156,7 @@ def zero_cost(
     >>> zero_cost(space, space.sample(2, seed=0), names=["synflow", "nwot"]).shape
     (2, 2)
     """
-    from joblib import Parallel, delayed
+    from joblib import delayed
 
     codes = space.check(codes)
     names = check_names(names)
@@ -167,7 +167,7 @@ def zero_cost(
     x, y = _check_batch(images, labels)
     where = resolve_device(device)
     pieces = [codes[first : first + _PIECE] for first in range(0, len(codes), _PIECE)]
-    parts = Parallel(n_jobs=jobs)(
+    parts = parallel(jobs)(
         delayed(_piece)(space, piece, names, x, y, (width, cells, reduction), steps, seed, where)
         for piece in pieces
     )

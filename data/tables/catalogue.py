@@ -81,7 +81,7 @@ def table_names() -> list[str]:
 
 
 def load_table(name: str) -> Table:
-    """Table of a name, memory-mapped.
+    """Table of a name, read-only.
 
     A shipped table is converted the first time, into the folder ``$NASURGE_HOME`` (by default the
     user's data folder), and from then on opened in milliseconds.

@@ -1,4 +1,4 @@
-"""The files of tables: one per table, checked by a checksum, memory-mapped when read."""
+"""The files of tables: one per table, checked by a checksum; large ones are memory-mapped."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ from ..spaces import make_space
 from .table import Column, Roles, Table
 
 FORMAT = 1
+MOST_COPIED = 64 * 2**20
+"""Bytes up to which a table is read into memory; a larger one is memory-mapped.
+
+A mapped file that is cut short while it is in use ends the process, and nothing can be said of it.
+"""
 _LONGEST_HEADER = 10_000_000
 
 
@@ -106,7 +111,7 @@ def read_about(path: Path) -> tuple[dict[str, Any], dict[str, Any], int]:
 
 
 def read_table(path: Path) -> Table:
-    """Table in a file, its arrays memory-mapped and read-only.
+    """Table in a file, its arrays read-only, and memory-mapped if it has more than 64 MiB.
 
     Raises
     ------
@@ -116,13 +121,13 @@ def read_table(path: Path) -> Table:
         If it cannot be read.
     """
     about, header, start = read_about(path)
-    mapped = np.memmap(path, dtype=np.uint8, mode="r").view(np.ndarray)
+    content = _content(path)
     kinds = {"I8": np.int8, "F64": np.float64}
     arrays: dict[str, NDArray[Any]] = {}
     try:
         for name, entry in header.items():
             first, last = (start + offset for offset in entry["data_offsets"])
-            arrays[name] = mapped[first:last].view(kinds[entry["dtype"]]).reshape(entry["shape"])
+            arrays[name] = content[first:last].view(kinds[entry["dtype"]]).reshape(entry["shape"])
         if _digest(about, arrays) == about["sha256"]:
             return Table(
                 name=about["name"],
@@ -142,6 +147,16 @@ def read_table(path: Path) -> Table:
     raise DataFileError(
         f"{path} is damaged: its checksum does not fit; delete it and make the table again"
     )
+
+
+def _content(path: Path) -> NDArray[np.uint8]:
+    """Bytes of a file, read-only."""
+    try:
+        if path.stat().st_size > MOST_COPIED:
+            return np.memmap(path, dtype=np.uint8, mode="r").view(np.ndarray)
+        return np.frombuffer(path.read_bytes(), dtype=np.uint8)
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def open_table(path: Path) -> Table:

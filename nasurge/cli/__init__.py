@@ -59,6 +59,10 @@ for _kind, (_words, _place) in COMMANDS.items():
 
 def main() -> None:
     """Run the command line."""
-    # What a scheduler sends ends a run as Ctrl-C does: worker processes too, the finished kept.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # What a scheduler or a closed terminal sends ends a run as Ctrl-C does: worker processes too,
+    # the finished kept. What nohup ignores stays ignored.
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     app()

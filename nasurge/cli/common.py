@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Annotated, Any
 
 import typer
@@ -34,9 +34,11 @@ def reported_errors() -> Iterator[None]:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
-        typer.echo(
-            "stopped: what was done is kept; the same command again goes on from there", err=True
-        )
+        with suppress(OSError):  # the terminal itself may have gone
+            typer.echo(
+                "stopped: what was done is kept; the same command again goes on from there",
+                err=True,
+            )
         raise typer.Exit(130) from None
     except BrokenPipeError:  # the reader of our output has gone
         raise typer.Exit(0) from None

@@ -9,6 +9,7 @@ and its architecture is claimed again in a new trial.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,18 +20,22 @@ import numpy as np
 from ...data.spaces import Space
 from ...data.types import Values
 from ...errors import ParameterError
-from ..searchers.names import with_names
+from .identity import differences, unknown_parts
 from .workers import Worker
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
-    from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial, TrialState
 
+    from .database import Patient
+
 ABOUT = "nasurge"  # user attribute of a study
+RETRY = "nasurge:retry"  # system attribute of a study
 CLAIM = "nasurge:claim"  # system attribute of a trial
 FAILURE = "failure"  # user attributes of a trial
 SET_ASIDE = "set aside"
+
+logger = logging.getLogger(__name__)
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
@@ -80,13 +85,16 @@ class Ledger:
     Parameters
     ----------
     space : Space
-    storage : optuna.storages.BaseStorage
+    storage : Patient
     name : str
         Of the study; made if it is missing.
     about : mapping
         What the search is (JSON values). A study that is another search is refused.
     objectives : int
         How many, all maximised.
+    retry_failed : bool
+        Whether what has failed so far counts as not evaluated, from now on and for every worker
+        that joins later.
 
     Attributes
     ----------
@@ -98,6 +106,8 @@ class Ledger:
         In the order asked.
     seconds : dict from architecture to float
         The search's own time.
+    retried : dict from architecture to None
+        What has failed and is to be evaluated again.
 
     Raises
     ------
@@ -108,11 +118,12 @@ class Ledger:
     def __init__(
         self,
         space: Space,
-        storage: BaseStorage,
+        storage: Patient,
         name: str,
         *,
         about: Mapping[str, Any],
         objectives: int = 1,
+        retry_failed: bool = False,
     ) -> None:
         self.space, self.name = space, name
         self.values: dict[int, list[float]] = {}
@@ -123,6 +134,8 @@ class Ledger:
         self._storage = storage
         self._study_id = self._open(about)
         self._distributions = distributions(space)
+        self.retried: dict[int, None] = {}
+        self._retry_below = self._first_that_counts(retry=retry_failed)
         self._set_aside: dict[int, None] = {}
         self._unfinished: dict[int, FrozenTrial] = {}
         self._n_read = 0
@@ -147,14 +160,25 @@ class Ledger:
         if found is None:
             self._storage.set_study_user_attr(number, ABOUT, dict(about))
             return number
-        # Studies held class names at first. Both sides: another's class may be called like ours.
-        found, about = with_names(found), with_names(about)
-        if changed := [k for k in sorted({*found, *about}) if found.get(k) != about.get(k)]:
+        if changed := differences(found, about):
             raise ParameterError(
                 f"study {self.name!r} holds another search (different: {', '.join(changed)}): give "
                 "another study name"
             )
+        if unknown := unknown_parts(about):
+            logger.info(
+                "study %r goes on; whether these are the same as before cannot be known: %s",
+                self.name,
+                ", ".join(unknown),
+            )
         return number
+
+    def _first_that_counts(self, *, retry: bool) -> int:
+        """Number of the first trial that may have failed for good."""
+        if retry:
+            number = self._storage.get_n_trials(self._study_id)
+            self._storage.set_study_system_attr(self._study_id, RETRY, number)
+        return int(self._storage.get_study_system_attrs(self._study_id).get(RETRY, 0))
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -164,8 +188,9 @@ class Ledger:
             yield
         finally:
             try:
-                self._read()
-                self._release({self.worker.name}, "interrupted")
+                if not self._storage.lost:
+                    self._read()
+                    self._release({self.worker.name}, "interrupted")
             finally:
                 self.worker.stop()
                 self._storage.remove_session()
@@ -187,6 +212,11 @@ class Ledger:
     def lost(self) -> list[int]:
         """What was claimed, not evaluated, and is claimed by nobody now."""
         return [k for k in self._set_aside if k not in self.values and k not in self.running]
+
+    @property
+    def lost_failures(self) -> list[int]:
+        """What has failed and is to be evaluated again."""
+        return [k for k in self.retried if k not in self.values]
 
     def _read(self) -> None:
         trials = self._storage.get_all_trials(self._study_id, deepcopy=False)
@@ -217,12 +247,15 @@ class Ledger:
         """Take the state of a trial into account."""
         from optuna.trial import TrialState
 
+        failed = trial.state == TrialState.FAIL and FAILURE in trial.user_attrs
         if trial.state == TrialState.COMPLETE:
-            self.values.setdefault(key, trial.values)
-        elif trial.state == TrialState.FAIL and FAILURE in trial.user_attrs:
+            if np.isnan(self.values.get(key, [np.nan])).any():  # nothing so far, or a failure
+                self.values[key] = trial.values
+        elif failed and trial.number >= self._retry_below:
             self.values.setdefault(key, [float("nan")] * self._objectives)
         elif trial.state.is_finished():
             self._set_aside[key] = None
+            self.retried |= {key: None} if failed else {}
         else:
             self._unfinished[trial.number] = trial
             if CLAIM in trial.system_attrs:
@@ -243,6 +276,8 @@ class Ledger:
         """Add what was evaluated elsewhere, such as a warm start."""
         from optuna.trial import TrialState
 
+        if not len(keys):
+            return
         asked: Asked | None = Asked(list(keys))
         for key, value in zip(keys, np.atleast_2d(values.T).T.tolist(), strict=True):
             if np.isnan(value).any():
@@ -287,13 +322,17 @@ class Ledger:
         from optuna.trial import TrialState
 
         rows = np.atleast_2d(values.T).T.tolist()
-        for number, value, reason in zip(self._mine.values(), rows, reasons, strict=True):
+        late = {}
+        for (key, number), value, reason in zip(self._mine.items(), rows, reasons, strict=True):
             if np.isnan(value).any():
                 self._settle(number, TrialState.FAIL, {FAILURE: reason})
-            else:
-                self._settle(number, TrialState.COMPLETE, values=value)
+            elif not self._settle(number, TrialState.COMPLETE, values=value):
+                late[key] = value
         self._mine = {}
         self._read()
+        # Another worker has taken this one for dead, but an evaluation is not thrown away.
+        late = {key: value for key, value in late.items() if key not in self.values}
+        self.give(list(late), np.array(list(late.values())))
 
     def _create(
         self,
@@ -337,15 +376,21 @@ class Ledger:
         attributes: Mapping[str, str] | None = None,
         *,
         values: list[float] | None = None,
-    ) -> None:
-        """Finish a trial; one that somebody else has finished stays as it is."""
+    ) -> bool:
+        """Whether a trial is now finished so; one that somebody else has finished stays as it is.
+
+        An answer that was lost on its way counts as somebody else's: the value is then there.
+        """
         from optuna.exceptions import UpdateFinishedTrialError
 
         trial = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
-        with suppress(UpdateFinishedTrialError):
+        try:
             for name, text in (attributes or {}).items():
                 self._storage.set_trial_user_attr(trial, name, text)
             self._storage.set_trial_state_values(trial, state, values)
+        except UpdateFinishedTrialError:
+            return False
+        return True
 
     def _release(self, workers: set[str], why: str) -> None:
         """Give back what some workers have claimed."""

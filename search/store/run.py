@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import re
+import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...data.types import Values
-from ...errors import ExhaustedError, MissingExtraError, ParameterError, StorageError
-from ...predictors.saving.names import predictor_name
+from ...errors import ExhaustedError, ObjectiveError, ParameterError, StorageError
 from ..base import Searcher
-from ..loop import Evaluator, Objective, Trace
-from ..searchers.names import searcher_name
+from ..loop import Evaluated, Evaluator, Objective, Trace
+from .database import check_name, opened
+from .identity import identity
 from .ledger import Asked, Ledger
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
-DEFAULT_STORAGE = "sqlite:///nasurge.db"
-LOCK_SECONDS = 60  # how long a worker waits for another that is writing to the same SQLite file
 POLL_SECONDS = 0.5
-CONNECTS = 5
+MOST_SHOWN = 20  # evaluations that could not be recorded, in an error
+
+logger = logging.getLogger(__name__)
 
 
 def run_stored(
@@ -39,14 +39,22 @@ def run_stored(
     about: Mapping[str, Any] | None = None,
     callback: Callable[[Searcher], None] | None = None,
     timeout: float | None = None,
+    retry_failed: bool = False,
 ) -> Trace:
     """Run a search as ``run`` does, with every evaluation kept in an Optuna study.
 
     A study that is there goes on: the searcher takes the state it had, what was interrupted is
-    evaluated first, and all evaluations count towards the budget. One worker that is killed and
-    started again evaluates exactly what it would have evaluated uninterrupted. Several workers,
+    evaluated first, and all evaluations count towards the budget. A larger budget goes on to that;
+    a smaller one evaluates nothing, and all that is known is returned. One worker that is killed
+    and started again evaluates exactly what it would have evaluated uninterrupted. Several workers,
     processes or machines, may run the same call at once: each evaluates what no other does, and
     what a dead one had begun is evaluated by another. They then draw random numbers of their own.
+
+    A study that is another search is refused: its space, searcher, predictor, their settings, the
+    pool, what ``about`` says, or the name of the objective differ. What has no name or no value,
+    such as a lambda, is not compared; neither is a seed, since the study has its random numbers.
+
+    A database that does not answer, once it was opened, is waited for, 300 seconds at most.
 
     Parameters
     ----------
@@ -68,6 +76,8 @@ def run_stored(
         Called with the searcher after every batch.
     timeout : float, optional
         Seconds after which no further batch is started.
+    retry_failed : bool
+        Evaluate again what has failed, such as by an objective that is mended since.
 
     Returns
     -------
@@ -107,44 +117,20 @@ def run_stored(
         raise ParameterError(
             f"budget must be at least 0 and batch at least 1, not {budget} and {batch}"
         )
+    check_name(study)
     with opened(storage) as database:
         ledger = Ledger(
             searcher.space,
             database,
             study,
-            about={"space": searcher.space.spec(), **_kind(searcher), **(about or {})},
+            about={**identity(searcher, objective), **(about or {})},
             objectives=len(searcher.bounds),
+            retry_failed=retry_failed,
         )
         with ledger.at_work():
             loop = _StoredSearch(searcher, Evaluator(searcher, objective), ledger, budget, batch)
             loop.run(callback, timeout)
-    seconds = np.array([ledger.seconds.get(key, np.nan) for key in loop.told], dtype=np.float64)
-    return Trace.of(searcher, seconds)
-
-
-Place = TypeVar("Place", bound="str | BaseStorage")
-
-
-def storage_of(storage: Place | None, study: str | None) -> Place | str | None:
-    """Storage of a study: a SQLite file if only its name is given, None without a name.
-
-    Raises
-    ------
-    ParameterError
-        If a storage is given and no name.
-    """
-    if storage is not None and not study:
-        raise ParameterError("storage needs the name of a study too: study=NAME, or --study NAME")
-    return DEFAULT_STORAGE if storage is None and study else storage
-
-
-def _kind(searcher: Searcher) -> dict[str, Any]:
-    """Entries of a study that name its searcher and predictor."""
-    predictor = getattr(searcher, "predictor", None)
-    return {
-        "searcher": searcher_name(type(searcher)),
-        "predictor": None if predictor is None else predictor_name(type(predictor)),
-    }
+    return loop.trace()
 
 
 class _StoredSearch:
@@ -157,6 +143,7 @@ class _StoredSearch:
         self._budget, self._size = budget, batch
         self.told: dict[int, None] = {}
         self._batch: list[int] = []  # asked for and not told yet
+        self._again: set[int] = set()  # told as failed, and evaluated again now
         self._alone = True
         self._own_seconds = 0.0
 
@@ -164,15 +151,13 @@ class _StoredSearch:
         """Ask, claim, evaluate and tell until the budget is spent."""
         start = time.monotonic()
         self._restore()
+        self._say_what_failed()
         while len(self._ledger.values) < self._budget:
             if timeout is not None and time.monotonic() - start >= timeout:
                 break
             mine = self._next()
             if mine:
-                found = self._evaluate(self._searcher.space.from_index(mine))
-                self._ledger.record(found.values, found.reasons)
-                if found.error is not None:
-                    raise found.error
+                self._record(mine, self._evaluate(self._searcher.space.from_index(mine)))
             elif mine is None:
                 if not self._ledger.running:
                     break
@@ -183,6 +168,59 @@ class _StoredSearch:
             if mine and callback is not None:
                 callback(self._searcher)
         self._tell(list(self._ledger.values))
+        broken = self._evaluate.broken()
+        if broken is not None and not np.isfinite(list(self._ledger.values.values())).any():
+            raise self._with_failures(broken)
+
+    def trace(self) -> Trace:
+        """All that is known, in the order in which it was told."""
+        searcher, told = self._searcher, list(self.told)
+        seconds = [self._ledger.seconds.get(key, np.nan) for key in told]
+        return replace(
+            Trace.of(searcher, np.array(seconds, dtype=np.float64)),
+            codes=searcher.space.from_index(told),
+            values=self._values(told),
+        )
+
+    def _record(self, mine: list[int], found: Evaluated) -> None:
+        """Keep the values of a batch, then say what was wrong with them."""
+        try:
+            self._ledger.record(found.values, found.reasons)
+        except StorageError as error:
+            names = self._searcher.space.format(self._searcher.space.from_index(mine))
+            pairs = zip(names[:MOST_SHOWN], found.values.tolist(), strict=False)
+            lost = ", ".join(f"{name} = {value}" for name, value in pairs)
+            raise StorageError(f"{error}; evaluated and not recorded: {lost}") from error
+        if found.error is not None:
+            raise self._with_failures(found.error)
+
+    def _failures(self) -> int:
+        """Number of evaluations that the study holds as failed."""
+        return sum(np.isnan(value).any() for value in self._ledger.values.values())
+
+    def _with_failures(self, error: ObjectiveError) -> ObjectiveError:
+        """An objective's error that says what is stored."""
+        said = ObjectiveError(
+            f"{error}; study {self._ledger.name!r} holds {self._failures()} failed of "
+            f"{len(self._ledger.values)} evaluations: the same call with retry_failed=True "
+            "evaluates those again"
+        )
+        said.__cause__ = error.__cause__
+        return said
+
+    def _say_what_failed(self) -> None:
+        """Log that failed evaluations stay so, or that they do not."""
+        name, known = self._ledger.name, len(self._ledger.values)
+        if retried := len(self._ledger.lost_failures):
+            logger.warning("study %r: %d failed evaluations are tried again", name, retried)
+        if failed := self._failures():
+            logger.warning(
+                "study %r goes on with %d evaluations, %d of them failed: retry_failed=True "
+                "evaluates those again",
+                name,
+                known,
+                failed,
+            )
 
     def _restore(self) -> None:
         """Put the searcher where the study is."""
@@ -198,7 +236,8 @@ class _StoredSearch:
             self._batch = space.index(self._searcher.pending_)[: self._size].tolist()
         else:
             in_order = (key for asked in ledger.asked for key in asked.batch)
-            known = [k for k in dict.fromkeys([*in_order, *ledger.values]) if k in ledger.values]
+            known = dict.fromkeys([*ledger.values, *ledger.lost_failures])
+            known = [k for k in dict.fromkeys([*in_order, *known]) if k in known]
             self._batch = last.batch
             self.told = dict.fromkeys(k for k in known if k not in last.batch)
             self._searcher.load_state_dict(
@@ -209,11 +248,13 @@ class _StoredSearch:
                     "pending": space.from_index(last.batch),
                 }
             )
+        self._again = set(ledger.lost_failures) & set(self.told)
         self._catch_up()
 
     def _values(self, keys: Mapping[int, None] | list[int]) -> Values:
         """Known values of architectures, in the shape a searcher is told."""
-        rows = np.array([self._ledger.values[key] for key in keys], dtype=np.float64)
+        failed = [np.nan] * len(self._searcher.bounds)
+        rows = np.array([self._ledger.values.get(k, failed) for k in keys], dtype=np.float64)
         return rows.reshape(len(keys), *self._searcher.values_.shape[1:])
 
     def _catch_up(self) -> None:
@@ -229,12 +270,14 @@ class _StoredSearch:
 
     def _tell(self, keys: list[int]) -> None:
         """Tell the searcher those of the architectures that are known and news to it."""
-        new = [k for k in keys if k in self._ledger.values and k not in self.told]
+        known = self._ledger.values
+        new = [k for k in keys if k in known and (k not in self.told or k in self._again)]
         if new:
             begin = time.perf_counter()
             self._searcher.tell(self._searcher.space.from_index(new), self._values(new))
             self._own_seconds += time.perf_counter() - begin
             self.told |= dict.fromkeys(new)
+            self._again -= set(new)
 
     def _next(self) -> list[int] | None:
         """Architectures to evaluate now; None if there is nothing but to wait for other workers."""
@@ -300,68 +343,3 @@ def _thawed(state: dict[str, Any]) -> dict[str, Any]:
 
 
 _ARRAY = {"dtype", "shape", "array"}
-
-
-@contextmanager
-def opened(storage: str | BaseStorage) -> Iterator[BaseStorage]:
-    """Yield an Optuna storage; one that was made from a URL is closed at the end.
-
-    Raises
-    ------
-    StorageError
-        If the database cannot be read or written.
-    MissingExtraError
-        If its driver is not installed.
-    """
-    import optuna
-    from sqlalchemy.exc import SQLAlchemyError
-
-    if not isinstance(storage, str):
-        yield storage
-        return
-    try:
-        database = _connect(storage)
-        try:
-            yield optuna.storages.get_storage(database)
-        finally:
-            database.engine.dispose()
-    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        cause = str(error.__cause__ or error).split("\n")[0]
-        raise StorageError(
-            f"the database {_shown(storage)} cannot be read or written: {cause}; what was done is "
-            "kept, and the same call goes on from there"
-        ) from error
-
-
-def _connect(storage: str) -> Any:
-    """Storage at a URL or the path of a SQLite file."""
-    from optuna.storages import RDBStorage
-    from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
-
-    url = storage if "://" in storage else f"sqlite:///{storage}"
-    url = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
-    options = {"connect_args": {"timeout": LOCK_SECONDS}} if url.startswith("sqlite") else {}
-    attempt = 0
-    while True:
-        try:
-            return RDBStorage(url, engine_kwargs={"pool_pre_ping": True, **options})
-        except ImportError as error:
-            raise MissingExtraError(
-                f"the driver of {_shown(storage)} is not installed; for PostgreSQL: "
-                "pip install nasurge[postgresql]"
-            ) from error
-        except (ArgumentError, NoSuchModuleError) as error:
-            raise ParameterError(
-                f"{_shown(storage)!r} is no URL of a database ({error}); one looks like "
-                "sqlite:///runs.db or postgresql://user@host/database"
-            ) from error
-        except SQLAlchemyError:  # two workers make the tables at once: one is refused
-            attempt += 1
-            if attempt == CONNECTS:
-                raise
-            time.sleep(0.05 * 2**attempt)
-
-
-def _shown(url: str) -> str:
-    """A URL without its password."""
-    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", url)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
+    from .database import Patient
 
 NOTE = "nasurge:worker:"
 BEAT = 20.0  # seconds between two signs of life
@@ -35,11 +35,11 @@ class Worker:
 
     Parameters
     ----------
-    storage : optuna.storages.BaseStorage
+    storage : Patient
     study_id : int
     """
 
-    def __init__(self, storage: BaseStorage, study_id: int) -> None:
+    def __init__(self, storage: Patient, study_id: int) -> None:
         self.name = uuid.uuid4().hex[:16]
         self._storage, self._study_id = storage, study_id
         self._note: dict[str, Any] = {
@@ -50,6 +50,7 @@ class Worker:
             "ended": False,
         }
         self._seen: dict[str, tuple[int, float]] = {}
+        self._outages = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="nasurge-beat", daemon=True)
 
@@ -60,12 +61,13 @@ class Worker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Say in the note that the worker has ended."""
+        """Say in the note that the worker has ended, if there is a database to say it to."""
         _here.discard(self.name)
         self._stop.set()
         self._thread.join()
         self._note["ended"] = True
-        self._write()
+        if not self._storage.lost:
+            self._write()
 
     def _write(self) -> None:
         self._storage.set_study_system_attr(self._study_id, NOTE + self.name, self._note)
@@ -74,9 +76,11 @@ class Worker:
         while not self._stop.wait(BEAT):
             self._note["beat"] += 1
             try:
-                self._write()
+                self._storage.at_once(
+                    "set_study_system_attr", self._study_id, NOTE + self.name, self._note
+                )
             except Exception:  # a database that is away for a moment
-                logger.warning("a sign of life could not be written", exc_info=True)
+                logger.info("a sign of life could not be written", exc_info=True)
         self._storage.remove_session()
 
     def dead(self, names: set[str]) -> set[str]:
@@ -84,6 +88,8 @@ class Worker:
         if not names:
             return set()
         notes = self._storage.get_study_system_attrs(self._study_id)
+        if self._storage.outages > self._outages:  # nobody could give a sign of life meanwhile
+            self._outages, self._seen = self._storage.outages, {}
         return {name for name in names if not self._lives(name, notes.get(NOTE + name))}
 
     def _lives(self, name: str, note: dict[str, Any] | None) -> bool:

@@ -155,17 +155,27 @@ class TableSearches(Study[SearchFound], Generic[SearchFound, SearchTask]):
 
     def execute(self, journal: Journal) -> list[Row]:
         """Rows of all searches; with a database, that keeps them instead of the journal."""
-        storage = self.settings().storage
         with backend(self.options.backend):
-            if storage is None:
-                return super().execute(journal)
-            return stored_rows(
-                self.units(journal.folder),
-                storage,
-                jobs=self.options.jobs,
-                prepare=self.prepare,
-                progress=self.options.progress,
-            )
+            rows = self._all_rows(journal)
+        self._held = max(row["query"] + 1 for row in rows)
+        return [row for row in rows if row["query"] < self.options.budget]
+
+    def _all_rows(self, journal: Journal) -> list[Row]:
+        """Rows of all searches, of which some may have gone on beyond the budget before."""
+        storage = self.settings().storage
+        if storage is None:
+            return super().execute(journal)
+        return stored_rows(
+            self.units(journal.folder),
+            storage,
+            jobs=self.options.jobs,
+            prepare=self.prepare,
+            progress=self.options.progress,
+        )
+
+    def remarks(self, rows: Sequence[Row]) -> dict[str, Any]:  # noqa: ARG002 -- were cut
+        """Evaluations of the longest search, where they are more than were asked for."""
+        return {"held": self._held} if self._held > self.options.budget else {}
 
     def summarise(self, rows: Sequence[Row]) -> Parts:
         """Summary and curves, one entry each per task and searcher."""
@@ -197,6 +207,9 @@ class TableSearches(Study[SearchFound], Generic[SearchFound, SearchTask]):
 class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
     """Searches of ``nasurge search``: with constraints, a time limit, a database.
 
+    With a larger budget than a folder has, its searches are run anew, which on a table costs no
+    evaluation, so that they are those of a fresh folder; in a database they go on.
+
     Parameters
     ----------
     options : SearchOptions
@@ -213,6 +226,7 @@ class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
     """
 
     findings = SearchFindings
+    grows = (*TableSearches.grows, "budget")
     modules: ClassVar[tuple[str, ...]] = ()
     """Imported before any search is timed."""
     headings: ClassVar[tuple[str, ...]]
@@ -268,6 +282,10 @@ class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
             # Workers use no batch; folders of when one could be typed hold it all the same.
             about["batch"] = read_about(options.out).get("batch", about["batch"])
         return about
+
+    def whole(self, rows: Sequence[Row]) -> bool:
+        """Whether a search has come as far as the budget."""
+        return len(rows) >= self.options.budget
 
     @property
     def prepare(self) -> Callable[[], None]:
@@ -366,4 +384,6 @@ def trials_text(about: Mapping[str, Any]) -> str:
     """
     limits = " and ".join(about.get("constraints", ()))
     shown = f"{about['trials']} trials of {about['budget']} evaluations, seed {about['seed']}"
+    if "held" in about:
+        shown += f"; the first {about['budget']} of the {about['held']} that are there"
     return f"{shown}; only {limits}" if limits else shown

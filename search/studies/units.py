@@ -6,7 +6,7 @@ import importlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Protocol, TypedDict, TypeVar
 
 import numpy as np
@@ -178,13 +178,7 @@ class TrialUnit(ABC, Generic[SearchTask]):
         reached = settings.goal is not None and (trace.values >= settings.goal).any()
         if len(trace.values) < settings.budget and not reached:
             return None
-        kept = slice(settings.budget)  # a study may hold a search that went on further
-        return replace(
-            trace,
-            codes=trace.codes[kept],
-            values=trace.values[kept],
-            seconds=trace.seconds[kept],
-        )
+        return trace
 
 
 def preload(

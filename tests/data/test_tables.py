@@ -4,6 +4,7 @@ import gc
 import itertools
 import os
 import pickle
+import shutil
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from strategies import labels, product_spaces
 
 from nasurge.data.spaces import ProductSpace, make_space
-from nasurge.data.tables import Column, build_table
+from nasurge.data.tables import Column, build_table, files
 from nasurge.data.tables.files import content_digest, open_table, read_table, write_table
 from nasurge.errors import (
     ArchitectureError,
@@ -114,10 +115,21 @@ def test_a_table_cannot_be_changed(tmp_path) -> None:
         looked[0] = 7  # a copy is the caller's
 
 
-def test_arrays_are_views_of_the_mapped_file(analog) -> None:
-    for array in (analog.codes, *analog.data):
+def test_arrays_of_a_large_table_are_views_of_the_mapped_file(analog, monkeypatch) -> None:
+    monkeypatch.setattr(files, "MOST_COPIED", 1000)
+    table = read_table(analog.path)
+    for array in (table.codes, *table.data):
         assert isinstance(origin_of(array), np.memmap)
         assert Path(origin_of(array).filename) == analog.path
+
+
+def test_a_file_that_is_cut_short_while_it_is_used_changes_nothing(tmp_path, analog) -> None:
+    """Of a mapped file, the process would be ended by SIGBUS."""
+    path = tmp_path / "t"
+    shutil.copy(analog.path, path)
+    table = read_table(path)
+    os.truncate(path, 5000)
+    assert_same(table, analog)
 
 
 def test_a_file_is_read_once_per_process_and_again_when_it_changes(tmp_path) -> None:
@@ -194,12 +206,11 @@ def test_a_missing_file_or_a_folder_is_a_storage_error(tmp_path) -> None:
 
 
 def look(table):
-    """Say, from another process, what memory a table's values are."""
-    column = table.data[0]
-    return os.getpid(), str(origin_of(column).filename), float(np.nansum(column))
+    """Say, from another process, what file a table is of."""
+    return os.getpid(), str(table.path), float(np.nansum(table.data[0]))
 
 
-def test_a_worker_process_maps_the_same_file(analog) -> None:
+def test_a_worker_process_reads_the_same_file(analog) -> None:
     assert len(pickle.dumps(analog)) < 1000
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         pid, path, total = pool.submit(look, analog).result(timeout=120)

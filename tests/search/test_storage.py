@@ -277,7 +277,7 @@ def test_a_study_that_holds_class_names_as_at_first_goes_on(url: str) -> None:
 
 
 def test_databases_that_cannot_be_used_say_why(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="cannot be read or written"):
+    with pytest.raises(StorageError, match=r"cannot be opened.*nothing was evaluated"):
         stored(f"sqlite:///{tmp_path}/missing/runs.db")
     with pytest.raises(ParameterError, match="no URL of a database"):
         stored("nonsense://host/runs")
