@@ -98,6 +98,11 @@ class Searcher(ABC):
             self._allowed = space.index(space.all_codes())
         self._reset()
 
+    def __repr__(self) -> str:
+        told, pending = len(self.values_), len(self._pending)
+        where = f"{type(self).__name__} in {self.space.name}"
+        return f"<{where}: {told} told, {pending} pending>"
+
     def _reset(self) -> None:
         """Forget everything asked and told."""
         self._codes: list[Codes] = [np.empty((0, self.space.n_variables), dtype=np.int8)]

@@ -35,6 +35,38 @@ def _install() -> str:
     return "" if done.returncode == 0 else f"apt cannot install it: {done.stderr.strip()[-200:]}"
 
 
+def _account() -> dict[str, Any]:
+    """Whom the server runs as: it refuses to run as root."""
+    if os.geteuid() == 0:
+        return {"user": "postgres", "group": "postgres", "extra_groups": []}
+    return {}
+
+
+def control(url: str, *arguments: str) -> None:
+    """Call pg_ctl on the server of ``postgresql``; its options are those it had."""
+    import psycopg
+
+    if url not in _FOLDERS:
+        with psycopg.connect(url) as connection:
+            row = connection.execute("SHOW data_directory").fetchone()
+        assert row is not None
+        _FOLDERS[url] = str(row[0])
+    binaries = _binaries()
+    assert binaries is not None
+    subprocess.run(
+        [binaries / "pg_ctl", "-D", _FOLDERS[url], "-w", *arguments],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/tmp",
+        timeout=100,
+        **_account(),
+    )
+
+
+_FOLDERS: dict[str, str] = {}
+
+
 @contextmanager
 def postgresql() -> Iterator[str]:
     """Yield the URL of an empty database; skip the test, with the reason, where there is none."""
@@ -43,10 +75,7 @@ def postgresql() -> Iterator[str]:
         pytest.skip(reason)
     binaries = _binaries()
     assert binaries is not None
-    # The server refuses to run as root.
-    account: dict[str, Any] = (
-        {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
-    )
+    account = _account()
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         if account:
             shutil.chown(folder, "postgres", "postgres")

@@ -234,7 +234,9 @@ class FewShotLearner:
         if self.rule in LAST_LAYER:
             logits = self._by_last_layer(support, labels, query)
             loss = functional.cross_entropy(logits.flatten(0, 1), answers.repeat(tasks))
-            return loss.item(), list(torch.autograd.grad(loss, self.meta_weights()))
+            # A cell whose output does not depend on its input leaves the layers before it out.
+            weights = self.meta_weights()
+            return loss.item(), list(torch.autograd.grad(loss, weights, materialize_grads=True))
         adapted = self._adapted(support, labels)
         if self.rule == "reptile":
             with torch.no_grad():

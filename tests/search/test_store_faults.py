@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
+from postgres import control, postgresql
 from search_worker import BATCH, SPACE, searcher
 
 import nasurge
@@ -285,3 +286,34 @@ def test_a_file_that_is_damaged_in_the_middle_is_not_said_to_be_whole(tmp_path: 
 
     with pytest.raises(StorageError, match="may be damaged"):
         stored(str(path), damaging)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_server_that_goes_is_waited_for_and_then_left(monkeypatch, caplog) -> None:
+    monkeypatch.setattr(database, "_PAUSE", 0.2)
+    with postgresql() as url:
+        calls, back = [], threading.Timer(2.0, lambda: control(url, "restart"))
+
+        def stopping(codes: Codes) -> np.ndarray:
+            calls.append(codes)
+            if len(calls) == 2:
+                control(url, "-m", "immediate", "stop")
+                back.start()
+            return smooth(codes)
+
+        trace = stored(url, stopping)
+        assert sum(map(len, calls)) == len(trace.values) == 12
+        assert "answers again" in caplog.text
+        assert np.array_equal(trace.values, smooth(trace.codes))
+        back.join()
+
+        monkeypatch.setattr(database, "WAIT_SECONDS", 1.0)
+        calls.clear()
+        back.start = lambda: None  # it does not come back
+        with pytest.raises(StorageError, match="has not answered for 1 seconds") as error:
+            stored(url, stopping, budget=24)
+        assert SPACE.format(calls[1])[0] in str(error.value)
+        control(url, "restart")
+        trace = stored(url, smooth, budget=24)
+        assert np.array_equal(trace.values, smooth(trace.codes))
