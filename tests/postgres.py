@@ -58,7 +58,7 @@ def control(url: str, *arguments: str) -> None:
         check=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        cwd="/tmp",
+        cwd=Path(_FOLDERS[url]).parent,
         timeout=100,
         **_account(),
     )
