@@ -17,6 +17,7 @@ from ..data.spaces import Codes, Space
 from ..data.types import Index, Values
 from ..errors import ArchitectureError, LabelError, ParameterError
 from ..errors import ExhaustedError as ExhaustedError
+from .loop.results import plain
 from .pareto import best_row, feasible_rows, non_dominated
 from .pools import Listed, Remaining, Unlisted, twins_in
 from .searchers.names import searcher_name, with_names
@@ -131,10 +132,12 @@ class Searcher(ABC):
     def _check_values(self, values: ArrayLike, n: int) -> Values:
         """Values of ``n`` architectures, shape (n,), or (n, columns) of several."""
         try:
-            array = np.array(values, dtype=np.float64)
+            array = np.array(plain(values), dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise LabelError(f"values must be numbers, one per architecture: {error}") from None
         width = len(self.bounds)
+        if n == 1 and array.shape == ((width,) if width > 1 else ()):
+            array = array[None]
         if array.shape != (n, width) and (width > 1 or array.shape != (n,)):
             raise LabelError(self._wrong_shape(array, n))
         if np.isinf(array).any():
@@ -281,7 +284,8 @@ class Searcher(ABC):
         ----------
         codes : array_like of int, shape (n, d)
         values : array_like of float, shape (n,), or (n, k) of several columns
-            Bigger is better; NaN is a failed evaluation.
+            Bigger is better; NaN, None and masked ones are failed evaluations. Tensors are
+            detached.
 
         Raises
         ------

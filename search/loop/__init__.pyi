@@ -2,9 +2,9 @@ from .curves import incumbent_curve as incumbent_curve
 from .curves import oracle_curve as oracle_curve
 from .curves import queries_to_reach as queries_to_reach
 from .curves import selected_curve as selected_curve
-from .evaluation import Evaluated as Evaluated
 from .evaluation import Evaluator as Evaluator
 from .evaluation import Objective as Objective
+from .results import Evaluated as Evaluated
 from .running import run as run
 from .trace import Front as Front
 from .trace import Incumbent as Incumbent

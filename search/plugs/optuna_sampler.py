@@ -31,7 +31,8 @@ class NASurgeSampler(BaseSampler):  # type: ignore[misc, unused-ignore]
 
     Parameters that are categorical, or integers or stepped floats of at most 127 values, are chosen
     together by the searcher; others are drawn at random. The searcher is told every finished
-    trial, those of other workers and of an earlier run too; failed and pruned ones as NaN.
+    trial, those of other workers and of an earlier run too; failed and pruned ones, and those of an
+    infinite value, as NaN.
 
     Parameters
     ----------
@@ -161,7 +162,8 @@ class NASurgeSampler(BaseSampler):  # type: ignore[misc, unused-ignore]
         self._told.add(trial.number)
         signs = [1.0 if d == StudyDirection.MAXIMIZE else -1.0 for d in study.directions]
         row = np.full(len(signs), np.nan) if values is None else np.multiply(signs, values)
-        searcher.tell([code], row[None])
+        # To Optuna an infinite value is one; to a searcher it has failed.
+        searcher.tell([code], np.where(np.isfinite(row), row, np.nan)[None])
 
     def _code(self, trial: FrozenTrial) -> list[int] | None:
         """Code of a trial's parameters, or None if it lacks some or has others."""

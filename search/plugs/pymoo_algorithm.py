@@ -12,6 +12,7 @@ from pymoo.core.problem import Problem
 from ...data.spaces import Space
 from ...errors import ParameterError
 from ..loop import Objective
+from ..loop.results import plain
 
 
 class ArchitectureProblem(Problem):
@@ -96,12 +97,11 @@ class ArchitectureProblem(Problem):
         good = self.space.is_valid(codes)
         found: NDArray[np.float64] = np.full((len(codes), self.n_obj), np.nan)
         if good.any():
-            told = np.asarray(
-                self._objective(self.space.check(codes[good])), dtype=np.float64
-            ).reshape(int(good.sum()), -1)
+            result = plain(self._objective(self.space.check(codes[good])))
+            told = np.asarray(result, dtype=np.float64).reshape(int(good.sum()), -1)
             found = np.full((len(codes), told.shape[1]), np.nan)
             found[good] = told
-        failed: NDArray[np.bool_] = np.asarray(np.isnan(found).any(axis=1), dtype=np.bool_)
+        failed: NDArray[np.bool_] = np.asarray(~np.isfinite(found).all(axis=1), dtype=np.bool_)
         values = np.where(failed[:, None], 0.0, found)
         limits = np.zeros((len(codes), len(self._limits)))
         if good.any():

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from ...errors import MissingExtraError, ParameterError, StorageError
 
@@ -31,6 +31,16 @@ _PAUSE = 1.0  # seconds between two attempts
 _CONNECTS = 5
 
 logger = logging.getLogger(__name__)
+
+
+@overload
+def storage_of(storage: str | os.PathLike[str] | None, study: str | None) -> str | None: ...
+
+
+@overload
+def storage_of(
+    storage: str | os.PathLike[str] | BaseStorage | None, study: str | None
+) -> str | BaseStorage | None: ...
 
 
 def storage_of(

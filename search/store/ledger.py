@@ -150,7 +150,7 @@ class Ledger:
         directions = [StudyDirection.MAXIMIZE] * self._objectives
         with suppress(DuplicatedStudyError), quiet_optuna():
             self._storage.create_new_study(directions, self.name)
-        number = self._storage.get_study_id_from_name(self.name)
+        number: int = self._storage.get_study_id_from_name(self.name)
         if self._storage.get_study_directions(number) != directions:
             raise ParameterError(
                 f"study {self.name!r} does not maximise {self._objectives} objective(s), as this "
@@ -366,8 +366,9 @@ class Ledger:
             user_attrs={"architecture": self.space.format(codes)[0], **(attributes or {})},
             system_attrs={CLAIM: claim},
         )
-        number = self._storage.create_new_trial(self._study_id, trial)
-        return self._storage.get_trial_number_from_id(number)
+        made = self._storage.create_new_trial(self._study_id, trial)
+        number: int = self._storage.get_trial_number_from_id(made)
+        return number
 
     def _settle(
         self,

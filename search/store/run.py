@@ -196,7 +196,7 @@ class _StoredSearch:
 
     def _failures(self) -> int:
         """Number of evaluations that the study holds as failed."""
-        return sum(np.isnan(value).any() for value in self._ledger.values.values())
+        return sum(bool(np.isnan(value).any()) for value in self._ledger.values.values())
 
     def _with_failures(self, error: ObjectiveError) -> ObjectiveError:
         """An objective's error that says what is stored."""
@@ -236,8 +236,8 @@ class _StoredSearch:
             self._batch = space.index(self._searcher.pending_)[: self._size].tolist()
         else:
             in_order = (key for asked in ledger.asked for key in asked.batch)
-            known = dict.fromkeys([*ledger.values, *ledger.lost_failures])
-            known = [k for k in dict.fromkeys([*in_order, *known]) if k in known]
+            every = dict.fromkeys([*ledger.values, *ledger.lost_failures])
+            known = [k for k in dict.fromkeys([*in_order, *every]) if k in every]
             self._batch = last.batch
             self.told = dict.fromkeys(k for k in known if k not in last.batch)
             self._searcher.load_state_dict(

@@ -22,7 +22,6 @@ from ...benchmarks.studies import (
     Section,
     Study,
     TextTable,
-    Unit,
     backend,
     descending,
     interval_text,
@@ -32,7 +31,7 @@ from ...benchmarks.studies import (
     versions,
 )
 from ...errors import ParameterError
-from ..store import storage_of
+from ..store import check_name, storage_of
 from .options import SearchOptions, TrialOptions
 from .units import Contender, SearchTask, Settings, TrialUnit, preload, stored_rows
 
@@ -85,7 +84,7 @@ class TableSearches(Study[SearchFound], Generic[SearchFound, SearchTask]):
         If a number is not positive, nothing is searched, or the budget exceeds a table.
     """
 
-    grows = ("searchers", "trials")
+    grows: ClassVar[tuple[str, ...]] = ("searchers", "trials")
     unit_class: ClassVar[type[TrialUnit[Any]]]
     judge_class: ClassVar[Callable[..., Judge]]
     """Makes the measure of a task's searches, of the task and the budget."""
@@ -141,7 +140,10 @@ class TableSearches(Study[SearchFound], Generic[SearchFound, SearchTask]):
             "versions": versions(),
         }
 
-    def units(self, folder: Path) -> Mapping[str, Unit]:  # noqa: ARG002 -- keeps no files
+    def units(
+        self,
+        folder: Path,  # noqa: ARG002 -- keeps no files
+    ) -> Mapping[str, TrialUnit[SearchTask]]:
         """One unit per trial, task and searcher."""
         settings = self.settings()
         return {
@@ -252,6 +254,9 @@ class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
         ]
         within = f" that meet {' and '.join(self.constraints)}" if self.constraints else ""
         super().__init__(options, tasks, contenders, within)
+        if options.study:
+            for unit in self.units(Path()).values():
+                check_name(unit.study)
 
     @abstractmethod
     def task_of(self, problem: Problem, options: SearchOptions) -> SearchTask:

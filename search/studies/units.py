@@ -118,6 +118,12 @@ class TrialUnit(ABC, Generic[SearchTask]):
         return {}
 
     @property
+    def study(self) -> str:
+        """Name of the search in a database."""
+        start = f"{self.settings.name}/{self.task.address}"
+        return f"{start}/{self.contender.path}/{self.trial}"
+
+    @property
     @abstractmethod
     def identity(self) -> dict[str, Any]:
         """Description that tells the search from others in a database, beside batch and seed."""
@@ -171,7 +177,7 @@ class TrialUnit(ABC, Generic[SearchTask]):
                 searcher,
                 self.task.search,
                 storage=settings.storage,
-                study=f"{settings.name}/{self.task.address}/{self.contender.path}/{self.trial}",
+                study=self.study,
                 about={"batch": settings.batch, "seed": settings.seed, **self.identity},
                 **limits,
             )

@@ -104,6 +104,17 @@ def test_an_infinite_objective_fails_its_row(nb201):
     assert trace.front().values.tolist() == [[2.0, 3.0]]
 
 
+def test_a_searcher_is_told_what_an_objective_may_return(nb201):
+    searcher = RandomSearch(nb201, seed=0)
+    searcher.tell(searcher.ask(2), np.ma.array([1.0, 2.0], mask=[True, False]))
+    searcher.tell(searcher.ask(2), torch.tensor([3.0, 4.0], requires_grad=True))
+    searcher.tell(searcher.ask(1), 5.0)
+    assert np.array_equal(searcher.values_, [NAN, 2.0, 3.0, 4.0, 5.0], equal_nan=True)
+    two = RandomSearch(nb201, n_objectives=2, seed=0)
+    two.tell(two.ask(1), [1.0, 2.0])
+    assert two.values_.tolist() == [[1.0, 2.0]]
+
+
 def test_numbers_beside_what_is_none_are_kept_before_the_error(nb201):
     with pytest.raises(ObjectiveError, match="'diverged' is no number") as caught:
         run(RandomSearch(nb201, seed=0), lambda c: [1.0, "diverged", 3.0], budget=9, batch=3)

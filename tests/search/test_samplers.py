@@ -39,6 +39,16 @@ def test_a_known_space_is_never_asked_twice_and_the_best_is_found() -> None:
     assert study.best_value == 12
 
 
+def test_an_infinite_value_is_a_failure_to_the_searcher_and_a_value_to_optuna() -> None:
+    study = optuna.create_study(direction="maximize", sampler=NASurgeSampler(make, SPACE, seed=0))
+
+    def diverging(trial: optuna.Trial) -> float:
+        return {3: float("inf"), 4: -float("inf")}.get(trial.number, objective(trial))
+
+    study.optimize(diverging, n_trials=12)
+    assert [trial.value for trial in study.trials[3:5]] == [float("inf"), -float("inf")]
+
+
 def test_minimised_failed_pruned_and_foreign_trials_are_told() -> None:
     searchers = []
 
