@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, TypedDict, TypeVar
 
@@ -22,6 +23,7 @@ from ...benchmarks.studies import (
     Section,
     Study,
     TextTable,
+    Unit,
     backend,
     descending,
     interval_text,
@@ -140,10 +142,7 @@ class TableSearches(Study[SearchFound], Generic[SearchFound, SearchTask]):
             "versions": versions(),
         }
 
-    def units(
-        self,
-        folder: Path,  # noqa: ARG002 -- keeps no files
-    ) -> Mapping[str, TrialUnit[SearchTask]]:
+    def units(self, folder: Path) -> Mapping[str, Unit]:  # noqa: ARG002 -- keeps no files
         """One unit per trial, task and searcher."""
         settings = self.settings()
         return {
@@ -255,8 +254,8 @@ class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
         within = f" that meet {' and '.join(self.constraints)}" if self.constraints else ""
         super().__init__(options, tasks, contenders, within)
         if options.study:
-            for unit in self.units(Path()).values():
-                check_name(unit.study)
+            for task, contender in product(self.tasks, self.contenders):
+                check_name(self.unit(task, contender, options.trials, self.settings()).study)
 
     @abstractmethod
     def task_of(self, problem: Problem, options: SearchOptions) -> SearchTask:
