@@ -118,9 +118,12 @@ def opened(storage: str | BaseStorage) -> Iterator[Patient]:
             f"evaluated; {_advice(error)}"
         ) from error
     file = database.engine.url.database if database.engine.dialect.name == "sqlite" else None
+    patient = Patient(database, shown(storage), file)
     try:
-        yield Patient(database, shown(storage), file)
+        yield patient
     except failures as error:
+        if not patient.at_work:
+            raise StorageError(patient.refused(error)) from error
         raise StorageError(
             f"the database {shown(storage)} fails: {_cause(error)}; the search ends here, and "
             "what was recorded before may be damaged: keep a copy of the database and look at it "
@@ -147,6 +150,8 @@ class Patient:
         self._storage, self._name = storage, name
         plain = file and file != ":memory:" and not file.startswith("file:")
         self._file = Path(file).absolute() if file and plain else None
+        self.at_work = False
+        """Whether it is waited for: not before a search has read and written it."""
         self._end = ""  # what every further call says, once the database was given up
         self.outages = 0
         """How often it did not answer and then did."""
@@ -207,6 +212,8 @@ class Patient:
             except Exception as error:
                 if not _passing(error):
                     raise
+                if not self.at_work:
+                    raise StorageError(self.refused(error)) from error
                 if time.monotonic() - start >= WAIT_SECONDS:
                     self._end = self._given_up(error)
                     raise StorageError(self._end) from error
@@ -233,6 +240,13 @@ class Patient:
         except BaseException:
             self._end = f"the database {self._name} was not waited for any longer"
             raise
+
+    def refused(self, error: Exception) -> str:
+        """What is true of a database that could not be used from the start."""
+        return (
+            f"the database {self._name} cannot be read or written: {_cause(error)}; nothing was "
+            f"evaluated; {_advice(error)}"
+        )
 
     def _given_up(self, error: Exception) -> str:
         """What is true of a database that was waited for in vain."""

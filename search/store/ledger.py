@@ -184,6 +184,7 @@ class Ledger:
     def at_work(self) -> Iterator[None]:
         """Be a worker of the search; at the end, give back what was claimed and not evaluated."""
         self.worker.start()
+        self._storage.at_work = True  # from here on it is waited for
         try:
             yield
         finally:

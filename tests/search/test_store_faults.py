@@ -219,6 +219,13 @@ def impatient(monkeypatch) -> None:
     monkeypatch.setattr(database, "LOCK_SECONDS", 0.1)
 
 
+def test_a_file_that_cannot_be_written_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    stored(str(path), budget=4)
+    with pytest.raises(StorageError, match=r"readonly database; nothing was evaluated"):
+        stored(f"sqlite:///file:{path}?mode=ro&uri=true", lambda codes: pytest.fail("evaluated"))
+
+
 @pytest.mark.usefixtures("impatient")
 def test_a_file_that_is_moved_away_ends_the_search_with_the_truth(tmp_path: Path) -> None:
     path = tmp_path / "runs.db"
