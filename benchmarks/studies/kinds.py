@@ -154,7 +154,11 @@ class Study(ABC, Generic[Found]):
         name = f"{self.folder_kind or self.kind}-{self.name_of(about)}"
         folder = self.options.out or Path("runs") / name
         journal = Journal(folder, about, grows=self.grows)
-        rows = self.execute(journal)
+        try:
+            rows = self.execute(journal)
+        except KeyboardInterrupt as stop:
+            stop.add_note("what was done is kept; the same command again goes on from there")
+            raise
         journal.restore()
         write_rows(folder, self.tidy(rows))
         found: Any = self.findings(

@@ -110,9 +110,14 @@ def run_training(
                 progress(training)
         return training
 
-    if not begin or rank is not None:
-        return attempt(begin)
-    return _in_memory(attempt, begin, device)
+    try:
+        if not begin or rank is not None:
+            return attempt(begin)
+        return _in_memory(attempt, begin, device)
+    except KeyboardInterrupt as stop:
+        if checkpoint and checkpoint.exists():
+            stop.add_note(f"{checkpoint} is kept; the same command again goes on from there")
+        raise
 
 
 def _in_memory(attempt: Callable[[int], Trained], batch_size: int, device: str) -> Trained:

@@ -33,12 +33,10 @@ def reported_errors() -> Iterator[None]:
     except NasurgeError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        kept = "; ".join(getattr(stop, "__notes__", []))  # said by whoever keeps something
         with suppress(OSError):  # the terminal itself may have gone
-            typer.echo(
-                "stopped: what was done is kept; the same command again goes on from there",
-                err=True,
-            )
+            typer.echo(f"stopped: {kept or 'nothing of it is kept'}", err=True)
         raise typer.Exit(130) from None
     except BrokenPipeError:  # the reader of our output has gone
         raise typer.Exit(0) from None

@@ -59,7 +59,10 @@ def settings_of(searcher: Searcher) -> dict[str, Any]:
 
 def _without_seeds(predictor: Any) -> dict[str, Any]:
     """Parameters of a predictor but its seed and its space, which the study has."""
-    parameters = predictor.get_params(deep=False)
+    try:
+        parameters = predictor.get_params(deep=False)
+    except AttributeError:  # it does not keep what it was given
+        return {"parameters": {UNKNOWN: type(predictor).__qualname__}}
     return {k: v for k, v in parameters.items() if k not in ("seed", "random_state", "space")}
 
 

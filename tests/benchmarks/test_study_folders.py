@@ -8,9 +8,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import typer
 
 import nasurge
 from nasurge.benchmarks.studies.journal import Journal, read_units
+from nasurge.cli.common import reported_errors
 from nasurge.errors import DataFileError, ParameterError
 
 
@@ -88,3 +90,31 @@ def test_a_larger_budget_goes_on_and_a_smaller_one_says_so(tmp_path: Path, store
     assert "held" not in large.about
     assert again.summary[0]["budget"] == 30
     assert asked(search(60, "o", **where)) == asked(large)
+
+
+def test_an_interruption_says_what_is_kept(tmp_path: Path) -> None:
+    def stop(done: int, total: int, note: str) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        nasurge.search(
+            "nb201-analog/cifar10",
+            searcher="random",
+            budget=5,
+            trials=2,
+            jobs=1,
+            out=tmp_path / "o",
+            progress=stop,
+        )
+    assert caught.value.__notes__ == [
+        "what was done is kept; the same command again goes on from there"
+    ]
+    assert len(read_units(tmp_path / "o")) == 1
+
+
+def test_a_stopped_command_that_keeps_nothing_says_so(capsys) -> None:
+    with pytest.raises(typer.Exit) as ended, reported_errors():
+        raise KeyboardInterrupt
+    assert ended.value.exit_code == 130
+    assert capsys.readouterr().err == "stopped: nothing of it is kept\n"
