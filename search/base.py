@@ -100,9 +100,7 @@ class Searcher(ABC):
         self._reset()
 
     def __repr__(self) -> str:
-        told, pending = len(self.values_), len(self._pending)
-        where = f"{type(self).__name__} in {self.space.name}"
-        return f"<{where}: {told} told, {pending} pending>"
+        return f"<{type(self).__name__} of space {self.space.name}: {len(self.values_)} told>"
 
     def _reset(self) -> None:
         """Forget everything asked and told."""

@@ -54,8 +54,8 @@ class Findings:
     about: dict[str, Any]
 
     def __repr__(self) -> str:
-        entries, rows = len(self.summary), len(self.rows)
-        return f"<{type(self).__name__}: {entries} entries of {rows} rows, in {self.folder}>"
+        cases = f"{len(self.summary)} cases of {len(self.rows)} rows"
+        return f"<{type(self).__name__}: {cases}, in {self.folder}>"
 
     @property
     def parts(self) -> Parts:

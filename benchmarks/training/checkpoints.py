@@ -57,7 +57,8 @@ def read_checkpoint(path: Path) -> State | None:
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads(file.metadata()["nasurge"])
-            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
+            # Copies: what is mapped ends the process when the file is cut short.
+            return {name: file.get_tensor(name).clone() for name in file.keys()}, about  # noqa: SIM118
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
     except (SafetensorError, ValueError, LookupError, TypeError) as error:

@@ -14,11 +14,10 @@ import numpy as np
 from ...data.spaces import Space
 from ...predictors.saving.names import predictor_name
 from ..base import Searcher
-from ..constraints import Constraints
 from ..searchers.names import searcher_name, with_names
 
 UNKNOWN = "unknown"
-_NOT_SETTINGS = ("self", "space", "seed", "predictor")
+_NOT_SETTINGS = ("space", "seed", "predictor")
 _PLAIN = (bool, int, float, str, type(None))
 
 
@@ -41,14 +40,15 @@ def identity(searcher: Searcher, objective: Callable[..., Any]) -> dict[str, Any
 def settings_of(searcher: Searcher) -> dict[str, Any]:
     """Settings of a searcher by the names of its parameters."""
     found: dict[str, Any] = {"n_objectives": searcher.n_objectives, "bounds": searcher.bounds}
-    for name, parameter in inspect.signature(type(searcher).__init__).parameters.items():
+    for name, parameter in inspect.signature(type(searcher)).parameters.items():
         if name not in _NOT_SETTINGS and parameter.kind not in (
             inspect.Parameter.VAR_POSITIONAL,
             inspect.Parameter.VAR_KEYWORD,
         ):
             found[name] = getattr(searcher, name, {UNKNOWN: "not kept under its name"})
     found["pool"] = searcher.pool_digest
-    if isinstance(limits := getattr(searcher, "limits", None), Constraints):
+    limits = getattr(searcher, "limits", None)
+    if hasattr(limits, "costs"):
         costs = {name: function_name(cost) for name, cost in limits.costs.items()}
         found |= {"constraints": limits.bounds, "costs": costs, "penalties": limits.penalties}
     predictor = getattr(searcher, "predictor", None)

@@ -118,3 +118,12 @@ def test_a_stopped_command_that_keeps_nothing_says_so(capsys) -> None:
         raise KeyboardInterrupt
     assert ended.value.exit_code == 130
     assert capsys.readouterr().err == "stopped: nothing of it is kept\n"
+
+
+def test_results_and_searchers_have_short_reprs(tmp_path: Path) -> None:
+    found = nasurge.search(
+        "nb201-analog/cifar10", searcher="random", budget=50, trials=2, jobs=1, out=tmp_path
+    )
+    assert repr(found) == f"<SearchFindings: 1 cases of 100 rows, in {tmp_path}>"
+    searcher = nasurge.make_searcher("evolution", nasurge.make_space("nb201"), predictor="gp")
+    assert repr(searcher) == "<GuidedEvolution of space nb201: 0 told>"

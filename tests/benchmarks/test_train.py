@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 
 import numpy as np
 import pytest
 import torch
 
-from nasurge.benchmarks.training import Batches, TrainResult, train_architectures, train_network
+from nasurge.benchmarks.training import (
+    Batches,
+    TrainResult,
+    read_checkpoint,
+    train_architectures,
+    train_network,
+    write_checkpoint,
+)
 from nasurge.data.devices import resolve_device
 from nasurge.data.images import Images, load_images
 from nasurge.data.networks import build_network
@@ -244,3 +252,12 @@ def test_bad_arguments(few):
     with pytest.raises(ParameterError, match="a recipe has no momentum"):
         train_architectures(SPACE, [GOOD], few, momentum=1, **QUICK)
     assert train_architectures(SPACE, np.empty((0, 6), dtype=np.int8), few) == []
+
+
+def test_a_checkpoint_that_is_cut_short_while_it_is_used_changes_nothing(tmp_path) -> None:
+    """Of a mapped file, the process would be ended by SIGBUS."""
+    path = tmp_path / "c"
+    write_checkpoint(path, {"weight": torch.arange(2e6)}, {})
+    tensors, _ = read_checkpoint(path)
+    os.truncate(path, 5000)
+    assert float(tensors["weight"].sum()) == float(torch.arange(2e6).sum())
