@@ -47,7 +47,7 @@ def settings_of(searcher: Searcher) -> dict[str, Any]:
         ):
             found[name] = getattr(searcher, name, {UNKNOWN: "not kept under its name"})
     found["pool"] = searcher.pool_digest
-    limits = getattr(searcher, "limits", None)
+    limits: Any = getattr(searcher, "limits", None)
     if hasattr(limits, "costs"):
         costs = {name: function_name(cost) for name, cost in limits.costs.items()}
         found |= {"constraints": limits.bounds, "costs": costs, "penalties": limits.penalties}
