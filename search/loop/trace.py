@@ -14,6 +14,7 @@ from ..pareto import best_row, feasible_rows, non_dominated
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from ..base import Searcher
 
@@ -157,3 +158,29 @@ class Trace:
         columns = columns or dict(zip(names, self._columns.T, strict=True))
         architectures = self.space.format(self.codes)
         return pd.DataFrame({"architecture": architectures, **columns, "seconds": self.seconds})
+
+    def plot(self) -> Figure:
+        """Picture of the search: values and the incumbent's after each query, or the front.
+
+        Of several objectives the first two are shown. A notebook shows what is returned, and
+        ``savefig`` writes it to a file.
+        """
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(5.0, 3.4), layout="constrained")
+        axis = figure.subplots()
+        axis.spines[["top", "right"]].set_visible(False)
+        if self.n_objectives == 1:
+            queries, values = np.arange(1, len(self.values) + 1), self._columns[:, 0]
+            known = np.where(feasible_rows(self._columns, self.bounds), values, np.nan)
+            axis.plot(queries, values, ".", color="0.6", label="evaluated")
+            axis.step(queries, np.fmax.accumulate(known), where="post", label="incumbent")
+            axis.set(xlabel="queries", ylabel="value")
+        else:
+            front = self.front().values
+            front = front[np.argsort(front[:, 0])]
+            axis.plot(*self._columns[:, :2].T, ".", color="0.6", label="evaluated")
+            axis.plot(*front[:, :2].T, "o-", label="front")
+            axis.set(xlabel="value 0", ylabel="value 1")
+        axis.legend(frameon=False)
+        return figure

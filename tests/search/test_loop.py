@@ -166,3 +166,17 @@ def test_of_several_objectives_the_front_is_best(nb201):
     assert (front.values[:, 1] >= 10).all()
     with pytest.raises(ParameterError, match="front"):
         trace.best()
+
+
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize("budget", [0, 12])
+def test_a_trace_is_plotted(nb201, n, budget):
+    searcher = RandomSearch(nb201, n_objectives=n, seed=0)
+
+    def partly_failing(codes):
+        columns = np.stack([smooth(codes), codes.sum(axis=1)], axis=1)[:, :n]
+        return np.where(codes[:, :1] == 0, NAN, columns)
+
+    (axis,) = run(searcher, partly_failing, budget=budget, batch=4).plot().axes
+    labels = [line.get_label() for line in axis.get_lines()]
+    assert labels == ["evaluated", "incumbent" if n == 1 else "front"]
