@@ -214,7 +214,7 @@ class Patient:
                     raise
                 if not self.at_work:
                     raise StorageError(self.refused(error)) from error
-                if time.monotonic() - start >= WAIT_SECONDS:
+                if _full(error) or time.monotonic() - start >= WAIT_SECONDS:
                     self._end = self._given_up(error)
                     raise StorageError(self._end) from error
                 if not waited:
@@ -256,6 +256,12 @@ class Patient:
                 f"was waited for {WAIT_SECONDS:.0f} seconds: put it back, and the same call goes "
                 "on from what is in it"
             )
+        if _full(error):
+            return (
+                f"the database {self._name} cannot be written: {_cause(error)}; the search ends "
+                "here; what was recorded before is in it, and the same call goes on from there "
+                "once there is space"
+            )
         return (
             f"the database {self._name} has not answered for {WAIT_SECONDS:.0f} seconds "
             f"({_cause(error)}): the search ends here; what was recorded before is in it, and once "
@@ -273,6 +279,11 @@ def _passing(error: Exception) -> bool:
     while cause is not None and not isinstance(cause, OperationalError | InterfaceError):
         cause = cause.__cause__
     return cause is not None and "no such " not in str(cause)  # a table or column
+
+
+def _full(error: Exception) -> bool:
+    """Whether the database's disk is full: that is not mended by waiting."""
+    return any(words in _cause(error).lower() for words in ("disk is full", "no space left"))
 
 
 def _cause(error: Exception) -> str:

@@ -13,6 +13,7 @@ import optuna
 import pytest
 from postgres import control, postgresql
 from search_worker import BATCH, SPACE, searcher
+from sqlalchemy.exc import OperationalError
 
 import nasurge
 from nasurge.data.spaces import Codes
@@ -281,6 +282,20 @@ def test_a_file_that_somebody_locks_is_waited_for_and_then_left(tmp_path: Path) 
         stored(str(path), locking)
     other[0].close()
     assert len(stored(str(path), locking).values) == 12
+
+
+def test_a_full_disk_is_not_waited_for() -> None:
+    class Full:
+        def set_study_user_attr(self, *arguments: object) -> None:
+            reason = sqlite3.OperationalError("database or disk is full")
+            raise optuna.exceptions.StorageInternalError from OperationalError("x", {}, reason)
+
+    patient = database.Patient(Full(), "runs.db")
+    patient.at_work = True
+    with pytest.raises(StorageError, match="goes on from there once there is space"):
+        patient.set_study_user_attr(0, "key", 1)
+    with pytest.raises(StorageError, match="once there is space"):
+        patient.set_study_user_attr(0, "key", 1)
 
 
 def test_a_file_that_is_damaged_in_the_middle_is_not_said_to_be_whole(tmp_path: Path) -> None:
