@@ -104,7 +104,7 @@ class Trace:
     def __repr__(self) -> str:
         text = f"<Trace: {len(self.values)} evaluations, {self.failures} failed"
         if self.n_objectives > 1:
-            return f"{text}, {self.n_objectives} objectives>"
+            return f"{text}>"
         known = feasible_rows(self._columns, self.bounds)
         return f"{text}, best {self._columns[known, 0].max():g}>" if known.any() else f"{text}>"
 
