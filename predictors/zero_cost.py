@@ -7,8 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..data.networks import ZeroCost
-from ..data.seeds import Seed
-from ..data.spaces import Codes, Space
+from ..data.spaces import Codes
 from .base import Predictor, Scores
 from .labels import Labels
 
@@ -49,28 +48,12 @@ class ZeroCostProxy(Predictor):
     proxy: ClassVar[str]
     """Name of the proxy, one of ``nasurge.data.networks.zero_cost_scores.PROXIES``."""
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        width: int = 8,
-        cells: int = 2,
-        batch: int = 16,
-        size: int = 8,
-        images: str | None = None,
-        jobs: int = 1,
-        labels: str = "normal-scores",
-        seed: Seed = None,
-    ) -> None:
-        self.space = space
-        self.width = width
-        self.cells = cells
-        self.batch = batch
-        self.size = size
-        self.images = images
-        self.jobs = jobs
-        self.labels = labels
-        self.seed = seed
+    width: int = 8
+    cells: int = 2
+    batch: int = 16
+    size: int = 8
+    images: str | None = None
+    jobs: int = 1
 
     @property
     def refusal(self) -> str | None:
@@ -102,32 +85,7 @@ class TrainedProxy(ZeroCostProxy):
         Gradient steps of each network.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        steps: int = 20,
-        width: int = 8,
-        cells: int = 2,
-        batch: int = 16,
-        size: int = 8,
-        images: str | None = None,
-        jobs: int = 1,
-        labels: str = "normal-scores",
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(
-            space,
-            width=width,
-            cells=cells,
-            batch=batch,
-            size=size,
-            images=images,
-            jobs=jobs,
-            labels=labels,
-            seed=seed,
-        )
-        self.steps = steps
+    steps: int = 20
 
     def _settings(self) -> dict[str, Any]:
         return {**super()._settings(), "steps": self.steps}

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...data.seeds import Seed
-from ...data.spaces import Codes, Space
+from ...data.spaces import Codes
 from ...errors import MissingExtraError
 from ..base import Scores
 from ..labels import Labels
@@ -54,8 +53,6 @@ class LightGBM(PipelinePredictor):
     ----------
     n_estimators, num_leaves, min_child_samples, learning_rate, subsample, colsample_bytree
         As ``lightgbm.LGBMRegressor``.
-    features : tuple of str, optional
-        Encoders used; structure, paths and, where positions matter, one-hot.
     n_jobs : int
         Threads of one fit.
 
@@ -76,29 +73,13 @@ class LightGBM(PipelinePredictor):
     minimum_labels = 5
     heavy_imports = ("lightgbm",)
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        n_estimators: int = 500,
-        num_leaves: int = 6,
-        min_child_samples: int = 2,
-        learning_rate: float = 0.03,
-        subsample: float = 0.8,
-        colsample_bytree: float = 0.4,
-        features: tuple[str, ...] | None = None,
-        labels: str = "normal-scores",
-        n_jobs: int = 1,
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(space, features=features, labels=labels, seed=seed)
-        self.n_estimators = n_estimators
-        self.num_leaves = num_leaves
-        self.min_child_samples = min_child_samples
-        self.learning_rate = learning_rate
-        self.subsample = subsample
-        self.colsample_bytree = colsample_bytree
-        self.n_jobs = n_jobs
+    n_estimators: int = 500
+    num_leaves: int = 6
+    min_child_samples: int = 2
+    learning_rate: float = 0.03
+    subsample: float = 0.8
+    colsample_bytree: float = 0.4
+    n_jobs: int = 1
 
     @classmethod
     def preload(cls) -> None:
@@ -142,8 +123,6 @@ class NGBoost(PipelinePredictor):
         Of each tree.
     max_features : float
         Share of the features tried at each split.
-    features : tuple of str, optional
-        Encoders used; structure, paths and, where positions matter, one-hot.
 
     References
     ----------
@@ -164,25 +143,11 @@ class NGBoost(PipelinePredictor):
     offers_std = True
     heavy_imports = ("ngboost",)
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        n_estimators: int = 60,
-        max_depth: int = 4,
-        learning_rate: float = 0.05,
-        minibatch_frac: float = 0.8,
-        max_features: float = 0.33,
-        features: tuple[str, ...] | None = None,
-        labels: str = "normal-scores",
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(space, features=features, labels=labels, seed=seed)
-        self.n_estimators = n_estimators
-        self.max_depth = max_depth
-        self.learning_rate = learning_rate
-        self.minibatch_frac = minibatch_frac
-        self.max_features = max_features
+    n_estimators: int = 60
+    max_depth: int = 4
+    learning_rate: float = 0.05
+    minibatch_frac: float = 0.8
+    max_features: float = 0.33
 
     @classmethod
     def preload(cls) -> None:

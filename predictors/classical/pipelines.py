@@ -10,7 +10,6 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 
 from ...data.encoders import OneHot, Paths, Structure
 from ...data.networks import ZeroCost
-from ...data.seeds import Seed
 from ...data.spaces import Codes, Space
 from ...errors import ParameterError
 from ..base import Predictor, Scores
@@ -46,24 +45,14 @@ class PipelinePredictor(Predictor):
 
     Parameters
     ----------
-    features : tuple of str
+    features : tuple of str, optional
         Encoders used: ``"structure"``, ``"paths"``, ``"onehot"``, and for cells ``"zero-cost"``.
+        By default structure, paths and, where positions matter, one-hot.
     """
 
     default_features: ClassVar[tuple[str, ...]] = ("structure", "paths", "onehot")
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        features: tuple[str, ...] | None = None,
-        labels: str = "normal-scores",
-        seed: Seed = None,
-    ) -> None:
-        self.space = space
-        self.features = features
-        self.labels = labels
-        self.seed = seed
+    features: tuple[str, ...] | None = None
 
     @abstractmethod
     def _steps(self, n_features: int, seed: int) -> list[Any]:

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...data.seeds import Seed
-from ...data.spaces import Codes, Space
+from ...data.spaces import Codes
 from ..base import Scores
 from .pipelines import PipelinePredictor
 
@@ -19,8 +18,6 @@ class XGBoost(PipelinePredictor):
     ----------
     n_estimators, max_depth, learning_rate, subsample, colsample_bytree
         As ``xgboost.XGBRegressor``.
-    features : tuple of str, optional
-        Encoders used; structure, paths and, where positions matter, one-hot.
     n_jobs : int
         Threads of one fit.
 
@@ -41,27 +38,12 @@ class XGBoost(PipelinePredictor):
 
     heavy_imports = ("xgboost",)
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        n_estimators: int = 400,
-        max_depth: int = 4,
-        learning_rate: float = 0.04,
-        subsample: float = 0.8,
-        colsample_bytree: float = 0.4,
-        features: tuple[str, ...] | None = None,
-        labels: str = "normal-scores",
-        n_jobs: int = 1,
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(space, features=features, labels=labels, seed=seed)
-        self.n_estimators = n_estimators
-        self.max_depth = max_depth
-        self.learning_rate = learning_rate
-        self.subsample = subsample
-        self.colsample_bytree = colsample_bytree
-        self.n_jobs = n_jobs
+    n_estimators: int = 400
+    max_depth: int = 4
+    learning_rate: float = 0.04
+    subsample: float = 0.8
+    colsample_bytree: float = 0.4
+    n_jobs: int = 1
 
     def _steps(self, n_features: int, seed: int) -> list[Any]:  # noqa: ARG002
         from xgboost import XGBRegressor
@@ -88,8 +70,6 @@ class RandomForest(PipelinePredictor):
         Number of trees.
     max_features : float
         Share of the features tried at each split. Few, because many features say nearly the same.
-    features : tuple of str, optional
-        Encoders used; structure, paths and, where positions matter, one-hot.
     n_jobs : int
         Processes of one fit, as in scikit-learn.
 
@@ -111,21 +91,9 @@ class RandomForest(PipelinePredictor):
     offers_std = True
     heavy_imports = ("sklearn.ensemble",)
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        n_estimators: int = 150,
-        max_features: float = 0.1,
-        features: tuple[str, ...] | None = None,
-        labels: str = "normal-scores",
-        n_jobs: int = 1,
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(space, features=features, labels=labels, seed=seed)
-        self.n_estimators = n_estimators
-        self.max_features = max_features
-        self.n_jobs = n_jobs
+    n_estimators: int = 150
+    max_features: float = 0.1
+    n_jobs: int = 1
 
     @staticmethod
     def _forest() -> type[Any]:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ...data.devices import one_thread
-from ...data.seeds import Seed, torch_seed
-from ...data.spaces import Codes, Space
+from ...data.seeds import torch_seed
+from ...data.spaces import Codes
 from ..labels import Labels
 from ..neural import NeuralPredictor
 from .layers import (
@@ -52,8 +52,6 @@ class GraphPredictor(NeuralPredictor):
         (Monte Carlo dropout); the score stays that of the whole network.
     path_sums : bool
         Whether the head reads path lengths.
-    patience : int, optional
-        Stop early, by a held-out fifth of the labels: see ``NeuralPredictor``.
 
     References
     ----------
@@ -62,42 +60,10 @@ class GraphPredictor(NeuralPredictor):
     Dropout as a Bayesian approximation. ICML 2016.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        members: int = 1,
-        layers: int = 2,
-        width: int = 32,
-        steps: int = 200,
-        learning_rate: float = 5e-3,
-        weight_decay: float = 0.05,
-        dropout: float = 0.1,
-        dropout_samples: int = 0,
-        path_sums: bool = True,
-        loss: str = "hinge",
-        patience: int | None = None,
-        labels: str = "normal-scores",
-        device: str = "auto",
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(
-            space,
-            width=width,
-            steps=steps,
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            dropout=dropout,
-            loss=loss,
-            patience=patience,
-            labels=labels,
-            device=device,
-            seed=seed,
-        )
-        self.members = members
-        self.layers = layers
-        self.dropout_samples = dropout_samples
-        self.path_sums = path_sums
+    members: int = 1
+    layers: int = 2
+    dropout_samples: int = 0
+    path_sums: bool = True
 
     @property
     def has_std(self) -> bool:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from ...data.devices import one_thread, resolve_device
-from ...data.seeds import Seed
 from ...data.spaces import Codes, Space
 from ..base import Predictor, Scores
 from ..graph import GraphReader, SoftGraphs
@@ -112,18 +111,8 @@ class SoftGaussianProcess(Predictor):
     quick_update = True
     smoothness: ClassVar[float] = 1.5
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        labels: str = "blended",
-        device: str = "auto",
-        seed: Seed = None,
-    ) -> None:
-        self.space = space
-        self.labels = labels
-        self.device = device
-        self.seed = seed
+    labels: str = "blended"
+    device: str = "auto"
 
     def _terms(self, groups: SoftGroups) -> list[Term]:
         names = tuple(groups)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Self
 
@@ -55,12 +56,12 @@ class TransferPredictor(Predictor):
     needs_labels = False
     offers_std = True
 
-    prior: Any
-    vector: ArrayLike | None
+    prior: Any = None
+    vector: ArrayLike | None = None
 
     # Labels too few or too equal to adapt to, which ``update`` adds to.
-    kept_codes_: Codes
-    kept_labels_: Labels
+    kept_codes_: Codes = field(init=False)
+    kept_labels_: Labels = field(init=False)
 
     @abstractmethod
     def _new_prior(self) -> Any:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import ArrayLike
+from dataclasses import field
 
-from ...data.seeds import Seed
-from ...data.spaces import Codes, Space
+import numpy as np
+
+from ...data.spaces import Codes
 from ...data.types import Matrix
 from ..base import Scores
 from ..labels import Labels
@@ -70,20 +70,7 @@ class Transfer(TransferPredictor):
     """
 
     heavy_imports = ("scipy.optimize",)
-    labels = "normal-scores"
-
-    def __init__(
-        self,
-        space: Space,
-        *,
-        prior: TaskPrior | None = None,
-        vector: ArrayLike | None = None,
-        seed: Seed = None,
-    ) -> None:
-        self.space = space
-        self.prior = prior
-        self.vector = vector
-        self.seed = seed
+    labels: str = field(default="normal-scores", init=False)
 
     def _new_prior(self) -> TaskPrior:
         return TaskPrior(self.space, seed=self.seed)

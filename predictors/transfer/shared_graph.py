@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
@@ -15,6 +15,7 @@ from ...data.types import Matrix
 from ...errors import LabelError
 from ..base import Scores
 from ..labels import Blended, Labels
+from ..neural import TrainingParameters
 from ..processes import linear_posterior
 from .base import TransferPredictor, require_learnt
 from .between_spaces import Elsewhere, distinct_share
@@ -41,7 +42,7 @@ class _Lesson(NamedTuple):
     z: Labels
 
 
-class GraphPrior:
+class GraphPrior(TrainingParameters):
     """A graph network that learnt many tasks: ``score = task vector @ embedding(architecture)``.
 
     The network reads what all spaces have in common: kinds of operations, and the numbers of
@@ -54,10 +55,6 @@ class GraphPrior:
         Of the new task.
     members : int
         Networks whose scores are averaged.
-    width, steps : int
-        Units of each layer, and gradient steps.
-    learning_rate, weight_decay, dropout : float
-        Largest step of AdamW's one cycle, its decay of weights, and the share of units dropped.
     seed : int, Generator or None
 
     Examples
@@ -71,26 +68,10 @@ class GraphPrior:
     (['cora'], (5, 32))
     """
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        members: int = 2,
-        width: int = 32,
-        steps: int = 400,
-        learning_rate: float = 5e-3,
-        weight_decay: float = 0.05,
-        dropout: float = 0.1,
-        seed: Seed = None,
-    ) -> None:
-        self.space = space
-        self.members = members
-        self.width = width
-        self.steps = steps
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.dropout = dropout
-        self.seed = seed
+    space: Space = field(kw_only=False)
+    members: int = 2
+    steps: int = 400
+    seed: Seed = None
 
     def fit(
         self,
@@ -251,20 +232,7 @@ class TransferGraph(TransferPredictor):
 
     heavy_imports = (f"{__package__}.graph_vocabulary",)
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        prior: GraphPrior | None = None,
-        vector: ArrayLike | None = None,
-        labels: str = "blended",
-        seed: Seed = None,
-    ) -> None:
-        self.space = space
-        self.prior = prior
-        self.vector = vector
-        self.labels = labels
-        self.seed = seed
+    labels: str = "blended"
 
     @property
     def refusal(self) -> str | None:
