@@ -4,6 +4,7 @@ import inspect
 from dataclasses import field
 
 import pytest
+
 from nasurge.data.parameters import Estimator
 
 
