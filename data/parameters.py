@@ -10,6 +10,7 @@ from typing import dataclass_transform
 # A numpydoc section, up to the next one, and where it belongs.
 _PARAMETERS = re.compile(r"\n\nParameters\n-+\n(.*?)(?=\n\n[A-Z]\w+\n-+\n|\Z)", re.DOTALL)
 _NEXT = re.compile(r"\n\n(Raises|Attributes|References|Examples)\n-+\n|\Z")
+_EXAMPLES = re.compile(r"\n\nExamples\n-+\n.*", re.DOTALL)
 # A parameter, or several of one description, and the indented lines below.
 _ENTRY = re.compile(r"^\S.*(?:\n(?:[ ].*)?)*", re.MULTILINE)
 
@@ -47,6 +48,7 @@ def inherit_parameters(cls: type[object]) -> None:
     """Describe those parameters of a class that only its parents describe, as they do.
 
     A parameter is described where it comes in, once; the docstring that a reader sees has all.
+    A class without examples has those of its nearest parent that has some.
     """
     text = inspect.cleandoc(cls.__doc__ or "")
     if not text:
@@ -63,7 +65,11 @@ def inherit_parameters(cls: type[object]) -> None:
     end = _NEXT.search(rest)
     if entries and end is not None:
         section = "\n\nParameters\n----------\n" + "\n".join(entries)
-        cls.__doc__ = rest[: end.start()] + section + rest[end.start() :]
+        text = rest[: end.start()] + section + rest[end.start() :]
+    examples = (_EXAMPLES.search(inspect.cleandoc(p.__doc__ or "")) for p in cls.__mro__)
+    if first := next(filter(None, examples), None):
+        text = _EXAMPLES.sub("", text) + first[0]
+    cls.__doc__ = text
 
 
 def _entries(text: str) -> dict[str, str]:

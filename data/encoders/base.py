@@ -38,6 +38,12 @@ class Encoder(Estimator, TransformerMixin, BaseEstimator):
         """Name of each feature, shape (f,)."""
         return np.array(self._names(), dtype=object)
 
+    @property
+    def _weighed(self) -> list[int]:
+        """Operations that do something, and so count along paths."""
+        operations = enumerate(self.space.operations)
+        return [k for k, operation in operations if operation.kind not in ("zero", "skip")]
+
     def _names(self) -> list[str]:
         raise NotImplementedError
 

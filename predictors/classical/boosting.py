@@ -44,7 +44,19 @@ def _quick_normal() -> type[Any]:
     return QuickNormal
 
 
-class LightGBM(PipelinePredictor):
+class _OptionalPipeline(PipelinePredictor):
+    """A pipeline whose regressor is of a package that may be missing."""
+
+    minimum_labels = 5
+
+    @classmethod
+    def preload(cls) -> None:
+        """Import what ``fit`` needs; raise ``MissingExtraError`` where it is missing."""
+        for package in cls.heavy_imports:
+            _optional(package)
+
+
+class LightGBM(_OptionalPipeline):
     """Gradient-boosted trees (LightGBM) on structural and path features.
 
     Needs the extra ``boosting``.
@@ -70,7 +82,6 @@ class LightGBM(PipelinePredictor):
     (5,)
     """
 
-    minimum_labels = 5
     heavy_imports = ("lightgbm",)
 
     n_estimators: int = 500
@@ -81,22 +92,11 @@ class LightGBM(PipelinePredictor):
     colsample_bytree: float = 0.4
     n_jobs: int = 1
 
-    @classmethod
-    def preload(cls) -> None:
-        """Import what ``fit`` needs; raise ``MissingExtraError`` where it is missing."""
-        _optional("lightgbm")
-
     def _steps(self, n_features: int, seed: int) -> list[Any]:  # noqa: ARG002
         return [
             _optional("lightgbm").LGBMRegressor(
-                n_estimators=self.n_estimators,
-                num_leaves=self.num_leaves,
-                min_child_samples=self.min_child_samples,
-                learning_rate=self.learning_rate,
-                subsample=self.subsample,
+                **self._own_parameters(),
                 subsample_freq=1,
-                colsample_bytree=self.colsample_bytree,
-                n_jobs=self.n_jobs,
                 random_state=seed,
                 deterministic=True,
                 force_col_wise=True,
@@ -110,7 +110,7 @@ class LightGBM(PipelinePredictor):
         return np.asarray(scores, dtype=np.float64), None
 
 
-class NGBoost(PipelinePredictor):
+class NGBoost(_OptionalPipeline):
     """Natural gradient boosting: each architecture gets a normal distribution, mean and deviation.
 
     Needs the extra ``boosting``.
@@ -139,7 +139,6 @@ class NGBoost(PipelinePredictor):
     True
     """
 
-    minimum_labels = 5
     offers_std = True
     heavy_imports = ("ngboost",)
 
@@ -148,11 +147,6 @@ class NGBoost(PipelinePredictor):
     learning_rate: float = 0.05
     minibatch_frac: float = 0.8
     max_features: float = 0.33
-
-    @classmethod
-    def preload(cls) -> None:
-        """Import what ``fit`` needs; raise ``MissingExtraError`` where it is missing."""
-        _optional("ngboost")
 
     def _steps(self, n_features: int, seed: int) -> list[Any]:  # noqa: ARG002
         from sklearn.tree import DecisionTreeRegressor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import abstractmethod
 from typing import Any, ClassVar
 
@@ -53,6 +54,11 @@ class PipelinePredictor(Predictor):
     default_features: ClassVar[tuple[str, ...]] = ("structure", "paths", "onehot")
 
     features: tuple[str, ...] | None = None
+
+    def _own_parameters(self) -> dict[str, Any]:
+        """Parameters that only some pipelines have, by the names that the regressor takes."""
+        shared = inspect.signature(PipelinePredictor).parameters
+        return {k: v for k, v in self.get_params(deep=False).items() if k not in shared}
 
     @abstractmethod
     def _steps(self, n_features: int, seed: int) -> list[Any]:

@@ -48,17 +48,7 @@ class XGBoost(PipelinePredictor):
     def _steps(self, n_features: int, seed: int) -> list[Any]:  # noqa: ARG002
         from xgboost import XGBRegressor
 
-        return [
-            XGBRegressor(
-                n_estimators=self.n_estimators,
-                max_depth=self.max_depth,
-                learning_rate=self.learning_rate,
-                subsample=self.subsample,
-                colsample_bytree=self.colsample_bytree,
-                n_jobs=self.n_jobs,
-                random_state=seed,
-            )
-        ]
+        return [XGBRegressor(**self._own_parameters(), random_state=seed)]
 
 
 class RandomForest(PipelinePredictor):
@@ -82,7 +72,8 @@ class RandomForest(PipelinePredictor):
     >>> import nasurge
     >>> table = nasurge.load_table("nb201-analog")
     >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> forest = RandomForest(table.space, seed=0).fit(table.codes[::150], y[::150])
+    >>> forest = nasurge.make_predictor("rf", table.space, seed=0)  # or "et"
+    >>> forest = forest.fit(table.codes[::150], y[::150])
     >>> scores, std = forest.predict(table.codes[:10], return_std=True)
     >>> std.shape
     (10,)
@@ -104,14 +95,7 @@ class RandomForest(PipelinePredictor):
         return forest
 
     def _steps(self, n_features: int, seed: int) -> list[Any]:  # noqa: ARG002
-        return [
-            self._forest()(
-                self.n_estimators,
-                max_features=self.max_features,
-                n_jobs=self.n_jobs,
-                random_state=seed,
-            )
-        ]
+        return [self._forest()(**self._own_parameters(), random_state=seed)]
 
     def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
         encoder, forest = self.pipeline_[:-1], self.pipeline_[-1]
@@ -127,15 +111,6 @@ class ExtraTrees(RandomForest):
     References
     ----------
     P. Geurts, D. Ernst, L. Wehenkel. Extremely randomized trees. Machine Learning 63, 2006.
-
-    Examples
-    --------
-    >>> import nasurge
-    >>> table = nasurge.load_table("nb201-analog")
-    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> trees = ExtraTrees(table.space, seed=0).fit(table.codes[::150], y[::150])
-    >>> trees.predict(table.codes[:10]).shape
-    (10,)
     """
 
     @staticmethod

@@ -58,6 +58,15 @@ class GraphPredictor(NeuralPredictor):
     Ensembles: B. Lakshminarayanan, A. Pritzel, C. Blundell. Simple and scalable predictive
     uncertainty estimation using deep ensembles. NeurIPS 2017. Dropout: Y. Gal and Z. Ghahramani.
     Dropout as a Bayesian approximation. ICML 2016.
+
+    Examples
+    --------
+    >>> import nasurge
+    >>> table = nasurge.load_table("nb201-analog")
+    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
+    >>> gat = nasurge.make_predictor("gat", table.space, steps=20, seed=0)  # or "gin", "gcn", ...
+    >>> gat.fit(table.codes[::150], y[::150]).predict(table.codes[:5]).shape
+    (5,)
     """
 
     members: int = 1
@@ -175,15 +184,6 @@ class GIN(GraphPredictor):
     References
     ----------
     K. Xu, W. Hu, J. Leskovec, S. Jegelka. How powerful are graph neural networks? ICLR 2019.
-
-    Examples
-    --------
-    >>> import nasurge
-    >>> table = nasurge.load_table("nb201-analog")
-    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> gin = GIN(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
-    >>> gin.predict(table.codes[:5]).shape
-    (5,)
     """
 
     heavy_imports = ("torch_geometric.nn",)
@@ -201,15 +201,6 @@ class GCN(GraphPredictor):
     ----------
     T. N. Kipf and M. Welling. Semi-supervised classification with graph convolutional networks.
     ICLR 2017. As a predictor: W. Wen et al. Neural predictor for NAS. ECCV 2020.
-
-    Examples
-    --------
-    >>> import nasurge
-    >>> table = nasurge.load_table("nb201-analog")
-    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> model = GCN(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
-    >>> model.predict(table.codes[:5]).shape
-    (5,)
     """
 
     heavy_imports = ("torch_geometric.nn",)
@@ -232,15 +223,6 @@ class GAT(GraphPredictor):
     References
     ----------
     P. Veličković et al. Graph attention networks. ICLR 2018.
-
-    Examples
-    --------
-    >>> import nasurge
-    >>> table = nasurge.load_table("nb201-analog")
-    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> model = GAT(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
-    >>> model.predict(table.codes[:5]).shape
-    (5,)
     """
 
     def _layer(self) -> nn.Module:
@@ -256,15 +238,6 @@ class GatedGCN(GraphPredictor):
     References
     ----------
     X. Bresson and T. Laurent. Residual gated graph ConvNets. arXiv 1711.07553.
-
-    Examples
-    --------
-    >>> import nasurge
-    >>> table = nasurge.load_table("nb201-analog")
-    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> model = GatedGCN(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
-    >>> model.predict(table.codes[:5]).shape
-    (5,)
     """
 
     predict_batch = 256  # memory for a gate per edge and channel
@@ -284,15 +257,6 @@ class GATES(GraphPredictor):
     ----------
     X. Ning, Y. Zheng, T. Zhao, Y. Wang, H. Yang. A generic graph-based neural architecture encoding
     scheme for predictor-based NAS. ECCV 2020.
-
-    Examples
-    --------
-    >>> import nasurge
-    >>> table = nasurge.load_table("nb201-analog")
-    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> model = GATES(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
-    >>> model.predict(table.codes[:5]).shape
-    (5,)
     """
 
     def _layer(self) -> nn.Module:
@@ -310,15 +274,6 @@ class FLAN(GraphPredictor):
     ----------
     Y. Akhauri and M. S. Abdelfattah. Encodings for prediction-based neural architecture search.
     arXiv 2403.02484.
-
-    Examples
-    --------
-    >>> import nasurge
-    >>> table = nasurge.load_table("nb201-analog")
-    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> model = FLAN(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
-    >>> model.predict(table.codes[:5]).shape
-    (5,)
     """
 
     def _layer(self) -> nn.Module:
@@ -337,15 +292,6 @@ class GraphTransformer(GraphPredictor):
     S. Lu, J. Li, J. Tan, S. Yang, J. Liu. TNASP: a transformer-based NAS predictor with a
     self-evolution framework. NeurIPS 2021. D. Hwang, H. Kim, S. Kim, K. Shin. FlowerFormer:
     empowering neural architecture encoding using a flow-aware graph transformer. CVPR 2024.
-
-    Examples
-    --------
-    >>> import nasurge
-    >>> table = nasurge.load_table("nb201-analog")
-    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> model = GraphTransformer(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
-    >>> model.predict(table.codes[:5]).shape
-    (5,)
     """
 
     def _layer(self) -> nn.Module:

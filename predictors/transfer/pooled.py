@@ -76,7 +76,7 @@ class Transfer(TransferPredictor):
         return TaskPrior(self.space, seed=self.seed)
 
     def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:  # noqa: ARG002
-        scores = self._prior().scores(codes)
+        scores = self.prior.scores(codes)
         groups = feature_groups(self.space, codes, untrained=False)
         self.inner_ = OnScale().of(z, scores)
         z = self.inner_.transform(z)
@@ -87,16 +87,12 @@ class Transfer(TransferPredictor):
         self.correlation_ = float((self.weights_ @ correlation).sum())
         open_ = float((self.weights_ @ (1 - correlation**2)).sum())
         self.afresh_ = open_ * len(z) / (len(z) + _HALF)
-        both = _with_scores(groups, scores @ self._prior().weights(self.vector))
+        both = _with_scores(groups, scores @ self.prior.weights(self.vector))
         self.free_ = [GroupedGP(terms).fit(both, z) for terms in _searched(groups)]
-
-    def _prior(self) -> TaskPrior:
-        prior: TaskPrior = self.prior
-        return prior
 
     def _members(self, groups: Groups, scores: Matrix, z: Labels) -> tuple[list[Likeness], Matrix]:
         """Likenesses to the mean of the earlier tasks and to each, and their log odds."""
-        prior = self._prior().weights(self.vector)
+        prior = self.prior.weights(self.vector)
         mixes, chances = [prior], [1.0]
         if len(prior) > 1:
             mixes, chances = [prior, *np.eye(len(prior))], [0.5, *(0.5 * prior)]
@@ -109,8 +105,8 @@ class Transfer(TransferPredictor):
         return members, np.array(odds)
 
     def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
-        scores = self._prior().scores(codes)
-        weights = self._prior().weights(self.vector)
+        scores = self.prior.scores(codes)
+        weights = self.prior.weights(self.vector)
         common = scores @ weights
         if not self._adapted:
             # Tasks that agree may still be wrong about a new one: at least half a deviation.

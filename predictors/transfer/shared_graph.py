@@ -248,17 +248,15 @@ class TransferGraph(TransferPredictor):
         return GraphPrior(self.space, seed=self.seed)
 
     def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:  # noqa: ARG002
-        prior: GraphPrior = self.prior
-        pairs = zip(prior.embed(codes), prior.task_vectors(self.vector), strict=True)
+        pairs = zip(self.prior.embed(codes), self.prior.task_vectors(self.vector), strict=True)
         self.heads_ = [_head(x, z, *expected) for x, expected in pairs]
 
     def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
-        prior: GraphPrior = self.prior
-        embedded = prior.embed(codes)
+        embedded = self.prior.embed(codes)
         if self._adapted:
             heads = self.heads_
         else:
-            heads = [_Head.expected(mean) for mean, _ in prior.task_vectors(self.vector)]
+            heads = [_Head.expected(mean) for mean, _ in self.prior.task_vectors(self.vector)]
         found = [head.predict(x) for head, x in zip(heads, embedded, strict=True)]
         means, variances = (np.stack(part) for part in zip(*found, strict=True))
         mean = means.mean(axis=0)
