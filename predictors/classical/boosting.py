@@ -71,15 +71,6 @@ class LightGBM(_OptionalPipeline):
     References
     ----------
     G. Ke et al. LightGBM: A highly efficient gradient boosting decision tree. NeurIPS 2017.
-
-    Examples
-    --------
-    >>> import nasurge
-    >>> table = nasurge.load_table("nb201-analog")
-    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> boosted = LightGBM(table.space, n_estimators=20, seed=0).fit(table.codes[::150], y[::150])
-    >>> boosted.predict(table.codes[:5]).shape
-    (5,)
     """
 
     heavy_imports = ("lightgbm",)

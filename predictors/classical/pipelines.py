@@ -49,6 +49,15 @@ class PipelinePredictor(Predictor):
     features : tuple of str, optional
         Encoders used: ``"structure"``, ``"paths"``, ``"onehot"``, and for cells ``"zero-cost"``.
         By default structure, paths and, where positions matter, one-hot.
+
+    Examples
+    --------
+    >>> import nasurge
+    >>> table = nasurge.load_table("nb201-analog")
+    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
+    >>> trees = nasurge.make_predictor("xgb", table.space, seed=0)  # or "lightgbm"
+    >>> trees.fit(table.codes[::150], y[::150]).predict(table.codes).shape
+    (15625,)
     """
 
     default_features: ClassVar[tuple[str, ...]] = ("structure", "paths", "onehot")

@@ -25,15 +25,6 @@ class XGBoost(PipelinePredictor):
     ----------
     T. Chen and C. Guestrin. XGBoost. KDD 2016. As a performance predictor: C. White et al. How
     powerful are performance predictors in neural architecture search? NeurIPS 2021.
-
-    Examples
-    --------
-    >>> import nasurge
-    >>> table = nasurge.load_table("nb201-analog")
-    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> xgb = XGBoost(table.space, seed=0).fit(table.codes[::150], y[::150])
-    >>> xgb.predict(table.codes).shape
-    (15625,)
     """
 
     heavy_imports = ("xgboost",)

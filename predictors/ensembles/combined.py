@@ -179,15 +179,6 @@ class BANANAS(MLPEnsemble):
     ----------
     C. White, W. Neiswanger, Y. Savani. BANANAS: Bayesian optimization with neural architectures
     for neural architecture search. AAAI 2021.
-
-    Examples
-    --------
-    >>> import nasurge
-    >>> table = nasurge.load_table("nb201-analog")
-    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> bananas = BANANAS(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
-    >>> bananas.predict(table.codes[:5]).shape
-    (5,)
     """
 
     loss: str = field(default="mse", init=False)

@@ -142,7 +142,7 @@ class GraphPredictor(NeuralPredictor):
         self._check_fitted()
         if mask is None:
             mask = torch.ones(nodes.shape[:2], device=nodes.device)
-        graphs = self.reader_.scaled(soft_graphs(nodes, adjacency, mask, self.reader_.kinds))
+        graphs = self.reader_.scale_sums(soft_graphs(nodes, adjacency, mask, self.reader_.kinds))
         offset, slope = self.line_
         scores: Tensor = offset + slope * self.module_(*graphs).mean(dim=0)
         return scores
@@ -172,7 +172,7 @@ class GraphPredictor(NeuralPredictor):
         """
         self._check_fitted()
         offset, slope = self.line_
-        mean, votes = self._votes(list(self.reader_.relaxed(shares)))
+        mean, votes = self._votes(list(self.reader_.relaxed_graphs(shares)))
         return offset + slope * mean, slope * votes.std(dim=0, correction=0)
 
 

@@ -62,8 +62,8 @@ class MLPEnsemble(NeuralPredictor):
     >>> import nasurge
     >>> table = nasurge.load_table("nb201-analog")
     >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> mlp = MLPEnsemble(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
-    >>> mlp.predict(table.codes[:5]).shape
+    >>> mlp = nasurge.make_predictor("mlp", table.space, steps=20, seed=0)  # or "bananas"
+    >>> mlp.fit(table.codes[::150], y[::150]).predict(table.codes[:5]).shape
     (5,)
     """
 

@@ -54,7 +54,7 @@ class SoftFeatures:
 
     def of_shares(self, shares: Tensor) -> SoftGroups:
         """Groups of relaxed architectures, each (n, columns)."""
-        return self._groups(self.reader.relaxed(shares), shares)
+        return self._groups(self.reader.relaxed_graphs(shares), shares)
 
     def _groups(self, graphs: SoftGraphs, shares: Tensor) -> SoftGroups:
         groups = {"sums": graphs.sums.double()}

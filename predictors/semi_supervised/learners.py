@@ -19,9 +19,7 @@ from ..graph import GIN, networks
 from ..labels import Labels
 from ..neural import NeuralPredictor
 from ..processes import GaussianProcess
-from .auto_encoder import AutoEncoder, pretrained_encoder, unlabelled_codes
-
-_LAYERS = 2
+from .auto_encoder import LAYERS, AutoEncoder, pretrained_encoder, unlabelled_codes
 
 
 class Embedding(Estimator, TransformerMixin, BaseEstimator):
@@ -75,7 +73,6 @@ class WithAutoEncoder(Estimator):
         """Trained auto-encoder, shared by all of the process with these parameters."""
         return pretrained_encoder(
             self.space,
-            layers=_LAYERS,
             width=self.width,
             latent=self.latent,
             steps=self.pretraining_steps,
@@ -158,7 +155,7 @@ class SemiNAS(WithAutoEncoder, GIN):
     """
 
     pseudo_labels: int = 1000
-    layers: int = field(default=_LAYERS, init=False)
+    layers: int = field(default=LAYERS, init=False)
     dropout_samples: int = field(default=0, init=False)
     path_sums: bool = field(default=True, init=False)
     steps: int = 150

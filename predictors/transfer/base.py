@@ -45,11 +45,13 @@ class TransferPredictor(Predictor):
 
     Parameters
     ----------
-    prior : optional
+    prior : TaskPrior or GraphPrior, optional
         Fitted to the earlier tasks; ``fit_tasks`` makes one. Without, the predictor refuses.
     vector : array_like of float, shape (k,), optional
         What the new task is like, where the prior knows the vectors of the earlier ones.
     labels : {"blended", "normal-scores", "standardised"}
+    seed : int, Generator or None
+        Of the prior that ``fit_tasks`` makes; adapting is deterministic.
     """
 
     minimum_labels = FEWEST

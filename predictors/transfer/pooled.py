@@ -29,16 +29,10 @@ class Transfer(TransferPredictor):
     how noisy labels are and what the rest looks like is averaged by marginal likelihood, with odds
     learnt from other pairs of tasks. So a task that is like the earlier ones keeps their ranking,
     and one that is not is learnt afresh: the less the tasks correlate and the more labels there
-    are, the more two processes count that search their hyperparameters.
+    are, the more two processes count that search their hyperparameters. Its prior is a
+    ``TaskPrior``.
 
     Labels are learnt as ranks, on the scale of the earlier scores.
-
-    Parameters
-    ----------
-    prior : TaskPrior, optional
-        Fitted to the earlier tasks; ``fit_tasks`` makes one. Without, the predictor refuses.
-    seed : int, Generator or None
-        Of the prior that ``fit_tasks`` makes; adapting is deterministic.
 
     Attributes
     ----------

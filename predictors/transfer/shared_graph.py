@@ -96,18 +96,8 @@ class GraphPrior(TrainingParameters):
         names = [lesson.name for lesson in lessons]
         found = checked_vectors(vectors, names)
         rng = as_generator(self.seed)
-        networks = [
-            train_tasks(
-                [(lesson.space, lesson.codes, lesson.z) for lesson in lessons],
-                width=self.width,
-                steps=self.steps,
-                learning_rate=self.learning_rate,
-                weight_decay=self.weight_decay,
-                dropout=self.dropout,
-                rng=rng,
-            )
-            for _ in range(self.members)
-        ]
+        labels = [(lesson.space, lesson.codes, lesson.z) for lesson in lessons]
+        networks = [train_tasks(labels, self, rng=rng) for _ in range(self.members)]
         usual = self.space.canonical(self.space.sample(_REFERENCE, seed=0))
         self.scales_ = [_Scale.of(network, self.space, usual) for network in networks]
         self.networks_, self.names_, self.vectors_ = networks, names, found
@@ -203,14 +193,7 @@ class TransferGraph(TransferPredictor):
     before labels the new task's is the mean of theirs, weighed by how alike the tasks are where
     vectors say so. With labels it is a Bayesian regression on the embedding around that mean, in
     whose directions earlier tasks differed and a little in all; how far, and the noise, are
-    averaged over by marginal likelihood.
-
-    Parameters
-    ----------
-    prior : GraphPrior, optional
-        Fitted to the earlier tasks; ``fit_tasks`` makes one. Without, the predictor refuses.
-    seed : int, Generator or None
-        Of the prior that ``fit_tasks`` makes; adapting is deterministic.
+    averaged over by marginal likelihood. Its prior is a ``GraphPrior``.
 
     References
     ----------

@@ -122,6 +122,6 @@ def climb(
 
 def nearest_codes(relaxation: Relaxation, logits: Tensor) -> Codes:
     """Likeliest architecture, (n, d), of every row of logits, (n, s)."""
-    table = relaxation.padded(logits.detach(), -torch.inf)
+    table = relaxation.pad_values(logits.detach(), -torch.inf)
     codes: Codes = table.argmax(dim=2).cpu().numpy().astype(np.int8)
     return codes

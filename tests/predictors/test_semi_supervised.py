@@ -19,7 +19,7 @@ from nasurge.registry import load_predictor, make_predictor
 
 NB201 = make_space("nb201")
 SMALL = {"pretraining_steps": 10, "width": 32, "latent": 8}
-SETTING = {"layers": 2, "width": 32, "latent": 16, "steps": 150, "device": "cpu"}
+SETTING = {"width": 32, "latent": 16, "steps": 150, "device": "cpu"}
 QUICK = {
     "arch2vec": SMALL,
     "seminas": SMALL | {"steps": 10, "pseudo_labels": 20},
@@ -74,7 +74,7 @@ def test_an_encoder_is_trained_once_and_depends_on_its_setting_alone(encoder: Au
 
 def test_fits_leave_the_shared_encoder_as_it_was(labelled) -> None:
     codes, y = labelled
-    setting = {"layers": 2, "width": 32, "latent": 8, "steps": 10, "device": "cpu"}
+    setting = {"width": 32, "latent": 8, "steps": 10, "device": "cpu"}
     before = {k: v.clone() for k, v in pretrained_encoder(NB201, **setting).state_dict().items()}
     for name in QUICK:
         make_predictor(name, NB201, device="cpu", seed=0, **QUICK[name]).fit(codes, y)
