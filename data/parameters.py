@@ -1,4 +1,13 @@
-"""Parameters of a class: named once, with type and default, and described once."""
+"""Parameters of a class: named once, with type and default, and described once.
+
+>>> class Line(Estimator):
+...     slope: float = 1.0
+>>> class SteepLine(Line):
+...     slope: float = 9.0
+...     offset: float = 0.0
+>>> vars(SteepLine(offset=2.0))
+{'slope': 9.0, 'offset': 2.0}
+"""
 
 from __future__ import annotations
 
@@ -23,16 +32,6 @@ class Estimator:
     another default or, by ``field(init=False)``, are no parameters of it. All are keyword-only
     but for ``field(kw_only=False)``. A subclass with an ``__init__`` of its own keeps it, and so
     do its subclasses. What parents describe is described in the subclass too.
-
-    Examples
-    --------
-    >>> class Line(Estimator):
-    ...     slope: float = 1.0
-    >>> class SteepLine(Line):
-    ...     slope: float = 9.0
-    ...     offset: float = 0.0
-    >>> vars(SteepLine(offset=2.0))
-    {'slope': 9.0, 'offset': 2.0}
     """
 
     def __init_subclass__(cls, **options: object) -> None:

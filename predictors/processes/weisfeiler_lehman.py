@@ -92,7 +92,7 @@ class WeisfeilerLehman(Estimator, TransformerMixin, BaseEstimator):
     """
 
     space: Space = field(kw_only=False)
-    depth: int = 3
+    depth: int = field(default=3, kw_only=False)
 
     def fit(self, codes: ArrayLike, y: Any = None) -> Self:  # noqa: ARG002 -- scikit-learn's signature
         """Learn which labels there are."""
@@ -233,7 +233,7 @@ class WLGaussianProcess(GaussianProcess):
 
         if self.depth < 0:
             raise ParameterError(f"depth counts levels: at least 0, not {self.depth}")
-        encoder = WeisfeilerLehman(self.space, depth=self.depth)
+        encoder = WeisfeilerLehman(self.space, self.depth)
         return make_pipeline(encoder, self._process(self._kernel(self.depth + 1)))
 
     def _kernel(self, n_features: int) -> Any:
