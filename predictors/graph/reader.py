@@ -40,7 +40,7 @@ class GraphReader(nn.Module):
             self.register_buffer(name, tensor)
         sums = self._graphs(space.canonical(space.sample(_SAMPLE, seed=0))).sums
         spread, centre = torch.std_mean(sums, dim=0)
-        varies = spread > 1e-4
+        varies = spread > 1e-4  # less is the rounding of equal sums
         if not path_sums:
             varies = torch.zeros_like(varies)
         self.register_buffer("varies", varies)

@@ -114,6 +114,7 @@ class LatencyTransfer:
         relative = known / known.mean(axis=0)
         # Features depend on each other (operations fill a cell): the smallest solution is taken.
         costs = np.linalg.lstsq(features, relative, rcond=None)[0]
+        # Devices whose latencies are exact sums would leave no noise, and a new one no doubt.
         self.noise_ = max(float(np.median((relative - features @ costs).std(axis=0))), 1e-3)
         self.mean_ = costs.mean(axis=1)
         away = (costs - self.mean_[:, None]) / np.sqrt(costs.shape[1])

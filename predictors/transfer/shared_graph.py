@@ -161,6 +161,7 @@ class _Scale:
     @classmethod
     def of(cls, network: TaskNetwork, space: Space, codes: Codes) -> _Scale:
         found = network.embedded(space, codes)
+        # A unit of the ReLU may be 0 all over the space.
         return cls(found.mean(axis=0), found.std(axis=0) + 1e-6)
 
     def scaled(self, embedding: Matrix) -> Matrix:
