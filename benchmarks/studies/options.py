@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -43,9 +44,10 @@ Metric = Annotated[
 Names = str | Sequence[str | type[Predictor]]
 """Predictors: names of ``nasurge predictors``, also separated by commas, or classes."""
 
-CHOICE = "Which architectures"
-SCORES = "What is compared"
-NETWORKS = "How networks are trained"
+# Flags of the sections of a long help.
+Choice = partial(Flag, section="Which architectures")
+Scored = partial(Flag, section="What is compared")
+Network = partial(Flag, section="How networks are trained")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,41 +125,34 @@ class TrainingOptions(RunOptions):
 
     images: Annotated[
         str | Path | Images,
-        Flag(
-            section=NETWORKS,
+        Network(
             help="digits, mnist5k, fashion-mnist, or a path: CIFAR's or Omniglot's own files, or a "
-            "folder or archive {train,test}/CLASS/*.jpg.",
+            "folder or archive {train,test}/CLASS/*.jpg."
         ),
     ] = "digits"
-    size: Annotated[
-        int | None, Flag(section=NETWORKS, least=1, help="Side of the images in pixels.")
-    ] = None
-    limit: Annotated[int | None, Flag(section=NETWORKS, help="Most training images.")] = None
+    size: Annotated[int | None, Network(least=1, help="Side of the images in pixels.")] = None
+    limit: Annotated[int | None, Network(help="Most training images.")] = None
     noise: Annotated[
         float,
-        Flag(
-            section=NETWORKS,
-            least=0,
-            help="Noise on the images, in standard deviations of theirs.",
-        ),
+        Network(least=0, help="Noise on the images, in standard deviations of theirs."),
     ] = 0.0
     recipe: Annotated[
         str | Recipe | None,
-        Flag(section=NETWORKS, help="How to train: a JSON object or a file of one."),
+        Network(help="How to train: a JSON object or a file of one."),
     ] = None
     width: Annotated[
         int | None,
-        Flag(section=NETWORKS, least=1, default="8", help="Channels after the stem."),
+        Network(least=1, default="8", help="Channels after the stem."),
     ] = None
     cells: Annotated[
         int | None,
-        Flag(section=NETWORKS, least=1, default="1", help="Cells a stage (three stages)."),
+        Network(least=1, default="1", help="Cells a stage (three stages)."),
     ] = None
     epochs: Annotated[
         int | None,
-        Flag(section=NETWORKS, least=1, default="the recipe's", help="Training length."),
+        Network(least=1, default="the recipe's", help="Training length."),
     ] = None
-    device: Annotated[str, Flag(section=NETWORKS, help="auto, cpu, cuda or mps.")] = "auto"
+    device: Annotated[str, Network(help="auto, cpu, cuda or mps.")] = "auto"
 
 
 @dataclass(frozen=True)
@@ -176,52 +171,36 @@ class ValidateOptions(TrainingOptions):
     ] = None
     predictors: Annotated[
         Names,
-        Flag(
+        Scored(
             "--predictors",
             "--predictor",
             "-p",
-            section=SCORES,
             help="Predictors, separated by commas. The first ranks, unless a search did.",
         ),
     ] = "auto"
     _: KW_ONLY
     space: Annotated[
         str | Space | None,
-        Flag(
-            section=CHOICE,
-            help="Instead of a table: a space alone, such as nb201, transnas-micro or mobile.",
-        ),
+        Choice(help="Instead of a table: a space alone, such as nb201, transnas-micro or mobile."),
     ] = None
     search: Annotated[
         str | Path | None,
-        Flag(
-            section=CHOICE,
+        Choice(
             help="Folder of a finished nasurge search: choose from what it evaluated, ranked by "
-            "what it saw.",
+            "what it saw."
         ),
     ] = None
     top: Annotated[
         int | None,
-        Flag(
-            section=CHOICE,
-            least=0,
-            default="5",
-            help="How many of the best, by the first predictor.",
-        ),
+        Choice(least=0, default="5", help="How many of the best, by the first predictor."),
     ] = None
     spread: Annotated[
         int | None,
-        Flag(
-            section=CHOICE,
-            least=0,
-            default="10",
-            help="How many at even steps down the rest of that ranking.",
-        ),
+        Choice(least=0, default="10", help="How many at even steps down the rest of that ranking."),
     ] = None
     stratified: Annotated[
         int | None,
-        Flag(
-            section=CHOICE,
+        Choice(
             least=0,
             help="How many, one of each of so many equal parts of the table's own ranking. With "
             "this or --random, --top and --spread are 0 unless given.",
@@ -229,22 +208,16 @@ class ValidateOptions(TrainingOptions):
     ] = None
     random: Annotated[
         int | None,
-        Flag(section=CHOICE, least=0, default="with --space 15", help="How many drawn at random."),
+        Choice(least=0, default="with --space 15", help="How many drawn at random."),
     ] = None
     n_train: Annotated[
         int,
-        Flag(
-            "-n",
-            section=SCORES,
-            least=1,
-            help="Architectures of the table that predictors learn from.",
-        ),
+        Scored("-n", least=1, help="Architectures of the table that predictors learn from."),
     ] = 100
     metric: Metric = None
     learn_from: Annotated[
         int,
-        Flag(
-            section=SCORES,
+        Scored(
             least=0,
             help="Train so many further architectures, and let the predictors learn from these "
             "alone, too.",
@@ -252,36 +225,28 @@ class ValidateOptions(TrainingOptions):
     ] = 0
     supernet: Annotated[
         str | SupernetRecipe | None,
-        Flag(
-            section=SCORES,
+        Scored(
             help="Train a supernet, too, and compare what architectures inherit from it: spos, "
             'fairnas or sandwich, or a JSON object or a file of one, such as {"rule": "spos", '
-            '"epochs": 60}.',
+            '"epochs": 60}.'
         ),
     ] = None
     supernet_architectures: Annotated[
         int,
-        Flag(
-            section=SCORES,
-            least=0,
-            help="Further architectures that the supernet scores and nobody trains.",
-        ),
+        Scored(least=0, help="Further architectures that the supernet scores and nobody trains."),
     ] = 0
     seeds: Annotated[
         int,
-        Flag(
-            section=SCORES,
-            least=1,
-            help="Trainings of each; two or more show how far training agrees with itself.",
+        Scored(
+            least=1, help="Trainings of each; two or more show how far training agrees with itself."
         ),
     ] = 1
     score: Annotated[
         str,
-        Flag(
-            section=SCORES,
+        Scored(
             help="What ranks trained networks: accuracy (test, at the end), curve (validation "
             "accuracy, mean over the epochs), training (minus the training loss of the last "
-            "epoch) or loss (minus the test loss).",
+            "epoch) or loss (minus the test loss)."
         ),
     ] = "accuracy"
     seed: Seed = 0

@@ -74,7 +74,7 @@ class TableSearches(Study[SearchFound], Generic[SearchFound, SearchTask]):
     Parameters
     ----------
     options : TrialOptions
-    tasks : sequence of Problem or ManyObjectives
+    tasks : sequence of Problem
     contenders : sequence of Contender
     within : str
         Words for the constraints that limit the tasks, for an error.
