@@ -1,6 +1,9 @@
 from .backends import backend as backend
 from .building import Built as Built
 from .building import TableStudy as TableStudy
+from .cases import grouped as grouped
+from .cases import measured_cases as measured_cases
+from .cases import numbers as numbers
 from .compare_page import compare_table as compare_table
 from .comparing import CompareStudy as CompareStudy
 from .comparing import Comparison as Comparison

@@ -39,12 +39,8 @@ class Built(Findings):
 
     Attributes
     ----------
-    summary : list of dict
-        One entry per architecture, the best on validation first.
-    rows : list of dict
-        One entry per training.
-    folder : Path
-    about : dict
+    summary, rows, folder, about
+        As of ``Findings``: an entry per architecture, the best on validation first.
     table : Table
         As it is loaded by its name.
     agreement : dict or None

@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 
 from ...data.devices import one_thread
 from ...data.files import atomic_write
-from ...data.spaces import Space
+from ...data.spaces import Codes, Space
+from ...data.types import Values
 from ...errors import LabelError, ParameterError
 from ...predictors.base import Predictor, Scores
 from ..intervals import Interval, interval, noise_ceiling
 from ..metrics import METRICS
 from ..objectives import Problem, problems_of
 from .backends import backend
+from .cases import grouped, numbers
 from .cheap import cheap_columns, cheap_labels, cheap_taus, give_cheap, takes_cheap
 from .compare_page import compare_page, compare_table, predictions_path
 from .journal import Journal, Row, Unit, versions
@@ -87,15 +89,9 @@ class Comparison(Findings):
 
     Attributes
     ----------
-    summary : list of dict
-        One entry per table, task, predictor, training size and set of test architectures; a
-        measured quantity is ``{"mean", "low", "high", "n"}``, a 95 % interval over trials.
-    rows : list of dict
-        One entry per trial.
-    folder : Path
-        Where everything lies, also ``rows.parquet``, ``rows.csv`` and ``report.html``.
-    about : dict
-        How it was made.
+    summary, rows, folder, about
+        As of ``Findings``: an entry is of a table, task, predictor, training size and set of test
+        architectures.
     ceilings : dict
         Per ``TABLE/TASK`` with repeated training runs: the correlations of a perfect predictor.
     cheap : dict
@@ -144,12 +140,9 @@ class CompareUnit:
         give_cheap(predictor, problem, self.cheap)
         used = "; ".join(cheap_labels(problem, self.cheap)) if takes_cheap(predictor) else ""
         problem.space.function_ids(codes[:1])  # computed once per process: not part of a fit
-        with one_thread():
-            start = time.perf_counter()
-            predictor.fit(codes[train], problem.report_values[train])
-            fitted = time.perf_counter()
-            scores = predictor.predict(codes[test])
-            predicted = time.perf_counter()
+        scores, seconds = timed_scores(
+            predictor, codes[train], problem.report_values[train], codes[test]
+        )
         return scores, {
             "table": problem.table.name,
             "task": problem.task,
@@ -159,8 +152,8 @@ class CompareUnit:
             "n_train": self.n,
             "trial": self.trial,
             "seed": self.seed,
-            "fit_seconds": fitted - start,
-            "predict_seconds": predicted - fitted,
+            "fit_seconds": seconds[0],
+            "predict_seconds": seconds[1],
         }
 
     def _keep_points(self, folder: Path, true: Scores, scores: Scores) -> None:
@@ -366,6 +359,18 @@ class CompareStudy(Study[Comparison]):
         return compare_page(found, folder)
 
 
+def timed_scores(
+    predictor: Predictor, codes: Codes, y: Values, test: Codes
+) -> tuple[Scores, tuple[float, float]]:
+    """Scores after a fit to ``codes``, shape (m,), and the seconds of fit and prediction."""
+    with one_thread():
+        start = time.perf_counter()
+        predictor.fit(codes, y)
+        fitted = time.perf_counter()
+        scores = predictor.predict(test)
+        return scores, (fitted - start, time.perf_counter() - fitted)
+
+
 def _preload(factories: tuple[Factory, ...], space: Space) -> None:
     """Import what the predictors need."""
     for factory in factories:
@@ -405,18 +410,14 @@ def summary_of(rows: Sequence[Row], ceilings: Mapping[str, Mapping[str, float]])
     ``share_of_ceiling`` is the mean Kendall tau divided by that of a perfect predictor, given
     where the table has repeated training runs.
     """
-    groups: dict[tuple[Any, ...], list[Row]] = {}
-    for row in rows:
-        groups.setdefault(tuple(row.get(key) for key in _GROUP), []).append(row)
     ranges = {metric.name: (metric.least, metric.most) for metric in METRICS.values()}
     ranges |= dict.fromkeys(("fit_seconds", "predict_seconds"), (0.0, np.inf))
     summary = []
-    for key, members in groups.items():
+    for key, members in grouped(rows, *_GROUP).items():
         entry: Row = {**dict(zip(_GROUP, key, strict=True)), "trials": len(members)}
         for measure, (least, most) in ranges.items():
             # A row of an earlier version has no value of a metric that is new.
-            values = [np.nan if row.get(measure) is None else row[measure] for row in members]
-            entry[measure] = interval(values, least=least, most=most)
+            entry[measure] = interval(numbers(members, measure), least=least, most=most)
         ceiling = ceilings.get(f"{entry['table']}/{entry['task']}")
         if ceiling and entry["kendall_tau"]["mean"] is not None:
             entry["ceiling"] = dict(ceiling)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...data.types import Values
+from .cases import grouped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -134,11 +135,8 @@ def tau_by_size(summary: Sequence[Mapping[str, Any]]) -> str:
 
 def unseen_differs(summary: Sequence[Mapping[str, Any]]) -> bool:
     """Whether any test architecture had a twin among the training ones."""
-    pairs: dict[tuple[Any, ...], set[float | None]] = {}
-    for e in summary:
-        key = (e["table"], e["task"], e["predictor"], e["n_train"])
-        pairs.setdefault(key, set()).add(e["kendall_tau"]["mean"])
-    return any(len(means) > 1 for means in pairs.values())
+    pairs = grouped(summary, "table", "task", "predictor", "n_train").values()
+    return any(len({entry["kendall_tau"]["mean"] for entry in pair}) > 1 for pair in pairs)
 
 
 def predicted_against_true(shown: Mapping[str, tuple[Values, Values]]) -> str:

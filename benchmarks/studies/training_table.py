@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -61,8 +62,7 @@ def table_of_trainings(
         mean = Column(images.name, metric, split, epoch, "mean", source=source, **how)
         measured.append((mean, _mean(values)))
         for k, seed in enumerate(seeds):
-            one = Column(images.name, metric, split, epoch, seed, source=f"{source}_seed{seed}")
-            measured.append((_like(one, mean), values[:, k]))
+            measured.append((replace(mean, seed=seed, source=f"{source}_seed{seed}"), values[:, k]))
 
     last = recipe.epochs
     add("accuracy", "test", last, over_seeds(lambda r: r["test_accuracy"]), unit="%")
@@ -83,15 +83,7 @@ def table_of_trainings(
 
 def _mean(values: Values) -> Values:
     """Mean of each row's numbers, shape (n,); NaN where there is none."""
-    counts = np.isfinite(values).sum(axis=1)
-    total: Values = np.where(np.isfinite(values), values, 0.0).sum(axis=1)
-    mean: Values = np.divide(total, counts, out=np.full(len(values), np.nan), where=counts > 0)
-    return mean
-
-
-def _like(column: Column, mean: Column) -> Column:
-    """Column of one seed with the unit and direction of the mean's."""
-    return Column(**{**vars(mean), "seed": column.seed, "source": column.source})
+    return np.asarray(np.ma.masked_invalid(values).mean(axis=1).filled(np.nan))
 
 
 def _costs(

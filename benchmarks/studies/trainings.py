@@ -19,10 +19,11 @@ from ...data.types import Values
 from ...errors import ParameterError
 from ..intervals import Interval, interval, kendall_tau_interval
 from ..training import Recipe, read_recipe
+from .cases import grouped
 from .flags import refuse_unused
 from .journal import Row, Unit, versions
 from .options import TrainingOptions
-from .page import TextTable, interval_text
+from .page import TextTable, descending, interval_text
 
 _DRAW = 256  # architectures drawn at a time: a smaller sample begins a larger one
 _SIDES = ("mean", "low", "high")
@@ -216,31 +217,17 @@ def fault_lines(about: Mapping[str, Any]) -> list[str]:
 
 def training_summary(rows: Sequence[Row]) -> list[Row]:
     """One entry per architecture: its accuracies over seeds, the best on validation first."""
-    found: dict[str, list[Row]] = {}
-    for row in rows:
-        found.setdefault(row["architecture"], []).append(row)
     summary: list[Row] = []
-    for architecture, runs in found.items():
+    for architecture, runs in grouped(rows, "architecture").items():
         ended = [run for run in runs if not run["diverged"]]
         accuracies = {
             key: interval(np.array([run[key] for run in ended]), least=0.0, most=100.0)
             for key in ("test_accuracy", "valid_accuracy")
         }
         seconds = interval([run["train_seconds"] for run in runs], least=0.0)
-        diverged = len(runs) - len(ended)
-        summary.append(
-            {
-                "architecture": architecture,
-                **accuracies,
-                "train_seconds": seconds,
-                "diverged": diverged,
-            }
-        )
-    unknown = float("-inf")
-    return sorted(
-        summary,
-        key=lambda entry: -(unknown if (mean := entry["valid_accuracy"]["mean"]) is None else mean),
-    )
+        entry = {"architecture": architecture, **accuracies, "train_seconds": seconds}
+        summary.append({**entry, "diverged": len(runs) - len(ended)})
+    return sorted(summary, key=lambda entry: descending(entry["valid_accuracy"]))
 
 
 def training_table(summary: Sequence[Row], *, most: int | None = _SHOWN) -> TextTable:
@@ -290,9 +277,10 @@ def seed_agreement(runs: Values) -> dict[str, Any] | None:
 def run_table(rows: Sequence[Row], key: str) -> Values:
     """One number of every training, shape (architectures, seeds); NaN where it diverged."""
     seeds = sorted({row["seed"] for row in rows})
-    found: dict[str, list[float]] = {}
-    for row in rows:
-        values = found.setdefault(row["architecture"], [float("nan")] * len(seeds))
-        if not row["diverged"]:
-            values[seeds.index(row["seed"])] = row[key]
-    return np.array(list(found.values()), dtype=np.float64).reshape(-1, len(seeds))
+    trained = grouped(rows, "architecture")
+    values = np.full((len(trained), len(seeds)), np.nan)
+    for number, runs in enumerate(trained.values()):
+        for run in runs:
+            if not run["diverged"]:
+                values[number, seeds.index(run["seed"])] = run[key]
+    return values

@@ -11,6 +11,7 @@ import numpy as np
 from ...data.types import Values
 from ..intervals import Interval, kendall_tau_interval
 from ..metrics import kendall_tau
+from .cases import grouped, numbers
 from .inherit import SupernetRecipe
 from .journal import Row
 from .trainings import seed_agreement
@@ -64,9 +65,7 @@ def own_column(key: str) -> str:
 
 def add_trainings(rows: Sequence[Row], runs: Sequence[Row], score: str) -> None:
     """Add to every architecture the result of its trainings, the mean of those that ended well."""
-    found: dict[str, list[Row]] = {}
-    for run in runs:
-        found.setdefault(run["architecture"], []).append(run)
+    found = grouped(runs, "architecture")
     for row in rows:
         if mine := found.get(row["architecture"]):
             row |= _reached(mine, score)
@@ -159,19 +158,18 @@ def correlations(rows: Sequence[Row], columns: Sequence[str]) -> list[Row]:
     found = []
     for a, b in combinations(columns, 2):
         both = np.isfinite(values[a]) & np.isfinite(values[b])
-        tau = _tau(values[a][both], values[b][both])
+        tau = tau_of_some(values[a][both], values[b][both])
         found.append({"a": a, "b": b, "n": int(both.sum()), "kendall_tau": tau})
     return found
 
 
 def column_values(rows: Sequence[Row], key: str) -> Values:
     """One column, bigger is better, shape (n,); NaN where an architecture has no value."""
-    found = [np.nan if row.get(key) is None else row[key] for row in rows]
     sign = -1.0 if key in ("inherited_loss", "inherited_tuned") else 1.0
-    return sign * np.array(found, dtype=np.float64)
+    return sign * numbers(rows, key)
 
 
-def _tau(x: Values, y: Values) -> Interval:
+def tau_of_some(x: Values, y: Values) -> Interval:
     """Kendall's tau and its interval, as far as so many architectures have them."""
     if len(x) >= _FEW:
         return kendall_tau_interval(x, y)

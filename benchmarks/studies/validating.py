@@ -115,12 +115,10 @@ class Validation(Findings):
 
     Attributes
     ----------
-    summary : list of dict
-        One entry per way to score: how far it agrees with what trained networks reach.
-    rows, architectures : list of dict
-        One entry per chosen architecture.
-    folder : Path
-    about : dict
+    summary, rows, folder, about
+        As of ``Findings``: an entry is of a way to score, a row of a chosen architecture.
+    architectures : list of dict
+        The rows.
     correlations : list of dict
         Kendall tau between each two columns, with its 95 % interval over architectures.
     costs : list of dict

@@ -13,16 +13,15 @@ from numpy.typing import NDArray
 from ...data.images import Images, load_images
 from ...data.tables import Table, load_table
 from ...errors import LabelError, ParameterError
-from ..intervals import Interval, kendall_tau_interval
-from ..metrics import kendall_tau
+from ..intervals import Interval
 from ..training import make_recipe
 from .journal import Journal, Row, Unit, versions
 from .kinds import Findings, Parts, Study
 from .options import VerifyOptions
 from .page import Page, Section, TextTable, interval_text
 from .trainings import TrainingPlan, table_agreement
-
-_FEWEST = 5  # fewer architectures have no interval of tau
+from .validate_choice import even_steps
+from .validate_columns import tau_of_some
 
 
 class VerifyRow(TypedDict):
@@ -54,19 +53,10 @@ class VerifyEntry(TypedDict):
 
 @dataclass(frozen=True)
 class Verification(Findings):
-    """Outcome of ``table verify``.
-
-    Attributes
-    ----------
-    summary : list of dict
-        One entry, see ``VerifyEntry``.
-    rows, architectures : list of dict
-        One entry per training.
-    folder : Path
-    about : dict
-    """
+    """Outcome of ``table verify``: one entry, and a row per training."""
 
     architectures: list[Row]
+    """The rows."""
 
 
 class VerifyStudy(Study[Verification]):
@@ -227,7 +217,7 @@ def _even_rows(values: NDArray[np.float64], n: int) -> NDArray[np.int64]:
             f"of; received {n}"
         )
     order = measured[np.argsort(-values[measured], kind="stable")]
-    return order[np.linspace(0, len(order) - 1, n).round().astype(np.int64)]
+    return even_steps(order, n)
 
 
 def _seed_difference(stored: NDArray[np.float64]) -> float | None:
@@ -243,15 +233,13 @@ def _agreement_of(rows: Sequence[Row], n: int) -> Row:
     gap = np.abs(both[:, 0] - both[:, 1])
     stored, again = both.reshape(n, -1, 2).mean(axis=1).T
     known = np.isfinite(stored + again)
-    x, y = stored[known], again[known]
-    few = {"mean": kendall_tau(x, y) if len(x) > 1 else None, "low": None, "high": None}
     return {
         "architectures": n,
         "trainings": len(both),
         "equal": int((gap < 1e-9).sum()),
         "mean_difference": float(np.nanmean(gap)) if np.isfinite(gap).any() else None,
         "largest_difference": float(np.nanmax(gap)) if np.isfinite(gap).any() else None,
-        "tau": kendall_tau_interval(x, y) if len(x) >= _FEWEST else {**few, "n": len(x)},
+        "tau": tau_of_some(stored[known], again[known]),
     }
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...benchmarks.intervals import FEWEST_DRAWS, Interval, bootstrap_interval, interval
 from ...benchmarks.objectives import Problem, problems_of
-from ...benchmarks.studies import Page, Parts, Row, TextTable, Unit, chosen, fingerprint
+from ...benchmarks.studies import Page, Parts, Row, TextTable, Unit, chosen, fingerprint, grouped
 from ...data.tables import read_task_labels
 from ...data.types import Values
 from ...errors import ParameterError
@@ -174,15 +174,13 @@ class MetaTablesStudy(TableSearches[MetaTablesFindings, Problem]):
 
     def _summary(self, searches: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
         """One entry per held-out task and method, and per method one over all tasks."""
-        by_method: dict[tuple[str, str], list[Row]] = {}
-        for row in rows:
-            by_method.setdefault((address_of(row), row["searcher"]), []).append(row)
-        queries = {
-            key: queries_to_reach(by_trial(members, "search_value"), self.goals[key[0]]).astype(
-                np.float64
-            )
-            for key, members in by_method.items()
-        }
+        queries: dict[tuple[str, str], Values] = {}
+        for (table, task, method), searches_of in grouped(
+            rows, "table", "task", "searcher"
+        ).items():
+            address, told = f"{table}/{task}", by_trial(searches_of, "search_value")
+            counts = queries_to_reach(told, self.goals[address])
+            queries[address, method] = counts.astype(np.float64)
         kept = ("searched", "reported", "budget", "trials", "selected", "oracle", "regret")
         summary = []
         for entry in searches:

@@ -22,6 +22,7 @@ from ...benchmarks.studies import (
     TextTable,
     Unit,
     chosen,
+    grouped,
     interval_text,
     interval_words,
     number_of,
@@ -75,11 +76,6 @@ class FewShotUnit:
     method: str
     shot: int
     trial: int
-
-    @property
-    def name(self) -> str:
-        """Name in the journal."""
-        return f"{self.method} {self.shot}-shot {self.trial}"
 
     def __call__(self) -> list[Row]:
         """Row of the meta-training; ``each`` is the accuracy of every episode."""
@@ -204,13 +200,12 @@ class FewShotStudy(Study[Findings]):
 
     def units(self, folder: Path) -> Mapping[str, Unit]:  # noqa: ARG002 -- keeps no files
         """One unit per trial, shot and method."""
-        units = [
-            FewShotUnit(self, method, shot, trial)
+        return {
+            f"{method} {shot}-shot {trial}": FewShotUnit(self, method, shot, trial)
             for trial in range(self.options.trials)
             for shot in self.shots
             for method in self.methods
-        ]
-        return {unit.name: unit for unit in units}
+        }
 
     def tidy(self, rows: Sequence[Row]) -> list[Row]:
         """Rows without the accuracies of single episodes."""
@@ -296,8 +291,7 @@ def _summary(rows: Sequence[Row]) -> list[Row]:
     (2, 50.0)
     """
     summary = []
-    for method, shot in dict.fromkeys((row["method"], row["shot"]) for row in rows):
-        trials = [row for row in rows if (row["method"], row["shot"]) == (method, shot)]
+    for (method, shot), trials in grouped(rows, "method", "shot").items():
         several = len(trials) > 1
         values = [row["accuracy"] for row in trials] if several else trials[0]["each"]
         summary.append(

@@ -17,6 +17,7 @@ from ...benchmarks.studies import (
     Row,
     Section,
     TextTable,
+    grouped,
     interval_text,
     listed,
     mean_text,
@@ -124,9 +125,7 @@ class TrueFront:
 
     def __call__(self, rows: Sequence[Row]) -> tuple[Row, Row]:
         """Summary and curves of all trials of one searcher."""
-        trials: dict[int, list[Row]] = {}
-        for row in rows:
-            trials.setdefault(row["trial"], []).append(row)
+        trials = grouped(rows, "trial")
         measured = [self._measure(trials[trial]) for trial in sorted(trials)]
         return self._summary(measured), self._curves(measured)
 

@@ -25,6 +25,7 @@ from ...benchmarks.studies import (
     Unit,
     backend,
     descending,
+    grouped,
     interval_text,
     interval_words,
     number_of,
@@ -169,10 +170,7 @@ class TableSearches(Study[SearchFound], Generic[SearchFound, SearchTask]):
 
     def summarise(self, rows: Sequence[Row]) -> Parts:
         """Summary and curves, one entry each per task and searcher."""
-        searches: dict[tuple[Any, ...], list[Row]] = {}
-        for row in rows:
-            key = (row["table"], row["task"], row["searcher"], row["predictor"])
-            searches.setdefault(key, []).append(row)
+        searches = grouped(rows, "table", "task", "searcher", "predictor")
         summary, curves = [], []
         for task in self.tasks:
             judge = self.judge_class(task, self.options.budget)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -100,17 +100,9 @@ class SearchCosts:
             row = rows.open.get((task, seed, method, strength), begun)
             return self._open(task, seed, row, looking)
         if begun["beaten"] < beaten:
-            cold = self.cold(task, seed)
-            extra = looking + begun["gate_seconds"]
-            return SearchCost(
-                cold.seconds + extra,
-                self.options.epochs,
-                cold.first_seconds + extra,
-                cold.accuracy,
-                cold.accuracy,
-                accepted=False,
-                reached=True,
-            )
+            cold, extra = self.cold(task, seed), looking + begun["gate_seconds"]
+            first = cold.first_seconds + extra
+            return replace(cold, seconds=cold.seconds + extra, first_seconds=first)
         whole = rows.gated.get((task, seed, method, strength), begun)
         epochs, accuracies, where = self._reached(task, seed, whole["codes"], self.looked)
         cost = looking + self._spent(task, begun, whole, epochs)
@@ -164,12 +156,9 @@ class SearchCosts:
 
     def savings(self, task: str, method: str, setting: Setting) -> Values:
         """Share of the cold search's cost that was saved, shape (seeds,)."""
-        return np.array(
-            [
-                1 - self.warm(task, seed, method, setting).seconds / self.cold(task, seed).seconds
-                for seed in range(self.options.seeds)
-            ]
-        )
+        seeds = range(self.options.seeds)
+        warm = [self.warm(task, seed, method, setting).seconds for seed in seeds]
+        return 1 - np.array(warm) / [self.cold(task, seed).seconds for seed in seeds]
 
     def best_setting(self, held_out: str, method: str) -> Setting:
         """Setting of gate and start that was best on the other tasks.
