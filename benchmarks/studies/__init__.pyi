@@ -15,8 +15,10 @@ from .flags import called_with as called_with
 from .flags import chosen as chosen
 from .flags import described_fields as described_fields
 from .flags import listed as listed
+from .flags import option as option
 from .flags import refuse_unused as refuse_unused
 from .flags import type_text as type_text
+from .flags import unseen as unseen
 from .flags import whole_numbers as whole_numbers
 from .inherit import SupernetRecipe as SupernetRecipe
 from .inherit import read_supernet_recipe as read_supernet_recipe

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 from ...errors import DataFileError, ParameterError, StorageError
-from ..studies.flags import Flag
+from ..studies.flags import option
 
 OPTIMISERS = ("sgd", "adamw")
 SCHEDULES = ("one-cycle", "cosine", "constant")
@@ -17,7 +18,7 @@ PRECISIONS = ("float32", "bfloat16")
 REDUCTIONS = ("residual", "plain")
 
 AnyRecipe = TypeVar("AnyRecipe")
-Epochs = Annotated[int, Flag(least=1, help="Times that every image is learnt from.")]
+Epochs = partial(option, least=1, help="Times that every image is learnt from.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +48,8 @@ class EpochOptions:
         If a value is outside its range.
     """
 
-    epochs: Epochs = 20
-    batch_size: Annotated[int, Flag(least=2, help="Images of a step, at most.")] = 64
+    epochs: int = Epochs(20)
+    batch_size: int = option(64, least=2, help="Images of a step, at most.")
     learning_rate: float = 0.1
     weight_decay: float = 5e-4
     flip: bool | None = None

@@ -30,7 +30,7 @@ def command_of(
     Parameters
     ----------
     options : type
-        A dataclass whose fields have a ``Flag``. Its ``moved`` names options that have become
+        A dataclass whose fields are made by ``option``. Its ``moved`` names options that have become
         commands, such as ``--evaluate``, or ``--verify N`` if it took a value.
     work : callable
         Called with the options and whether ``--json`` was typed; its docstring is the help.
@@ -74,7 +74,7 @@ def study_command(kind: str, options: type[Any]) -> Callable[..., None]:
     kind : str
         One of ``nasurge.registry.STUDIES``.
     options : type
-        A dataclass whose fields have a ``Flag``.
+        A dataclass whose fields are made by ``option``.
     """
 
     def work(typed: Any, as_json: bool) -> None:
@@ -96,8 +96,8 @@ def _parameter(field: Described) -> inspect.Parameter:
     flag = field.flag
     typed = _typed(field)
     shown: dict[str, Any] = {"help": flag.help, "metavar": flag.metavar}
-    if flag.default is not None:
-        shown["show_default"] = flag.default
+    if flag.shown is not None:
+        shown["show_default"] = flag.shown
     elif not field.default_text:
         shown["show_default"] = False
     if typed in (int, float, int | None, float | None):
@@ -109,7 +109,7 @@ def _parameter(field: Described) -> inspect.Parameter:
     if flag.argument:
         made = typer.Argument(**shown)
     else:
-        names = list(flag.names)
+        names = flag.names
         if not any(name.startswith("--") for name in names):
             names.insert(0, field.option)
         made = typer.Option(*names, **shown)
