@@ -49,7 +49,7 @@ from .pairs import (
 
 
 @metric
-def kendall_tau(y_true: Values, y_pred: Values) -> Values:
+def kendall_tau(y_true: Values, y_pred: Values) -> Score:
     """Kendall's tau-b: agreeing minus disagreeing pairs, over untied pairs (Kendall 1945).
 
     From -1 to 1; NaN where either side is constant.
@@ -63,7 +63,7 @@ def kendall_tau(y_true: Values, y_pred: Values) -> Values:
 
 
 @metric
-def kendall_tau_top(y_true: Values, y_pred: Values, *, top: float = 0.05) -> Values:
+def kendall_tau_top(y_true: Values, y_pred: Values, *, top: float = 0.05) -> Score:
     """Kendall's tau-b among the architectures of the true best fraction, where searches end up.
 
     From -1 to 1; NaN where either side is constant within the fraction.
@@ -103,7 +103,7 @@ def kendall_tau_top(y_true: Values, y_pred: Values, *, top: float = 0.05) -> Val
 
 
 @metric
-def weighted_tau(y_true: Values, y_pred: Values) -> Values:
+def weighted_tau(y_true: Values, y_pred: Values) -> Score:
     """Weighted tau in which exchanges near the top cost more (Vigna 2015).
 
     As ``scipy.stats.weightedtau`` with its defaults: hyperbolic weights, added.
@@ -120,7 +120,7 @@ def weighted_tau(y_true: Values, y_pred: Values) -> Values:
 
 
 @metric
-def spearman(y_true: Values, y_pred: Values) -> Values:
+def spearman(y_true: Values, y_pred: Values) -> Score:
     """Spearman's rho: the Pearson correlation of the ranks, tied values sharing their mean.
 
     From -1 to 1; NaN where either side is constant.
@@ -135,7 +135,7 @@ def spearman(y_true: Values, y_pred: Values) -> Values:
 
 
 @metric
-def pearson(y_true: Values, y_pred: Values) -> Values:
+def pearson(y_true: Values, y_pred: Values) -> Score:
     """Pearson's linear correlation.
 
     From -1 to 1; NaN where either side is constant.
@@ -149,7 +149,7 @@ def pearson(y_true: Values, y_pred: Values) -> Values:
 
 
 @metric
-def r2(y_true: Values, y_pred: Values) -> Values:
+def r2(y_true: Values, y_pred: Values) -> Score:
     """Coefficient of determination: the share of the labels' variance explained.
 
     At most 1; 0 for predicting the mean; NaN where the labels are constant. Scores are in the units
@@ -169,7 +169,7 @@ def r2(y_true: Values, y_pred: Values) -> Values:
 
 
 @metric
-def mae(y_true: Values, y_pred: Values) -> Values:
+def mae(y_true: Values, y_pred: Values) -> Score:
     """Mean absolute error, in units of the labels; smaller is better.
 
     At least 0. Scores are in the units of the labels; one that only ranks has no meaningful value
@@ -184,7 +184,7 @@ def mae(y_true: Values, y_pred: Values) -> Values:
 
 
 @metric
-def precision_at_k(y_true: Values, y_pred: Values, *, k: int) -> Values:
+def precision_at_k(y_true: Values, y_pred: Values, *, k: int) -> Score:
     """Share of the predicted top ``k`` in the true top ``k`` (Ning 2021).
 
     From 0 to 1; ``k / n`` for a constant predictor if the k-th best label does not tie.
@@ -213,7 +213,7 @@ def precision_at_k(y_true: Values, y_pred: Values, *, k: int) -> Values:
 
 
 @metric
-def best_rank_in_top_k(y_true: Values, y_pred: Values, *, k: int) -> Values:
+def best_rank_in_top_k(y_true: Values, y_pred: Values, *, k: int) -> Score:
     """Best true rank (1 = best) in the predicted top ``k``, as Ning (2021).
 
     From 1 to n, smaller is better; ``(n + 1) / (k + 1)`` by chance if no labels tie.
@@ -238,7 +238,7 @@ def best_rank_in_top_k(y_true: Values, y_pred: Values, *, k: int) -> Values:
 
 
 @metric
-def regret_at_k(y_true: Values, y_pred: Values, *, k: int) -> Values:
+def regret_at_k(y_true: Values, y_pred: Values, *, k: int) -> Score:
     """Best label minus the best label among the predicted top ``k``.
 
     In units of the labels, at least 0; smaller is better.
@@ -263,7 +263,7 @@ def regret_at_k(y_true: Values, y_pred: Values, *, k: int) -> Values:
 
 
 @metric
-def ndcg(y_true: Values, y_pred: Values) -> Values:
+def ndcg(y_true: Values, y_pred: Values) -> Score:
     """Normalised discounted cumulative gain of the predicted order (Järvelin 2002).
 
     The gain of an architecture is its relevance itself (not ``2**relevance - 1``), and its

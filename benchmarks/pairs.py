@@ -49,12 +49,7 @@ def checked_pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Values, Values, 
 
 def _array(name: str, values: ArrayLike) -> Values:
     """Finite float array of one or two dimensions, or an error that says what is wrong."""
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise LabelError(f"{name} is not an array of numbers: {error}") from None
-    if array.dtype.kind not in "biuf":
-        raise LabelError(f"{name} must hold real numbers, received dtype {array.dtype}")
+    array = real_numbers(name, values)
     if array.ndim not in (1, 2) or not len(array):
         raise LabelError(
             f"{name} must have shape (n,) or (trials, n) and not be empty, received {array.shape}"
@@ -66,6 +61,17 @@ def _array(name: str, values: ArrayLike) -> Values:
             f"{name}{where} is {array[tuple(where)]} ({bad.sum()} of {array.size} values are NaN "
             "or infinite); leave those architectures out of both y_true and y_pred"
         )
+    return array
+
+
+def real_numbers(name: str, values: ArrayLike) -> Values:
+    """Float array of any shape, or an error that names it."""
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise LabelError(f"{name} is not an array of numbers: {error}") from None
+    if array.dtype.kind not in "biuf":
+        raise LabelError(f"{name} must hold real numbers, received dtype {array.dtype}")
     return array.astype(np.float64, copy=False)
 
 
@@ -77,7 +83,7 @@ def check_k(k: int, true: Values) -> None:
 
 
 def metric(
-    compute: Callable[Concatenate[Values, Values, P], Values],
+    compute: Callable[Concatenate[Values, Values, P], Score],
 ) -> Callable[Concatenate[ArrayLike, ArrayLike, P], Score]:
     """Metric of any labels and scores, made of one of checked ones of shape (trials or 1, n).
 
@@ -95,7 +101,7 @@ def metric(
     if _PARAMETERS not in head:
         head += f"{_PARAMETERS}\n"
     of_pair.__doc__ = head.replace(_PARAMETERS, _PARAMETERS + _PAIR) + _RETURNS + "".join(sections)
-    return of_pair
+    return of_pair  # type: ignore[return-value]
 
 
 def constant_rows(values: Values) -> Mask:

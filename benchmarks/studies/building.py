@@ -59,7 +59,7 @@ class Built(Findings):
         }
 
 
-class TableStudy(Study[Built]):
+class TableStudy(Study[Built, BuildOptions]):
     """Table of what architectures reach when they are trained on images.
 
     A finished or stopped study may be asked for more architectures or seeds: what it has is used
@@ -87,8 +87,6 @@ class TableStudy(Study[Built]):
     grows = ("architectures", "seeds")
     row = TrainingRow
     entry = TrainingEntry
-
-    options: BuildOptions
 
     def __init__(self, options: BuildOptions) -> None:
         self.options = options

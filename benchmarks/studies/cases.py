@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -11,8 +11,10 @@ from ...data.types import Values
 from ..intervals import interval
 from .journal import Row
 
+AnyRow = TypeVar("AnyRow", bound=Mapping[str, Any])
 
-def grouped(rows: Iterable[Row], *keys: str) -> dict[Any, list[Row]]:
+
+def grouped(rows: Iterable[AnyRow], *keys: str) -> dict[Any, list[AnyRow]]:
     """Rows by the values of some columns, or by that of one, in the order of their first rows.
 
     Examples
@@ -20,7 +22,7 @@ def grouped(rows: Iterable[Row], *keys: str) -> dict[Any, list[Row]]:
     >>> grouped([{"a": 1, "b": 2}, {"a": 0, "b": 2}, {"a": 1, "b": 3}], "a")
     {1: [{'a': 1, 'b': 2}, {'a': 1, 'b': 3}], 0: [{'a': 0, 'b': 2}]}
     """
-    groups: dict[Any, list[Row]] = {}
+    groups: dict[Any, list[AnyRow]] = {}
     for row in rows:
         values = tuple(row.get(key) for key in keys)
         groups.setdefault(values if len(keys) > 1 else values[0], []).append(row)

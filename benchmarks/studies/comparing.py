@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NotRequired, Protocol, TypedDict
+from typing import Annotated, Any, Protocol, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,7 @@ class CompareRow(TypedDict):
     n_test: Annotated[int, "test architectures that count"]
 
 
-class CompareEntry(TypedDict):
+class CompareEntry(TypedDict, total=False):
     """One predictor with one training size on one task, over trials."""
 
     table: Annotated[str, "table's name"]
@@ -75,12 +75,10 @@ class CompareEntry(TypedDict):
     trials: Annotated[int, "trials, each with other training architectures"]
     fit_seconds: Annotated[Interval, "seconds to fit, on one thread"]
     predict_seconds: Annotated[Interval, "seconds to predict all test architectures"]
-    ceiling: NotRequired[
-        Annotated[dict[str, float], "correlations of a perfect predictor with these noisy labels"]
+    ceiling: Annotated[
+        dict[str, float], "correlations of a perfect predictor with these noisy labels"
     ]
-    share_of_ceiling: NotRequired[
-        Annotated[float, "mean Kendall tau divided by that of a perfect predictor"]
-    ]
+    share_of_ceiling: Annotated[float, "mean Kendall tau divided by that of a perfect predictor"]
 
 
 @dataclass(frozen=True)
@@ -163,7 +161,7 @@ class CompareUnit:
             np.savez(file, true=true[:_SHOWN], predicted=scores[:_SHOWN])
 
 
-class CompareStudy(Study[Comparison]):
+class CompareStudy(Study[Comparison, CompareOptions]):
     """Rank correlations of predictors with the labels of architectures they were not trained on.
 
     In trial ``t`` every predictor gets the same training architectures, a smaller training set is
@@ -197,8 +195,6 @@ class CompareStudy(Study[Comparison]):
     grows = ("predictors", "n_train", "trials")
     row = CompareRow
     entry = CompareEntry
-
-    options: CompareOptions
 
     def __init__(
         self,

@@ -41,7 +41,10 @@ def draw_task_map(found: Mapping[str, Any]) -> str:
         shown = np.where(np.eye(len(values), dtype=bool), np.nan, values)
         axis.imshow(shown, cmap=colours)
         axis.grid(visible=False)
-        _label(axis, [tasks[k] for k in order], names_left=key == "fisher")
+        names = [tasks[k] for k in order]
+        axis.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=7)
+        at_left = names if key == "fisher" else [""] * len(names)
+        axis.set_yticks(range(len(names)), at_left, fontsize=7)
         known = shown[np.isfinite(shown)]
         middle = float(known.mean()) if known.size else 0.0
         sign = 1 if colours.endswith("_r") else -1
@@ -76,9 +79,3 @@ def _order(distances: ArrayLike) -> Sequence[int]:
     np.fill_diagonal(found, 0.0)
     order: list[int] = leaves_list(linkage(squareform(found, checks=False), "average")).tolist()
     return order
-
-
-def _label(axis: Any, names: Sequence[str], *, names_left: bool) -> None:
-    """Write the names of the tasks below, and at the left."""
-    axis.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=7)
-    axis.set_yticks(range(len(names)), names if names_left else [""] * len(names), fontsize=7)

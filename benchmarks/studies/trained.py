@@ -20,7 +20,7 @@ from .trainings import (
 )
 
 
-class TrainedStudy(Study[Findings]):
+class TrainedStudy(Study[Findings, RunOptions]):
     """What architectures reach that are trained one after another, as a search asks for them.
 
     Parameters

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
 from pathlib import Path
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, Any, TypedDict
 
 import numpy as np
 
@@ -66,37 +66,35 @@ _SHOWN = 20  # architectures that the terminal shows; the report has all
 _NOT_COMPARED = ("learnt", "inherited")  # groups that are not trained to be compared
 
 
-class ValidateRow(TypedDict):
+class ValidateRow(TypedDict, total=False):
     """One chosen architecture; only the columns that were asked for."""
 
     architecture: Annotated[str, "the architecture in text"]
     group: Annotated[str, f"how it was chosen: {', '.join(GROUPS)}"]
-    predicted: NotRequired[Annotated[float, "score of the first predictor"]]
-    predicted_NAME: NotRequired[Annotated[float, "score of another predictor"]]
-    own_predicted: NotRequired[
-        Annotated[float, "score of the first predictor after own trainings (--learn-from)"]
+    predicted: Annotated[float, "score of the first predictor"]
+    predicted_NAME: Annotated[float, "score of another predictor"]
+    own_predicted: Annotated[
+        float, "score of the first predictor after own trainings (--learn-from)"
     ]
-    own_predicted_NAME: NotRequired[Annotated[float, "that of another predictor"]]
-    searched: NotRequired[Annotated[float, "what the search saw (--search)"]]
-    table_value: NotRequired[Annotated[float, "the table's value"]]
-    inherited_accuracy: NotRequired[
-        Annotated[float, "accuracy with the weights of the supernet, in percent"]
+    own_predicted_NAME: Annotated[float, "that of another predictor"]
+    searched: Annotated[float, "what the search saw (--search)"]
+    table_value: Annotated[float, "the table's value"]
+    inherited_accuracy: Annotated[float, "accuracy with the weights of the supernet, in percent"]
+    inherited_loss: Annotated[float, "loss with the weights of the supernet"]
+    inherited_tuned: Annotated[
+        float, "mean training loss of a few steps from the weights of the supernet"
     ]
-    inherited_loss: NotRequired[Annotated[float, "loss with the weights of the supernet"]]
-    inherited_tuned: NotRequired[
-        Annotated[float, "mean training loss of a few steps from the weights of the supernet"]
+    trained_accuracy: Annotated[
+        float, "test accuracy of the network trained alone, in percent, mean over seeds"
     ]
-    trained_accuracy: NotRequired[
-        Annotated[float, "test accuracy of the network trained alone, in percent, mean over seeds"]
+    trained_valid_accuracy: Annotated[
+        float, "validation accuracy of that network, in percent, mean over seeds"
     ]
-    trained_valid_accuracy: NotRequired[
-        Annotated[float, "validation accuracy of that network, in percent, mean over seeds"]
-    ]
-    trained_score: NotRequired[Annotated[float, "what else ranks that network (--score)"]]
-    train_seconds: NotRequired[Annotated[float, "seconds of all its trainings"]]
-    parameters: NotRequired[Annotated[int, "weights of that network"]]
-    diverged: NotRequired[Annotated[bool, "whether none of its trainings ended well"]]
-    device: NotRequired[Annotated[str, "where it was trained"]]
+    trained_score: Annotated[float, "what else ranks that network (--score)"]
+    train_seconds: Annotated[float, "seconds of all its trainings"]
+    parameters: Annotated[int, "weights of that network"]
+    diverged: Annotated[bool, "whether none of its trainings ended well"]
+    device: Annotated[str, "where it was trained"]
 
 
 class ValidateEntry(TypedDict):
@@ -160,7 +158,7 @@ class OwnUnit:
         return scored
 
 
-class ValidateStudy(Study[Validation]):
+class ValidateStudy(Study[Validation, ValidateOptions]):
     """Agreement of several ways to score architectures with what they reach when trained.
 
     Every way is a column: what predictors say that learnt from a table, what they say that learnt
@@ -192,8 +190,6 @@ class ValidateStudy(Study[Validation]):
     findings = Validation
     row = ValidateRow
     entry = ValidateEntry
-
-    options: ValidateOptions
 
     def __init__(self, options: ValidateOptions, predictors: Mapping[str, Factory]) -> None:
         self.options, self.predictors = options, dict(predictors)

@@ -59,7 +59,7 @@ class Verification(Findings):
     """The rows."""
 
 
-class VerifyStudy(Study[Verification]):
+class VerifyStudy(Study[Verification, VerifyOptions]):
     """Agreement of a table that NASurge trained with the same trainings done again.
 
     The architectures lie at even steps down the table's ranking, and each is trained with all
@@ -87,8 +87,6 @@ class VerifyStudy(Study[Verification]):
     findings = Verification
     row = VerifyRow
     entry = VerifyEntry
-
-    options: VerifyOptions
 
     def __init__(self, options: VerifyOptions) -> None:
         self.options = options
@@ -159,7 +157,8 @@ class VerifyStudy(Study[Verification]):
     def summarise(self, rows: Sequence[Row]) -> Parts:
         """The one entry of the summary."""
         entry = _agreement_of(rows, len(self.numbers))
-        entry["seed_difference"] = _seed_difference(self.stored)
+        first, *others = self.stored.T
+        entry["seed_difference"] = float(np.nanmean(np.abs(first - others[0]))) if others else None
         entry["tau_between_seeds"] = table_agreement(self.table, self.task)
         return {"summary": [entry], "architectures": list(rows)}
 
@@ -218,13 +217,6 @@ def _even_rows(values: NDArray[np.float64], n: int) -> NDArray[np.int64]:
         )
     order = measured[np.argsort(-values[measured], kind="stable")]
     return even_steps(order, n)
-
-
-def _seed_difference(stored: NDArray[np.float64]) -> float | None:
-    """Mean absolute difference between the first two seeds of a table; None for one seed."""
-    if stored.shape[1] < 2:
-        return None
-    return float(np.nanmean(np.abs(stored[:, 0] - stored[:, 1])))
 
 
 def _agreement_of(rows: Sequence[Row], n: int) -> Row:

@@ -23,7 +23,6 @@ from .recipe import PRECISIONS as PRECISIONS
 from .recipe import REDUCTIONS as REDUCTIONS
 from .recipe import EpochOptions as EpochOptions
 from .recipe import Recipe as Recipe
-from .recipe import check_fields as check_fields
 from .recipe import check_known as check_known
 from .recipe import check_least as check_least
 from .recipe import make_recipe as make_recipe

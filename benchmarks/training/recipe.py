@@ -166,7 +166,9 @@ def with_changes(recipe: AnyRecipe, changes: Mapping[str, Any], what: str) -> An
     ParameterError
         If a field is unknown or a value outside its range.
     """
-    check_fields(type(recipe), changes, what)
+    names = [field.name for field in fields(recipe)]  # type: ignore[arg-type]
+    if unknown := [name for name in changes if name not in names]:
+        raise ParameterError(f"{what} has no {', '.join(unknown)}; it has {', '.join(names)}")
     return replace(recipe, **changes)  # type: ignore[type-var]
 
 
@@ -196,19 +198,6 @@ def check_known(recipe: Any, allowed: Mapping[str, Sequence[str | None]]) -> Non
         if getattr(recipe, name) not in choices:
             words = ", ".join(map(str, choices))
             raise ParameterError(f"{name} must be one of {words}, not {getattr(recipe, name)!r}")
-
-
-def check_fields(cls: type[Any], values: Mapping[str, Any], what: str) -> None:
-    """Refuse values for fields that a dataclass has not.
-
-    Raises
-    ------
-    ParameterError
-        If there is one.
-    """
-    names = [field.name for field in fields(cls)]
-    if unknown := [name for name in values if name not in names]:
-        raise ParameterError(f"{what} has no {', '.join(unknown)}; it has {', '.join(names)}")
 
 
 def read_recipe(text: str | Recipe | None, **changes: Any) -> Recipe:

@@ -175,12 +175,10 @@ class MetaTablesStudy(TableSearches[MetaTablesFindings, Problem]):
     def _summary(self, searches: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
         """One entry per held-out task and method, and per method one over all tasks."""
         queries: dict[tuple[str, str], Values] = {}
-        for (table, task, method), searches_of in grouped(
-            rows, "table", "task", "searcher"
-        ).items():
-            address, told = f"{table}/{task}", by_trial(searches_of, "search_value")
-            counts = queries_to_reach(told, self.goals[address])
-            queries[address, method] = counts.astype(np.float64)
+        for (table, task, method), of in grouped(rows, "table", "task", "searcher").items():
+            address, told = f"{table}/{task}", by_trial(of, "search_value")
+            reached = queries_to_reach(told, self.goals[address])
+            queries[address, method] = reached.astype(np.float64)
         kept = ("searched", "reported", "budget", "trials", "selected", "oracle", "regret")
         summary = []
         for entry in searches:

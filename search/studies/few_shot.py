@@ -122,7 +122,7 @@ class FewShotUnit:
         return [{**row, "each": each.round(2).tolist()}]
 
 
-class FewShotStudy(Study[Findings]):
+class FewShotStudy(Study[Findings, FewShotOptions]):
     """Accuracies of few-shot learners, each meta-trained for the same time, on unseen classes.
 
     Parameters
@@ -148,8 +148,6 @@ class FewShotStudy(Study[Findings]):
     grows = ("methods", "shots", "trials")
     row = FewShotRow
     entry = FewShotEntry
-
-    options: FewShotOptions
 
     def __init__(self, options: FewShotOptions) -> None:
         self.options = options

@@ -107,7 +107,7 @@ class LatencyUnit:
         return [dict(row) for row in rows]
 
 
-class LatencyStudy(Study[Findings]):
+class LatencyStudy(Study[Findings, LatencyOptions]):
     """Spearman correlation of predicted latencies with those measured on left-out devices.
 
     Parameters
@@ -133,8 +133,6 @@ class LatencyStudy(Study[Findings]):
     options_type = LatencyOptions
     row = LatencyRow
     entry = LatencyEntry
-
-    options: LatencyOptions
 
     def __init__(self, options: LatencyOptions) -> None:
         self.options = options

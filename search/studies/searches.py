@@ -69,7 +69,7 @@ class SearchedEntry(TypedDict):
     search_seconds: Annotated[Interval, "time of the search itself, of each trial"]
 
 
-class TableSearches(Study[SearchFound], Generic[SearchFound, SearchTask]):
+class TableSearches(Study[SearchFound, TrialOptions], Generic[SearchFound, SearchTask]):
     """Every searcher on every task, over trials.
 
     Parameters
@@ -90,8 +90,6 @@ class TableSearches(Study[SearchFound], Generic[SearchFound, SearchTask]):
     unit_class: ClassVar[type[TrialUnit[Any]]]
     judge_class: ClassVar[Callable[..., Judge]]
     """Makes the measure of a task's searches, of the task and the budget."""
-
-    options: TrialOptions
 
     def __init__(
         self,

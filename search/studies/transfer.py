@@ -155,7 +155,7 @@ class TransferUnit:
         return process.fit(together[rows], y[rows]).predict(codes)
 
 
-class TransferStudy(Study[Findings]):
+class TransferStudy(Study[Findings, TransferOptions]):
     """Kendall's tau on a new task after earlier ones, with no and with few labels of it.
 
     In trial ``t`` all methods get the same labels, fewer labels are part of more, and all other
@@ -187,8 +187,6 @@ class TransferStudy(Study[Findings]):
     grows = ("trials",)
     row = TransferRow
     entry = TransferEntry
-
-    options: TransferOptions
 
     def __init__(self, options: TransferOptions) -> None:
         self.options = options

@@ -104,7 +104,7 @@ class WarmStartFindings(Findings):
     task_map: dict[str, Any]
 
 
-class WarmStartStudy(Study[WarmStartFindings]):
+class WarmStartStudy(Study[WarmStartFindings, WarmStartOptions]):
     """Savings of searches that start from other tasks, each task left out in turn.
 
     The folder keeps every search and every training: one may be asked for more ``seeds`` and
@@ -131,8 +131,6 @@ class WarmStartStudy(Study[WarmStartFindings]):
     options_type = WarmStartOptions
     row = WarmStartRow
     entry = WarmStartEntry
-
-    options: WarmStartOptions
 
     def __init__(self, options: WarmStartOptions) -> None:
         options = replace(options, tasks=tuple(options.tasks), strengths=tuple(options.strengths))
