@@ -27,7 +27,7 @@ STUDIES = {
     "validate": "nasurge.benchmarks.studies.validating:ValidateStudy",
     "verify": "nasurge.benchmarks.studies.verifying:VerifyStudy",
     "table": "nasurge.benchmarks.studies.building:TableStudy",
-    "trained": "nasurge.benchmarks.studies.trained:TrainedStudy",
+    "trained": "nasurge.benchmarks.studies.trainings:TrainedStudy",
     "few-shot": "nasurge.search.studies.few_shot:FewShotStudy",
     "meta-tables": "nasurge.search.studies.across_tables:MetaTablesStudy",
     "latency": "nasurge.search.studies.latency:LatencyStudy",

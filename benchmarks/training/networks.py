@@ -17,7 +17,6 @@ from ...data.devices import resolve_device
 from ...data.images import Images
 from ...data.networks import count_parameters
 from ...data.seeds import Seed, as_generator
-from .checkpoints import State
 from .distillation import check_teacher, distillation_loss
 from .epochs import (
     EpochTraining,
@@ -28,7 +27,7 @@ from .epochs import (
     momentum_sgd,
     on_device,
 )
-from .loop import run_training, weights_digest
+from .loop import State, run_training, weights_digest
 from .recipe import EpochOptions, Recipe, make_recipe
 
 EVALUATION_BATCH = 1024

@@ -37,8 +37,7 @@ from ...data.types import Values
 from ...errors import ParameterError
 from ..differentiable import Donor, donor_weights, keep_donor, transferred_logits
 from .options import WarmStartOptions
-from .warm_start_rows import WarmStartRows
-from .warm_start_summary import MEAN, summarise_savings, tasks_and_ranks
+from .warm_start_summary import MEAN, WarmStartRows, summarise_savings, tasks_and_ranks
 from .warm_start_units import (
     ColdUnit,
     DistanceUnit,
