@@ -24,7 +24,7 @@ from ...data.tables import (
 from ...data.types import Values
 from ...errors import ParameterError
 from ..objectives import TRAINING_TIME
-from ..training import Recipe
+from ..training import Recipe, check_least
 from .flags import chosen
 from .journal import Journal, Row, Unit, fingerprint, jsonable
 from .kinds import Findings, Parts, Study
@@ -104,8 +104,7 @@ class TableStudy(Study[Built, BuildOptions]):
     def __init__(self, options: BuildOptions) -> None:
         self.options = options
         check_table_name(options.name)
-        if options.seeds < 1:
-            raise ParameterError(f"seeds must be at least 1, not {options.seeds}")
+        check_least(options, {"seeds": 1})
         space = make_space(options.space) if isinstance(options.space, str) else options.space
         self.plan = TrainingPlan(
             space, images_of(options), recipe_of(options), options.device, options.threads

@@ -13,7 +13,7 @@ import numpy as np
 from ...data.spaces import Codes, Space
 from ...errors import ParameterError
 from ..intervals import Interval
-from ..training import Recipe
+from ..training import Recipe, check_known, check_least
 from .comparing import Factory
 from .flags import refuse_unused
 from .inherit import InheritUnit, SupernetRecipe, read_supernet_recipe
@@ -41,21 +41,19 @@ from .validate_columns import (
     add_inherited,
     add_own,
     add_trainings,
+    architecture_table,
+    ceiling_text,
     column_values,
     columns_of,
+    correlation_table,
     correlations,
+    cost_table,
     own_column,
     predictor_column,
     seed_ceiling,
+    tau_between,
     total_cost,
     training_cost,
-)
-from .validate_page import (
-    architecture_table,
-    ceiling_text,
-    correlation_table,
-    cost_table,
-    tau_between,
     truth_column,
     validate_page,
 )
@@ -220,10 +218,8 @@ class ValidateStudy(Study[Validation, ValidateOptions]):
                 f"at least {FEWEST} architectures must be chosen, fewer have no correlation; "
                 f"received {compared}: raise --top, --spread, --stratified or --random"
             )
-        if options.seeds < 1:
-            raise ParameterError(f"seeds must be at least 1, not {options.seeds}")
-        if options.score not in SCORES:
-            raise ParameterError(f"score must be one of {', '.join(SCORES)}, not {options.score!r}")
+        check_least(options, {"seeds": 1})
+        check_known(options, {"score": tuple(SCORES)})
         if counts.get("inherited") and self.supernet is None:
             raise ParameterError(
                 "--supernet-architectures are scored by a supernet: ask for one with --supernet"

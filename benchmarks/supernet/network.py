@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import torch
@@ -317,14 +317,9 @@ def _begins_stage(layer: nn.Module, space: Space) -> bool:
 
 def _part(images: Images, part: Part) -> tuple[NDArray[Any], NDArray[Any]]:
     """Images and labels of one part."""
-    parts = {
-        "train": (images.train_x, images.train_y),
-        "valid": (images.valid_x, images.valid_y),
-        "test": (images.test_x, images.test_y),
-    }
-    if part not in parts:
-        raise ParameterError(f"part must be one of {', '.join(parts)}, not {part!r}")
-    return parts[part]
+    if part not in get_args(Part):
+        raise ParameterError(f"part must be one of {', '.join(get_args(Part))}, not {part!r}")
+    return getattr(images, f"{part}_x"), getattr(images, f"{part}_y")
 
 
 @torch.no_grad()

@@ -1,5 +1,3 @@
-from .architectures import train_architecture as train_architecture
-from .architectures import train_architectures as train_architectures
 from .distillation import embed_teacher as embed_teacher
 from .epochs import Batches as Batches
 from .epochs import EpochTraining as EpochTraining
@@ -17,6 +15,8 @@ from .loop import with_prefix as with_prefix
 from .loop import without_prefix as without_prefix
 from .loop import write_checkpoint as write_checkpoint
 from .networks import TrainResult as TrainResult
+from .networks import train_architecture as train_architecture
+from .networks import train_architectures as train_architectures
 from .networks import train_network as train_network
 from .objective import TrainedObjective as TrainedObjective
 from .recipe import PRECISIONS as PRECISIONS

@@ -40,9 +40,9 @@ from ..across_tables import (
 )
 from ..loop import queries_to_reach
 from .options import MetaTablesOptions
+from .pictures import regret_section
 from .searches import SearchFindings, TableSearches, address_of, leading, trials_text
 from .table import BestOfTable, SearchRow, SearchUnit, by_trial, searched_columns
-from .table_page import regret_section
 from .units import Contender, Settings
 
 BEST_SHARE = 0.001

@@ -26,8 +26,8 @@ from ...data.types import Values
 from ...errors import ParameterError
 from ..loop import Trace
 from ..pareto import Scale, front_history, hypervolume_curve, non_dominated
-from .fronts_page import fronts_picture, references, volumes_picture
 from .options import SearchOptions
+from .pictures import fronts_picture, references, volumes_picture
 from .searches import MARKS, ContenderSearches, SearchedEntry, trials_text
 from .units import QueryRow, TrialUnit
 
