@@ -187,30 +187,31 @@ class SearchCosts:
         architecture is there before the first epoch, and nothing is spent to test it.
         """
         rows, (beaten, strength) = self.rows, setting
-        begun = rows.at_gate[task, seed, method]
+        begun, looked = rows.at_gate[task, seed, method], self.looked
         looking = rows.embedded[task]["seconds"] + rows.distances[task, seed]["seconds"]
         if method == "random":  # looks at no task
             looking = 0.0
-        if not beaten:
-            # Nothing was searched where the donor's architecture was as good.
-            row = rows.open.get((task, seed, method, strength), begun)
-            return self._open(task, seed, row, looking)
         if begun["beaten"] < beaten:
             cold, extra = self.cold(task, seed), looking + begun["gate_seconds"]
             first = cold.first_seconds + extra
             return replace(cold, seconds=cold.seconds + extra, first_seconds=first)
-        whole = rows.gated.get((task, seed, method, strength), begun)
-        epochs, accuracies, where = self._reached(task, seed, whole["codes"], self.looked)
-        cost = looking + self._spent(task, begun, whole, epochs)
-        return self._accepted(cost, epochs, accuracies, where)
-
-    def _open(self, task: str, seed: int, row: Row, looking: float) -> SearchCost:
-        """Cost of a search without a gate, beside what was spent to find its donors."""
-        epochs, accuracies, where = self._reached(task, seed, row["codes"], (0, *self.looked))
-        each = row["seconds"] / row["epochs"]
-        if epochs > self.options.epochs:
-            each = max(each, self.epoch_seconds[task])
-        return self._accepted(looking + each * epochs, epochs, accuracies, where)
+        if not beaten:
+            looked = (0, *looked)
+        # Nothing more was searched where what had been found was as good.
+        searches = rows.gated if beaten else rows.open
+        whole = searches.get((task, seed, method, strength), begun)
+        epochs, accuracies, where = self._reached(task, seed, whole["codes"], looked)
+        spent = self._spent if beaten else self._spent_open
+        cost = looking + spent(task, begun, whole, epochs)
+        return SearchCost(
+            cost,
+            epochs,
+            cost,
+            float(accuracies[where]),
+            float(accuracies[0]),
+            accepted=True,
+            reached=epochs <= self.options.epochs,
+        )
 
     def _reached(
         self, task: str, seed: int, codes: Any, looked: Sequence[int]
@@ -226,18 +227,6 @@ class SearchCosts:
         where = int(good.argmax())
         return looked[where], accuracies, where
 
-    def _accepted(self, cost: float, epochs: int, accuracies: Values, where: int) -> SearchCost:
-        """Cost of a search whose donor was taken."""
-        return SearchCost(
-            cost,
-            epochs,
-            cost,
-            float(accuracies[where]),
-            float(accuracies[0]),
-            accepted=True,
-            reached=epochs <= self.options.epochs,
-        )
-
     def _spent(self, task: str, begun: Row, whole: Row, epochs: int) -> float:
         """Processor time of a warm search and its gate until it had so many epochs.
 
@@ -249,6 +238,13 @@ class SearchCosts:
         if epochs > most:  # never as good, if only because it diverged soon
             return float(max(spent, self.epoch_seconds[task] * epochs + begun["gate_seconds"]))
         return float(spent)
+
+    def _spent_open(self, task: str, begun: Row, whole: Row, epochs: int) -> float:  # noqa: ARG002
+        """Processor time of a search without a gate until it had so many epochs."""
+        each = float(whole["seconds"] / whole["epochs"])
+        if epochs > self.options.epochs:
+            each = max(each, self.epoch_seconds[task])
+        return each * epochs
 
     def savings(self, task: str, method: str, setting: Setting) -> Values:
         """Share of the cold search's cost that was saved, shape (seeds,)."""
