@@ -12,6 +12,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import update_bn
 
 from ...data.images import Images
 from ...data.networks import (
@@ -322,7 +323,6 @@ def _part(images: Images, part: Part) -> tuple[NDArray[Any], NDArray[Any]]:
     return getattr(images, f"{part}_x"), getattr(images, f"{part}_y")
 
 
-@torch.no_grad()
 def recalibrate(network: nn.Module, x: Tensor, *, batch_size: int = 128) -> None:
     """Give the network's batch normalisation the mean statistics of some images.
 
@@ -346,16 +346,7 @@ def recalibrate(network: nn.Module, x: Tensor, *, batch_size: int = 128) -> None
     >>> layer.running_mean
     tensor([1.5000])
     """
-    norms = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # the mean of all batches
-    network.train()
-    for batch in x.tensor_split(-(-len(x) // batch_size)):
-        network(batch)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
+    update_bn(x.tensor_split(-(-len(x) // batch_size)), network)
     network.eval()
 
 
