@@ -3,6 +3,7 @@ from .building import Built as Built
 from .building import TableStudy as TableStudy
 from .building import table_of_trainings as table_of_trainings
 from .cases import grouped as grouped
+from .cases import leading as leading
 from .cases import measured_cases as measured_cases
 from .cases import numbers as numbers
 from .compare_page import compare_table as compare_table

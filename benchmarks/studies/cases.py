@@ -62,3 +62,14 @@ def measured_cases(
         }
         for key, members in grouped(rows, *case).items()
     ]
+
+
+def leading(groups: Sequence[Any]) -> list[int]:
+    """Numbers of the rows that begin a group, of each row's group.
+
+    Examples
+    --------
+    >>> leading(["a", "a", "b"])
+    [0, 2]
+    """
+    return [k for k, group in enumerate(groups) if k == 0 or group != groups[k - 1]]

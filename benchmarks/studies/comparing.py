@@ -128,7 +128,10 @@ class CompareUnit:
                 measured = {m.name: m.measure(true, predicted) for m in METRICS.values()}
             rows.append({**shared, "unseen_functions_only": only, "n_test": len(true), **measured})
         if self.picture is not None:
-            self._keep_points(self.picture, problem.report_values[test], scores)
+            path = predictions_path(self.picture, problem.address, self.name, self.n)
+            true = problem.report_values[test]
+            with atomic_write(path) as file:
+                np.savez(file, true=true[:_SHOWN], predicted=scores[:_SHOWN])
         return rows
 
     def _fitted(self, train: NDArray[np.int64], test: NDArray[np.int64]) -> tuple[Scores, Row]:
@@ -153,12 +156,6 @@ class CompareUnit:
             "fit_seconds": seconds[0],
             "predict_seconds": seconds[1],
         }
-
-    def _keep_points(self, folder: Path, true: Scores, scores: Scores) -> None:
-        """Keep some true and predicted values for the report's picture."""
-        path = predictions_path(folder, self.problem.address, self.name, self.n)
-        with atomic_write(path) as file:
-            np.savez(file, true=true[:_SHOWN], predicted=scores[:_SHOWN])
 
 
 class CompareStudy(Study[Comparison, CompareOptions]):

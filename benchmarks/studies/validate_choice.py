@@ -60,7 +60,7 @@ def candidates_of(options: ValidateOptions, n: int) -> Candidates:
     ParameterError
         If none or several of them are given, or more than one task is named.
     NasurgeError
-        As ``from_table``, ``from_search`` and ``from_space``.
+        As ``from_table``, ``from_search`` and ``sample_architectures``.
     """
     table, space, seed = options.table, options.space, options.seed
     if space is not None:
@@ -70,7 +70,8 @@ def candidates_of(options: ValidateOptions, n: int) -> Candidates:
             )
         refuse_unused(options, ("metric", "n_train"), "with --space")
         made = make_space(space) if isinstance(space, str) else space
-        return from_space(made, n, seed=seed)
+        codes = sample_architectures(made, n, seed=seed)
+        return Candidates(made, codes, about={"space": made.spec()})
     metric, n_train = options.metric, options.n_train
     if options.search is not None:
         address = table.address if isinstance(table, Problem) else table
@@ -217,19 +218,6 @@ def from_search(
             "search": fingerprint({**about, "evaluated": seen}),
             "searched": problem.search_label,
         },
-    )
-
-
-def from_space(space: Space, n: int, *, seed: int = 0) -> Candidates:
-    """Canonical forms of ``n`` different functions of a space, of which nothing is known.
-
-    Raises
-    ------
-    ParameterError
-        If there are not so many.
-    """
-    return Candidates(
-        space, sample_architectures(space, n, seed=seed), about={"space": space.spec()}
     )
 
 

@@ -198,7 +198,14 @@ class Supernet(nn.Module):
     @property
     def blocks(self) -> list[slice]:
         """The layers of each stage, the stem with the first, without the head."""
-        starts = [i for i, layer in enumerate(self.layers) if _begins_stage(layer, self.space)]
+        chain = self.space.chain or ()
+        strided = {variable for variable, place in enumerate(chain) if place.stride == 2}
+        starts = [
+            i
+            for i, layer in enumerate(self.layers)
+            if isinstance(layer, Reduction)
+            or (isinstance(layer, SharedBlock) and layer.variable in strided)
+        ]
         ends = [*starts, len(self.layers) - HEAD_LAYERS]
         return [slice(a, b) for a, b in zip([0, *starts], ends, strict=True)]
 
@@ -308,12 +315,6 @@ class Supernet(nn.Module):
         rows = as_generator(seed).permutation(len(y))[:limit]
         x, y = x[rows], y[rows]
         return torch.tensor(x, device=self.device), torch.tensor(y, device=self.device)
-
-
-def _begins_stage(layer: nn.Module, space: Space) -> bool:
-    if isinstance(layer, SharedBlock) and space.chain is not None:
-        return space.chain[layer.variable].stride == 2
-    return isinstance(layer, Reduction)
 
 
 def _part(images: Images, part: Part) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -23,6 +23,7 @@ from ...benchmarks.studies import (
     grouped,
     interval_text,
     interval_words,
+    leading,
     number_of,
 )
 from ...data.files import atomic_write
@@ -41,7 +42,7 @@ from ..across_tables import (
 from ..loop import queries_to_reach
 from .options import MetaTablesOptions
 from .pictures import regret_section
-from .searches import SearchFindings, TableSearches, address_of, leading, trials_text
+from .searches import SearchFindings, TableSearches, address_of, trials_text
 from .table import BestOfTable, SearchRow, SearchUnit, by_trial, searched_columns
 from .units import Contender, Settings
 

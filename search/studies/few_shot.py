@@ -25,6 +25,7 @@ from ...benchmarks.studies import (
     grouped,
     interval_text,
     interval_words,
+    leading,
     number_of,
     refuse_unused,
     versions,
@@ -235,8 +236,7 @@ class FewShotStudy(Study[Findings, FewShotOptions]):
             ]
             for entry in summary
         ]
-        shots = [entry["shot"] for entry in summary]
-        best = [shots.index(shot) for shot in dict.fromkeys(shots)]
+        best = leading([entry["shot"] for entry in summary])
         columns = ("method", "way", "shot", "accuracy, %", "meta-steps", "diverged")
         return TextTable(columns, shown, best)
 

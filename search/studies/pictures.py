@@ -96,27 +96,24 @@ def _regret(measured: Mapping[str, Any], best: float) -> dict[str, Any]:
     return {"mean": mean, "low": low, "high": high, "n": measured["n"]}
 
 
-def reference_text(entry: Mapping[str, Any]) -> str:
-    """Points against which the hypervolume of a task is measured, in words.
+def references(summary: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Points against which the hypervolume of each task is measured, in words.
 
     Examples
     --------
-    >>> reference_text({"reference_point": {"accuracy": 9.5}, "ideal": {"accuracy": 94.1},
-    ...                 "nadir": {"accuracy": 17.2}, "table": "t", "task": "a"})
-    't/a: reference point accuracy 9.5 (ideal accuracy 94.1, nadir accuracy 17.2)'
+    >>> references([{"reference_point": {"accuracy": 9.5}, "ideal": {"accuracy": 94.1},
+    ...              "nadir": {"accuracy": 17.2}, "table": "t", "task": "a"}])
+    ['t/a: reference point accuracy 9.5 (ideal accuracy 94.1, nadir accuracy 17.2)']
     """
-    points = (
-        ", ".join(f"{name} {value:.4g}" for name, value in entry[key].items())
-        for key in ("reference_point", "ideal", "nadir")
-    )
-    reference, ideal, nadir = points
-    where = f"{entry['table']}/{entry['task']}"
-    return f"{where}: reference point {reference} (ideal {ideal}, nadir {nadir})"
-
-
-def references(summary: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Reference point of each task in words."""
-    return list(dict.fromkeys(map(reference_text, summary)))
+    found: dict[str, None] = {}
+    for entry in summary:
+        reference, ideal, nadir = (
+            ", ".join(f"{name} {value:.4g}" for name, value in entry[key].items())
+            for key in ("reference_point", "ideal", "nadir")
+        )
+        where = f"{entry['table']}/{entry['task']}"
+        found[f"{where}: reference point {reference} (ideal {ideal}, nadir {nadir})"] = None
+    return list(found)
 
 
 def fronts_picture(curves: Sequence[Mapping[str, Any]]) -> str:

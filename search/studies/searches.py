@@ -28,6 +28,7 @@ from ...benchmarks.studies import (
     grouped,
     interval_text,
     interval_words,
+    leading,
     number_of,
     read_about,
     versions,
@@ -339,17 +340,6 @@ def searcher_text(entry: Mapping[str, Any]) -> str:
     """Searcher and predictor of an entry of a summary."""
     guide = f" + {entry['predictor']}" if entry["predictor"] else ""
     return f"{entry['searcher']}{guide}"
-
-
-def leading(groups: Sequence[Any]) -> list[int]:
-    """Numbers of the rows that begin a group, of each row's group.
-
-    Examples
-    --------
-    >>> leading(["a", "a", "b"])
-    [0, 2]
-    """
-    return [k for k, group in enumerate(groups) if k == 0 or group != groups[k - 1]]
 
 
 def trials_text(about: Mapping[str, Any]) -> str:

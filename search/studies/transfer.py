@@ -28,6 +28,7 @@ from ...benchmarks.studies import (
     descending,
     interval_text,
     interval_words,
+    leading,
     measured_cases,
     number_of,
     refuse_unused,
@@ -290,8 +291,7 @@ class TransferStudy(Study[Findings, TransferOptions]):
             [entry["method"], str(entry["labels"]), interval_text(entry["kendall_tau"])]
             for entry in summary
         ]
-        sizes = [entry["labels"] for entry in summary]
-        best = [sizes.index(n) for n in dict.fromkeys(sizes)]
+        best = leading([entry["labels"] for entry in summary])
         return TextTable(("method", "labels", "Kendall tau"), shown, best)
 
     @classmethod
