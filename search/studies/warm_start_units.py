@@ -41,16 +41,17 @@ class TaskUnit(ABC):
     task: str
 
     kind: ClassVar[str]
-
-    @property
-    def case(self) -> tuple[Any, ...]:
-        """What tells it from others of its kind and task."""
-        return ()
+    case: ClassVar[tuple[str, ...]] = ()
+    """Attributes that tell it from others of its kind and task; they stand in its row."""
 
     @property
     def name(self) -> str:
         """Name in the journal."""
-        return "|".join(map(str, (self.kind, self.task, *self.case)))
+        return "|".join(map(str, (self.kind, self.task, *self._case.values())))
+
+    @property
+    def _case(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.case}
 
     @property
     def images(self) -> Images:
@@ -60,11 +61,11 @@ class TaskUnit(ABC):
 
     @abstractmethod
     def measure(self) -> Row:
-        """Contents of the row beside ``kind`` and ``task``."""
+        """Contents of the row beside ``kind``, ``task`` and the case."""
 
     def __call__(self) -> list[Row]:
         """Row of the unit."""
-        return [{"kind": self.kind, "task": self.task, **self.measure()}]
+        return [{"kind": self.kind, "task": self.task, **self._case, **self.measure()}]
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,7 @@ class SeedUnit(TaskUnit):
 
     seed: int
 
-    @property
-    def case(self) -> tuple[Any, ...]:
-        """The seed."""
-        return (self.seed,)
+    case = ("seed",)
 
     def search(
         self, search: Callable[..., Found], *start: Any, **options: Any
@@ -114,13 +112,8 @@ class ColdUnit(SeedUnit):
     def measure(self) -> Row:
         """Architectures at the epochs that are looked at."""
         result, seconds = self.search(search_supernet)
-        return {
-            "seed": self.seed,
-            "seconds": seconds,
-            "steps": result.steps,
-            "codes": _looked_at(self.options, result.codes).tolist(),
-            "shares": result.shares.tolist(),
-        }
+        codes, shares = _looked_at(self.options, result.codes).tolist(), result.shares.tolist()
+        return {"seconds": seconds, "steps": result.steps, "codes": codes, "shares": shares}
 
 
 @dataclass(frozen=True)
@@ -141,7 +134,7 @@ class DistanceUnit(SeedUnit):
             start = time.process_time()
             distances = {str(by): donor_distances(embedding, donors, by).tolist() for by in KINDS}
             seconds = time.process_time() - start
-        return {"seed": self.seed, "seconds": seconds, **distances}
+        return {"seconds": seconds, **distances}
 
 
 @dataclass(frozen=True)
@@ -172,13 +165,14 @@ class WarmUnit(SeedUnit):
     logits: tuple[tuple[float, ...], ...]
 
     kind = "warm"
+    case = ("seed", "method", "until")
 
     @property
-    def case(self) -> tuple[Any, ...]:
-        """Seed, method, epochs and strength."""
-        case = self.seed, self.method, self.until
+    def name(self) -> str:
+        """Name in the journal."""
         # At the gate only the order of the logits counts: one search serves all strengths.
-        return case if self.until == self.options.gate else (*case, self.strength)
+        at_gate = self.until == self.options.gate
+        return super().name if at_gate else f"{super().name}|{self.strength}"
 
     def measure(self) -> Row:
         """Architectures at the epochs that are looked at, the donor's first."""
@@ -190,9 +184,6 @@ class WarmUnit(SeedUnit):
         codes = _looked_at(options, warm.result.codes)
         donated = best_code(make_space(options.space), np.exp(logits))[None]
         return {
-            "seed": self.seed,
-            "method": self.method,
-            "until": self.until,
             "strength": self.strength,
             "donor_label": self.donor,
             "beaten": warm.beaten,
@@ -219,16 +210,12 @@ class TrainUnit(TaskUnit):
     trainings: int
 
     kind = "train"
+    case = ("architecture",)
 
     @property
     def architecture(self) -> str:
         """Architecture in the notation of its space."""
         return make_space(self.options.space).format([self.code])[0]
-
-    @property
-    def case(self) -> tuple[Any, ...]:
-        """The architecture."""
-        return (self.architecture,)
 
     def measure(self) -> Row:
         """Test accuracies of all trainings, in percent."""
@@ -241,8 +228,7 @@ class TrainUnit(TaskUnit):
             for seed in range(self.trainings)
         ]
         accuracies = [result.test_accuracy for result in results]
-        about = {"architecture": self.architecture, "accuracies": accuracies}
-        return {**about, "seconds": time.process_time() - start}
+        return {"accuracies": accuracies, "seconds": time.process_time() - start}
 
 
 @dataclass(frozen=True)
