@@ -381,9 +381,10 @@ def split_rows(
 
 def _ceiling(problem: Problem) -> dict[str, float] | None:
     """Correlations that a perfect predictor would reach, where runs were repeated."""
-    runs = problem.report_runs
+    runs = problem.table.runs(problem.roles.report)
     if runs is None:
         return None
+    runs = runs[problem.rows]
     # Where a run is missing, the published mean may include runs that were not published.
     runs = runs[np.isfinite(runs).all(axis=1)]
     if len(runs) < 20:

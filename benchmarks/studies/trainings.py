@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from ...data.devices import resolve_device
 from ...data.images import Images, load_images
 from ...data.spaces import Codes, Space
-from ...data.tables import Table
 from ...data.types import Values
 from ...errors import ParameterError
 from ..intervals import Interval, interval, kendall_tau_interval
@@ -245,15 +244,6 @@ def training_table(summary: Sequence[Row], *, most: int | None = _SHOWN) -> Text
     more = len(summary) - len(rows)
     note = f"and {more} more in the report" if more else ""
     return TextTable(("architecture", "valid %", "test %", "seconds"), rows, note=note)
-
-
-def table_agreement(table: Table, task: str) -> dict[str, Any] | None:
-    """Kendall tau of the reported accuracy between two seeds of a table; None for one seed.
-
-    With more than two seeds, the mean over pairs of them.
-    """
-    runs = table.runs(table.default(task).report)
-    return None if runs is None else seed_agreement(runs)
 
 
 def seed_agreement(runs: Values) -> dict[str, Any] | None:

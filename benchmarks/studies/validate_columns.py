@@ -147,12 +147,6 @@ def training_cost(rows: Sequence[Row]) -> Row:
     }
 
 
-def total_cost(cost: Mapping[str, Any]) -> Row:
-    """Cost with the sum of its parts."""
-    each = cost["architectures"] * cost["seconds_per_architecture"]
-    return {**cost, "seconds": cost["once_seconds"] + each}
-
-
 def correlations(rows: Sequence[Row], columns: Sequence[str]) -> list[Row]:
     """Kendall's tau between each two columns, with its 95 % interval.
 

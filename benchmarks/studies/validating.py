@@ -52,7 +52,6 @@ from .validate_columns import (
     predictor_column,
     seed_ceiling,
     tau_between,
-    total_cost,
     training_cost,
     truth_column,
     validate_page,
@@ -291,7 +290,10 @@ class ValidateStudy(Study[Validation, ValidateOptions]):
             own = {own_column(key): factory for key, factory in self.scorers.items()}
             last = OwnUnit(self.plan.space, rows, target, own, options.seed)
             costs += add_own(rows, journal.run({"own predictors": last}, jobs=1, progress=progress))
-        self._costs = [total_cost(cost) for cost in (*costs, training_cost(rows))]
+        self._costs = []
+        for cost in (*costs, training_cost(rows)):
+            each = cost["architectures"] * cost["seconds_per_architecture"]
+            self._costs.append({**cost, "seconds": cost["once_seconds"] + each})
         return rows
 
     def remarks(self, rows: Sequence[Row]) -> dict[str, Any]:  # noqa: ARG002 -- of the trainings

@@ -19,7 +19,7 @@ from .journal import Journal, Row, Unit, versions
 from .kinds import Findings, Parts, Study
 from .options import VerifyOptions
 from .page import Page, Section, TextTable, interval_text
-from .trainings import TrainingPlan, table_agreement
+from .trainings import TrainingPlan, seed_agreement
 from .validate_choice import even_steps
 from .validate_columns import tau_of_some
 
@@ -106,8 +106,8 @@ class VerifyStudy(Study[Verification, VerifyOptions]):
             options.device,
             table.made["threads"],
         )
-        (self.task,) = table.tasks
-        report = table.default(self.task).report
+        (task,) = table.tasks
+        report = table.default(task).report
         column, runs = table.data[report], table.runs(report)
         self.stored = column[:, None] if runs is None else runs
         self.numbers = _even_rows(column, options.n)
@@ -159,7 +159,7 @@ class VerifyStudy(Study[Verification, VerifyOptions]):
         entry = _agreement_of(rows, len(self.numbers))
         first, *others = self.stored.T
         entry["seed_difference"] = float(np.nanmean(np.abs(first - others[0]))) if others else None
-        entry["tau_between_seeds"] = table_agreement(self.table, self.task)
+        entry["tau_between_seeds"] = seed_agreement(self.stored)
         return {"summary": [entry], "architectures": list(rows)}
 
     @classmethod
