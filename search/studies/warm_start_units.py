@@ -90,7 +90,7 @@ class SeedUnit(TaskUnit):
 
     seed: int
 
-    case = ("seed",)
+    case: ClassVar[tuple[str, ...]] = ("seed",)
 
     def search(
         self, search: Callable[..., Found], *start: Any, **options: Any
