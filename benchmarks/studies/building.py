@@ -26,14 +26,13 @@ from ...errors import ParameterError
 from ..objectives import TRAINING_TIME
 from ..training import Recipe, check_least
 from .flags import chosen
-from .journal import Journal, Row, Unit, fingerprint, jsonable
-from .kinds import Findings, Parts, Study
+from .journal import Row, fingerprint, jsonable
+from .kinds import Findings, Parts
 from .options import BuildOptions
-from .page import Page, Section, TextTable, interval_text, interval_words, number_of
+from .page import Page, Section, interval_text, interval_words, number_of
 from .trainings import (
-    TrainingEntry,
     TrainingPlan,
-    TrainingRow,
+    Trainings,
     fault_lines,
     images_of,
     recipe_of,
@@ -72,7 +71,7 @@ class Built(Findings):
         }
 
 
-class TableStudy(Study[Built, BuildOptions]):
+class TableStudy(Trainings[Built, BuildOptions]):
     """Table of what architectures reach when they are trained on images.
 
     A finished or stopped study may be asked for more architectures or seeds: what it has is used
@@ -98,11 +97,9 @@ class TableStudy(Study[Built, BuildOptions]):
     options_type = BuildOptions
     findings = Built
     grows = ("architectures", "seeds")
-    row = TrainingRow
-    entry = TrainingEntry
 
     def __init__(self, options: BuildOptions) -> None:
-        self.options = options
+        self.options, self.seeds = options, options.seeds
         check_table_name(options.name)
         check_least(options, {"seeds": 1})
         space = make_space(options.space) if isinstance(options.space, str) else options.space
@@ -130,18 +127,6 @@ class TableStudy(Study[Built, BuildOptions]):
     def name_of(self, about: Mapping[str, Any]) -> str:
         """Name of the folder, the same for more architectures or seeds."""
         return fingerprint({k: v for k, v in about.items() if k not in self.grows})
-
-    def units(self, folder: Path) -> Mapping[str, Unit]:
-        """One unit per architecture and seed."""
-        return self.plan.units(self.codes, seeds=range(self.options.seeds), folder=folder)
-
-    def execute(self, journal: Journal) -> list[Row]:
-        """Rows of all trainings, on as many processes as the device allows."""
-        return journal.run(
-            self.units(journal.folder),
-            jobs=self.plan.jobs(self.options.jobs),
-            progress=self.options.progress,
-        )
 
     def remarks(self, rows: Sequence[Row]) -> dict[str, Any]:
         """Trainings that did not go as they should."""
@@ -171,11 +156,6 @@ class TableStudy(Study[Built, BuildOptions]):
         """Summary of a study that was stopped, or was made before summaries were kept."""
         agreement = seed_agreement(run_table(rows, "test_accuracy"))
         return {"summary": training_summary(rows), "table": None, "agreement": agreement}
-
-    @classmethod
-    def table_of(cls, found: Parts) -> TextTable:
-        """Accuracies of the best architectures."""
-        return training_table(found["summary"])
 
     @classmethod
     def notes(cls, found: Parts) -> list[str]:

@@ -20,8 +20,8 @@ from ..intervals import Interval, interval, kendall_tau_interval
 from ..training import Recipe, read_recipe
 from .cases import grouped
 from .flags import refuse_unused
-from .journal import Row, Unit, versions
-from .kinds import Findings, Parts, Study
+from .journal import Journal, Row, Unit, versions
+from .kinds import Findings, Found, Options, Parts, Study
 from .options import RunOptions, TrainingOptions
 from .page import Page, Section, TextTable, descending, interval_text, number_of
 
@@ -277,7 +277,31 @@ def run_table(rows: Sequence[Row], key: str) -> Values:
     return values
 
 
-class TrainedStudy(Study[Findings, RunOptions]):
+class Trainings(Study[Found, Options]):
+    """Study whose units are trainings, one per architecture and seed."""
+
+    row = TrainingRow
+    entry = TrainingEntry
+    plan: TrainingPlan
+    codes: Codes
+    seeds: int
+
+    def units(self, folder: Path) -> Mapping[str, Unit]:
+        """One unit per architecture and seed."""
+        return self.plan.units(self.codes, seeds=range(self.seeds), folder=folder)
+
+    def execute(self, journal: Journal) -> list[Row]:
+        """Rows of all trainings, on as many processes as the device allows."""
+        units, jobs = self.units(journal.folder), self.plan.jobs(self.options.jobs)
+        return journal.run(units, jobs=jobs, progress=self.options.progress)
+
+    @classmethod
+    def table_of(cls, found: Parts) -> TextTable:
+        """Accuracies of the best architectures."""
+        return training_table(found["summary"])
+
+
+class TrainedStudy(Trainings[Findings, RunOptions]):
     """What architectures reach that are trained one after another, as a search asks for them.
 
     Parameters
@@ -291,8 +315,6 @@ class TrainedStudy(Study[Findings, RunOptions]):
 
     kind = "trained"
     title = "Architectures that a search had trained"
-    row = TrainingRow
-    entry = TrainingEntry
 
     def __init__(
         self,
@@ -309,10 +331,6 @@ class TrainedStudy(Study[Findings, RunOptions]):
         """JSON description of the trainings; any architectures may be asked for."""
         return self.plan.about()
 
-    def units(self, folder: Path) -> Mapping[str, Unit]:
-        """One unit per architecture and seed."""
-        return self.plan.units(self.codes, seeds=range(self.seeds), folder=folder)
-
     def summarise(self, rows: Sequence[Row]) -> Parts:
         """One entry per architecture, the best on validation first."""
         return {"summary": training_summary(rows)}
@@ -321,11 +339,6 @@ class TrainedStudy(Study[Findings, RunOptions]):
     def restored(cls, rows: Sequence[Row], about: Mapping[str, Any]) -> Parts:  # noqa: ARG003
         """Summary of all that was trained so far."""
         return {"summary": training_summary(rows)}
-
-    @classmethod
-    def table_of(cls, found: Parts) -> TextTable:
-        """Accuracies of the best architectures."""
-        return training_table(found["summary"])
 
     @classmethod
     def page(cls, found: Parts, folder: Path) -> Page:  # noqa: ARG003 -- shows no other files

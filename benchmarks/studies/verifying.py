@@ -15,11 +15,11 @@ from ...data.tables import Table, load_table
 from ...errors import LabelError, ParameterError
 from ..intervals import Interval
 from ..training import make_recipe
-from .journal import Journal, Row, Unit, versions
-from .kinds import Findings, Parts, Study
+from .journal import Journal, Row, versions
+from .kinds import Findings, Parts
 from .options import VerifyOptions
 from .page import Page, Section, TextTable, interval_text
-from .trainings import TrainingPlan, seed_agreement
+from .trainings import TrainingPlan, Trainings, seed_agreement
 from .validate_choice import even_steps
 from .validate_columns import tau_of_some
 
@@ -59,7 +59,7 @@ class Verification(Findings):
     """The rows."""
 
 
-class VerifyStudy(Study[Verification, VerifyOptions]):
+class VerifyStudy(Trainings[Verification, VerifyOptions]):
     """Agreement of a table that NASurge trained with the same trainings done again.
 
     The architectures lie at even steps down the table's ranking, and each is trained with all
@@ -111,6 +111,7 @@ class VerifyStudy(Study[Verification, VerifyOptions]):
         column, runs = table.data[report], table.runs(report)
         self.stored = column[:, None] if runs is None else runs
         self.numbers = _even_rows(column, options.n)
+        self.codes, self.seeds = table.codes[self.numbers], self.stored.shape[1]
 
     def about(self) -> dict[str, Any]:
         """JSON description of the study."""
@@ -130,18 +131,9 @@ class VerifyStudy(Study[Verification, VerifyOptions]):
             "trained_with": self.table.made["versions"],
         }
 
-    def units(self, folder: Path) -> Mapping[str, Unit]:
-        """One unit per architecture and seed of the table."""
-        codes, seeds = self.table.codes[self.numbers], range(self.stored.shape[1])
-        return self.plan.units(codes, seeds=seeds, folder=folder)
-
     def execute(self, journal: Journal) -> list[Row]:
         """Row of each training, beside the stored value."""
-        trained = journal.run(
-            self.units(journal.folder),
-            jobs=self.plan.jobs(self.options.jobs),
-            progress=self.options.progress,
-        )
+        trained = super().execute(journal)
         rows: list[Row] = []
         for row, value in zip(trained, self.stored[self.numbers].ravel(), strict=True):
             one: VerifyRow = {
