@@ -11,7 +11,7 @@ import numpy as np
 
 from ...benchmarks.intervals import Interval, interval
 from ...benchmarks.metrics import spearman
-from ...benchmarks.studies import Row
+from ...benchmarks.studies import Row, grouped
 from ...benchmarks.training import KINDS, read_embedding, task_distances
 from ...data.spaces import Codes, Space, make_space
 from ...data.types import Values
@@ -34,35 +34,22 @@ class WarmStartRows:
 
     def __init__(self, options: WarmStartOptions, rows: Iterable[Row]) -> None:
         self.options, self.space = options, make_space(options.space)
-        self.embedded: dict[str, Row] = {}
-        self.cold: dict[tuple[str, int], Row] = {}
-        self.distances: dict[tuple[str, int], Row] = {}
-        self.at_gate: dict[tuple[str, int, str], Row] = {}
-        self.gated: dict[tuple[str, int, str, float], Row] = {}
-        self.open: dict[tuple[str, int, str, float], Row] = {}
-        self.trained: dict[tuple[str, str], list[float]] = {}
-        self.shared: dict[tuple[str, str], float] = {}
         self._tolerances: dict[str, float] = {}
-        for row in rows:
-            self._sort(row)
+        self._rows = grouped(rows, "kind")
+        trial, trained = ("task", "seed"), ("task", "architecture")
+        start = (*trial, "method")
+        self.embedded = self._by("embed", "task")
+        self.cold, self.distances = self._by("cold", *trial), self._by("distances", *trial)
+        self.at_gate = self._by("warm", *start, until=options.gate)
+        self.gated = self._by("warm", *start, "strength", until=options.epochs)
+        self.open = self._by("open", *start, "strength")
+        self.trained = {k: row["accuracies"] for k, row in self._by("train", *trained).items()}
+        self.shared = {k: row["accuracies"][0] for k, row in self._by("shared", *trained).items()}
 
-    def _sort(self, row: Row) -> None:
-        """Put a row where it belongs."""
-        kind, task = row["kind"], row["task"]
-        if kind == "embed":
-            self.embedded[task] = row
-        elif kind in ("cold", "distances"):
-            (self.cold if kind == "cold" else self.distances)[task, row["seed"]] = row
-        elif kind == "open":
-            self.open[task, row["seed"], row["method"], row["strength"]] = row
-        elif kind == "warm" and row["until"] == self.options.gate:
-            self.at_gate[task, row["seed"], row["method"]] = row
-        elif kind == "warm" and row["until"] == self.options.epochs:
-            self.gated[task, row["seed"], row["method"], row["strength"]] = row
-        elif kind == "train":
-            self.trained[task, row["architecture"]] = row["accuracies"]
-        elif kind == "shared":
-            self.shared[task, row["architecture"]] = row["accuracies"][0]
+    def _by(self, kind: str, *columns: str, until: int | None = None) -> dict[Any, Row]:
+        """Last row of a kind for each case, by the values of its columns."""
+        rows = (row for row in self._rows.get(kind, ()) if until in (None, row.get("until")))
+        return {case: members[-1] for case, members in grouped(rows, *columns).items()}
 
     def runs(self, task: str, codes: Any) -> Values:
         """Accuracies of architectures, shape (architectures, trainings)."""
