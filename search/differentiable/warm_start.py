@@ -67,22 +67,6 @@ class Donor:
     steps: int
     embedding: TaskEmbedding
 
-    def check(self, space: Space) -> None:
-        """Refuse searches of another space.
-
-        Raises
-        ------
-        IncompatibleDonorError
-            Naming both spaces.
-        """
-        shape = (len(space.cardinalities), max(space.cardinalities))
-        if self.space != space.name or self.shares.shape != shape:
-            raise IncompatibleDonorError(
-                f"the donor of task {self.task!r} cannot start a search of space "
-                f"{space.name!r}, whose shares have shape {shape}: it is of space {self.space!r}, "
-                f"shape {self.shares.shape}; search that space, or leave this donor out"
-            )
-
 
 def keep_donor(folder: Path, donor: Donor) -> Path:
     """File of a donor in a folder, written in place of an older one of the same task and space.
@@ -105,18 +89,15 @@ def keep_donor(folder: Path, donor: Donor) -> Path:
     }
     arrays = {"shares": donor.shares, **donor.embedding.arrays()}
     tensors = {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
-    path = folder / _file_name(donor.task, donor.space)
+    name = re.sub(r"[^A-Za-z0-9]+", "-", Path(donor.task).name)[:40].strip("-")
+    # Other tasks and spaces may have the same name.
+    digest = hashlib.sha256(f"{donor.space}\n{donor.task}".encode()).hexdigest()[:8]
+    path = folder / f"{name}-{digest}{ENDING}"
     write_checkpoint(path, tensors, about)
     return path
 
 
 _FIELDS = ("task", "space", "architecture", "accuracy", "seconds", "steps")
-
-
-def _file_name(task: str, space: str) -> str:
-    """File name that no other task and space have."""
-    digest = hashlib.sha256(f"{space}\n{task}".encode()).hexdigest()[:8]
-    return re.sub(r"[^A-Za-z0-9]+", "-", Path(task).name)[:40].strip("-") + f"-{digest}{ENDING}"
 
 
 def read_donors(folder: Path) -> list[Donor]:
@@ -242,8 +223,15 @@ def transferred_logits(
     ----------
     M. Grobelnik, J. Vanschoren. Warm-starting DARTS using meta-learning. arXiv 2205.06355, 2022.
     """
+    shape = (len(space.cardinalities), max(space.cardinalities))
     for donor in donors:
-        donor.check(space)
+        if donor.space != space.name or donor.shares.shape != shape:
+            raise IncompatibleDonorError(
+                f"the donor of task {donor.task!r} cannot start a search of space "
+                f"{space.name!r}, whose shares have shape {shape}: it is of space "
+                f"{donor.space!r}, shape {donor.shares.shape}; search that space, or leave this "
+                "donor out"
+            )
     shared = np.ones(len(donors)) if weights is None else np.asarray(weights, dtype=np.float64)
     if not len(donors) or shared.shape != (len(donors),) or shared.min() < 0 or not shared.sum():
         raise ParameterError(

@@ -22,8 +22,10 @@ from ...benchmarks.studies import (
     TextTable,
     Unit,
     chosen,
+    grouped,
     interval_text,
     interval_words,
+    leading,
     number_of,
     refuse_unused,
     versions,
@@ -76,11 +78,6 @@ class FewShotUnit:
     shot: int
     trial: int
 
-    @property
-    def name(self) -> str:
-        """Name in the journal."""
-        return f"{self.method} {self.shot}-shot {self.trial}"
-
     def __call__(self) -> list[Row]:
         """Row of the meta-training; ``each`` is the accuracy of every episode."""
         options, task, method, shot = self.study.options, self.study.task, self.method, self.shot
@@ -126,7 +123,7 @@ class FewShotUnit:
         return [{**row, "each": each.round(2).tolist()}]
 
 
-class FewShotStudy(Study[Findings]):
+class FewShotStudy(Study[Findings, FewShotOptions]):
     """Accuracies of few-shot learners, each meta-trained for the same time, on unseen classes.
 
     Parameters
@@ -152,8 +149,6 @@ class FewShotStudy(Study[Findings]):
     grows = ("methods", "shots", "trials")
     row = FewShotRow
     entry = FewShotEntry
-
-    options: FewShotOptions
 
     def __init__(self, options: FewShotOptions) -> None:
         self.options = options
@@ -204,13 +199,12 @@ class FewShotStudy(Study[Findings]):
 
     def units(self, folder: Path) -> Mapping[str, Unit]:  # noqa: ARG002 -- keeps no files
         """One unit per trial, shot and method."""
-        units = [
-            FewShotUnit(self, method, shot, trial)
+        return {
+            f"{method} {shot}-shot {trial}": FewShotUnit(self, method, shot, trial)
             for trial in range(self.options.trials)
             for shot in self.shots
             for method in self.methods
-        ]
-        return {unit.name: unit for unit in units}
+        }
 
     def tidy(self, rows: Sequence[Row]) -> list[Row]:
         """Rows without the accuracies of single episodes."""
@@ -242,8 +236,7 @@ class FewShotStudy(Study[Findings]):
             ]
             for entry in summary
         ]
-        shots = [entry["shot"] for entry in summary]
-        best = [shots.index(shot) for shot in dict.fromkeys(shots)]
+        best = leading([entry["shot"] for entry in summary])
         columns = ("method", "way", "shot", "accuracy, %", "meta-steps", "diverged")
         return TextTable(columns, shown, best)
 
@@ -296,8 +289,7 @@ def _summary(rows: Sequence[Row]) -> list[Row]:
     (2, 50.0)
     """
     summary = []
-    for method, shot in dict.fromkeys((row["method"], row["shot"]) for row in rows):
-        trials = [row for row in rows if (row["method"], row["shot"]) == (method, shot)]
+    for (method, shot), trials in grouped(rows, "method", "shot").items():
         several = len(trials) > 1
         values = [row["accuracy"] for row in trials] if several else trials[0]["each"]
         summary.append(

@@ -22,7 +22,7 @@ from nasurge.benchmarks.studies import (
     sample_architectures,
 )
 from nasurge.benchmarks.studies.journal import read_units
-from nasurge.benchmarks.studies.trainings import table_agreement
+from nasurge.benchmarks.studies.trainings import seed_agreement
 from nasurge.benchmarks.training import Recipe, train_architectures
 from nasurge.cli import app
 from nasurge.data.images import Images, load_images
@@ -143,7 +143,9 @@ def test_verify_finds_equal_values_here(built: Built, tmp_path: Path) -> None:
     found = nasurge.verify(built.table, 3, device="cpu", jobs=1, out=tmp_path / "v")
     assert found.summary[0]["trainings"] == found.summary[0]["equal"] == 6
     assert found.summary[0]["largest_difference"] == 0
-    assert found.summary[0]["tau_between_seeds"] == table_agreement(built.table, "digits")
+    assert found.summary[0]["tau_between_seeds"] == seed_agreement(
+        built.table.runs(built.table.default("digits").report)
+    )
 
 
 def test_verify_refuses_what_it_cannot_train(analog, built: Built, tmp_path: Path) -> None:

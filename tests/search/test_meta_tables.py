@@ -37,8 +37,7 @@ from nasurge.search.across_tables.bayes import MetaBayes, learnt_prior, warm_ter
 from nasurge.search.base import Values
 from nasurge.search.searchers import log_expected_improvement
 from nasurge.search.studies import MetaTablesOptions, MetaTablesStudy
-from nasurge.search.studies.across_tables import best_values, savings
-from nasurge.search.studies.across_tables_page import meta_table
+from nasurge.search.studies.across_tables import best_values, meta_table, savings
 from nasurge.testing.searcher import searcher_contract
 
 SPACE = make_space("transnas-micro")
