@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # A numpydoc section, up to the next one, and where it belongs.
 _PARAMETERS = re.compile(r"\n\nParameters\n-+\n(.*?)(?=\n\n[A-Z]\w+\n-+\n|\Z)", re.DOTALL)
+_RAISES = re.compile(r"\n\nRaises\n-+\n.*?(?=\n\n[A-Z]\w+\n-+\n|\Z)", re.DOTALL)
 _NEXT = re.compile(r"\n\n(Raises|Attributes|References|Examples)\n-+\n|\Z")
 # A parameter, or several of one description, and the indented lines below.
 _ENTRY = re.compile(r"^\S.*(?:\n(?:[ ].*)?)*", re.MULTILINE)
@@ -82,16 +83,20 @@ def first_line(part: Any) -> str:
 
 
 def inherit_parameters(cls: type[object]) -> None:
-    """Describe those parameters of a class that only its parents describe, as they do.
+    """Describe those parameters and errors of a class that only its parents describe, as they do.
 
-    A parameter is described where it comes in, once; the docstring that a reader sees has all.
+    A parameter is described where it comes in, once; the docstring that a reader sees has all. What
+    a class raises is what its nearest parent raises if it does not say so itself.
     """
     text = inspect.cleandoc(cls.__doc__ or "")
     if not text:
         return
     known: dict[str, str] = {}
+    raised = ""
     for parent in reversed(cls.__mro__[1:]):
-        known |= _entries(inspect.cleandoc(parent.__doc__ or ""))
+        described = inspect.cleandoc(parent.__doc__ or "")
+        known |= _entries(described)
+        raised = found[0] if (found := _RAISES.search(described)) else raised
     known |= _entries(text)
     names = inspect.signature(cls.__init__).parameters
     entries = dict.fromkeys(known[name] for name in names if name in known)
@@ -99,6 +104,7 @@ def inherit_parameters(cls: type[object]) -> None:
     end = _NEXT.search(rest)
     if entries and end is not None:
         section = "\n\nParameters\n----------\n" + "\n".join(entries)
+        section += "" if _RAISES.search(text) else raised
         cls.__doc__ = rest[: end.start()] + section + rest[end.start() :]
 
 

@@ -142,8 +142,6 @@ class MetaBayes(BayesianOptimisation):
     earlier_tasks : EarlierTasks
     initial : int
         Architectures proposed from the earlier tasks alone.
-    pool : array_like of int, shape (m, d), optional
-    seed : int, Generator or None
 
     References
     ----------

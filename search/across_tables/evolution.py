@@ -69,8 +69,6 @@ class MetaEvolution(GuidedEvolution):
         How many are proposed from the earlier tasks alone.
     parents, candidates : int
         As ``GuidedEvolution``.
-    pool : array_like of int, shape (m, d), optional
-    seed : int, Generator or None
 
     References
     ----------

@@ -17,7 +17,7 @@ from ...data.images import Episodes, EpisodeSampler, ImageClasses
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Codes
 from ...errors import LabelError, ParameterError
-from ..guided import at_least_one
+from ..parameters import check_whole_number
 from .evolve import ATNAS
 
 _MOST_WAYS = 20  # of the episodes that are made of the task's own images
@@ -100,7 +100,7 @@ def adapt_search(
     >>> adapt_search(search, task, shots=3, generations=0, steps=1, seed=0).asked
     85
     """
-    at_least_one("shots", shots)
+    check_whole_number("shots", shots)
     if generations < 0 or steps < 0:
         raise ParameterError(
             f"generations and steps must be at least 0, not {generations} and {steps}"

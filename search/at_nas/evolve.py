@@ -19,7 +19,8 @@ from ...data.spaces import Codes, Space
 from ...data.types import Values
 from ...errors import ParameterError
 from ...predictors.saving.names import old_class_name
-from ..guided import Regressor, at_least_one
+from ..guided import Regressor
+from ..parameters import check_whole_number
 from .population import Contest, Population
 
 _SEARCH = 0.06  # share of the meta-training at which evolution begins
@@ -102,7 +103,7 @@ class ATNAS:
             "offspring": offspring,
             "episodes": episodes,
         }.items():
-            at_least_one(name, value)
+            check_whole_number(name, value)
         self.rule = rule
         self.steps, self.start_rate = inner_loop(rule, steps, rate)
         self.supernet, self.fitness_sampler = supernet, fitness

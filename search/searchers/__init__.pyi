@@ -3,6 +3,7 @@ from .assisted import NAT as NAT
 from .assisted import SMEMNAS as SMEMNAS
 from .bayes import BANANASSearch as BANANASSearch
 from .bayes import BayesianOptimisation as BayesianOptimisation
+from .constraints import Constraints as Constraints
 from .diffusion import Diffusion as Diffusion
 from .distributions import DDPNAS as DDPNAS
 from .distributions import BaLeNAS as BaLeNAS

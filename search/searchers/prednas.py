@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ...data.devices import one_thread
-from ...data.seeds import Seed
-from ...data.spaces import Codes, Space
+from ...data.spaces import Codes
 from ...errors import ParameterError
 from ...predictors.base import Predictor
 from ...predictors.processes import GROWTH
-from ..constraints import Bounds, Constraints, Cost
-from ..guided import Guide, ModelSearcher, at_least_one, best_observed
+from ..guided import GuidedSearcher, Regressor, best_observed
+from ..parameters import one_of, whole_number
 from .acquisition import log_expected_improvement
+from .constraints import Bounds, Constraints, Cost
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +33,7 @@ _CONSIDERED = 100  # best candidates that a batch is chosen from
 _POLISHED = 5  # best rounded architectures whose neighbours are scored as well
 
 
-class PredNAS(ModelSearcher):
+class PredNAS(GuidedSearcher):
     """PredNAS: hundreds of relaxed architectures climb the score of a predictor at once.
 
     After ``initial`` uniform draws, each round fits the predictor to everything observed, climbs
@@ -76,8 +77,6 @@ class PredNAS(ModelSearcher):
     penalties : mapping of str to float, optional
         Makes bounds soft: what a violation by one standard deviation of the cost takes off the
         acquisition.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
 
     Raises
     ------
@@ -101,51 +100,43 @@ class PredNAS(ModelSearcher):
     framework. arXiv 2210.14460.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        predictor: Predictor | None = None,
-        *,
-        acquisition: str | None = None,
-        beta: float = 1.0,
-        initial: int = 5,
-        restarts: int = 128,
-        steps: int = 10,
-        learning_rate: float = 0.4,
-        temperatures: tuple[float, float] = (0.5, 0.1),
-        gumbel: float = 0.0,
-        straight_through: bool = False,
-        constraints: Mapping[str, Bounds] | None = None,
-        costs: Mapping[str, Cost] | None = None,
-        penalties: Mapping[str, float] | None = None,
-        pool: ArrayLike | None = None,
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(space, pool=pool, seed=seed)
-        self.predictor = _differentiable(space, predictor)
-        if acquisition not in (*ACQUISITIONS, None):
-            raise ParameterError(
-                f"acquisition is one of {', '.join(ACQUISITIONS)}, not {acquisition!r}"
-            )
-        low, high = min(temperatures), max(temperatures)
-        if not 0 < low <= high < np.inf or not learning_rate > 0 or gumbel < 0:
+    predictor: Predictor | None = field(default=None, kw_only=False)
+    acquisition: str | None = one_of(None, (*ACQUISITIONS, None))
+    beta: float = 1.0
+    initial: int = whole_number(5)
+    restarts: int = whole_number(128)
+    steps: int = whole_number(10)
+    learning_rate: float = 0.4
+    temperatures: tuple[float, float] = (0.5, 0.1)
+    gumbel: float = 0.0
+    straight_through: bool = False
+    constraints: Mapping[str, Bounds] | None = None
+    costs: Mapping[str, Cost] | None = None
+    penalties: Mapping[str, float] | None = None
+
+    _growth = (GROWTH, _SLOW_GROWTH)
+
+    def __post_init__(self) -> None:
+        from ...predictors.relaxed import require_differentiable
+
+        self.space.frame  # noqa: B018 - raises where the space has no relaxation
+        if self.predictor is not None:
+            require_differentiable(self.predictor)
+        low, high = min(self.temperatures), max(self.temperatures)
+        if not 0 < low <= high < np.inf or not self.learning_rate > 0 or self.gumbel < 0:
             raise ParameterError(
                 "temperatures and learning_rate are positive and gumbel is not negative, received "
-                f"{temperatures}, {learning_rate} and {gumbel}"
+                f"{self.temperatures}, {self.learning_rate} and {self.gumbel}"
             )
-        self.acquisition = acquisition
-        self.beta = beta
-        self.initial = at_least_one("initial", initial)
-        self.restarts = at_least_one("restarts", restarts)
-        self.steps = at_least_one("steps", steps)
-        self.learning_rate = learning_rate
-        self.temperatures = temperatures
-        self.gumbel = gumbel
-        self.straight_through = straight_through
-        self.limits = Constraints(space, constraints or {}, costs or {}, penalties)
+        costs = self.constraints or {}, self.costs or {}
+        self.limits = Constraints(self.space, *costs, self.penalties)
+        super().__post_init__()
         self._keep_to_the_limits()
-        seed_of_guide = int(self._rng.integers(2**31))
-        self._guide = Guide(self.predictor, seed_of_guide, growth=(GROWTH, _SLOW_GROWTH))
+
+    def _default_predictor(self) -> Regressor:
+        from ...predictors.processes import SoftGaussianProcess
+
+        return SoftGaussianProcess(self.space)
 
     def _keep_to_the_limits(self) -> None:
         """Take what breaks a hard bound out of what may be proposed."""
@@ -159,15 +150,6 @@ class PredNAS(ModelSearcher):
         self._allowed = self._allowed[self.limits.feasible(codes)]
         self._reset()
 
-    # -- a round ----------------------------------------------------------------------------------
-
-    def _learn(self) -> Any:
-        return self._guide.fitted(self.codes_, self.values_)
-
-    def _proposals(self, model: Any, n: int, drawn: Codes) -> Codes:  # noqa: ARG002
-        with one_thread():
-            return self._ascend(model, n)
-
     def _draw(self, n: int) -> Codes:
         codes = super()._draw(n)
         if self._allowed is not None or not self.limits:
@@ -178,6 +160,10 @@ class PredNAS(ModelSearcher):
                 break
             codes = np.concatenate([codes, super()._draw(10 * n)])
         return codes[self.limits.feasible(codes)][:n]
+
+    def _propose(self, fitted: Any, n: int) -> Codes:
+        with one_thread():
+            return self._ascend(fitted, n)
 
     def _ascend(self, fitted: Any, n: int) -> Codes:
         """Unseen architectures, the most promising first, each of another function."""
@@ -275,23 +261,3 @@ class PredNAS(ModelSearcher):
         """Rows that may be proposed."""
         unseen = self._unseen(codes)
         return unseen[self.limits.feasible(unseen)] if self.limits else unseen
-
-    # -- state ------------------------------------------------------------------------------------
-
-    def _state(self) -> dict[str, Any]:
-        return self._guide.state()
-
-    def _load_state(self, state: dict[str, Any]) -> None:
-        self._guide.load_state(state)
-
-
-def _differentiable(space: Space, predictor: Predictor | None) -> Predictor:
-    """The predictor, or the default one, checked for gradients in the architecture."""
-    from ...predictors.processes import SoftGaussianProcess
-    from ...predictors.relaxed import require_differentiable
-
-    space.frame  # noqa: B018 - raises where the space has no relaxation
-    if predictor is None:
-        return SoftGaussianProcess(space)
-    require_differentiable(predictor)
-    return predictor

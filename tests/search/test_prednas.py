@@ -16,9 +16,8 @@ from nasurge.errors import LabelError, NotFittedError, ParameterError
 from nasurge.predictors.processes import SoftGaussianProcess
 from nasurge.predictors.relaxed import DIFFERENTIABLE, Relaxation, relaxation
 from nasurge.registry import make_predictor, make_searcher, predictor_class, predictor_names
-from nasurge.search.constraints import Constraints
 from nasurge.search.loop import run
-from nasurge.search.searchers import GuidedEvolution, PredNAS
+from nasurge.search.searchers import Constraints, GuidedEvolution, PredNAS
 from nasurge.search.searchers.acquisition import log_expected_improvement
 from nasurge.search.searchers.ascent import Schedule, climb, nearest_codes
 from nasurge.testing.searcher import check_same_seed_same_sequence
