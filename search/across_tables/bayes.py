@@ -17,6 +17,7 @@ from ..searchers import (
     BayesianOptimisation,
     Chosen,
     FunctionProcess,
+    PoolModel,
     log_expected_improvement,
 )
 from .earlier_tasks import EarlierTasks
@@ -77,7 +78,7 @@ def learnt_prior(earlier_tasks: EarlierTasks) -> Learnt | None:
     return np.mean(thetas, axis=0), np.sqrt(np.var(thetas, axis=0) + _LEAST**2)
 
 
-class GatedProcess:
+class GatedProcess(PoolModel):
     """A warm and a cold Gaussian process over a pool, each with the weight it has earned.
 
     The weight of a process is the density it gives each observed value by the others

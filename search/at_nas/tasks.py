@@ -52,19 +52,22 @@ def load_split(options: EpisodeOptions, *, seed: int) -> tuple[ImageClasses, Ima
     return (train.with_rotations() if options.rotations else train), test
 
 
+def episodes_of(
+    data: ImageClasses, *, way: int, shot: int, query: int, seed: Seed = None
+) -> EpisodeSampler:
+    """Episodes with as many of the queries as every class has images for."""
+    most = int(data.counts.min()) - shot
+    return EpisodeSampler(data, way=way, shot=shot, query=max(1, min(query, most)), seed=seed)
+
+
 def training_episodes(
     method: str, train: ImageClasses, options: EpisodeOptions, *, shot: int, seed: Seed = None
 ) -> EpisodeSampler:
     """Training episodes of a method, or of AT-NAS by the rule of that name."""
     # A rule that sets only the last layer learns from more classes at once than it is asked for.
     head = method not in ("maml", "reptile", *SYSTEMS)
-    return EpisodeSampler(
-        train,
-        way=min(MOST_WAYS, len(train.classes)) if head else options.way,
-        shot=shot,
-        query=max(1, min(EPISODES[method][1], int(train.counts.min()) - shot)),
-        seed=seed,
-    )
+    way = min(MOST_WAYS, len(train.classes)) if head else options.way
+    return episodes_of(train, way=way, shot=shot, query=EPISODES[method][1], seed=seed)
 
 
 def make_learner(
@@ -131,6 +134,5 @@ def make_learner(
             "(--train-classes, --rotations), or a lower --way"
         )
     aside, rest = split_classes(train, n_aside, seed=rng)
-    query = max(1, min(5, int(aside.counts.min()) - shot))
-    fitness = EpisodeSampler(aside, way=way, shot=shot, query=query, seed=rng)
+    fitness = episodes_of(aside, way=way, shot=shot, query=5, seed=rng)
     return ATNAS(supernet, fitness, rule=rule, seed=rng), rest  # type: ignore[arg-type]

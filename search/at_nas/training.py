@@ -23,12 +23,11 @@ from .files import (
     class_keys,
     classes_named,
     load_search,
-    sampler_for,
     save_search,
     unseen_classes,
 )
 from .options import AdaptOptions, MetaTrainOptions
-from .tasks import EPISODES, load_split, make_learner, training_episodes
+from .tasks import EPISODES, episodes_of, load_split, make_learner, training_episodes
 
 _DRAWN, _THEIRS = 20, 4  # encodings drawn uniformly, and what share of the episodes is theirs
 _SECONDS = 300.0  # of a meta-training for which nothing is asked
@@ -246,7 +245,7 @@ def evaluate_search(
             few = max(1, episodes // (_THEIRS * _DRAWN))
             best, *others = [
                 search.learner(code).accuracy(
-                    sampler_for(
+                    episodes_of(
                         rest,
                         way=way,
                         shot=shot,

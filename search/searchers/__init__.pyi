@@ -18,6 +18,7 @@ from .optuna_samplers import OptunaGP as OptunaGP
 from .optuna_samplers import OptunaTPE as OptunaTPE
 from .pool_models import Chosen as Chosen
 from .pool_models import FunctionProcess as FunctionProcess
+from .pool_models import PoolModel as PoolModel
 from .prednas import PredNAS as PredNAS
 from .ranking import NPENAS as NPENAS
 from .ranking import BRPNASLoop as BRPNASLoop

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -161,29 +162,28 @@ class PredNAS(GuidedSearcher):
             codes = np.concatenate([codes, super()._draw(10 * n)])
         return codes[self.limits.feasible(codes)][:n]
 
+    @one_thread()
     def _propose(self, fitted: Any, n: int) -> Codes:
-        with one_thread():
-            return self._ascend(fitted, n)
-
-    def _ascend(self, fitted: Any, n: int) -> Codes:
         """Unseen architectures, the most promising first, each of another function."""
         import torch
 
         from ...predictors.relaxed import relaxation
-        from .ascent import Schedule, climb
+        from .ascent import climb
 
         relaxed = relaxation(self.space, getattr(fitted, "device_", "cpu"))
         generator = torch.Generator().manual_seed(int(self._rng.integers(2**63)))
-        starts = self._starts(relaxed, generator)
-        schedule = Schedule(
-            self.steps, self.learning_rate, self.temperatures, self.gumbel, self.straight_through
+        visited = climb(
+            partial(self._acquire, fitted),
+            relaxed,
+            self._starts(relaxed, generator),
+            steps=self.steps,
+            learning_rate=self.learning_rate,
+            temperatures=self.temperatures,
+            generator=generator,
+            gumbel=self.gumbel,
+            straight_through=self.straight_through,
+            violation=self.limits.violation if self.limits else None,
         )
-
-        def climbed(shares: Tensor) -> Tensor:
-            return self._acquire(fitted, shares)
-
-        limit = self.limits.violation if self.limits else None
-        visited = climb(climbed, relaxed, starts, schedule, generator, limit)
         return self._best_of(fitted, self._round(fitted, visited), n)
 
     def _score(self, fitted: Any, codes: Codes) -> NDArray[np.float64]:
