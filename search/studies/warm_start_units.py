@@ -22,7 +22,6 @@ from ..differentiable import (
     donor_distances,
     read_donors,
     search_supernet,
-    warm_search,
 )
 from .options import WarmStartOptions
 
@@ -179,11 +178,11 @@ class WarmUnit:
         with one_thread():
             _search_once(options)
             start = time.process_time()
-            warm = warm_search(
+            warm = search_supernet(
                 _supernet(options, images, self.seed),
                 images,
-                logits,
                 options.method,
+                logits=logits,
                 # Whether a stricter gate would refuse follows from the share that was beaten.
                 gate=Gate(options.gate, beaten=0.0) if self.gated else None,
                 seed=self.seed,
@@ -191,7 +190,7 @@ class WarmUnit:
                 **_search_options(options),
             )
             seconds = time.process_time() - start
-        codes = _looked_at(options, warm.result.codes)
+        codes = _looked_at(options, warm.codes)
         donated = best_code(make_space(options.space), np.exp(logits))
         if self.gated:
             codes[0] = donated  # taken by the gate
@@ -208,7 +207,7 @@ class WarmUnit:
                 "donor_label": self.donor,
                 "beaten": warm.beaten,
                 "seconds": seconds,
-                "epochs": len(warm.result.codes),  # fewer than asked for if it diverged
+                "epochs": len(warm.codes),  # fewer than asked for if it diverged
                 "gate_seconds": warm.gate_seconds,
                 "codes": codes.tolist(),
             }
