@@ -11,11 +11,11 @@ from torch import Tensor
 from ...data.spaces import Codes
 from ...predictors.relaxed import Relaxation
 
-Climbed = Callable[[Tensor], Tensor]
+ScoreFunction = Callable[[Tensor], Tensor]
 
 
-def climb(
-    climbed: Climbed,
+def ascent_codes(
+    score: ScoreFunction,
     relaxation: Relaxation,
     logits: Tensor,
     *,
@@ -25,7 +25,7 @@ def climb(
     generator: torch.Generator,
     gumbel: float = 0.0,
     straight_through: bool = False,
-    violation: Climbed | None = None,
+    violation: ScoreFunction | None = None,
 ) -> Codes:
     """Nearest architecture of every point on the way of every ascent.
 
@@ -34,7 +34,7 @@ def climb(
 
     Parameters
     ----------
-    climbed : callable
+    score : callable
         From shares (n, s) to values (n,), differentiable.
     relaxation : Relaxation
     logits : Tensor, shape (n, s)
@@ -71,6 +71,7 @@ def climb(
     for step in range(steps):
         noisy = logits
         if gumbel:
+            # Clamped, as the two logarithms are infinite at 0 and at 1.
             noise = torch.rand(logits.shape, generator=generator).clamp(1e-6, 1 - 1e-6)
             noisy = logits - gumbel * torch.log(-torch.log(noise)).to(logits.device)
         temperature = first * (last / first) ** (step / max(1, steps - 1))
@@ -78,13 +79,14 @@ def climb(
         if straight_through:
             hot = relaxation.one_hot(nearest_codes(relaxation, noisy))
             shares = hot + shares - shares.detach()
-        objective = climbed(shares)
+        objective = score(shares)
         if violation is not None:
             broken = violation(shares)
             objective = objective - multipliers * broken
             multipliers = multipliers + broken.detach()
         (gradient,) = torch.autograd.grad(-objective.sum(), logits)
         with torch.no_grad():
+            # Shorter memories than usual: an ascent is over after ten steps or so.
             adam(
                 [logits],
                 [torch.nan_to_num(gradient)],

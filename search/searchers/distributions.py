@@ -260,7 +260,7 @@ class DrNAS(DistributionSearcher):
         likelihood = chosen / np.where(self._exists, beta, 1.0) - share
         gradient = np.tensordot(utilities, likelihood, axes=1)
         gradient -= len(utilities) * self.anchor * 2.0 * (beta - 1.0) * self._exists
-        slope = np.where(self._free > 0, 1.0, beta)
+        slope = np.where(self._free > 0, 1.0, beta)  # of elu + 1, which is the exponential below 0
         self._free += self.learning_rate * slope * gradient
 
 
@@ -323,6 +323,7 @@ class BaLeNAS(DistributionSearcher):
         policies = self._softmax(self._logits(self.samples))[:, None]
         gradients = (utilities[:, None, None] * (chosen - policies)).sum(axis=1)
         curvature = (gradients**2).mean(axis=0) + self.prior
+        # The rate is that of five values, whatever the batch.
         self._precision += self.rate * len(utilities) / 5 * (curvature - self._precision)
         step = gradients.mean(axis=0) - 0.01 * self.prior * self._mean
         self._mean += self.learning_rate * step / self._precision

@@ -168,11 +168,11 @@ class PredNAS(GuidedSearcher):
         import torch
 
         from ...predictors.relaxed import relaxation
-        from .ascent import climb
+        from .ascent import ascent_codes
 
         relaxed = relaxation(self.space, getattr(fitted, "device_", "cpu"))
         generator = torch.Generator().manual_seed(int(self._rng.integers(2**63)))
-        visited = climb(
+        visited = ascent_codes(
             partial(self._acquire, fitted),
             relaxed,
             self._starts(relaxed, generator),
@@ -208,6 +208,7 @@ class PredNAS(GuidedSearcher):
         near = parents[np.arange(self.restarts // 2) % _PARENTS % len(parents)]
         mutants = len(near) // 2
         near[:mutants] = self.space.mutate(near[:mutants], seed=self._rng)
+        # Near an architecture, not at it: where the softmax is all but one-hot nothing moves.
         logits[: len(near)] = 0.5 * logits[: len(near)] + 2 * relaxed.one_hot(near)
         return logits
 

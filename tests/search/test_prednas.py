@@ -19,7 +19,7 @@ from nasurge.registry import make_predictor, make_searcher, predictor_class, pre
 from nasurge.search.loop import run
 from nasurge.search.searchers import Constraints, GuidedEvolution, PredNAS
 from nasurge.search.searchers.acquisition import log_expected_improvement
-from nasurge.search.searchers.ascent import climb, nearest_codes
+from nasurge.search.searchers.ascent import ascent_codes, nearest_codes
 from nasurge.testing.searcher import check_same_seed_same_sequence
 
 NB201 = make_space("nb201")
@@ -165,7 +165,7 @@ def test_ascents_find_the_best_architecture_of_a_linear_score(options):
         return shares.double() @ weights.double()
 
     logits = torch.randn(30, 30, generator=generator)
-    visited = climb(climbed, relaxed, logits, generator=generator, **(usual | options))
+    visited = ascent_codes(climbed, relaxed, logits, generator=generator, **(usual | options))
     best = nearest_codes(relaxed, weights[None])
     assert (visited == best).all(axis=1).any()
     assert calls == [(30, 30)] * 40
@@ -278,8 +278,8 @@ def test_the_ascent_itself_keeps_away_from_a_bound():
         return shares[:, columns].sum(dim=1).double()
 
     schedule = {"steps": 30, "learning_rate": 0.4, "temperatures": (1.0, 0.3)}
-    free = climb(climbed, relaxed, logits, generator=generator, **schedule)
-    kept = climb(
+    free = ascent_codes(climbed, relaxed, logits, generator=generator, **schedule)
+    kept = ascent_codes(
         climbed, relaxed, logits, generator=generator, violation=limits.violation, **schedule
     )
     assert limits.feasible(kept).mean() > limits.feasible(free).mean() + 0.1
