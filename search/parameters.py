@@ -71,7 +71,7 @@ def one_of(default: str | None, names: Sequence[str | None]) -> Any:
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(field,))
-class Declared:
+class DeclaredParameters:
     """A class whose annotated attributes are its keyword arguments, unless it has ``__init__``."""
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -80,7 +80,7 @@ class Declared:
         super().__init_subclass__(**options)
 
 
-class DeclaredSearcher(Declared, Searcher):
+class DeclaredSearcher(DeclaredParameters, Searcher):
     """A searcher whose parameters and state are declared.
 
     An annotated attribute is a parameter: a keyword of the constructor with that default, checked
