@@ -154,16 +154,14 @@ class MetaBayes(BayesianOptimisation):
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> from nasurge.search.across_tables import learn_tasks
     >>> space = make_space("nb201")
     >>> codes = space.sample(60, seed=0)
     >>> earlier = {"convolutions": (codes, (codes >= 2).sum(axis=1))}
     >>> searcher = MetaBayes(learn_tasks(space, earlier, seed=0), seed=0)
-    >>> for _ in range(8):
-    ...     codes = searcher.ask(4)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=32, batch=4)
+    <Trace: 32 evaluations, 0 failed, best 6>
     """
 
     def __init__(

@@ -64,12 +64,10 @@ class BayesianOptimisation(ModelSearcher):
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> searcher = BayesianOptimisation(make_space("nb201"), seed=0)
-    >>> for _ in range(8):
-    ...     codes = searcher.ask(4)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))  # as many 3x3 convolutions as can be
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=32, batch=4)
+    <Trace: 32 evaluations, 0 failed, best 6>
     """
 
     predictor: Regressor | None = None

@@ -68,14 +68,12 @@ class Diffusion(GuidedSearcher):
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> from sklearn.ensemble import RandomForestRegressor
     >>> forest = RandomForestRegressor(10)
     >>> searcher = Diffusion(make_space("nb201"), forest, training_steps=20, seed=0)
-    >>> for _ in range(10):
-    ...     codes = searcher.ask(10)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=100, batch=10)
+    <Trace: 100 evaluations, 0 failed, best 6>
 
     References
     ----------

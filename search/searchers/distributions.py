@@ -93,12 +93,10 @@ class Reinforce(DistributionSearcher):
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> searcher = Reinforce(make_space("nb201"), seed=0)
-    >>> for _ in range(60):
-    ...     codes = searcher.ask(4)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))  # as many 3x3 convolutions as can be
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=240, batch=4)
+    <Trace: 240 evaluations, 0 failed, best 6>
 
     References
     ----------
@@ -153,12 +151,10 @@ class DDPNAS(DistributionSearcher):
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> searcher = DDPNAS(make_space("nb201"), seed=0)
-    >>> for _ in range(60):
-    ...     codes = searcher.ask(4)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))  # as many 3x3 convolutions as can be
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=240, batch=4)
+    <Trace: 240 evaluations, 0 failed, best 6>
 
     References
     ----------
@@ -220,12 +216,10 @@ class DrNAS(DistributionSearcher):
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> searcher = DrNAS(make_space("nb201"), seed=0)
-    >>> for _ in range(60):
-    ...     codes = searcher.ask(4)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))  # as many 3x3 convolutions as can be
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=240, batch=4)
+    <Trace: 240 evaluations, 0 failed, best 6>
 
     References
     ----------
@@ -286,12 +280,10 @@ class BaLeNAS(DistributionSearcher):
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> searcher = BaLeNAS(make_space("nb201"), seed=0)
-    >>> for _ in range(60):
-    ...     codes = searcher.ask(4)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))  # as many 3x3 convolutions as can be
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=240, batch=4)
+    <Trace: 240 evaluations, 0 failed, best 6>
 
     References
     ----------

@@ -31,12 +31,10 @@ class RegularisedEvolution(DeclaredSearcher):
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> searcher = RegularisedEvolution(make_space("nb201"), population_size=5, seed=0)
-    >>> for _ in range(50):
-    ...     codes = searcher.ask(4)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))  # as many 3x3 convolutions as can be
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=200, batch=4)
+    <Trace: 200 evaluations, 0 failed, best 6>
 
     References
     ----------
@@ -93,14 +91,12 @@ class GuidedEvolution(RegularisedEvolution):
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> from sklearn.ensemble import RandomForestRegressor
     >>> forest = RandomForestRegressor(n_estimators=10)
     >>> searcher = GuidedEvolution(make_space("nb201"), forest, seed=0)
-    >>> for _ in range(10):
-    ...     codes = searcher.ask(10)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=100, batch=10)
+    <Trace: 100 evaluations, 0 failed, best 6>
 
     References
     ----------

@@ -24,12 +24,10 @@ class LocalSearch(DeclaredSearcher):
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> searcher = LocalSearch(make_space("nb201"), seed=0)
-    >>> for _ in range(40):
-    ...     codes = searcher.ask(4)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))  # as many 3x3 convolutions as can be
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=160, batch=4)
+    <Trace: 160 evaluations, 0 failed, best 6>
 
     References
     ----------
@@ -79,12 +77,10 @@ class SimulatedAnnealing(DeclaredSearcher):
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> searcher = SimulatedAnnealing(make_space("nb201"), seed=0)
-    >>> for _ in range(40):
-    ...     codes = searcher.ask(4)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))  # as many 3x3 convolutions as can be
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=160, batch=4)
+    <Trace: 160 evaluations, 0 failed, best 6>
 
     References
     ----------

@@ -190,12 +190,10 @@ class OptunaTPE(OptunaSearcher):
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> searcher = OptunaTPE(make_space("nb201"), seed=0)
-    >>> for _ in range(15):
-    ...     codes = searcher.ask(4)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))  # as many 3x3 convolutions as can be
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=60, batch=4)
+    <Trace: 60 evaluations, 0 failed, best 6>
 
     References
     ----------

@@ -88,12 +88,10 @@ class PredNAS(GuidedSearcher):
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> searcher = PredNAS(make_space("nb201"), restarts=20, steps=5, seed=0)
-    >>> for _ in range(4):
-    ...     codes = searcher.ask(10)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))  # as many 3x3 convolutions as can be
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=40, batch=10)
+    <Trace: 40 evaluations, 0 failed, best 6>
 
     References
     ----------

@@ -29,13 +29,11 @@ class NPENAS(GuidedSearcher):
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> from sklearn.ensemble import RandomForestRegressor
     >>> searcher = NPENAS(make_space("nb201"), RandomForestRegressor(10), seed=0)
-    >>> for _ in range(10):
-    ...     codes = searcher.ask(10)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=100, batch=10)
+    <Trace: 100 evaluations, 0 failed, best 6>
 
     References
     ----------
@@ -97,13 +95,11 @@ class BRPNASLoop(RankingSearcher):
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> from sklearn.ensemble import RandomForestRegressor
     >>> searcher = BRPNASLoop(make_space("nb201"), RandomForestRegressor(10), seed=0)
-    >>> for _ in range(10):
-    ...     codes = searcher.ask(10)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=100, batch=10)
+    <Trace: 100 evaluations, 0 failed, best 6>
 
     References
     ----------
