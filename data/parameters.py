@@ -18,6 +18,7 @@ from typing import dataclass_transform
 
 # A numpydoc section, up to the next one, and where it belongs.
 _PARAMETERS = re.compile(r"\n\nParameters\n-+\n(.*?)(?=\n\n[A-Z]\w+\n-+\n|\Z)", re.DOTALL)
+_RAISES = re.compile(r"\n\nRaises\n-+\n.*?(?=\n\n[A-Z]\w+\n-+\n|\Z)", re.DOTALL)
 _NEXT = re.compile(r"\n\n(Raises|Attributes|References|Examples)\n-+\n|\Z")
 _EXAMPLES = re.compile(r"\n\nExamples\n-+\n.*", re.DOTALL)
 # A parameter, or several of one description, and the indented lines below.
@@ -35,26 +36,27 @@ class Estimator:
     """
 
     def __init_subclass__(cls, **options: object) -> None:
-        super().__init_subclass__(**options)
         constructed = next(parent for parent in cls.__mro__ if "__init__" in vars(parent))
         if constructed is object or "__dataclass_fields__" in vars(constructed):
             # Compared by identity and hashable, as scikit-learn's estimators are.
             dataclass(eq=False, repr=False, match_args=False, kw_only=True)(cls)
+        super().__init_subclass__(**options)
         inherit_parameters(cls)
 
 
 def inherit_parameters(cls: type[object]) -> None:
-    """Describe those parameters of a class that only its parents describe, as they do.
+    """Describe those parameters and errors of a class that only its parents describe, as they do.
 
     A parameter is described where it comes in, once; the docstring that a reader sees has all.
-    A class without examples has those of its nearest parent that has some.
+    A class that names no errors, or has no examples, has those of its nearest parent with some.
     """
     text = inspect.cleandoc(cls.__doc__ or "")
     if not text:
         return
     known: dict[str, str] = {}
-    for parent in cls.__mro__:
-        for name, entry in _entries(inspect.cleandoc(parent.__doc__ or "")).items():
+    described = [inspect.cleandoc(parent.__doc__ or "") for parent in cls.__mro__]
+    for docstring in described:
+        for name, entry in _entries(docstring).items():
             known[name] = known.pop(name, entry)  # in the words of the nearest; the oldest are last
     parameters = inspect.signature(cls.__init__).parameters
     named = [name for name in known if name in parameters]
@@ -64,11 +66,15 @@ def inherit_parameters(cls: type[object]) -> None:
     end = _NEXT.search(rest)
     if entries and end is not None:
         section = "\n\nParameters\n----------\n" + "\n".join(entries)
+        if not _RAISES.search(text):
+            section += _first(_RAISES, described)
         text = rest[: end.start()] + section + rest[end.start() :]
-    examples = (_EXAMPLES.search(inspect.cleandoc(p.__doc__ or "")) for p in cls.__mro__)
-    if first := next(filter(None, examples), None):
-        text = _EXAMPLES.sub("", text) + first[0]
-    cls.__doc__ = text
+    cls.__doc__ = _EXAMPLES.sub("", text) + _first(_EXAMPLES, described)
+
+
+def _first(section: re.Pattern[str], docstrings: list[str]) -> str:
+    """The section of the first docstring that has one; empty if none has."""
+    return next((found[0] for text in docstrings if (found := section.search(text))), "")
 
 
 def _entries(text: str) -> dict[str, str]:

@@ -79,7 +79,7 @@ class Searcher(ABC):
     ) -> None:
         self.space = space
         self.n_objectives = n_objectives
-        self.bounds = _check_bounds(n_objectives, bounds)
+        self.bounds: Sequence[float] = _check_bounds(n_objectives, bounds)
         if not self.several_objectives and (len(self.bounds) > 1 or bounds):
             raise ParameterError(f"{type(self).__name__} searches for one objective without bounds")
         self._rng = as_generator(seed)

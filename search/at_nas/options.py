@@ -10,14 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ...benchmarks.studies.flags import listed, option, unseen, whole_numbers
 from ...benchmarks.studies.options import Seed
 from ...errors import ParameterError, UnknownNameError
-
-if TYPE_CHECKING:
-    from .tasks import FewShotTask
 
 _IMAGES = (
     "glyphs (characters of matplotlib's fonts), digits, mnist5k, fashion-mnist, or a path: CIFAR's "
@@ -89,27 +86,19 @@ class EpisodeOptions:
     query: int = unseen(15, "Images a class that are classified.")
 
     @property
-    def task(self) -> FewShotTask:
-        """Images and split as one task.
+    def task(self) -> dict[str, Any]:
+        """JSON values that tell the classes and their episodes from others.
 
         Raises
         ------
         UnknownNameError
             If there is no such split.
         """
-        from .tasks import FewShotTask
-
         if self.split not in SPLITS:
             raise UnknownNameError("split", self.split, SPLITS)
-        return FewShotTask(
-            images=self.images,
-            size=self.size,
-            train_classes=self.train_classes,
-            whole_groups=self.split == "groups",
-            rotations=self.rotations,
-            way=self.way,
-            query=self.query,
-        )
+        names = "images", "size", "train_classes", "whole_groups", "rotations", "way", "query"
+        values = {**vars(self), "whole_groups": self.split == "groups"}
+        return {name: values[name] for name in names}
 
 
 @dataclass(frozen=True, kw_only=True)

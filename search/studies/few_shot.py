@@ -33,7 +33,7 @@ from ...benchmarks.studies import (
 from ...data.devices import one_thread, resolve_device
 from ...data.images import EpisodeSampler
 from ...errors import ParameterError
-from ..at_nas import ATNAS, EPISODES, RULE, make_learner, training_episodes
+from ..at_nas import ATNAS, EPISODES, RULE, load_split, make_learner, training_episodes
 from .names import FEW_SHOT_METHODS
 from .options import FewShotOptions
 
@@ -80,37 +80,29 @@ class FewShotUnit:
 
     def __call__(self) -> list[Row]:
         """Row of the meta-training; ``each`` is the accuracy of every episode."""
-        options, task, method, shot = self.study.options, self.study.task, self.method, self.shot
+        options, method, shot = self.study.options, self.method, self.shot
         drawn = np.random.default_rng([options.seed, self.trial, shot])
         with one_thread():
-            train, test = task.load(options.seed)
-            learner, train = make_learner(
-                method,
-                train,
-                task,
-                shot=shot,
-                space=options.space,
-                width=options.width,
-                seed=drawn,
-            )
+            train, test = load_split(options, seed=options.seed)
+            learner, train = make_learner(method, train, options, shot=shot, seed=drawn)
             history = meta_train(
                 learner.to(self.study.device),
-                training_episodes(method, train, task, shot=shot, seed=drawn),
+                training_episodes(method, train, options, shot=shot, seed=drawn),
                 seconds=options.seconds,
                 tasks=EPISODES[method][0],
             )
             tested = learner.learner() if isinstance(learner, ATNAS) else learner
             sampler = EpisodeSampler(
                 test,
-                way=task.way,
+                way=options.way,
                 shot=shot,
-                query=task.query,
+                query=options.query,
                 seed=np.random.default_rng([options.seed, 1]),
             )
             each = tested.accuracy(sampler, options.episodes)
         row: FewShotRow = {
             "method": method,
-            "way": task.way,
+            "way": options.way,
             "shot": shot,
             "trial": self.trial,
             "episodes": options.episodes,
@@ -155,12 +147,11 @@ class FewShotStudy(Study[Findings, FewShotOptions]):
         self.methods = chosen(options.methods, tuple(FEW_SHOT_METHODS), kind="method")
         self.shots = sorted(set(options.shots))
         self.device = resolve_device(options.device)
-        self.task = options.task
         self._check()
 
     def _check(self) -> None:
         """Refuse now what would fail after a training."""
-        options, task = self.options, self.task
+        options = self.options
         lowest = min(options.episodes, options.trials, *self.shots, 1 if self.shots else 0)
         if lowest < 1 or not 0 < options.seconds < math.inf:
             raise ParameterError(
@@ -170,21 +161,19 @@ class FewShotStudy(Study[Findings, FewShotOptions]):
         if set(self.methods) <= set(RULES):
             reason = f"with {', '.join(self.methods)}, whose network is made by hand"
             refuse_unused(options, ("space", "width"), reason)
-        train, test = task.load(options.seed)
+        train, test = load_split(options, seed=options.seed)
         self.test_classes = len(test.classes)
         for shot in self.shots:
-            EpisodeSampler(test, way=task.way, shot=shot, query=task.query)
+            EpisodeSampler(test, way=options.way, shot=shot, query=options.query)
             for name in self.methods:
-                _, classes = make_learner(
-                    name, train, task, shot=shot, space=options.space, width=options.width
-                )
-                training_episodes(name, classes, task, shot=shot)
+                _, classes = make_learner(name, train, options, shot=shot)
+                training_episodes(name, classes, options, shot=shot)
 
     def about(self) -> dict[str, Any]:
         """JSON description of the study."""
         options = self.options
         return {
-            "task": {**vars(self.task), "test_classes": self.test_classes},
+            "task": {**options.task, "test_classes": self.test_classes},
             "methods": self.methods,
             "shots": self.shots,
             "episodes": options.episodes,

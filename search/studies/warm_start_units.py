@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,18 +18,16 @@ from ...data.devices import one_thread
 from ...data.images import Images, load_task
 from ...data.spaces import Codes, make_space
 from ..differentiable import (
+    DifferentiableResult,
     Gate,
     best_code,
     donor_distances,
     read_donors,
     search_supernet,
-    warm_search,
 )
 from .options import WarmStartOptions
 
 _EMBEDDED = 128  # images of a task that its embedding sees
-
-Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -92,14 +89,12 @@ class SeedUnit(TaskUnit):
 
     case: ClassVar[tuple[str, ...]] = ("seed",)
 
-    def search(
-        self, search: Callable[..., Found], *start: Any, **options: Any
-    ) -> tuple[Found, float]:
+    def search(self, **options: Any) -> tuple[DifferentiableResult, float]:
         """What a search finds with the study's options and others, and its processor time."""
         with one_thread():
             _search_once(self.options)
             begin = time.process_time()
-            found = _search(search, self.options, self.images, *start, seed=self.seed, **options)
+            found = _search(self.options, self.images, seed=self.seed, **options)
             return found, time.process_time() - begin
 
 
@@ -111,7 +106,7 @@ class ColdUnit(SeedUnit):
 
     def measure(self) -> Row:
         """Architectures at the epochs that are looked at."""
-        result, seconds = self.search(search_supernet)
+        result, seconds = self.search()
         codes, shares = _looked_at(self.options, result.codes).tolist(), result.shares.tolist()
         return {"seconds": seconds, "steps": result.steps, "codes": codes, "shares": shares}
 
@@ -180,15 +175,15 @@ class WarmUnit(SeedUnit):
         logits = np.array(self.logits)
         # Whether a stricter gate would refuse follows from the share that was beaten.
         gate = Gate(options.gate, beaten=0.0) if gated else None
-        warm, seconds = self.search(warm_search, logits, gate=gate, until=self.until)
-        codes = _looked_at(options, warm.result.codes)
+        warm, seconds = self.search(logits=logits, gate=gate, until=self.until)
+        codes = _looked_at(options, warm.codes)
         donated = best_code(make_space(options.space), np.exp(logits))[None]
         return {
             "strength": self.strength,
             "donor_label": self.donor,
             "beaten": warm.beaten,
             "seconds": seconds,
-            "epochs": len(warm.result.codes),  # fewer than asked for if it diverged
+            "epochs": len(warm.codes),  # fewer than asked for if it diverged
             "gate_seconds": warm.gate_seconds,
             # The gate takes the donor's architecture in the place of the first.
             "codes": np.concatenate([donated, codes[1:] if gated else codes]).tolist(),
@@ -255,13 +250,8 @@ def _images(task: str, size: int, classes: int, train: int, held_out: int) -> Im
 
 
 def _search(
-    search: Callable[..., Found],
-    options: WarmStartOptions,
-    images: Images,
-    *start: Any,
-    seed: int,
-    **others: Any,
-) -> Found:
+    options: WarmStartOptions, images: Images, *, seed: int, **others: Any
+) -> DifferentiableResult:
     """What a search finds for a task with the options that all searches share."""
     supernet = Supernet(
         make_space(options.space),
@@ -272,14 +262,14 @@ def _search(
     )
     rates = {"learning_rate": options.learning_rate, "logit_rate": options.logit_rate}
     shared = {"epochs": options.epochs, **rates, "device": "cpu"}
-    return search(supernet, images, *start, options.method, seed=seed, **shared, **others)
+    return search_supernet(supernet, images, options.method, seed=seed, **shared, **others)
 
 
 @cache
 def _search_once(options: WarmStartOptions) -> None:
     """Search for an epoch: what is loaded once a process is not the cost of its first search."""
     images = EmbedUnit(options, options.tasks[0]).images
-    _search(search_supernet, options, images, seed=0, until=1)
+    _search(options, images, seed=0, until=1)
 
 
 def _looked_at(options: WarmStartOptions, codes: Codes) -> Codes:
