@@ -86,7 +86,7 @@ def _call(
     target(*arguments)
 
 
-def command(*arguments: str) -> None:
+def run_command(*arguments: str) -> None:
     """``nasurge`` with these arguments; a target of a process."""
     from nasurge.cli import main
 
@@ -94,7 +94,7 @@ def command(*arguments: str) -> None:
     main()
 
 
-def code(text: str, *arguments: str) -> None:
+def run_code(text: str, *arguments: str) -> None:
     """Python's ``-c`` with these arguments; a target of a process."""
     sys.argv = ["-c", *arguments]
     exec(textwrap.dedent(text), {"__name__": "__main__"})  # noqa: S102

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from processes import Process, command
+from processes import Process, run_command
 
 from nasurge.benchmarks.studies import Journal
 from nasurge.registry import STUDIES, study_class, study_descriptions
@@ -99,7 +99,7 @@ def stopped_command(*arguments: str, stop: tuple[int, int] | None) -> None:
     if arguments[0] == "python":
         trained(arguments[arguments.index("--out") + 1])
     else:
-        command(*arguments)
+        run_command(*arguments)
 
 
 @pytest.fixture(scope="module")
