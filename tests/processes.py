@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
 import sys
 import textwrap
+import threading
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -83,7 +86,20 @@ def _call(
     for number, path in enumerate(printed, 1):
         os.dup2(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC), number)
     sys.stdout, sys.stderr = (os.fdopen(k, "w", closefd=False) for k in (1, 2))
-    target(*arguments)
+    status: object = 0
+    try:
+        target(*arguments)
+    except SystemExit as end:
+        status = end.code
+    except BaseException:  # noqa: BLE001 -- as the interpreter does at the end of a program
+        traceback.print_exc()
+        status = 1
+    # multiprocessing would wait for workers of joblib, which only these functions end.
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status if isinstance(status, int) else int(status is not None))
 
 
 def run_command(*arguments: str) -> None:
