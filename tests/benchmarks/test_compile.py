@@ -40,6 +40,7 @@ def network() -> torch.nn.Module:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_a_compiled_network_trains_as_the_plain_one(few) -> None:
     settings = {"epochs": 2, "device": "cpu", "seed": 0}
     plain, compiled = network(), network()

@@ -33,10 +33,13 @@ from nasurge.testing.predictor import (
     check_saves,
     check_std,
     check_twins,
+    check_updates,
     check_whole_arrays,
 )
 
 GRAPH = [e.name for e in PREDICTORS.values() if ".predictors.graph." in e.place]
+# How well a predictor learns, or how many calls it takes, matters to these.
+LONG = (check_learns, check_updates, check_interrupted)
 # They fit, and then only ask for scores: one fit serves all of them.
 READING = (check_whole_arrays, check_twins, check_std)
 SPACE_CHECKS = (check_learns, check_whole_arrays, check_twins, check_few, check_saves)
@@ -72,7 +75,7 @@ REFUSED = [
 @lru_cache(1)
 def fitted(name: str, space_name: str) -> Predictor:
     space = SPACES[space_name]
-    predictor = make_predictor(name, space, **settings(name, space), seed=0)
+    predictor = make_predictor(name, space, **settings(name, space, brief=True), seed=0)
     return predictor.fit(*labelled(space))
 
 
@@ -83,7 +86,8 @@ def test_contract(name: str, space_name: str, check: Callable[..., None]) -> Non
         learnt = SimpleNamespace(fit=lambda codes, y: fitted(name, space_name))
         check(lambda seed: learnt, *labelled(space))
         return
-    make = partial(make_predictor, name, space, **settings(name, space))
+    quick = settings(name, space, brief=check not in LONG)
+    make = partial(make_predictor, name, space, **quick)
     assert make(seed=0).refusal is None
     check(make, *labelled(space))
 
