@@ -25,7 +25,7 @@ NETWORKS = ("--limit", "60", "--epochs", "1", "--width", "2", "--device", "cpu")
 SETTINGS: dict[str, Sequence[str]] = {
     "compare": ("compare", "nbgraph/proteins", "-p", "ridge,gp", "-n", "20", "-t", "2"),
     "validate": (
-        *("validate", "nb201-analog/cifar10", "-p", "gp,ridge", "-n", "20", "--stratified", "5"),
+        *("validate", "nb201-analog/cifar10", "-p", "gp", "-n", "20", "--stratified", "5"),
         *("--learn-from", "4", "--supernet", '{"epochs": 1, "limit": 20, "tune": 1}'),
         *("--score", "curve", *NETWORKS),
     ),
@@ -46,7 +46,7 @@ SETTINGS: dict[str, Sequence[str]] = {
     ),
     "transfer": (
         *("meta", "transfer", "nbgraph/cora", "--to", "nbgraph/citeseer", "-n", "0,5", "-t", "3"),
-        *("--source-labels", "15", "--methods", "tasks-xgb,tasks-gp"),
+        *("--source-labels", "15", "--methods", "tasks-gp"),
     ),
     # So short a time is one meta-step each, whatever the machine's speed.
     "few-shot": (
