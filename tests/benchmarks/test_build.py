@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
-import textwrap
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import Process, run_code
 from typer.testing import CliRunner
 
 import nasurge
@@ -122,15 +120,15 @@ def test_a_killed_build_goes_on(few: Images, tmp_path: Path) -> None:
             device="cpu", jobs=1, out=Path("study"),
         )).run()
     """
-    first = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], cwd=tmp_path)
+    first = Process(run_code, code, folder=tmp_path)
     journal = tmp_path / "study" / "rows.jsonl"
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline and (
         not journal.exists() or journal.read_bytes().count(b"\n") < 2
     ):
         time.sleep(0.05)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
+    first.kill()
+    assert first.end() == -signal.SIGKILL, first.stderr
     kept = read_units(tmp_path / "study")
     assert len(kept) >= 2
     settings = {"seeds": 1, "device": "cpu", "jobs": 1, "out": tmp_path / "study"}

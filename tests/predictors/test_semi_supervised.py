@@ -1,11 +1,9 @@
 """What semi-supervised and weak predictors add to the contract."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
+from processes import Process, run_code
 
 from nasurge.data.spaces import ProductSpace, Space, make_space
 from nasurge.errors import ParameterError
@@ -145,7 +143,7 @@ def test_saved_predictors_need_no_pretraining(labelled, tmp_path) -> None:
         "assert auto_encoder.pretrained_encoder.cache_info().currsize == 0\n"
     )
     paths = [str(tmp_path / name) for name in QUICK]
-    subprocess.run([sys.executable, "-c", code, *paths], check=True)
+    assert Process(run_code, code, *paths, folder=tmp_path).end() == 0
     for path in paths:
         expected = load_predictor(path).predict(NB201.sample(40, seed=3))
         assert np.allclose(np.load(path + ".npy"), expected, rtol=1e-5)
