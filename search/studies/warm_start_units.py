@@ -261,7 +261,7 @@ def _search(
         seed=seed,
     )
     rates = {"learning_rate": options.learning_rate, "logit_rate": options.logit_rate}
-    shared = {"epochs": options.epochs, **rates, "device": "cpu"}
+    shared: dict[str, Any] = {"epochs": options.epochs, **rates, "device": "cpu"}
     return search_supernet(supernet, images, options.method, seed=seed, **shared, **others)
 
 
