@@ -8,7 +8,6 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from ...data.spaces import Codes
 from ...data.types import Values
 from ...errors import ExhaustedError, ObjectiveError, ParameterError
 from ..base import Searcher
@@ -89,7 +88,9 @@ def run(
             break
         begin = time.perf_counter()
         try:
-            codes = _next_batch(searcher, min(batch, left))
+            # What an interrupted run has asked for and not told comes first.
+            codes = searcher.pending_[: min(batch, left)]
+            codes = codes if len(codes) else searcher.ask(min(batch, left))
         except ExhaustedError:
             break
         spent = time.perf_counter() - begin
@@ -119,9 +120,3 @@ def _keeping(searcher: Searcher, seconds: list[Values]) -> Iterator[None]:
     except ObjectiveError as error:
         error.trace = Trace.of(searcher, np.concatenate(seconds))
         raise
-
-
-def _next_batch(searcher: Searcher, n: int) -> Codes:
-    """Architectures that an interrupted run has left to evaluate, else those asked for next."""
-    pending = searcher.pending_
-    return pending[:n] if len(pending) else searcher.ask(n)

@@ -98,7 +98,7 @@ class Trace:
             seconds,
             searcher.space,
             searcher.n_objectives,
-            searcher.bounds,
+            tuple(searcher.bounds),
         )
 
     def __repr__(self) -> str:
