@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ...errors import DataFileError, StorageError
 from ..files import atomic_write
 from ..spaces import make_space
+from .notes import ImportNotes
 from .table import Column, Roles, Table
 
 FORMAT = 1
@@ -55,12 +56,13 @@ def _contents(table: Table) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         "roles": {task: asdict(roles) for task, roles in table.roles.items()},
         "origin": table.origin,
         **({"made": table.made} if table.made else {}),
+        **({"imported": table.imported.as_dict()} if table.imported else {}),
     }
     return {**about, "sha256": _digest(about, arrays)}, arrays
 
 
 def _digest(about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
-    """Checksum of a description, its names and origin aside, and of the arrays."""
+    """Checksum of a description, its names, origin and notes aside, and of the arrays."""
     space = {key: value for key, value in about["space"].items() if key != "name"}
     described = [space or about["space"], about["columns"], about["roles"]]
     if "made" in about:
@@ -135,6 +137,7 @@ def read_table(path: Path) -> Table:
                 digest=about["sha256"],
                 path=path,
                 made=about.get("made", {}),
+                imported=_notes(about),
                 opener=open_table,
             )
     except (ValueError, LookupError, TypeError, AttributeError):
@@ -142,6 +145,11 @@ def read_table(path: Path) -> Table:
     raise DataFileError(
         f"{path} is damaged: its checksum does not fit; delete it and make the table again"
     )
+
+
+def _notes(about: Mapping[str, Any]) -> ImportNotes | None:
+    """What an import made of a file; None for a table that was not, or by an older version."""
+    return ImportNotes.from_dict(about["imported"]) if "imported" in about else None
 
 
 def open_table(path: Path) -> Table:
