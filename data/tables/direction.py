@@ -23,6 +23,7 @@ _GAINS = (
 _COST_WORDS = frozenset(_COSTS.split())
 _LOSS_WORDS = frozenset(_LOSSES.split())
 _GAIN_WORDS = frozenset(_GAINS.split())
+_SPEED_WORDS = frozenset(["throughput", "fps", "ips", "speedup"])
 _NEGATIVE = frozenset(["neg", "negative", "negated", "minus", "inv", "inverse", "inverted"])
 _KNOWN = _COST_WORDS | _LOSS_WORDS | _GAIN_WORDS | _NEGATIVE
 
@@ -66,13 +67,23 @@ def is_minimised(name: str) -> bool | None:
     return cost != bool(_NEGATIVE & set(words))
 
 
-def needs_training(name: str) -> bool:
-    """Whether a name is that of an error or a loss: smaller is better, known after training only.
+def needs_training(name: str, *, minimise: bool) -> bool:
+    """Whether a quantity is known after training only, as errors and accuracies are.
+
+    Parameters
+    ----------
+    name : str
+    minimise : bool
+        Whether smaller is better: where the name says nothing, such a quantity is a cost.
 
     Examples
     --------
-    >>> needs_training("val_loss"), needs_training("latency")
+    >>> needs_training("val_loss", minimise=True), needs_training("latency", minimise=True)
     (True, False)
+    >>> needs_training("throughput", minimise=False), needs_training("x", minimise=False)
+    (False, True)
     """
     telling = [word for word in words_of(name) if word in _COST_WORDS | _LOSS_WORDS | _GAIN_WORDS]
-    return bool(telling) and telling[-1] in _LOSS_WORDS
+    if not telling:
+        return not minimise
+    return telling[-1] not in _COST_WORDS | _SPEED_WORDS

@@ -8,7 +8,7 @@ from typing import Any
 
 _HEADINGS = {
     "read": "read",
-    "guessed": "guessed",
+    "recognised": "recognised",
     "runs": "runs",
     "left_out": "left out",
     "minimised": "smaller is better",
@@ -29,8 +29,8 @@ class ImportNotes:
         Rows of the file that the table is made of.
     read : tuple of str
         How the file and its architectures are written.
-    guessed : tuple of str
-        What nobody said: the columns' meaning, the space.
+    recognised : tuple of str
+        What the columns and the architectures are taken as, and whether that is a guess.
     runs : tuple of str
         What became tasks, epochs and runs, and what is a mean of how many.
     left_out : tuple of str
@@ -41,7 +41,7 @@ class ImportNotes:
 
     rows: int
     read: tuple[str, ...] = ()
-    guessed: tuple[str, ...] = ()
+    recognised: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     minimised: tuple[str, ...] = ()

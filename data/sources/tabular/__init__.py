@@ -1,4 +1,4 @@
-"""CSV and Parquet files, also compressed: a short description says what each column measures."""
+"""CSV and Parquet files, also packed: a short description says what each column measures."""
 
 import lazy_loader
 

@@ -181,7 +181,7 @@ def guess_schema(cells: Cells, *, path: Path, target: Target) -> tuple[Cells, Gu
                source=cells.names[k])
         for k in measured
     )  # fmt: skip
-    said = "architectures in " + (
+    said = "no schema, a guess: architectures in " + (
         f"column {names[0]!r}"
         if len(names) == 1
         else f"{len(names)} columns, {names[0]!r} to {names[-1]!r}, a choice each"

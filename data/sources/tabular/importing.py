@@ -88,7 +88,7 @@ def read(
     cells = read_cells(path)
     check_header(cells, path)
     stem = path.name.split(".")[0].lower()
-    cells, found, guessed, left_out = _described(
+    cells, found, said, left_out = _described(
         cells, path, schema, Target(name or stem, space, None, convention)
     )
     wanted = {*found.architecture, *(column.source for column in found.columns)}
@@ -107,7 +107,7 @@ def read(
         )
         for key, target in targets.items()
     ]
-    return [_Import(path, found, target, guessed, left_out).table(cells) for target in made]
+    return [_Import(path, found, target, said, left_out).table(cells) for target in made]
 
 
 def _renamed(targets: Sequence[Target], name: str | None) -> dict[str, Target]:
@@ -155,12 +155,12 @@ class _Import:
         path: Path,
         schema: Schema,
         target: Target,
-        guessed: tuple[str, ...],
+        said: tuple[str, ...],
         left_out: tuple[str, ...],
     ) -> None:
         self.path, self.schema, self.target = path, schema, target
         self.read: list[str] = []
-        self.guessed, self.left_out = list(guessed), list(left_out)
+        self.recognised, self.left_out = list(said), list(left_out)
 
     def table(self, cells: Cells) -> Table:
         """The table, with notes of what was recognised."""
@@ -190,13 +190,13 @@ class _Import:
         self._check_all_keys(cells, rows)
         found = spread(rows, measured, path=self.path, lines=cells.lines)
         self.left_out += found.left_out
-        self.guessed += read.said
+        self.recognised += read.said
         columns = [column for column, _ in found.measured]
         roles = self._roles(columns)
         notes = ImportNotes(
             len(cells),
             tuple(self.read),
-            tuple(self.guessed),
+            tuple(self.recognised),
             tuple(found.said),
             tuple(self.left_out),
             *(
@@ -327,12 +327,14 @@ class _Import:
         for task in tasks:
             here = [c for c in columns if c.task == task]
             named = [c for c in here if c.source in own and not is_spread(c.source)]
-            possible = [c for c in named if not c.minimise or needs_training(c.metric)]
+            possible = [c for c in named if needs_training(c.metric, minimise=c.minimise)]
             if task not in roles and len(here) > 1 and len(possible) == 1:
                 [column] = possible
                 roles[task] = (column.source, column.source)
                 if len(named) > 1:
-                    self.guessed.append(f"{column.source!r} is searched and reported on {task}")
+                    self.recognised.append(
+                        f"{column.source!r} is searched and reported on {task}, a guess"
+                    )
         return roles
 
 

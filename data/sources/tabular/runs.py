@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ....errors import DataFileError, SchemaError
 from ...limits import check_limit
-from ...tables import Column
+from ...tables import Column, needs_training
 from ...types import Index, Mask, Values
 from .cells import Cells
 from .numbers import numbers
@@ -224,7 +224,9 @@ class _Part:
         self, epochs: Index | None, averaged: dict[str, list[int]]
     ) -> list[tuple[Column, Values]]:
         """Columns of a table, those of the last epoch under the name of the file's column."""
-        if epochs is None or self._is_constant(self.values, self.group):
+        cost = not needs_training(self.column.metric, minimise=self.column.minimise)
+        alike = cost and epochs is not None and len(np.unique(epochs)) == 1
+        if epochs is None or alike or self._is_constant(self.values, self.group):
             return self._of_runs(np.ones(len(self.values), dtype=bool), "", averaged, None)
         found: list[tuple[Column, Values]] = []
         last = int(epochs.max())
@@ -250,10 +252,8 @@ class _Part:
         runs = np.unique(run).tolist()
         counts = np.bincount(group[~np.isnan(values)], minlength=self.groups)
         if self._is_constant(values, group) or counts.max(initial=0) < 2:
-            one = runs[0] if len(runs) == 1 and column.seed is None and self.run.any() else None
-            seed = column.seed if one is None else one
             mean = _mean(values, group, self.groups)
-            return [(replace(column, source=source, seed=seed), mean)]
+            return [(replace(column, source=source), mean)]
         averaged.setdefault(column.source, []).extend(counts[counts > 0].tolist())
         mean = _mean(values, group, self.groups)
         found = [(replace(column, source=source, seed="mean"), mean)]
@@ -284,6 +284,8 @@ def _said(rows: Rows, averaged: dict[str, list[int]], numbered: bool) -> list[st
     if rows.epoch is not None and len(np.unique(rows.epoch)) > 1:
         epochs = np.unique(rows.epoch).tolist()
         said.append(f"{len(epochs)} epochs: {_few(epochs)}; a column's own name is its last epoch")
+    if rows.seed is not None and len(np.unique(rows.seed)) == 1:
+        said.append("every architecture has one run, all of one seed")
     for source, counts in averaged.items():
         least, most = min(counts), max(counts)
         times = f"{most}" if least == most else f"{least} to {most}"

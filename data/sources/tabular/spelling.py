@@ -267,10 +267,9 @@ def _hints(strings: Sequence[str]) -> list[str]:
     for name in space_names():
         space = make_space(name)
         if mostly(np.array([_reads(space, text) for text in _by_choices(space, sample)])):
-            return [
-                f"its words are choices of {name}: if they stand in the order "
-                f"{', '.join(space.variables)}, say so by --space {name}"
-            ]
+            order = ", ".join(space.variables)
+            said = f"its words are choices of {name}: if they stand in the order {order}, say so"
+            return [f"{said} by --space {name}"]
     return []
 
 
