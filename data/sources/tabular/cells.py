@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _BLOCK = 4 << 20  # a row is within one block
 _PARQUET_INDEX = "__index_level_"
-_WEIGHT = 2
+_ROW = 300  # bytes that a row takes as text of Python, codes and values
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,10 +164,13 @@ def _plainer(error: Exception) -> str:
 
 
 def _checked(batches: Any, path: Path) -> Any:
-    """The same batches, whose cells are not too long."""
+    """The same batches, whose cells are not too long, nor all of them too large."""
     import pyarrow.compute as pc
 
+    total = 0
     for batch in batches:
+        total += batch.nbytes + _ROW * batch.num_rows
+        check_limit("memory", total, str(path))
         for column in batch.columns:
             longest = pc.max(pc.binary_length(column)).as_py() or 0
             check_limit("cell", longest, f"a cell of {path}")
@@ -183,11 +186,11 @@ def _read_parquet(path: Path) -> Cells:
             about = file.metadata
             check_limit("columns", about.num_columns, str(path))
             stated = sum(about.row_group(k).total_byte_size for k in range(about.num_row_groups))
-            check_limit("memory", _WEIGHT * stated, str(path))
+            check_limit("memory", stated + _ROW * about.num_rows, str(path))
             total, batches = 0, []
             for batch in file.iter_batches():
-                total += batch.nbytes
-                check_limit("memory", _WEIGHT * total, str(path))
+                total += batch.nbytes + _ROW * batch.num_rows
+                check_limit("memory", total, str(path))
                 batches.append(batch)
             table = pa.Table.from_batches(batches, file.schema_arrow)
     except (pa.ArrowException, OSError, ValueError) as error:

@@ -6,11 +6,12 @@ import csv
 import io
 import re
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from ....errors import DataFileError, LimitError
-from ...limits import check_limit, limits
+from ...limits import check_limit
 from .opening import Stream, damaged
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
@@ -59,11 +60,13 @@ def dialect_of(stream: Stream, path: Path) -> Dialect:
     wanted = _SEP.search(above[0]) if above else None
     body = text[len("".join(above)) :]
     commented = [line for line in above if line.startswith("#")]
-    found = {
-        separator: records
-        for separator in ([wanted[1]] if wanted else SEPARATORS)
-        if (records := _records(body, separator, path))
-    }
+    candidates = [wanted[1]] if wanted else list(SEPARATORS)
+    found = {one: records for one in candidates if (records := _records(body, one))}
+    if not found and body.strip():
+        raise LimitError(
+            f"{path}: a cell is longer than {csv.field_size_limit():,} characters: is a quotation "
+            "mark missing?"
+        )
     if not found:
         raise DataFileError(f"{path} has no rows; a table has one row per architecture")
     separator = max(found, key=lambda one: (_even(found[one]), len(found[one][0][0])))
@@ -75,10 +78,10 @@ def dialect_of(stream: Stream, path: Path) -> Dialect:
         # numpy.savetxt writes the names as a comment
         rows, names, header = [names, *rows], _cells(named, separator), []
         lines -= ends
+    check_limit("columns", len(names), str(path))
     names = _clean(names, path)
     if rows and len(names) > 1 and all(len(row) == len(names) + 1 and not row[-1] for row in rows):
         names = [*names, ""]  # a separator ends every row, and not the header line
-    check_limit("columns", len(names), str(path))
     start = len("".join([*above, *header]).encode())
     return Dialect(separator, tuple(names), lines, start, rows)
 
@@ -111,8 +114,8 @@ def _above(text: str) -> list[str]:
     return above
 
 
-def _records(text: str, separator: str, path: Path) -> list[tuple[list[str], int]]:
-    """First rows of cells, each with the number of lines up to its end."""
+def _records(text: str, separator: str) -> list[tuple[list[str], int]]:
+    """First rows of cells, each with the number of lines up to its end; none of a long cell."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     found: list[tuple[list[str], int]] = []
     try:
@@ -120,12 +123,7 @@ def _records(text: str, separator: str, path: Path) -> list[tuple[list[str], int
             found.append((row, reader.line_num))
             if len(found) > _ROWS:
                 break
-    except csv.Error as error:
-        if "field larger" in str(error):
-            raise LimitError(
-                f"{path}: a cell is longer than {min(csv.field_size_limit(), limits().cell):,} "
-                "characters: is a quotation mark missing?"
-            ) from None
+    except csv.Error:
         return []
     return found
 
@@ -171,7 +169,7 @@ def _clean(names: list[str], path: Path) -> list[str]:
                 f"{path}: column {position} is called {name[:60]!r}: a name holds no control "
                 "characters; rename it"
             )
-    twice = next((name for name in found if name and found.count(name) > 1), None)
+    twice = next((name for name, count in Counter(found).items() if name and count > 1), None)
     if twice is not None:
         raise DataFileError(f"{path}: two columns are called {twice!r}; rename one")
     return found

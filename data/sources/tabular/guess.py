@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import numpy as np
 from ....errors import DataFileError, SchemaError
 from ...tables import Column, is_minimised, words_of
 from .cells import Cells
-from .numbers import is_number, share_of_numbers
+from .numbers import is_number
 from .schema import DEFAULT_TASK, RowKeys, Schema, Target
 from .spelling import guess_space
 
@@ -97,7 +97,7 @@ class _Columns:
         return [k for k, share in enumerate(self.shares) if share < 0.5]
 
 
-def check_header(cells: Cells, path: Path) -> None:
+def check_header(cells: Cells, shares: Sequence[float], path: Path) -> None:
     """Refuse a file whose first line is a row and not the names of its columns.
 
     Raises
@@ -106,7 +106,6 @@ def check_header(cells: Cells, path: Path) -> None:
     """
     if not cells.separated:
         return
-    shares = [share_of_numbers(cells, k) for k in range(len(cells.names))]
     numeric = [k for k, share in enumerate(shares) if share >= 0.5]
     names = [cells.names[k] for k in numeric if cells.names[k]]
     others = [k for k, share in enumerate(shares) if share < 0.5]
@@ -142,7 +141,9 @@ def row_keys(names: Iterable[str]) -> RowKeys:
     return RowKeys(**found)
 
 
-def guess_schema(cells: Cells, *, path: Path, target: Target) -> tuple[Cells, Guess]:
+def guess_schema(
+    cells: Cells, shares: Sequence[float], *, path: Path, target: Target
+) -> tuple[Cells, Guess]:
     """Schema guessed for a file that has none, and the cells with a name for its architectures.
 
     The architecture is the first column whose strings a known space reads, else the one that is
@@ -154,7 +155,7 @@ def guess_schema(cells: Cells, *, path: Path, target: Target) -> tuple[Cells, Gu
     SchemaError
         If no column can be the architecture, or none holds numbers.
     """
-    columns = _Columns(cells, [share_of_numbers(cells, k) for k in range(len(cells.names))])
+    columns = _Columns(cells, list(shares))
     _leave_out_empty(columns)
     rows = row_keys(cells.names[k] for k in (*columns.text, *columns.numeric) if cells.names[k])
     taken = {cells.place[name] for name in rows.names}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from ...tables import (
 from ...types import Index, Values
 from .cells import Cells, read_cells
 from .guess import check_header, guess_schema, is_spread, row_keys
-from .numbers import decimal_sign, numbers, share_of_numbers
+from .numbers import decimal_sign, is_empty, is_number, numbers, shares_of_numbers
 from .opening import MAGIC, PARQUET
 from .runs import Rows, check_all_keys_are_known, rows_of, spread
 from .schema import (
@@ -35,6 +35,7 @@ from .schema import (
 )
 from .spelling import read_architectures
 
+_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -86,10 +87,11 @@ def read(
         Naming the first architecture that is not in its space.
     """
     cells = read_cells(path)
-    check_header(cells, path)
+    shares = shares_of_numbers(cells)
+    check_header(cells, shares, path)
     stem = path.name.split(".")[0].lower()
     cells, found, said, left_out = _described(
-        cells, path, schema, Target(name or stem, space, None, convention)
+        cells, shares, path, schema, Target(name or stem, space, None, convention)
     )
     wanted = {*found.architecture, *(column.source for column in found.columns)}
     wanted |= set(found.rows.names) if found.rows else set()
@@ -129,7 +131,7 @@ def _renamed(targets: Sequence[Target], name: str | None) -> dict[str, Target]:
 
 
 def _described(
-    cells: Cells, path: Path, schema: Path | None, target: Target
+    cells: Cells, shares: Sequence[float], path: Path, schema: Path | None, target: Target
 ) -> tuple[Cells, Schema, tuple[str, ...], tuple[str, ...]]:
     """Schema that is given, stands beside the file, is shipped or guessed; what to say of it."""
     beside = [
@@ -143,7 +145,7 @@ def _described(
         columns = {*described.architecture, *(column.source for column in described.columns)}
         if columns <= set(cells.names):
             return cells, described, (f"columns by the schema {shipped} that is shipped",), ()
-    cells, guess = guess_schema(cells, path=path, target=target)
+    cells, guess = guess_schema(cells, shares, path=path, target=target)
     return cells, guess.schema, guess.said, guess.left_out
 
 
@@ -308,7 +310,7 @@ class _Import:
         """Leave out what is not used; refuse what tells repeated architectures apart."""
         keys = self.schema.rows or RowKeys()
         unused = self._unused(cells, keys)
-        text = [name for name in unused if share_of_numbers(cells, cells.place[name]) < 0.5]
+        text = [name for name in unused if _holds_text(cells, name)]
         check_all_keys_are_known(cells, rows, text, path=self.path)
         if not self.schema.guessed:
             told = set(row_keys(unused).names)
@@ -338,6 +340,12 @@ class _Import:
         return roles
 
 
+def _holds_text(cells: Cells, name: str) -> bool:
+    """Whether the first cells that are not empty are mostly no numbers."""
+    texts = [t for t in cells.texts(cells.place[name])[:1000] if not is_empty(t)]
+    return sum(map(is_number, texts)) < len(texts) / 2
+
+
 def _groups(index: Index) -> tuple[Index, Index]:
     """First row of each architecture, in the order of the file, and number of each row's."""
     _, first, group = np.unique(index, return_index=True, return_inverse=True)
@@ -348,7 +356,7 @@ def _groups(index: Index) -> tuple[Index, Index]:
 
 
 def _steers(text: str) -> bool:
-    return any(unicodedata.category(char) in ("Cc", "Cs") for char in text)
+    return _STEERING.search(text) is not None
 
 
 def printable(text: str) -> str:

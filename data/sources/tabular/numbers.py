@@ -124,13 +124,16 @@ def is_number(text: str) -> bool:
     return _parts(first) is not None and all(_parts(part) is not None for part in rest)
 
 
-def share_of_numbers(cells: Cells, column: int) -> float:
-    """Share of a column's cells that are numbers, the empty ones left aside; NaN if all are."""
-    fast = _plain(cells.columns[column])
+def shares_of_numbers(cells: Cells) -> list[float]:
+    """Share of each column's cells that are numbers, empty ones left aside; NaN if all are."""
+    return [_share(column) for column in cells.columns]
+
+
+def _share(column: pa.ChunkedArray) -> float:
+    fast = _plain(column)
     if fast is not None:
         return np.nan if np.isnan(fast).all() else 1.0
-    counted = _counted(cells.columns[column])
-    full = {text: count for text, count in counted.items() if not is_empty(text)}
+    full = {text: count for text, count in _counted(column).items() if not is_empty(text)}
     total = sum(full.values())
     return sum(n for text, n in full.items() if is_number(text)) / total if total else np.nan
 

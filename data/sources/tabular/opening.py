@@ -47,7 +47,6 @@ _STRANGERS = {
         "benchmark's own package, and write a CSV file with one row per architecture"
     ),
 }
-_WEIGHT = 2  # text is held as it is read and as columns
 
 
 class Stream(io.RawIOBase):
@@ -75,7 +74,6 @@ class Stream(io.RawIOBase):
     def _more(self, n: int) -> bytes:
         block = self._source(n)
         self._total += len(block)
-        check_limit("memory", _WEIGHT * self._total, self._what)
         check_unpacked(self._total, self._stored, self._what)
         return block
 
@@ -201,7 +199,7 @@ def opened_again(path: Path) -> Iterator[IO[bytes]]:
 def _members(archive: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
     for number, member in enumerate(archive, start=1):
         check_limit("members", number, str(path))
-        check_limit("memory", _WEIGHT * member.size, f"{member.name!r} of {path}")
+        check_limit("memory", member.size, f"{member.name!r} of {path}")
         if member.isfile():
             yield member
 
