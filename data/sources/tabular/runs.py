@@ -18,7 +18,8 @@ from .cells import Cells
 from .numbers import numbers
 from .schema import RowKeys, check_task
 
-_MOST_SEEDS = 64  # different seeds beyond which runs are numbered within each architecture
+_SEEDS_PER_RUN = 4  # times the runs of one architecture: more seeds are drawn for each anew
+_MOST_KEYS = 64  # different values of what may tell rows of one architecture apart
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,7 +201,7 @@ def _runs(rows: Rows) -> tuple[Index, bool]:
     group = group.reshape(-1)
     if rows.seed is not None:
         different = len(np.unique(rows.seed))
-        if different <= max(_MOST_SEEDS, 2 * counts.max()):
+        if different <= _SEEDS_PER_RUN * counts.max():
             return rows.seed, False
     seed = np.zeros(len(group), np.int64) if rows.seed is None else rows.seed
     order = np.lexsort((np.arange(len(group)), seed, group))
@@ -316,7 +317,7 @@ def check_all_keys_are_known(
     for name in unused:
         texts = cells.texts(cells.place[name])
         number = {text: k for k, text in enumerate(dict.fromkeys(texts))}
-        if not 2 <= len(number) <= max(_MOST_SEEDS, 2):
+        if not 2 <= len(number) <= _MOST_KEYS:
             continue
         more = np.column_stack([keys, [number[text] for text in texts]])
         if len(np.unique(more, axis=0)) == len(keys):
