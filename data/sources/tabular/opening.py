@@ -68,7 +68,7 @@ class Stream(io.RawIOBase):
         self._ahead, self._total = b"", 0
 
     def readable(self) -> bool:
-        """Return True, as PyArrow asks."""
+        """Whether bytes can be read from it: always, as PyArrow asks."""
         return True
 
     def _more(self, n: int) -> bytes:
