@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from ....errors import DataFileError, NasurgeError, StorageError
 from ...limits import check_limit
-from .dialect import SEPARATORS, Dialect, dialect_of
+from .dialect import SEPARATORS, Dialect, clean_names, dialect_of
 from .opening import PARQUET, Stream, damaged, opened
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _BLOCK = 4 << 20  # a row is within one block
-_PARQUET_INDEX = "__index_level_"
 _ROW = 300  # bytes that a row takes as text of Python, codes and values
 
 
@@ -197,7 +196,7 @@ def _read_parquet(path: Path) -> Cells:
         if isinstance(error, NasurgeError) or (isinstance(error, OSError) and error.errno):
             raise
         raise damaged(path, error) from error
-    names = tuple("" if n.startswith(_PARQUET_INDEX) else n for n in table.column_names)
+    names = tuple(clean_names(table.column_names, path))
     columns = tuple(_as_text(column) for column in table.columns)
     return Cells(names, columns, np.arange(table.num_rows) + 2, "Parquet", "")
 

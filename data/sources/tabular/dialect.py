@@ -7,6 +7,7 @@ import io
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 SAMPLE = 1 << 20  # bytes from which the dialect is told
 _ROWS = 500
 _SEP = re.compile(r"sep=(.)")  # what spreadsheets read the separator from
+_NAMELESS = re.compile(r"Unnamed: \d+|__index_level_\d+__")
 _STEERING = {"Cc", "Cs", "Zl", "Zp"}
 _TURNING = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -79,7 +81,7 @@ def dialect_of(stream: Stream, path: Path) -> Dialect:
         rows, names, header = [names, *rows], _cells(named, separator), []
         lines -= ends
     check_limit("columns", len(names), str(path))
-    names = _clean(names, path)
+    names = clean_names(names, path)
     if rows and len(names) > 1 and all(len(row) == len(names) + 1 and not row[-1] for row in rows):
         names = [*names, ""]  # a separator ends every row, and not the header line
     start = len("".join([*above, *header]).encode())
@@ -154,14 +156,19 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _clean(names: list[str], path: Path) -> list[str]:
+def _plain_name(name: str) -> str:
+    """Name with single blanks; empty for one that pandas gave a column without a name."""
+    return "" if _NAMELESS.fullmatch(name) else " ".join(name.split())
+
+
+def clean_names(names: Sequence[str], path: Path) -> list[str]:
     """Names with single blanks; refuses what could steer a terminal, and a name that occurs twice.
 
     Raises
     ------
     DataFileError
     """
-    found = [" ".join(name.split()) for name in names]
+    found = [_plain_name(name) for name in names]
     for position, name in enumerate(found, start=1):
         check_limit("cell", len(name), f"the name of column {position} of {path}")
         if set(name) & _TURNING or {unicodedata.category(char) for char in name} & _STEERING:

@@ -121,7 +121,8 @@ def check_header(cells: Cells, shares: Sequence[float], path: Path) -> None:
         line = cells.separated.join(cells.names)
         raise DataFileError(
             f"{path}: its first line is a row ({line[:80]!r}) and not the names of the columns: "
-            "write a line of names above it, such as arch,accuracy"
+            "write a line of names above it, such as arch,accuracy; if these are names, write them "
+            "with letters"
         )
 
 

@@ -44,7 +44,6 @@ _TOP_KINDS = {
     "task": (dict,),
     "column": (dict,),
 }
-_LARGEST = 1 << 24  # bytes of a description
 
 
 @dataclass(frozen=True)
