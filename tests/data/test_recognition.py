@@ -267,6 +267,14 @@ def test_a_column_that_nobody_named_and_tells_rows_apart_is_asked_about(read) ->
     assert read(frame, schema=schema).runs(0).shape == (30, 2)
 
 
+def test_a_setting_that_tells_rows_apart_is_asked_about(read) -> None:
+    frame = long(lr=[0.01, 0.1])
+    with pytest.raises(SchemaError, match=r"column 'lr' \(0.01, 0.1\)"):
+        read(frame)
+    schema = 'architecture = "arch"\n[rows]\ntask = "lr"\n[column]\nacc = {}\n'
+    assert read(frame, schema=schema).tasks == ["0.01", "0.1"]
+
+
 def test_a_schema_without_rows_knows_data_sets_epochs_and_seeds_by_their_names(read) -> None:
     frame = long(dataset=["a", "b"], seed=[1, 2])
     schema = 'architecture = "arch"\n[task.b]\nreport = "acc"\n[column]\nacc = {}\n'

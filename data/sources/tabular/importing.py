@@ -311,7 +311,9 @@ class _Import:
         keys = self.schema.rows or RowKeys()
         unused = self._unused(cells, keys)
         text = [name for name in unused if _holds_text(cells, name)]
-        check_all_keys_are_known(cells, rows, text, path=self.path)
+        guessed = self.schema.columns if self.schema.guessed else ()
+        unclear = [c.source for c in guessed if is_minimised(c.source) is None]
+        check_all_keys_are_known(cells, rows, text, unclear, path=self.path)
         if not self.schema.guessed:
             told = set(row_keys(unused).names)
             self.left_out += [

@@ -301,9 +301,20 @@ def _few(values: Sequence[Any]) -> str:
 
 
 def check_all_keys_are_known(
-    cells: Cells, rows: Rows, unused: Sequence[str], *, path: Path
+    cells: Cells, rows: Rows, unused: Sequence[str], unclear: Sequence[str], *, path: Path
 ) -> None:
-    """Refuse repeated architectures that a column of text tells apart which nobody named.
+    """Refuse repeated architectures that a column tells apart of which nobody said what it is.
+
+    Parameters
+    ----------
+    cells : Cells
+    rows : Rows
+    unused : sequence of str
+        Columns of text.
+    unclear : sequence of str
+        Columns of numbers whose names say nothing: settings, if their few values repeat.
+    path : Path
+        For messages.
 
     Raises
     ------
@@ -312,12 +323,14 @@ def check_all_keys_are_known(
     """
     seed = np.zeros(len(rows.group), np.int64) if rows.seed is None else rows.seed
     keys = np.column_stack([rows.keys, seed])
-    if len(np.unique(keys, axis=0)) == len(keys):
+    groups, counts = np.unique(keys, axis=0, return_counts=True)
+    if len(groups) == len(keys):
         return
-    for name in unused:
+    for name in (*unused, *unclear):
         texts = cells.texts(cells.place[name])
         number = {text: k for k, text in enumerate(dict.fromkeys(texts))}
-        if not 2 <= len(number) <= _MOST_KEYS:
+        most = _MOST_KEYS if name in unused else 2 * counts.max()
+        if not 2 <= len(number) <= most:
             continue
         more = np.column_stack([keys, [number[text] for text in texts]])
         if len(np.unique(more, axis=0)) == len(keys):
