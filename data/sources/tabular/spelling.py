@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ....errors import ArchitectureError, SchemaError
+from ....errors import ArchitectureError, SchemaError, UnknownNameError
 from ...spaces import ProductSpace, Space, make_space, space_names
 from ...types import Codes
 
@@ -90,7 +90,11 @@ def read_architectures(
         If the strings can be read in several ways, or are no architectures.
     ArchitectureError
         Naming the first string that is not in the space.
+    UnknownNameError
+        If there is no such space or convention.
     """
+    if convention is not None and convention not in CONVENTIONS:
+        raise UnknownNameError("convention", convention, CONVENTIONS, hint=where)
     if convention == "naslib":
         if space not in (None, "nb201"):
             raise SchemaError(f"{where}: the convention naslib is one of nb201, not of {space!r}")
