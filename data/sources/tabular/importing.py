@@ -189,24 +189,20 @@ class _Import:
         first, group = _groups(read.space.index(read.codes))
         keys = self._keys(cells, group)
         rows = rows_of(cells, keys, group, self.path)
-        self._check_all_keys(cells, rows)
+        self._check_all_keys(cells, keys, rows)
         found = spread(rows, measured, path=self.path, lines=cells.lines)
         self.left_out += found.left_out
         self.recognised += read.said
-        columns = [column for column, _ in found.measured]
-        roles = self._roles(columns)
+        roles = self._roles([column for column, _ in found.measured])
+        directed = [column for column, _ in measured if not is_spread(column.source)]
         notes = ImportNotes(
             len(cells),
             tuple(self.read),
             tuple(self.recognised),
             tuple(found.said),
             tuple(self.left_out),
-            *(
-                tuple(
-                    c.source for c, _ in measured if c.minimise == down and not is_spread(c.source)
-                )
-                for down in (True, False)
-            ),
+            minimised=tuple(column.source for column in directed if column.minimise),
+            maximised=tuple(column.source for column in directed if not column.minimise),
         )
         return build_table(
             target.name,
@@ -225,16 +221,20 @@ class _Import:
             texts = [" ".join(text.split()) for text in cells.texts(cells.place[name])]
             wrong = next((k for k, text in enumerate(texts) if not text or _steers(text)), None)
             if wrong is not None:
-                row = f"row {cells.lines[wrong]}"
-                raise DataFileError(
-                    f"{self.path}: column {name!r} is empty in {row}; every row names its "
-                    "architecture"
-                    if not texts[wrong]
-                    else f"{self.path}: column {name!r} holds control characters in {row}: "
-                    f"{texts[wrong][:60]!r}"
-                )
+                raise self._no_architecture(name, int(cells.lines[wrong]), texts[wrong])
             parts.append(texts)
         return parts[0] if len(parts) == 1 else ["|".join(row) for row in zip(*parts, strict=True)]
+
+    def _no_architecture(self, column: str, line: int, text: str) -> DataFileError:
+        """Error of a cell that names no architecture, or no choice of one."""
+        where = f"{self.path}: column {column!r}"
+        if text:
+            return DataFileError(f"{where} holds control characters in row {line}: {text[:60]!r}")
+        alone = len(self.schema.architecture) == 1
+        cure = (
+            "its architecture" if alone else "every choice: write a word such as none for no choice"
+        )
+        return DataFileError(f"{where} is empty in row {line}; every row names {cure}")
 
     def _measured(self, cells: Cells) -> list[tuple[Column, Values]]:
         """Columns of numbers, each with its direction and unit."""
@@ -254,9 +254,8 @@ class _Import:
                 self.read.append(f"{column.source!r} in {found.unit}")
             about = replace(column, unit=column.unit or found.unit)
             if column.source not in schema.directed:
-                custom = is_minimised(column.metric)
-                custom = is_minimised(column.source) if custom is None else custom
-                about = replace(about, minimise=bool(custom))
+                named = [is_minimised(name) for name in (column.metric, column.source)]
+                about = replace(about, minimise=named[1 if named[0] is None else 0] is True)
             measured.append((about, found.values))
             if found.deviations is not None:
                 name = f"{column.source} std"
@@ -306,19 +305,15 @@ class _Import:
             return replace(keys, seed=None)
         return keys
 
-    def _check_all_keys(self, cells: Cells, rows: Rows) -> None:
+    def _check_all_keys(self, cells: Cells, keys: RowKeys, rows: Rows) -> None:
         """Leave out what is not used; refuse what tells repeated architectures apart."""
-        keys = self.schema.rows or RowKeys()
         unused = self._unused(cells, keys)
         text = [name for name in unused if _holds_text(cells, name)]
         guessed = self.schema.columns if self.schema.guessed else ()
         unclear = [c.source for c in guessed if is_minimised(c.source) is None]
         check_all_keys_are_known(cells, rows, text, unclear, path=self.path)
         if not self.schema.guessed:
-            told = set(row_keys(unused).names)
-            self.left_out += [
-                f"{name!r} (not in the schema)" for name in unused if name not in told
-            ]
+            self.left_out += [f"{name!r} (not in the schema)" for name in unused]
 
     def _roles(self, columns: Sequence[Column]) -> dict[str, tuple[str, str]]:
         """Columns that are searched and reported: the schema's, else the only one possible."""
