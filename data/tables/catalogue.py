@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...errors import DataFileError, ParameterError, StorageError, UnknownNameError
@@ -203,15 +203,10 @@ def import_table(
         space=space,
         convention=convention,
     )
-    kept = [_is_kept(table, replace_existing=replace_existing) for table in tables]
-    changed = [
-        table
-        for table, same in zip(tables, kept, strict=True)
-        if not (same and load_table(table.name).imported == table.imported)
-    ]
+    changed = [t for t in tables if not _is_kept(t, replace_existing=replace_existing)]
     for table in changed:
         write_table(_folder() / f"{table.name}{_SUFFIX}", table)
-    return [load_table(table.name) for table in tables]
+    return [replace(load_table(table.name), imported=table.imported) for table in tables]
 
 
 def keep_table(table: Table, *, replace_existing: bool = False) -> Table:
