@@ -93,7 +93,7 @@ PACKINGS = {
     "CRLF": lambda content: content.replace(b"\n", b"\r\n"),
     "CR": lambda content: content.replace(b"\n", b"\r"),
     "blank lines": lambda content: content.replace(b"\n", b"\n\n"),
-    "comments": lambda content: b"# from our lab\n# in spring\n\n" + content,
+    "comments": lambda content: b"# from our lab, sep=x\n# in spring\n\n" + content,
     "names as a comment": lambda content: b"# " + content,
     "sep": lambda content: b"sep=,\n" + content,
 }

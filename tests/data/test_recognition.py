@@ -120,6 +120,14 @@ def test_digits_are_a_choice_each(read) -> None:
         read(lost, schema='architecture = "arch"\n[column]\nacc = {}\n')
 
 
+@pytest.mark.parametrize("between", [" ", ",", "-"])
+def test_lists_of_widths_are_no_thousands(read, between) -> None:
+    rows = [between.join(map(str, (128, w, v))) for w in (128, 256) for v in (256, 512)]
+    table = read({"arch": rows, "acc": range(4)})
+    assert table.space.cardinalities == (2, 2)
+    assert table.metrics == ["acc"]
+
+
 def test_words_that_never_change_are_no_choices_and_are_written_again(read) -> None:
     strings = [f"net(depth={d}, width={w}, act=relu)" for d in (1, 2) for w in (8, 16, 32)]
     table = read({"net": strings, "acc": range(6)})
@@ -463,35 +471,3 @@ def test_two_tables_of_one_name_are_refused(read) -> None:
             {"arch": STRINGS, "acc": VALUES},
             schema=f'architecture = "arch"\n{tables}[column]\nacc = {{}}\n',
         )
-
-
-# Published layouts.
-
-
-def test_the_pickle_of_hw_nas_bench_is_read(tmp_path) -> None:
-    entries = {"config": [{"arch_str": s} for s in STRINGS], "pixel3_latency": VALUES.tolist(),
-               "eyeriss_arithmetic_intensity": list(VALUES)}  # fmt: skip
-    path = tmp_path / "HW.pickle"
-    path.write_bytes(pickle.dumps({"nasbench201": {"cifar10": entries}, "fbnet": {}}))
-    [table] = read_tables(path)
-    assert table.name == "hw-nas-bench"
-    assert np.array_equal(values(table, "pixel3_latency", task="cifar10"), VALUES)
-    assert table.imported.minimised == ("pixel3_latency",)
-    assert np.array_equal(values(table, "eyeriss-arithmetic-intensity", task="cifar10"), VALUES)
-    with pytest.raises(ParameterError, match="leave out space"):
-        read_tables(path, space="nb201")
-    path.write_bytes(pickle.dumps({"nasbench201": {"cifar10": {"config": 3}}}))
-    with pytest.raises(DataFileError, match="not hold what HW-NAS-Bench holds"):
-        read_tables(path)
-
-
-def test_published_layouts_that_are_not_read_are_named(tmp_path) -> None:
-    (tmp_path / "nats").mkdir()
-    (tmp_path / "nats" / "meta.pickle.pbz2").write_bytes(b"BZh91AY")
-    record = b'["00", 108, "010", "input,output", "x="]'
-    (tmp_path / "nb101.tfrecord").write_bytes(
-        len(record).to_bytes(8, "little") + bytes(4) + record + bytes(4)
-    )
-    for name, message in (("nats", "NATS-Bench"), ("nb101.tfrecord", "NAS-Bench-101")):
-        with pytest.raises(DataFileError, match=f"{message}.*layouts that are read"):
-            read_tables(tmp_path / name)

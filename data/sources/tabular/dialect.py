@@ -59,7 +59,7 @@ def dialect_of(stream: Stream, path: Path) -> Dialect:
     """
     text = _sample(stream, path)
     above = _above(text)
-    wanted = _SEP.search(above[0]) if above else None
+    wanted = next(filter(None, (_SEP.fullmatch(line.strip("\r\n")) for line in above)), None)
     body = text[len("".join(above)) :]
     commented = [line for line in above if line.startswith("#")]
     candidates = [wanted[1]] if wanted else list(SEPARATORS)

@@ -206,9 +206,9 @@ def _shown(columns: _Columns, column: int) -> str:
 def _architecture(columns: _Columns, taken: set[int], path: Path, target: Target) -> list[int]:
     """Column of architectures, or the columns of their choices."""
     cells = columns.cells
-    zeros = [k for k in columns.numeric if k not in taken and _has_zeros_in_front(cells, k)]
-    for k in zeros:
-        columns.shares[k] = 0.0
+    for k in columns.numeric:
+        if k not in taken and (_has_zeros_in_front(cells, k) or _is_list(cells, k)):
+            columns.shares[k] = 0.0
     text = [k for k in columns.text if k not in taken]
     for k in text:
         if guess_space(list(dict.fromkeys(cells.texts(k)[:_LOOK]))):
@@ -235,6 +235,12 @@ def _has_zeros_in_front(cells: Cells, column: int) -> bool:
         and all(map(str.isdecimal, texts))
         and any(text[0] == "0" for text in texts)
     )
+
+
+def _is_list(cells: Cells, column: int) -> bool:
+    """Whether cells of a column that is called an architecture are numbers with commas between."""
+    called = bool(_ARCHITECTURE & set(words_of(cells.names[column])))
+    return called and all(re.fullmatch(r"\d+(?:[,;]\d+)+", t) for t in cells.texts(column))
 
 
 def _family(columns: _Columns, taken: set[int]) -> list[int]:

@@ -37,6 +37,7 @@ _NUMBER = re.compile(
     rf"(?P<sign>[+\-\u2212]?)(?P<body>[.,]?\d(?:[\d.,{_BLANKS}]*\d)?[.,]?)(?P<power>[eE][+-]?\d+)?"
     r"(?P<unit>\s*[%‰]|\s+[^\W\d_][^\s\d]{0,11})?"
 )
+_LIST = re.compile(r"\d+(?: \d+)+")  # whole numbers apart: each is one of several
 _DEVIATION = re.compile(r"\s*(?:±|\+/-|\+-|\\pm)\s*")
 
 
@@ -134,6 +135,8 @@ def _share(column: pa.ChunkedArray) -> float:
     if fast is not None:
         return np.nan if np.isnan(fast).all() else 1.0
     full = {text: count for text, count in _counted(column).items() if not is_empty(text)}
+    if all(_LIST.fullmatch(text) for text in full):
+        return 0.0
     total = sum(full.values())
     return sum(n for text, n in full.items() if is_number(text)) / total if total else np.nan
 
