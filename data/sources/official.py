@@ -26,7 +26,7 @@ def official_layout(path: Path) -> str | None:
         return None
     with path.open("rb") as file:
         start = file.read(4096)
-    if _is_tfrecord(start):
+    if path.suffix == ".tfrecord" or (start[5:8] == bytes(3) and start[12:14] == b'["'):
         return (
             "a tfrecord file, such as that of NAS-Bench-101, whose cells are graphs of any shape: "
             f"no space that is known here; {_CSV}"
@@ -36,14 +36,3 @@ def official_layout(path: Path) -> str | None:
     if start.startswith(b"\x80") and path.suffix in (".pth", ".pt"):
         return f"a file of PyTorch, such as that of NAS-Bench-201: {_PICKLES}; {_CSV}"
     return None
-
-
-def _is_tfrecord(start: bytes) -> bool:
-    """Whether a file begins with the length of a record, eight bytes, and a checksum, four."""
-    length = int.from_bytes(start[:8], "little")
-    return (
-        len(start) > 12
-        and 0 < length < 1 << 24
-        and start[5:8] == b"\0\0\0"
-        and start[8:12] != (b"\0\0\0\0")
-    ) or (start[:1] != b"{" and start[12:14] == b'["' and start[2:8] == bytes(6))
