@@ -224,7 +224,7 @@ def test_seeds_are_runs_beside_their_mean(read, name) -> None:
     assert table.runs(table.find(task="default", metric="flops")) is None
     assert "mean of 3 runs (seeds)" in " ".join(table.imported.runs)
     problem = make_problem(table, "default")
-    assert problem.report_runs.shape == (len(CODES), 3)
+    assert table.runs(problem.roles.report).shape == (len(CODES), 3)
 
 
 def test_epochs_are_columns_and_the_last_has_the_name(read) -> None:
