@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..data.spaces import Codes, Space
 from ..data.tables import Column, Roles, Table, load_table
 from ..data.types import Values
-from ..errors import LabelError, ParameterError
+from ..errors import LabelError, ParameterError, SchemaError, UnknownNameError
 from .studies.flags import listed
 
 TRAINING_TIME = "training-time"  # metric of the columns that say how many seconds training takes
@@ -125,7 +125,9 @@ class Problem:
         return sign * self.table.data[column]
 
 
-def make_problem(table: Table, task: str, *, metric: str | None = None) -> Problem:
+def make_problem(
+    table: Table, task: str, *, metric: str | None = None, objectives: Sequence[str] = ()
+) -> Problem:
     """One task of a table as a problem.
 
     Parameters
@@ -134,6 +136,8 @@ def make_problem(table: Table, task: str, *, metric: str | None = None) -> Probl
     task : str
     metric : str, optional
         A metric or column name to search and report instead of the task's own.
+    objectives : sequence of str
+        Names of which the first that is a column serves where the task has no column of its own.
 
     Raises
     ------
@@ -151,6 +155,8 @@ def make_problem(table: Table, task: str, *, metric: str | None = None) -> Probl
     >>> str(problem.search_column), len(problem.codes)
     ('proteins valid accuracy', 2021)
     """
+    if metric is None and objectives and task not in table.roles:
+        metric = next((name for name in objectives if _is_column(table, task, name)), None)
     if metric is None:
         roles = table.default(task)
     else:
@@ -165,10 +171,16 @@ def make_problem(table: Table, task: str, *, metric: str | None = None) -> Probl
     return problem
 
 
+def _is_column(table: Table, task: str, name: str) -> bool:
+    try:
+        table.find(task=task, metric=name)
+    except (UnknownNameError, SchemaError):
+        return False
+    return True
+
+
 def parse_problems(
-    addresses: str,
-    *,
-    metric: str | None = None,
+    addresses: str, *, metric: str | None = None, objectives: Sequence[str] = ()
 ) -> list[Problem]:
     """Problems named by text, such as on a command line; each once.
 
@@ -177,6 +189,7 @@ def parse_problems(
     addresses : str
         ``TABLE/TASK``, several separated by commas; ``TABLE`` alone means all its tasks.
     metric : str, optional
+    objectives : sequence of str
         As ``make_problem``.
 
     Raises
@@ -196,13 +209,21 @@ def parse_problems(
         name, _, task = address.partition("/")
         table = load_table(name)
         tasks = [task] if task else table.tasks
-        problems |= {f"{name}/{t}": make_problem(table, t, metric=metric) for t in tasks}
+        problems |= {
+            f"{name}/{t}": make_problem(table, t, metric=metric, objectives=objectives)
+            for t in tasks
+        }
     if not problems:
         raise ParameterError("name a table and a task, such as nb201-analog/cifar10")
     return list(problems.values())
 
 
-def problems_of(tables: str | Sequence[Problem], *, metric: str | None = None) -> list[Problem]:
+def problems_of(
+    tables: str | Sequence[Problem],
+    *,
+    metric: str | None = None,
+    objectives: Sequence[str] = (),
+) -> list[Problem]:
     """Problems that an argument names or holds.
 
     Parameters
@@ -210,6 +231,7 @@ def problems_of(tables: str | Sequence[Problem], *, metric: str | None = None) -
     tables : str or sequence of Problem
         As ``parse_problems``, or problems already made.
     metric : str, optional
+    objectives : sequence of str
         As ``make_problem``.
 
     Raises
@@ -220,7 +242,7 @@ def problems_of(tables: str | Sequence[Problem], *, metric: str | None = None) -
         As ``parse_problems``.
     """
     if isinstance(tables, str):
-        return parse_problems(tables, metric=metric)
+        return parse_problems(tables, metric=metric, objectives=objectives)
     if metric is not None:
         raise ParameterError("a problem has its metric: leave metric out, or name TABLE/TASK")
     return list(tables)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..data.networks import COSTS, has_network_costs, network_costs
-from ..data.tables import Column, Table
+from ..data.tables import Column, Table, needs_training
 from ..data.types import Values
 from ..errors import ParameterError, UnknownNameError
 from .constraints import Constraint, feasible, parse_constraints
@@ -104,7 +104,10 @@ def quantity(problem: Problem, name: str) -> Quantity:
 
 
 def _is_cost(column: Column) -> bool:
-    return column.split is None and column.epoch is None and column.minimise
+    """Whether a column is known before training, unlike an accuracy, an error or a loss."""
+    if column.split is not None or column.epoch is not None:
+        return False
+    return not needs_training(column.metric, minimise=column.minimise)
 
 
 def _column(table: Table, task: str, name: str) -> int | None:

@@ -70,6 +70,10 @@ class UnsafePickleError(DataFileError):
     """A pickle that names a class which is not on the allow-list; nothing of it was executed."""
 
 
+class LimitError(DataFileError):
+    """A file that would take more memory or time than the limits allow: see ``NASURGE_LIMITS``."""
+
+
 class StorageError(NasurgeError, OSError):
     """A folder or file that cannot be written or read (full disk, read-only, missing)."""
 

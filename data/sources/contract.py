@@ -27,6 +27,8 @@ class TableFormat(Protocol):
     ) -> list[Table]:
         """Tables of a file.
 
+        A format that can be told more takes it as further keywords: ``space``, ``convention``.
+
         Parameters
         ----------
         path : Path

@@ -16,9 +16,14 @@ _ENTRIES = (
         "The data folder of the package nas-bench-graph: graph networks on nine tasks.",
     ),
     Entry(
+        "hw-nas-bench",
+        "nasurge.data.sources.hw_nas_bench",
+        "The pickle of HW-NAS-Bench: latency and energy of NAS-Bench-201 cells on devices.",
+    ),
+    Entry(
         "tabular",
         "nasurge.data.sources.tabular",
-        "CSV (also .gz) and Parquet files: a short description says what each column measures.",
+        "CSV and Parquet files, also packed: a short description says what each column measures.",
     ),
 )
 SOURCES = {entry.name: entry for entry in _ENTRIES}

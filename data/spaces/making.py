@@ -37,7 +37,7 @@ def make_space(spec: str | dict[str, Any]) -> Space:
     15625
     """
     if isinstance(spec, dict) and "choices" in spec:
-        return ProductSpace(spec["choices"], name=spec["name"])
+        return ProductSpace(spec["choices"], name=spec["name"], written=spec.get("written", ()))
     name = spec if isinstance(spec, str) else spec["name"]
     places = {own: entry.place for own, entry in SPACES.items()}
     cls: type[Space] = named_part("space", name, places, group=GROUP)

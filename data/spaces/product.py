@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,9 @@ def tokens(string: str) -> list[str]:
     return re.findall(r"(?:(?<![\w.])-)?[\w.]+", string)
 
 
+_CHOICE = "__choice__"  # stands for a value where the words of a whole string are told
+
+
 class ProductSpace(Space):
     """Independent categorical variables, as read from a table's architecture strings.
 
@@ -36,6 +40,9 @@ class ProductSpace(Space):
         The values of each variable.
     name : str
         Name of the space, usually the table's.
+    written : sequence of (str or None), optional
+        How an architecture is written: texts that all have in common, and None where the value of
+        the next variable stands. By default values are joined by ``|``.
 
     Raises
     ------
@@ -51,9 +58,16 @@ class ProductSpace(Space):
            [0, 0]], dtype=int8)
     """
 
-    def __init__(self, choices: Sequence[Sequence[str]], *, name: str = "product") -> None:
+    def __init__(
+        self,
+        choices: Sequence[Sequence[str]],
+        *,
+        name: str = "product",
+        written: Sequence[str | None] = (),
+    ) -> None:
         self.name = name
         self.choices = tuple(tuple(values) for values in choices)
+        self.written = tuple(written)
         if not 1 <= len(self.choices) <= 127:
             raise SchemaError(
                 f"a space of categorical choices has 1 to 127 variables, not {len(self.choices)}"
@@ -75,6 +89,11 @@ class ProductSpace(Space):
             raise SchemaError(
                 f"the choices of {len(self.choices)} variables make more than 2**63 architectures, "
                 "too many to number; import a table of fewer variables"
+            )
+        if written and self.written.count(None) != len(self.choices):
+            raise SchemaError(
+                f"a space of {len(self.choices)} variables is written with "
+                f"{self.written.count(None)} values: {self.written}"
             )
         self.operations = tuple(
             Operation(f"{position}:{value}", "conv", 1.0)
@@ -113,17 +132,47 @@ class ProductSpace(Space):
                 f"{len(rows[0])} and {odd!r} has {len(tokens(odd))}; for a known space give "
                 "its name in the schema"
             )
-        return cls([sorted(set(column)) for column in zip(*rows, strict=True)], name=name)
+        values = [sorted(set(column)) for column in zip(*rows, strict=True)]
+        varying = [len(column) > 1 for column in values]
+        if not any(varying):
+            return cls(values, name=name)
+        written = _written(strings[0], rows[0], varying)
+        chosen = [column for column, varies in zip(values, varying, strict=True) if varies]
+        return cls(chosen, name=name, written=written)
 
     def spec(self) -> dict[str, Any]:
         """Name and choices, from which the space is made again."""
-        return {"name": self.name, "choices": [list(values) for values in self.choices]}
+        return {
+            "name": self.name,
+            "choices": [list(values) for values in self.choices],
+            **({"written": list(self.written)} if self.written else {}),
+        }
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_product, (self.choices, self.name))
+        return (_product, (self.choices, self.name, self.written))
+
+    @cached_property
+    def _words(self) -> list[str | None]:
+        """Words of an architecture that is written whole; None where a choice stands."""
+        whole = "".join(_CHOICE if part is None else part for part in self.written)
+        return [None if word == _CHOICE else word for word in tokens(whole)]
+
+    def _chosen(self, string: str) -> list[str]:
+        """Words of a string that name choices."""
+        row = tokens(string)
+        if len(row) == 1 < self.n_variables == len(row[0]) and set(self.written) == {None}:
+            return list(row[0])
+        words = self._words
+        if len(row) != self.n_variables and len(row) == len(words):
+            pairs = list(zip(row, words, strict=True))
+            wrong = next((f"{a!r}, expected {b!r}" for a, b in pairs if b not in (None, a)), None)
+            if wrong:
+                raise ValueError(f"it has {wrong}")
+            return [word for word, fixed in pairs if fixed is None]
+        return row
 
     def _parse(self, string: str) -> list[int]:
-        row = tokens(string)
+        row = self._chosen(string)
         if len(row) != self.n_variables:
             raise ValueError(f"expected {self.n_variables} choices, found {len(row)}")
         for position, (value, values) in enumerate(zip(row, self.choices, strict=True)):
@@ -132,11 +181,15 @@ class ProductSpace(Space):
         return [values.index(value) for value, values in zip(row, self.choices, strict=True)]
 
     def format(self, codes: ArrayLike) -> list[str]:
-        """Choices of each architecture, joined by ``|``."""
-        return [
-            "|".join(values[k] for values, k in zip(self.choices, row, strict=True))
+        """Each architecture as those of the file are written, or its choices joined by ``|``."""
+        rows = [
+            [values[k] for values, k in zip(self.choices, row, strict=True)]
             for row in self.check(codes).tolist()
         ]
+        if not self.written:
+            return ["|".join(row) for row in rows]
+        parts = ["{}" if part is None else _escaped(part) for part in self.written]
+        return ["".join(parts).format(*row) for row in rows]
 
     @property
     def size(self) -> int:
@@ -203,6 +256,33 @@ class ProductSpace(Space):
         return Graphs(nodes, np.broadcast_to(flow, shape), np.ones((len(codes), v), dtype=bool))
 
 
-def _product(choices: Sequence[Sequence[str]], name: str) -> ProductSpace:
+def _product(
+    choices: Sequence[Sequence[str]], name: str, written: Sequence[str | None] = ()
+) -> ProductSpace:
     """Rebuild a space in another process."""
-    return ProductSpace(choices, name=name)
+    return ProductSpace(choices, name=name, written=written)
+
+
+def _escaped(part: str) -> str:
+    return part.replace("{", "{{").replace("}", "}}")
+
+
+def _written(string: str, words: Sequence[str], varying: Sequence[bool]) -> list[str | None]:
+    """Parts of a string: what all have in common, and None where the words vary."""
+    parts: list[str | None] = []
+    start = 0
+    for word, varies in zip(words, varying, strict=True):
+        place = string.index(word, start)
+        if varies:
+            parts += [string[start:place], None]
+        else:
+            parts.append(string[start : place + len(word)])
+        start = place + len(word)
+    parts.append(string[start:])
+    merged: list[str | None] = []
+    for part in parts:
+        if part is not None and merged and merged[-1] is not None:
+            merged[-1] += part
+        elif part != "":
+            merged.append(part)
+    return merged

@@ -3,6 +3,10 @@ from .catalogue import import_table as import_table
 from .catalogue import keep_table as keep_table
 from .catalogue import load_table as load_table
 from .catalogue import table_names as table_names
+from .direction import is_minimised as is_minimised
+from .direction import needs_training as needs_training
+from .direction import words_of as words_of
+from .notes import ImportNotes as ImportNotes
 from .table import Column as Column
 from .table import Roles as Roles
 from .table import Table as Table

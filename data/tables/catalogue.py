@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...errors import DataFileError, ParameterError, StorageError, UnknownNameError
@@ -152,9 +153,15 @@ def import_table(
     *,
     name: str | None = None,
     schema: str | Path | None = None,
+    space: str | None = None,
+    convention: str | None = None,
+    minimise: str | Collection[str] = (),
+    maximise: str | Collection[str] = (),
     replace_existing: bool = False,
 ) -> list[Table]:
-    """Import a file of any known format, a CSV or Parquet file for one; return its tables.
+    """Tables imported from a file of any known format, a CSV or Parquet file for one.
+
+    What was recognised, guessed, averaged and left out is in the ``imported`` of each.
 
     Parameters
     ----------
@@ -163,6 +170,15 @@ def import_table(
         Name of the table; by default the schema's, else the file's.
     schema : str or Path, optional
         A TOML description; by default the one beside the file, a shipped one, or a guess.
+    space : str, optional
+        Name of the space of the architectures, or ``"own"`` for independent choices; by default
+        the one that is recognised.
+    convention : str, optional
+        How architectures are written that are not strings of their space: ``"naslib"``,
+        ``"codes"`` or ``"digits"``.
+    minimise, maximise : str or collection of str
+        Columns of which smaller, or bigger, is better; by default costs and errors, told by their
+        names, are minimised.
     replace_existing : bool
         Allow an imported table of the same name to be replaced by other content.
 
@@ -178,11 +194,19 @@ def import_table(
     """
     from ..sources import read_tables
 
-    tables = read_tables(Path(path), name=name, schema=Path(schema) if schema else None)
+    tables = read_tables(
+        Path(path).expanduser(),
+        name=name,
+        schema=Path(schema).expanduser() if schema else None,
+        minimise=[minimise] if isinstance(minimise, str) else minimise,
+        maximise=[maximise] if isinstance(maximise, str) else maximise,
+        space=space,
+        convention=convention,
+    )
     changed = [t for t in tables if not _is_kept(t, replace_existing=replace_existing)]
     for table in changed:
         write_table(_folder() / f"{table.name}{_SUFFIX}", table)
-    return [load_table(table.name) for table in tables]
+    return [replace(load_table(table.name), imported=table.imported) for table in tables]
 
 
 def keep_table(table: Table, *, replace_existing: bool = False) -> Table:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ...errors import DataFileError, StorageError
 from ..files import atomic_write
 from ..spaces import make_space
+from .notes import ImportNotes
 from .table import Column, Roles, Table
 
 FORMAT = 1
@@ -60,12 +61,13 @@ def _contents(table: Table) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         "roles": {task: asdict(roles) for task, roles in table.roles.items()},
         "origin": table.origin,
         **({"made": table.made} if table.made else {}),
+        **({"imported": table.imported.as_dict()} if table.imported else {}),
     }
     return {**about, "sha256": _digest(about, arrays)}, arrays
 
 
 def _digest(about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
-    """Checksum of a description, its names and origin aside, and of the arrays."""
+    """Checksum of a description, its names, origin and notes aside, and of the arrays."""
     space = {key: value for key, value in about["space"].items() if key != "name"}
     described = [space or about["space"], about["columns"], about["roles"]]
     if "made" in about:
@@ -140,6 +142,7 @@ def read_table(path: Path) -> Table:
                 digest=about["sha256"],
                 path=path,
                 made=about.get("made", {}),
+                imported=_notes(about),
                 opener=open_table,
             )
     except (ValueError, LookupError, TypeError, AttributeError):
@@ -157,6 +160,11 @@ def _content(path: Path) -> NDArray[np.uint8]:
         return np.frombuffer(path.read_bytes(), dtype=np.uint8)
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _notes(about: Mapping[str, Any]) -> ImportNotes | None:
+    """What an import made of a file; None for a table that was not, or by an older version."""
+    return ImportNotes.from_dict(about["imported"]) if "imported" in about else None
 
 
 def open_table(path: Path) -> Table:

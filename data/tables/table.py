@@ -15,7 +15,15 @@ from numpy.typing import ArrayLike, NDArray
 from ...errors import ArchitectureError, ParameterError, SchemaError, UnknownNameError
 from ..spaces import Codes, Space
 from ..types import Index, Values
+from .notes import ImportNotes
 
+_DEVICES = {
+    "CON",
+    "PRN",
+    "AUX",
+    "NUL",
+    *(f"{port}{k}" for port in ("COM", "LPT") for k in range(10)),
+}
 _DENSE_LIMIT = 2_000_000  # spaces up to this size get a direct row number per code
 
 
@@ -92,6 +100,8 @@ class Table:
         The file that is mapped.
     made : dict
         For a table that was trained here: the recipe, images and seeds that give it again.
+    imported : ImportNotes or None
+        For a table that was imported: what was recognised in the file, guessed and left out.
     opener : callable or None
         Opens ``path`` in another process.
 
@@ -114,6 +124,7 @@ class Table:
     path: Path | None = None
     made: Mapping[str, Any] = field(default_factory=dict, repr=False)
     opener: Callable[[Path], Table] | None = field(default=None, repr=False)
+    imported: ImportNotes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         arrays: tuple[NDArray[Any], ...] = (self.codes, *self.data)
@@ -155,7 +166,8 @@ class Table:
         Parameters
         ----------
         task, metric : str
-            ``metric`` is a metric's name, or the name of a column in the file imported.
+            ``metric`` is a metric's name, or the name of a column in the file imported, which
+            wins where several columns fit.
         split, epoch, seed
             Needed where more than one column would fit; ``seed="mean"`` is the mean of runs.
 
@@ -181,6 +193,9 @@ class Table:
             if not named:
                 hint = f"{metric!r} of {self.name}/{task} has {', '.join(have)}"
                 raise UnknownNameError(what, str(wanted), have, hint=hint)
+        exact = [k for k in named if self.columns[k].source == metric]
+        if len(named) > 1 and len(exact) == 1:
+            return exact[0]
         if len(named) > 1:
             fits = "; ".join(
                 f"{c.source or c.metric} (split={c.split!r}, epoch={c.epoch!r}, seed={c.seed!r})"
@@ -337,6 +352,7 @@ def build_table(
     roles: Mapping[str, tuple[str, str]],
     origin: str,
     made: Mapping[str, Any] | None = None,
+    imported: ImportNotes | None = None,
 ) -> Table:
     """Table of columns in memory.
 
@@ -350,6 +366,8 @@ def build_table(
     origin : str
     made : mapping, optional
         JSON values: what a table that was trained here is trained by.
+    imported : ImportNotes, optional
+        What was recognised in the file that the table is made of.
 
     Raises
     ------
@@ -381,6 +399,7 @@ def build_table(
         },
         origin=origin,
         made=dict(made or {}),
+        imported=imported,
     )
 
 
@@ -390,4 +409,9 @@ def check_name(name: str) -> None:
         raise ParameterError(
             f"{name!r} cannot name a table: use letters, digits, '.', '_' and '-', at most 64; an "
             "import is given a name with --as NAME"
+        )
+    if name.split(".")[0].upper() in _DEVICES or name.endswith("."):
+        raise ParameterError(
+            f"{name!r} cannot name a table: no file can be called so on Windows; give another "
+            "(import: with --as NAME)"
         )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..data.sources.names import SOURCES
 from ..errors import NasurgeError
 from .common import AsJson, emit, print_table, reported_errors
+
+if TYPE_CHECKING:
+    from ..data.tables import Table
 
 _FORMATS = " ".join(entry.summary for entry in SOURCES.values()) + " Plug-ins read more."
 _METHODS = ("method", "what it is", "command")
@@ -33,6 +36,7 @@ def tables(as_json: AsJson = False) -> None:
                 "architectures": len(table),
                 "tasks": table.tasks,
                 "metrics": table.metrics,
+                "minimised": list(dict.fromkeys(c.metric for c in table.columns if c.minimise)),
                 "source": table.origin,
             }
             for table in found
@@ -69,27 +73,81 @@ def import_(
             "shipped schema that fits, or a guess.",
         ),
     ] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            "--space",
+            help="Space of the architectures, such as nb201, or own for independent choices; by "
+            "default the one that is recognised.",
+        ),
+    ] = None,
+    convention: Annotated[
+        str | None,
+        typer.Option(
+            "--convention",
+            help="How architectures are written as numbers: naslib, codes, or digits.",
+        ),
+    ] = None,
+    minimise: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--minimise",
+            metavar="COLUMN",
+            help="A column of which smaller is better; may be repeated. Errors, losses and costs "
+            "are known by their names.",
+        ),
+    ] = None,
+    maximise: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--maximise", metavar="COLUMN", help="A column of which bigger is better, likewise."
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a table of that name.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Import measurements of your own, or the published tables.
 
-    A file needs one column of architectures and one or more of numbers. Try:
+    A file needs one column of architectures and one or more of numbers. What was recognised,
+    guessed and left out is said. Try:
 
         nasurge import PATH/nb201.csv.gz --as nb201
     """
     with reported_errors():
         from ..data.tables import import_table
 
-        made = import_table(file, name=name, schema=schema, replace_existing=force)
+        made = import_table(
+            file,
+            name=name,
+            schema=schema,
+            space=space,
+            convention=convention,
+            minimise=minimise or (),
+            maximise=maximise or (),
+            replace_existing=force,
+        )
         if as_json:
-            emit({"tables": [{"name": t.name, "architectures": len(t)} for t in made]})
+            emit({"tables": [_imported(table) for table in made]})
             return
         for table in made:
             typer.echo(
                 f"{table.name}: {len(table):,} architectures of space {table.space.name}, tasks "
                 f"{', '.join(table.tasks)}"
             )
+            for line in table.imported.lines() if table.imported else ():
+                typer.echo(f"  {line}")
+
+
+def _imported(table: Table) -> dict[str, Any]:
+    """JSON values of a table that was imported."""
+    return {
+        "name": table.name,
+        "architectures": len(table),
+        "space": table.space.name,
+        "tasks": table.tasks,
+        "metrics": table.metrics,
+        **(table.imported.as_dict() if table.imported else {}),
+    }
 
 
 def predictors(as_json: AsJson = False) -> None:

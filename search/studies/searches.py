@@ -30,6 +30,7 @@ from ...benchmarks.studies import (
     interval_text,
     interval_words,
     leading,
+    listed,
     number_of,
     read_about,
     versions,
@@ -244,10 +245,13 @@ class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
     def __init__(self, options: SearchOptions, contenders: Sequence[Contender]) -> None:
         self.constraints = [str(limit) for limit in parse_constraints(options.constraints)]
         self.storage = storage_of(options.storage, options.study)
-        tasks = [
-            self.task_of(problem, options)
-            for problem in problems_of(options.tables, metric=options.metric)
-        ]
+        names = options.objectives or ()
+        problems = problems_of(
+            options.tables,
+            metric=options.metric,
+            objectives=listed(names) if isinstance(names, str) else names,
+        )
+        tasks = [self.task_of(problem, options) for problem in problems]
         within = f" that meet {' and '.join(self.constraints)}" if self.constraints else ""
         super().__init__(options, tasks, contenders, within)
         if options.study:

@@ -1,5 +1,6 @@
 """Every space and every format of ours keeps the contract that plug-ins keep."""
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,8 +26,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A file of each of our formats."""
     csv = tmp_path_factory.mktemp("csv") / "mine.csv"
     csv.write_text("cell,accuracy\n" + "".join(f"{a}-{b},1\n" for a in "abc" for b in "def"))
+    strings = SPACES["nb201"].format(SPACES["nb201"].sample(3, seed=0, unique=True))
+    entries = {"config": [{"arch_str": s} for s in strings], "pixel3_latency": [1.0, 2.0, 3.0]}
+    hardware = csv.with_name("hw.pickle")
+    hardware.write_bytes(pickle.dumps({"nasbench201": {"cifar10": entries}}))
     files = {shipped.source: shipped.location() for shipped in SHIPPED.values()}
-    return {"tabular": csv, **files}
+    return {"tabular": csv, "hw-nas-bench": hardware, **files}
 
 
 @pytest.mark.parametrize("check", SOURCE_CHECKS, ids=lambda check: check.__name__)
@@ -54,6 +59,6 @@ def test_what_no_format_accepts_names_those_there_are(tmp_path: Path) -> None:
 
 
 def test_a_format_that_describes_itself_takes_no_schema(files: dict[str, Path]) -> None:
-    for name in ("analog-nasbench", "nas-bench-graph"):
+    for name in ("analog-nasbench", "nas-bench-graph", "hw-nas-bench"):
         with pytest.raises(ParameterError, match="leave out --schema"):
             read_tables(files[name], schema=Path("mine.toml"))

@@ -336,17 +336,6 @@ def test_empty_cells_are_not_measured(write) -> None:
     assert np.array_equal(table.data[0], [np.nan, 2, np.nan], equal_nan=True)
 
 
-def test_repeated_architectures_are_averaged_over_what_was_measured(write) -> None:
-    table = only(write("arch,acc,ms\na-b,1,\na-c,5,7\na-b,2,3\n\na-b,6,5\n"))
-    assert len(table) == 2
-    space = table.space
-    assert table.lookup(space.parse(["a-b", "a-c"]), task="default", metric="acc").tolist() == [
-        3,
-        5,
-    ]
-    assert table.lookup(space.parse(["a-b", "a-c"]), task="default", metric="ms").tolist() == [4, 7]
-
-
 @pytest.mark.parametrize(
     ("content", "name"),
     [
@@ -358,8 +347,6 @@ def test_repeated_architectures_are_averaged_over_what_was_measured(write) -> No
         ("árch,acc\na-b,1\n".encode("latin-1"), "t.csv"),
         (b"arch,acc\na-b,1\na-c,1,2\n", "t.csv"),
         (b"arch,acc\na-b,1,5\na-c,1,2\n", "t.csv"),
-        (gzip.compress(b"arch,acc\na-b,1\n", mtime=0), "t.csv"),
-        (b"arch,acc\na-b,1\n", "t.csv.gz"),
         (gzip.compress(b"arch,acc\n" + os.urandom(999).hex().encode())[:-200], "t.csv.gz"),
         (b"", "t.csv.gz"),
         (b"", "t.parquet"),
@@ -384,9 +371,7 @@ def test_a_missing_file_or_a_folder_is_a_storage_error(tmp_path) -> None:
             tabular.read(path)
 
 
-@pytest.mark.parametrize(
-    "content", ["arch;acc\na-b;1\n", "arch,note\na-b,c-d\n", "a,b\n1,2\n", "x,y,acc\na b,c d,1\n"]
-)
+@pytest.mark.parametrize("content", ["arch,note\na-b,c-d\n", "a,b\n1,2\n", "x,y,acc\na b,c d,1\n"])
 def test_a_file_that_leaves_it_open_which_column_is_which_asks_for_a_schema(write, content) -> None:
     with pytest.raises(
         SchemaError, match=r"cannot tell which column.*t\.csv\.toml or with --schema"
@@ -414,8 +399,10 @@ def test_spellings_of_the_same_file(write, content) -> None:
 
 def test_codes_of_digits_keep_their_zeros(write) -> None:
     schema = write('architecture = "arch"\n[column]\nacc = {}\n', "s.toml")
-    table = only(write("arch,acc\n012,1\n12,2\n"), schema=schema)
+    table = only(write("arch,acc\n012,1\n112,2\n"), schema=schema)
     assert len(table) == 2
+    with pytest.raises(SchemaError, match="zeros in front"):
+        only(write("arch,acc\n012,1\n12,2\n"), schema=schema)
 
 
 @pytest.mark.parametrize("indexed", [False, True])

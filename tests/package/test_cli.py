@@ -48,7 +48,8 @@ def test_tables_json(run) -> None:
     found = json.loads(run("tables", "--json").stdout)["tables"]
     by_name = {table["name"]: table for table in found}
     analog = by_name["nb201-analog"]
-    assert set(analog) == {"name", "space", "architectures", "tasks", "metrics", "source"}
+    fields = {"name", "space", "architectures", "tasks", "metrics", "minimised", "source"}
+    assert set(analog) == fields
     assert analog["architectures"] == 15_625
     assert analog["tasks"] == ["cifar10"]
     assert len(analog["metrics"]) == 5

@@ -1,0 +1,2 @@
+from .importing import accepts as accepts
+from .importing import read as read
