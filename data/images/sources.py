@@ -8,7 +8,7 @@ import re
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataFileError, MissingExtraError, StorageError
-from ..files import unpickle
+from ..pickles import PlainArray, array_parts, unpickle
 from ..types import Index, Pixels
 
 FASHION_FOLDER = Path("/usr/share/datasets/fashion-mnist")  # where Debian puts them
@@ -212,20 +212,8 @@ def _cifar_binary(content: bytes, name: str, where: str) -> tuple[Pixels, Index]
     return x, rows[:, before - 1].astype(np.int64)
 
 
-def _arrays() -> dict[tuple[str, str], Callable[..., Any]]:
-    """Arrays of bytes that a pickle names, and no more."""
-    rebuild: Any = np.zeros(0, np.uint8).__reduce__()[0]
-    modules = ("numpy.core.multiarray", "numpy._core.multiarray")
-    return {
-        **{(module, "_reconstruct"): rebuild for module in modules},
-        ("numpy", "ndarray"): np.ndarray,
-        ("numpy", "dtype"): np.dtype,
-        ("_codecs", "encode"): lambda text, encoding: text.encode(encoding),
-    }
-
-
 def _unpickled(content: bytes, where: str) -> Mapping[str, Any]:
-    found = unpickle(io.BytesIO(content), _arrays(), where=where, encoding="latin1")
+    found = unpickle(content, array_parts(len(content)), where=where, strings="bytes")
     if not isinstance(found, Mapping):
         raise DataFileError(f"{where} holds a {type(found).__name__}, not the batch of a CIFAR set")
     return {k.decode("latin1") if isinstance(k, bytes) else str(k): v for k, v in found.items()}
@@ -235,13 +223,24 @@ def _cifar_pickle(content: bytes, name: str, where: str) -> tuple[Pixels, Index]
     found = _unpickled(content, where)
     key = "labels" if name == "cifar10" else "fine_labels"
     try:
-        x = np.asarray(found["data"], np.float32).reshape(-1, 3, 32, 32)
-        y = np.asarray(found[key], np.int64)
-    except (KeyError, ValueError, TypeError) as error:
+        x = _plain(found["data"]).astype(np.float32).reshape(-1, 3, 32, 32)
+        y = _plain(found[key]).astype(np.int64)
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise DataFileError(f"{where} is no batch of {name} ({error})") from error
     if y.shape != (len(x),):
         raise DataFileError(f"{where} has {len(x)} images and labels of shape {y.shape}")
+    if len(y) and y.min() < 0:
+        raise DataFileError(f"{where} has a label below 0")
     return x, y
+
+
+def _plain(value: Any) -> NDArray[Any]:
+    """Array of what a pickle holds: an array, or a list of integers."""
+    if isinstance(value, PlainArray):
+        return value.values
+    if type(value) is not list or not all(type(item) is int for item in value):
+        raise TypeError("neither an array nor a list of integers")
+    return np.array(value, dtype=np.int64)
 
 
 def _cifar_classes(content: bytes, binary: bool, where: str) -> tuple[str, ...]:
@@ -251,7 +250,9 @@ def _cifar_classes(content: bytes, binary: bool, where: str) -> tuple[str, ...]:
     names = found.get("label_names", found.get("fine_label_names"))
     if not isinstance(names, list):
         raise DataFileError(f"{where} does not name the classes")
-    return tuple(n.decode("latin1") if isinstance(n, bytes) else str(n) for n in names)
+    if not all(isinstance(n, (bytes, str)) for n in names):
+        raise DataFileError(f"{where} names classes by something else than texts")
+    return tuple(n.decode("latin1") if isinstance(n, bytes) else n for n in names)
 
 
 def read_omniglot(path: Path) -> Raw:
