@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import DataFileError
-from ..pickles import Record, read_pickle
+from ..files import Record, read_pickle
 from ..spaces import make_space
 from ..tables import Column, Table, build_table
 from .contract import refuse_schema

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataFileError
-from ..pickles import NumberType, number, read_pickle
+from ..files import NumberType, number, read_pickle
 from ..spaces import make_space
 from ..tables import Column, Table, build_table
 from .contract import refuse_schema

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from nasurge.data.pickles import (
+from nasurge.data.files import (
     NumberType,
     Record,
     array_parts,

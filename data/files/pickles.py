@@ -20,8 +20,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataFileError, LimitError, StorageError, UnsafePickleError
-from .limits import check_limit, limits, read_bounded
+from ...errors import DataFileError, LimitError, StorageError, UnsafePickleError
+from ..limits import check_limit, limits, read_bounded
 
 Allowed = Mapping[tuple[str, str], Callable[..., Any]]
 """From module and name of what a pickle may name, to what stands in for it."""
@@ -156,7 +156,7 @@ def unpickle(
         As ``read_pickle``.
     """
     try:
-        return _Reader(content, allowed, strings).read(where)
+        return _Machine(content, allowed, strings).read(where)
     except UnsafePickleError as error:
         raise UnsafePickleError(f"{where}: {error}") from None
     except LimitError:
@@ -175,7 +175,7 @@ def _as_text(value: Any) -> str:
     return text
 
 
-class _Reader:
+class _Machine:
     """A machine for the instructions of a pickle; its values are plain, its keys hashed quickly."""
 
     def __init__(self, content: bytes, allowed: Allowed, strings: Literal["text", "bytes"]) -> None:
@@ -339,16 +339,16 @@ def _refused(code: int) -> Exception:
     )
 
 
-def _constant(value: Any) -> Callable[[_Reader], None]:
+def _constant(value: Any) -> Callable[[_Machine], None]:
     return lambda reader: reader.stack.append(value)
 
 
-def _fixed(layout: str, use: Callable[[_Reader, Any], None]) -> Callable[[_Reader], None]:
+def _fixed(layout: str, use: Callable[[_Machine, Any], None]) -> Callable[[_Machine], None]:
     """Step that reads a number of a fixed layout and uses it."""
     form = struct.Struct(layout)
     unpack, size = form.unpack_from, form.size
 
-    def step(reader: _Reader) -> None:
+    def step(reader: _Machine) -> None:
         (value,) = unpack(reader.content, reader.at)
         reader.at += size
         use(reader, value)
@@ -356,7 +356,7 @@ def _fixed(layout: str, use: Callable[[_Reader, Any], None]) -> Callable[[_Reade
     return step
 
 
-def _bytes(size: int, as_value: Callable[[bytes], Any]) -> Callable[[_Reader], None]:
+def _bytes(size: int, as_value: Callable[[bytes], Any]) -> Callable[[_Machine], None]:
     """Step that reads so many bytes as a length of ``size`` bytes says."""
     return lambda reader: reader.stack.append(as_value(reader.take(reader.length(size))))
 
@@ -365,49 +365,49 @@ def _utf8(content: bytes) -> str:
     return str(content, "utf-8", "surrogatepass")
 
 
-def _long(reader: _Reader) -> None:
+def _long(reader: _Machine) -> None:
     content = reader.take(reader.length(1))
     reader.push_integer(int.from_bytes(content, "little", signed=True))
 
 
-def _skip_protocol(reader: _Reader) -> None:
+def _skip_protocol(reader: _Machine) -> None:
     if reader.length(1) > pickle.HIGHEST_PROTOCOL:
         raise ValueError("a protocol that is not known")
 
 
-def _new(make: Callable[[], Any]) -> Callable[[_Reader], None]:
+def _new(make: Callable[[], Any]) -> Callable[[_Machine], None]:
     return lambda reader: reader.stack.append(make())
 
 
-def _tuple_of(count: int) -> Callable[[_Reader], None]:
+def _tuple_of(count: int) -> Callable[[_Machine], None]:
     return lambda reader: reader.stack.append(tuple(reader.last(count)))
 
 
 _STOP = pickle.STOP[0]
-_STEPS: dict[int, Callable[[_Reader], Any]] = {
+_STEPS: dict[int, Callable[[_Machine], Any]] = {
     code[0]: step
     for code, step in (
         (pickle.PROTO, _skip_protocol),
         (pickle.FRAME, lambda reader: reader.length(8)),
-        (pickle.MARK, _Reader.mark),
+        (pickle.MARK, _Machine.mark),
         (pickle.NONE, _constant(None)),
         (pickle.NEWTRUE, _constant(value=True)),
         (pickle.NEWFALSE, _constant(value=False)),
         (pickle.EMPTY_TUPLE, _constant(())),
         (pickle.EMPTY_LIST, _new(list)),
         (pickle.EMPTY_DICT, _new(dict)),
-        (pickle.INT, _Reader.integer_line),
-        (pickle.LONG, _Reader.integer_line),
+        (pickle.INT, _Machine.integer_line),
+        (pickle.LONG, _Machine.integer_line),
         (pickle.LONG1, _long),
-        (pickle.BININT, _fixed("<i", _Reader.push)),
-        (pickle.BININT1, _fixed("<B", _Reader.push)),
-        (pickle.BININT2, _fixed("<H", _Reader.push)),
-        (pickle.FLOAT, _Reader.float_line),
-        (pickle.BINFLOAT, _fixed(">d", _Reader.push)),
-        (pickle.STRING, _Reader.quoted_line),
+        (pickle.BININT, _fixed("<i", _Machine.push)),
+        (pickle.BININT1, _fixed("<B", _Machine.push)),
+        (pickle.BININT2, _fixed("<H", _Machine.push)),
+        (pickle.FLOAT, _Machine.float_line),
+        (pickle.BINFLOAT, _fixed(">d", _Machine.push)),
+        (pickle.STRING, _Machine.quoted_line),
         (pickle.BINSTRING, lambda reader: reader.string(reader.take(reader.length(4)))),
         (pickle.SHORT_BINSTRING, lambda reader: reader.string(reader.take(reader.length(1)))),
-        (pickle.UNICODE, _Reader.unicode_line),
+        (pickle.UNICODE, _Machine.unicode_line),
         (pickle.BINUNICODE, _bytes(4, _utf8)),
         (pickle.SHORT_BINUNICODE, _bytes(1, _utf8)),
         (pickle.BINUNICODE8, _bytes(8, _utf8)),
@@ -425,16 +425,16 @@ _STEPS: dict[int, Callable[[_Reader], Any]] = {
         (pickle.SETITEM, lambda reader: reader.set_items(reader.last(2))),
         (pickle.SETITEMS, lambda reader: reader.set_items(reader.since_mark())),
         (pickle.PUT, lambda reader: reader.put(int(reader.line(_LONGEST_NUMBER)))),
-        (pickle.BINPUT, _fixed("<B", _Reader.put)),
-        (pickle.LONG_BINPUT, _fixed("<I", _Reader.put)),
-        (pickle.MEMOIZE, _Reader.memoize),
+        (pickle.BINPUT, _fixed("<B", _Machine.put)),
+        (pickle.LONG_BINPUT, _fixed("<I", _Machine.put)),
+        (pickle.MEMOIZE, _Machine.memoize),
         (pickle.GET, lambda reader: reader.get(int(reader.line(_LONGEST_NUMBER)))),
-        (pickle.BINGET, _fixed("<B", _Reader.get)),
-        (pickle.LONG_BINGET, _fixed("<I", _Reader.get)),
+        (pickle.BINGET, _fixed("<B", _Machine.get)),
+        (pickle.LONG_BINGET, _fixed("<I", _Machine.get)),
         (pickle.GLOBAL, lambda r: r.name(r.line(_LONGEST_NAME), r.line(_LONGEST_NAME))),
         (pickle.STACK_GLOBAL, lambda reader: reader.name(*reader.last(2))),
-        (pickle.REDUCE, _Reader.call),
-        (pickle.NEWOBJ, _Reader.call),
-        (pickle.BUILD, _Reader.build),
+        (pickle.REDUCE, _Machine.call),
+        (pickle.NEWOBJ, _Machine.call),
+        (pickle.BUILD, _Machine.build),
     )
 }

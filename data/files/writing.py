@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import StorageError
+from ...errors import StorageError
 
 
 def home() -> Path:

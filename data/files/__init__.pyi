@@ -1,0 +1,17 @@
+from .arrays import read_npz as read_npz
+from .documents import DAMAGED as DAMAGED
+from .documents import check_depth as check_depth
+from .documents import parse_json as parse_json
+from .documents import parse_toml as parse_toml
+from .documents import read_document as read_document
+from .documents import read_text as read_text
+from .pickles import NumberType as NumberType
+from .pickles import PlainArray as PlainArray
+from .pickles import Record as Record
+from .pickles import array_parts as array_parts
+from .pickles import number as number
+from .pickles import read_pickle as read_pickle
+from .pickles import unpickle as unpickle
+from .writing import atomic_write as atomic_write
+from .writing import home as home
+from .writing import make_folder as make_folder
