@@ -202,13 +202,14 @@ class Study(ABC, Generic[Found]):
         DataFileError
             If a file is damaged.
         """
-        from .journal import read_about, read_units
+        from .journal import read_about, read_units, whole_study
 
         if not (folder / "summary.json").exists():
             about = read_about(folder)
             rows = [row for unit in read_units(folder).values() for row in unit]
-            if rows and (parts := cls.restored(rows, about)):
-                return {"command": "", **parts, "about": about}
+            with whole_study(folder):
+                if rows and (parts := cls.restored(rows, about)):
+                    return {"command": "", **parts, "about": about}
         return read_summary(folder)
 
     @classmethod
@@ -220,7 +221,11 @@ class Study(ABC, Generic[Found]):
         StorageError, DataFileError
             If the folder holds no finished study of this kind.
         """
-        return cls.write_report(cls.read(folder), folder)
+        from .journal import whole_study
+
+        found = cls.read(folder)
+        with whole_study(folder):
+            return cls.write_report(found, folder)
 
     @classmethod
     def write_report(cls, found: Parts, folder: Path) -> Path:

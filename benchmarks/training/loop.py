@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ...errors import DeviceError
-from .checkpoints import State, read_state, write_checkpoint
+from .checkpoints import State, read_state, restore, write_checkpoint
 
 
 class Training(Protocol):
@@ -96,8 +96,8 @@ def run_training(
 
     def attempt(size: int) -> Trained:
         training = make(size)
-        if kept and size == begin:
-            training.load(*kept)
+        if kept and checkpoint and size == begin:
+            restore(training, kept, checkpoint)
         written = time.perf_counter()
         while not training.over:
             training.step()

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...errors import DataFileError, StorageError
+from ...errors import DataFileError, LimitError, StorageError
 from ..limits import check_limit, read_bounded
 
 DAMAGED = (
@@ -52,15 +52,36 @@ def read_text(path: Path, *, missing: str = "", remedy: str) -> str:
     """
     try:
         with path.open("rb") as file:
-            return read_bounded(file, str(path)).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DataFileError(
-            f"{path} is damaged or no text in UTF-8 (byte {error.start + 1} is "
-            f"{error.object[error.start]:#04x}): {remedy}"
-        ) from error
+            content = read_bounded(file, str(path))
+    except LimitError:
+        raise
     except (OSError, ValueError) as error:  # a path with a NUL, for one
         reason = getattr(error, "strerror", None) or error
         raise StorageError(missing or f"cannot read {path}: {reason}") from error
+    return decode(content, str(path), remedy=remedy)
+
+
+def decode(content: bytes, where: str, *, remedy: str) -> str:
+    """Text of bytes in UTF-8.
+
+    Raises
+    ------
+    DataFileError
+        If they are none; the message names the first byte that is not.
+
+    Examples
+    --------
+    >>> decode(bytes([0x7b, 0xff]), "a.json", remedy="delete it")
+    Traceback (most recent call last):
+    nasurge.errors.DataFileError: a.json is damaged or no text in UTF-8 (byte 2 is 0xff): delete it
+    """
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataFileError(
+            f"{where} is damaged or no text in UTF-8 (byte {error.start + 1} is "
+            f"{content[error.start]:#04x}): {remedy}"
+        ) from error
 
 
 def parse_json(

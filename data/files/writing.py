@@ -13,13 +13,32 @@ from ...errors import StorageError
 
 
 def home() -> Path:
-    """Folder of tables: ``$NASURGE_HOME``, else the user's data folder."""
-    chosen = os.environ.get("NASURGE_HOME")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    import platformdirs
+    """Folder of tables: ``$NASURGE_HOME``, else the user's data folder.
 
-    return platformdirs.user_data_path("nasurge")
+    Raises
+    ------
+    StorageError
+        If the variable names a file, or there is no variable and the user has no home.
+    """
+    chosen = os.environ.get("NASURGE_HOME")
+    try:
+        if chosen:
+            folder = Path(chosen).expanduser().absolute()
+        else:
+            import platformdirs
+
+            folder = platformdirs.user_data_path("nasurge")
+        usable = folder.is_dir() or not folder.exists()
+    except (RuntimeError, LookupError, ValueError, OSError) as error:
+        raise StorageError(
+            f"there is no folder for tables ({error}): name one with the environment variable "
+            "NASURGE_HOME"
+        ) from error
+    if not usable:
+        raise StorageError(
+            f"{folder} is a file, but NASURGE_HOME names the folder of tables: name another"
+        )
+    return folder
 
 
 def make_folder(folder: Path) -> Path:
