@@ -12,6 +12,7 @@ from ..data.plugins import import_place
 from ..registry import COMMANDS
 from . import building, comparing, listing, meta, running, searching, supernets, validating
 from .options import study_command
+from .output import written_output
 
 app = typer.Typer(
     name="nasurge",
@@ -61,4 +62,5 @@ def main() -> None:
     """Run the command line."""
     # What a scheduler sends ends a run as Ctrl-C does: worker processes too, the finished kept.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    app()
+    with written_output():
+        app()
