@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..data.files import DAMAGED
 from ..data.plugins import inherit_parameters
 from ..data.seeds import Seed, as_generator
-from ..data.files import DAMAGED
 from ..data.spaces import Codes, Space
 from ..data.types import Index, Values
 from ..errors import ArchitectureError, LabelError, NasurgeError, ParameterError
@@ -410,6 +410,18 @@ class Searcher(ABC):
         """
         if not isinstance(state, dict):
             raise ParameterError(f"a state is what state_dict returned, not {type(state).__name__}")
+        try:
+            self._take_state(state)
+        except NasurgeError:
+            raise
+        except DAMAGED as error:
+            raise ParameterError(
+                f"this state is damaged ({type(error).__name__}: {str(error)[:200]}): load what "
+                "state_dict returned"
+            ) from error
+
+    def _take_state(self, state: dict[str, Any]) -> None:
+        """Go on from a state that may be another searcher's, or lack parts."""
         expected = {
             "version": STATE_VERSION,
             "searcher": searcher_name(type(self)),
@@ -423,18 +435,6 @@ class Searcher(ABC):
                     f"this state has {key} {state.get(key)!r}, the searcher has {value!r}; load "
                     "it into a searcher made with the arguments of the saved one"
                 )
-        try:
-            self._take_state(state)
-        except NasurgeError:
-            raise
-        except DAMAGED as error:
-            raise ParameterError(
-                f"this state is damaged ({type(error).__name__}: {str(error)[:200]}): load one that "
-                "state_dict returned"
-            ) from error
-
-    def _take_state(self, state: dict[str, Any]) -> None:
-        """Go on from a state of this searcher, whose parts may be missing or damaged."""
         codes, pending = self._check_codes(state["codes"]), self._check_codes(state["pending"])
         values = self._check_values(state["values"], len(codes))
         self._rng = _restore_generator(state["rng"])
