@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 from ...errors import DataFileError, LimitError, StorageError
@@ -18,7 +19,7 @@ from ..limits import check_limit, read_bounded
 DAMAGED = (
     *(ValueError, LookupError, TypeError, AttributeError, ArithmeticError, EOFError),
     *(RuntimeError, MemoryError, SyntaxError),
-    *(struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile),
+    *(struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile, TokenError),
 )
 """What Python and NumPy raise when a file does not hold what it should."""
 _VALUE_BYTES = 32  # what a character of JSON takes in memory, at most

@@ -69,6 +69,8 @@ def _members(
             return content.read() if content else b""
 
         yield member.name, read if member.isreg() else None
+    if stream.tell() <= archive.offset:  # what ends an archive was not read
+        raise tarfile.ReadError("unexpected end of data")
     while stream.read(1 << 20):  # the checksum of a compressed file ends it
         pass
 
