@@ -17,7 +17,7 @@ from ...predictors.saving.names import predictor_name
 from ..base import Searcher
 from ..loop import Evaluator, Objective, Trace
 from ..searchers.names import searcher_name
-from .ledger import Asked, Ledger
+from .ledger import Asked, Ledger, whole_record
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -198,9 +198,11 @@ class _StoredSearch:
             known = [k for k in dict.fromkeys([*in_order, *ledger.values]) if k in ledger.values]
             self._batch = last.batch
             self.told = dict.fromkeys(k for k in known if k not in last.batch)
+            with whole_record(ledger.name):
+                kept = _thawed(last.state)
             self._searcher.load_state_dict(
                 {
-                    **_thawed(last.state),
+                    **kept,
                     "codes": space.from_index(list(self.told)),
                     "values": self._values(self.told),
                     "pending": space.from_index(last.batch),

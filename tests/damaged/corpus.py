@@ -115,6 +115,9 @@ def tables(corpus: Corpus) -> Iterator[Case]:
 
     rows = [f"{cell},{50 + k},{k}" for k, cell in enumerate(CELLS)]
     text = "\n".join(["arch,accuracy,params", *rows, ""]).encode()
+    yield Case(
+        "csv-whole", partial(read_tables, corpus.write("csv-whole", "t.csv", text)), harmless=True
+    )
     yield from corpus.variants(
         "csv", "t.csv", text, read_tables, harmless=("flipped", "half", "last", "zeros", "random")
     )
@@ -198,6 +201,8 @@ def images(corpus: Corpus) -> Iterator[Case]:
         f"{part}/{c}/{k}.png": good for part in ("train", "test") for c in "ab" for k in "123"
     }
     first = "train/a/1.png"
+    whole = corpus.write("images-whole", "set.tar", tar(layout))
+    yield Case("images-whole", partial(load_images, whole), harmless=True)
     for kind in ("", "gz", "xz"):
         file = f"set.tar{'.' if kind else ''}{kind}"
         content = tar(layout, kind)
@@ -402,6 +407,8 @@ def learnt(corpus: Corpus) -> Iterator[Case]:
 
     for name in ("ridge", "rf", "xgb", "lightgbm", "gin", "gp-wl"):
         content = old(f"predictors/{name}.save")
+        whole = corpus.write(f"predictor-{name}-whole", "p.save", content)
+        yield Case(f"predictor-{name}-whole", partial(load_predictor, whole), harmless=True)
         yield from corpus.variants(
             f"predictor-{name}", "p.save", content, load_predictor, harmless=()
         )
@@ -431,9 +438,12 @@ def learnt(corpus: Corpus) -> Iterator[Case]:
         write_checkpoint(path, tensors, {"at-nas": changed})
         yield Case(f"search-{label}", partial(load_search, path))
     donor = next((V0 / "studies" / "warm" / "experiences" / "seed-0").iterdir())
-    for label, changed in damaged(donor.read_bytes(), corpus.rng, 3):
+    whole = corpus.place("donor-whole") / donor.name
+    write_checkpoint(whole, *(read_checkpoint(donor) or ({}, {})))
+    yield Case("donor-whole", partial(read_donors, whole.parent), harmless=True)
+    for label, changed in damaged(whole.read_bytes(), corpus.rng, 3):
         path = corpus.write(f"donor-{label}", donor.name, changed)
-        yield Case(f"donor-{label}", partial(read_donors, path.parent), label.startswith("flip"))
+        yield Case(f"donor-{label}", partial(read_donors, path.parent))
     yield from _supernets(corpus)
 
 
@@ -442,14 +452,16 @@ def _supernets(corpus: Corpus) -> Iterator[Case]:
     from nasurge.benchmarks.training import read_checkpoint, train_network, write_checkpoint
     from nasurge.data.images import load_images
     from nasurge.data.networks import build_network
+    from nasurge.data.seeds import as_generator, torch_seed
     from nasurge.data.spaces import make_space
 
     few = load_images("digits", limit=20)
 
     def train(path: Path) -> object:
-        network = build_network(
-            make_space("nb201"), [3, 1, 0, 1, 0, 1], classes=10, in_channels=1, width=2, cells=1
-        )
+        with torch_seed(as_generator(0)):
+            network = build_network(
+                make_space("nb201"), [3, 1, 0, 1, 0, 1], classes=10, in_channels=1, width=2, cells=1
+            )
         return train_network(
             network, few, epochs=1, batch_size=20, device="cpu", seed=0, checkpoint=path
         )
@@ -478,7 +490,7 @@ def _supernets(corpus: Corpus) -> Iterator[Case]:
 
 
 def studies(corpus: Corpus) -> Iterator[Case]:
-    """Folders of studies, recipes, searchers' states, a search in a database."""
+    """Folders of studies, and recipes."""
     from nasurge.benchmarks.studies.validate_choice import from_search
     from nasurge.benchmarks.training import read_recipe
     from nasurge.registry import study_of_folder
@@ -491,6 +503,11 @@ def studies(corpus: Corpus) -> Iterator[Case]:
         shutil.copytree(V0 / "studies" / source, folder, dirs_exist_ok=True)
         return folder
 
+    for source in ("compare", "warm"):
+        whole = copied(f"{source}-whole", source)
+        yield Case(f"{source}-whole", partial(report, whole), harmless=True)
+    whole = copied("search-whole", "search")
+    yield Case("search-whole", partial(from_search, whole, None, 5), harmless=True)
     for file, source in (("study.json", "search"), ("summary.json", "compare")):
         for label, content in DOCUMENTS.items():
             folder = copied(f"{file}-{label}", source)
@@ -534,8 +551,6 @@ def studies(corpus: Corpus) -> Iterator[Case]:
         path = corpus.write(f"recipe-{label}", "r.json", content)
         yield Case(f"recipe-{label}", partial(read_recipe, str(path)), label in ("object",))
     yield Case("recipe-nul", partial(read_recipe, "a\0b"))
-    yield from _states(corpus)
-    yield from _databases(corpus)
 
 
 def _states(corpus: Corpus) -> Iterator[Case]:
@@ -581,10 +596,13 @@ def _databases(corpus: Corpus) -> Iterator[Case]:
         )
 
     content = old("searches.db")
+    whole = corpus.write("database-whole", "s.db", content)
+    yield Case("database-whole", partial(search, whole), harmless=True)
     for label, changed in damaged(content, corpus.rng, 3):
         if label != "empty":  # SQLite makes a new one
             path = corpus.write(f"database-{label}", "s.db", changed)
-            yield Case(f"database-{label}", partial(search, path), label.startswith("flip"))
+            harmless = label.startswith(("flip", "one", "last"))  # SQLite reads or begins them
+            yield Case(f"database-{label}", partial(search, path), harmless)
     for label, (table, column, value) in {
         "state-no-json": ("trial_system_attributes", "value_json", "{"),
         "state-null": ("trial_system_attributes", "value_json", "null"),
@@ -601,10 +619,17 @@ def _databases(corpus: Corpus) -> Iterator[Case]:
         yield Case(f"database-{label}", partial(search, path))
 
 
+def searches(corpus: Corpus) -> Iterator[Case]:
+    """States of searchers, and searches in a database."""
+    yield from _states(corpus)
+    yield from _databases(corpus)
+
+
 GROUPS: dict[str, Callable[[Corpus], Iterator[Case]]] = {
     "tables": tables,
     "images": images,
     "arrays": arrays,
     "learnt": learnt,
     "studies": studies,
+    "searches": searches,
 }
