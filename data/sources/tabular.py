@@ -107,7 +107,7 @@ def parse_schema(text: str, *, where: str, name: str = "table") -> Schema:
     """
     try:
         found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SchemaError(f"{where} is not valid TOML: {error}") from error
     for key in found:
         if key not in _TOP_KEYS:

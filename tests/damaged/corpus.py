@@ -109,6 +109,7 @@ def tables(corpus: Corpus) -> Iterator[Case]:
     import io
 
     import pandas as pd
+    from forgeries import forged_tables
 
     from nasurge.data.sources import make_source, read_tables
     from nasurge.data.tables.files import read_table
@@ -141,6 +142,7 @@ def tables(corpus: Corpus) -> Iterator[Case]:
         yield Case(f"schema-{label}", partial(read_tables, path))
     kept = (V0 / "home" / "tables" / "tiny.safetensors").read_bytes()
     yield from corpus.variants("table", "tiny.safetensors", kept, read_table, harmless=())
+    yield from corpus.files("table", "tiny.safetensors", forged_tables(kept), read_table)
     analog = make_source("analog-nasbench")
     for label, content in pickles(str(corpus.canary)).items():
         if label.startswith(("calls-system", "calls-getattr")) or "-" not in label[:6]:
@@ -491,6 +493,7 @@ def _supernets(corpus: Corpus) -> Iterator[Case]:
 
 def studies(corpus: Corpus) -> Iterator[Case]:
     """Folders of studies, and recipes."""
+    from nasurge.benchmarks.studies.compare_page import predictions_path
     from nasurge.benchmarks.studies.validate_choice import from_search
     from nasurge.benchmarks.training import read_recipe
     from nasurge.registry import study_of_folder
@@ -542,10 +545,20 @@ def studies(corpus: Corpus) -> Iterator[Case]:
         "garbage": b"no npz",
         "empty": b"",
         "other": zipped({"a.npy": npy("'<f8'", "()", bytes(8))}),
+        "shapes": zipped(
+            {
+                "true.npy": npy("'<f8'", "(2,)", bytes(16)),
+                "predicted.npy": npy("'<U1'", "()", b"x\0\0\0"),
+            }
+        ),
     }.items():
         folder = copied(f"predictions-{label}", "compare")
-        for file in (folder / "predictions").rglob("*.npz"):
-            file.write_bytes(content)
+        about = json.loads((folder / "study.json").read_text())
+        (folder / "predictions").mkdir()
+        for address in about["labels"]:
+            for predictor in about["predictors"]:
+                size = about["n_train"][-1]
+                predictions_path(folder, address, predictor, size).write_bytes(content)
         yield Case(f"predictions-{label}", partial(report, folder))
     for label, content in DOCUMENTS.items():
         path = corpus.write(f"recipe-{label}", "r.json", content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import zipfile
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load, save
 
+from nasurge.data.tables import files
 from nasurge.predictors.saving import contents
 
 
@@ -58,6 +60,48 @@ def forged_predictors(forest: bytes) -> dict[str, bytes]:
         _with_trees(about, arrays, change)
         files[f"tree-{label}"] = sealed(about, arrays)
     return files
+
+
+def forged_tables(table: bytes) -> dict[str, bytes]:
+    """Kept tables with a checksum that fits, where there is one, and contents that do not."""
+    length = int.from_bytes(table[:8], "little")
+    whole = json.loads(table[8 : 8 + length])
+    about = json.loads(whole["__metadata__"]["nasurge"])
+    arrays = load(table)
+
+    def with_header(text: bytes) -> bytes:
+        return len(text).to_bytes(8, "little") + text + table[8 + length :]
+
+    def sealed_table(changed: dict[str, Any], held: dict[str, Any]) -> bytes:
+        with contextlib.suppress(LookupError, TypeError, AttributeError):
+            changed = {**changed, "sha256": files._digest(changed, held)}
+        return save(held, metadata={"nasurge": json.dumps(changed)})
+
+    deep: Any = json.loads("[" * 300 + "]" * 300)
+    made = {
+        f"about-{key}-{label}": sealed_table({**about, key: value}, arrays)
+        for key in ("space", "columns", "roles")
+        for label, value in (("null", None), ("text", "x"), ("deep", deep), ("list", [3]))
+    }
+    other = {**arrays, "codes": np.full_like(arrays["codes"], 99)}
+    fewer = {name: array for name, array in arrays.items() if name != "c0"}
+    shorter = {**arrays, "c0": arrays["c0"][:-1]}
+    far = {**whole, "codes": {**whole["codes"], "data_offsets": [2**60, 2**61]}}
+    below = {**whole, "codes": {**whole["codes"], "data_offsets": [-99, -3]}}
+    return made | {
+        "codes-outside": sealed_table(about, other),
+        "column-missing": sealed_table(about, fewer),
+        "column-short": sealed_table(about, shorter),
+        "format": sealed_table({**about, "format": 99}, arrays),
+        "header-deep": with_header(b"[" * 100_000),
+        "header-list": with_header(b"[]"),
+        "header-far": with_header(json.dumps(far).encode()),
+        "header-below": with_header(json.dumps(below).encode()),
+        "header-claims": (2**62).to_bytes(8, "little") + table[8:],
+        "about-deep": with_header(
+            json.dumps({**whole, "__metadata__": {"nasurge": "[" * 100_000}}).encode()
+        ),
+    }
 
 
 def _put(name: str, place: int, value: int) -> Callable[[Any], None]:
