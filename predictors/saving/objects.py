@@ -30,7 +30,7 @@ from .contents import (
     versions_text,
 )
 from .names import NAMES, OLD_NAMES, PLACES, class_path
-from .structure import check_xgboost
+from .structure import check_threads, check_xgboost
 
 if TYPE_CHECKING:  # predictors save themselves: their base imports this module
     pass
@@ -396,7 +396,9 @@ class _Reader:
     def _read_xgboost(self, value: dict[str, Any]) -> Any:
         from xgboost import XGBRegressor
 
-        made = XGBRegressor(**self._fields(value["parameters"]))
+        parameters = self._fields(value["parameters"])
+        check_threads(parameters)
+        made = XGBRegressor(**parameters)
         if value["model"] is not None:
             model = self.read(value["model"]).tobytes()
             check_xgboost(model)

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...errors import DataFileError
 
-_NO_PARENT = 2147483647
+_MOST_THREADS = 1024
 
 
 def check_nodes(left: ArrayLike, right: ArrayLike, features: ArrayLike, n_features: int) -> None:
@@ -79,12 +79,26 @@ def check_estimators(value: Any) -> None:
     for part in _parts(value):
         name = type(part).__name__
         fields = vars(part) if hasattr(part, "__dict__") else {}
+        check_threads(fields)
         if "tree_" in fields:
             _check_tree(fields["tree_"], fields.get("n_features_in_"))
         elif "estimators_" in fields:
             _check_members(fields["estimators_"], fields.get("n_features_in_"))
         elif "support_vectors_" in fields:
             _check_support(name, fields)
+
+
+def check_threads(parameters: Mapping[str, Any]) -> None:
+    """Refuse a model that would start more threads than any machine has.
+
+    Raises
+    ------
+    DataFileError
+    """
+    for name in ("n_jobs", "nthread"):
+        count = parameters.get(name)
+        if isinstance(count, (int, float)) and count > _MOST_THREADS:
+            raise DataFileError(f"a model of {count} threads ({name})")
 
 
 def _parts(value: Any) -> Iterator[Any]:

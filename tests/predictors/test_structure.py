@@ -189,6 +189,12 @@ def test_a_support_vector_machine_whose_parts_differ_is_refused() -> None:
         check_estimators(machine)
 
 
+def test_a_model_of_a_million_threads_is_refused(forest) -> None:
+    regressor = copy.deepcopy(forest[0].pipeline_.steps[-1][1]).set_params(n_jobs=10**6)
+    with pytest.raises(DataFileError, match="1000000 threads"):
+        check_estimators([regressor])
+
+
 def test_an_estimator_whose_arrays_native_code_trusts_is_not_saved() -> None:
     neighbours = KNeighborsRegressor(algorithm="kd_tree").fit(X, Y)
     assert archives.write_archive(neighbours)[1]
