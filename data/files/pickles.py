@@ -188,17 +188,30 @@ class _Machine:
 
     def read(self, where: str) -> Any:
         """Object, unless its instructions may make more than the limits allow."""
-        content, steps = self.content, _STEPS
+        content, steps, memo = self.content, _STEPS, self.memo
+        stack, at = self.stack, 0
         left = limits().memory - _TEXT_BYTES * len(content)
         for _ in range(max(left // _OBJECT_BYTES, 0)):
-            code = content[self.at]
-            self.at += 1
-            if code == _STOP:
-                return self.last(1)[0]
-            step = steps.get(code)
-            if step is None:
-                raise _refused(code)
-            step(self)
+            code = content[at]
+            at += 1
+            # Most of a table's instructions are these three: a call for each would double the time.
+            if code == _BINGET:
+                stack.append(memo[content[at]])
+                at += 1
+            elif code == _BINFLOAT:
+                stack.append(_DOUBLE(content, at)[0])
+                at += 8
+            elif code == _MEMOIZE:
+                memo[len(memo)] = stack[-1]
+            else:
+                self.at = at
+                if code == _STOP:
+                    return self.last(1)[0]
+                step = steps.get(code)
+                if step is None:
+                    raise _refused(code)
+                step(self)
+                stack, at = self.stack, self.at
         check_limit("memory", 2 * limits().memory, where)
         raise LimitError(where)  # which a limit that was raised meanwhile comes to
 
@@ -256,9 +269,6 @@ class _Machine:
 
     def put(self, place: int) -> None:
         self.memo[place] = self.stack[-1]
-
-    def memoize(self) -> None:
-        self.memo[len(self.memo)] = self.stack[-1]
 
     def get(self, place: int) -> None:
         self.stack.append(self.memo[place])
@@ -383,7 +393,10 @@ def _tuple_of(count: int) -> Callable[[_Machine], None]:
     return lambda reader: reader.stack.append(tuple(reader.last(count)))
 
 
-_STOP = pickle.STOP[0]
+_STOP, _BINGET, _BINFLOAT, _MEMOIZE = b"".join(
+    (pickle.STOP, pickle.BINGET, pickle.BINFLOAT, pickle.MEMOIZE)
+)
+_DOUBLE = struct.Struct(">d").unpack_from
 _STEPS: dict[int, Callable[[_Machine], Any]] = {
     code[0]: step
     for code, step in (
@@ -403,7 +416,6 @@ _STEPS: dict[int, Callable[[_Machine], Any]] = {
         (pickle.BININT1, _fixed("<B", _Machine.push)),
         (pickle.BININT2, _fixed("<H", _Machine.push)),
         (pickle.FLOAT, _Machine.float_line),
-        (pickle.BINFLOAT, _fixed(">d", _Machine.push)),
         (pickle.STRING, _Machine.quoted_line),
         (pickle.BINSTRING, lambda reader: reader.string(reader.take(reader.length(4)))),
         (pickle.SHORT_BINSTRING, lambda reader: reader.string(reader.take(reader.length(1)))),
@@ -427,9 +439,7 @@ _STEPS: dict[int, Callable[[_Machine], Any]] = {
         (pickle.PUT, lambda reader: reader.put(int(reader.line(_LONGEST_NUMBER)))),
         (pickle.BINPUT, _fixed("<B", _Machine.put)),
         (pickle.LONG_BINPUT, _fixed("<I", _Machine.put)),
-        (pickle.MEMOIZE, _Machine.memoize),
         (pickle.GET, lambda reader: reader.get(int(reader.line(_LONGEST_NUMBER)))),
-        (pickle.BINGET, _fixed("<B", _Machine.get)),
         (pickle.LONG_BINGET, _fixed("<I", _Machine.get)),
         (pickle.GLOBAL, lambda r: r.name(r.line(_LONGEST_NAME), r.line(_LONGEST_NAME))),
         (pickle.STACK_GLOBAL, lambda reader: reader.name(*reader.last(2))),
