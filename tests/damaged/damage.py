@@ -215,8 +215,8 @@ def pickles(canary: str) -> dict[str, bytes]:
         "long-integer": b"\x8b\xff\xff\xff\x7f" + b"\xff" * 1000 + b".",
         "digits": b"I" + b"9" * 100_000 + b"\n.",
         "nested-lists": b"]" * DEEP + b"a" * (DEEP - 1) + b".",
-        "nested-tuples": b"\x80\x04)" + b"\x85" * 10 * DEEP + b".",
-        "nested-tuple-key": b"\x80\x04})" + b"\x85" * 10 * DEEP + b"Ns.",
+        "nested-tuples": b"\x80\x04)" + b"\x85" * 2 * DEEP + b".",
+        "nested-tuple-key": b"\x80\x04})" + b"\x85" * 2 * DEEP + b"Ns.",
         "laughs": b"\x80\x04)" + b"\x94h\x00\x86" * 40 + b".",
         "laughing-key": b"\x80\x04})" + b"".join(b"\x94h%c\x86" % k for k in range(60)) + b"Ns.",
         "laughing-list": b"\x80\x04]"
