@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
+
+if sys.platform != "linux":
+    pytest.skip("a bound on the memory of a fork is asked of Linux", allow_module_level=True)
+
 from corpus import GROUPS, Corpus
 from sandbox import LIMITS, outcome
 

@@ -4,7 +4,6 @@ import builtins
 import contextlib
 import os
 import pickle
-import resource
 import struct
 
 import numpy as np
@@ -203,6 +202,7 @@ def test_a_forged_type_of_numbers_is_none(flags) -> None:
     ],
 )
 def test_what_a_pickle_claims_costs_nothing(content) -> None:
+    resource = pytest.importorskip("resource")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with contextlib.suppress(DataFileError):
         unpickle(content, {}, where="x")
