@@ -153,7 +153,7 @@ class Study(ABC, Generic[Found]):
             **self.summarise(rows),
         )
         write_summary(folder, found.parts)
-        self.report(folder)
+        self.write_report(self.read(folder), folder)  # a fault of ours shows as one
         return found  # type: ignore[no-any-return]
 
     @classmethod
