@@ -263,4 +263,5 @@ def read_json(text: str, what: str) -> dict[str, Any]:
     remedy = 'write an object, such as {"epochs": 3}'
     if text.lstrip().startswith("{"):
         return parse_json(text, f"the {what} {text[:60]}", remedy=remedy)
-    return read_document(Path(text), remedy=remedy)
+    missing = f"cannot read the {what} {text}: there is no such file, or it may not be read"
+    return read_document(Path(text), missing=missing, remedy=remedy)
