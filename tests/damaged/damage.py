@@ -5,7 +5,6 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
-import json
 import lzma
 import pickle
 import struct
@@ -226,8 +225,3 @@ def pickles(canary: str) -> dict[str, bytes]:
         "many-dictionaries": b"(" + b"}" * 5_000_000 + b"l.",
         "own-list": b"]q\x00h\x00a.",
     }
-
-
-def rows_of(text: str) -> list[dict[str, object]]:
-    """Objects of a journal."""
-    return [json.loads(line) for line in text.splitlines()]

@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from corpus import V0, old
+from cases import V0, old
 from damage import ForgedArray, tar
 from forgeries import forged_predictors
 from typer.testing import CliRunner

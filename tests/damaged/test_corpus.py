@@ -11,7 +11,8 @@ import pytest
 if sys.platform != "linux":
     pytest.skip("a bound on the memory of a fork is asked of Linux", allow_module_level=True)
 
-from corpus import GROUPS, Corpus
+from cases import Corpus
+from corpus import GROUPS
 from sandbox import LIMITS, outcome
 
 SEED = 20

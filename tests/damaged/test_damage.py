@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from corpus import V0, old
+from cases import V0, old
 from damage import tar
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
