@@ -7,7 +7,7 @@ The environment variable ``NASURGE_LIMITS`` changes them, in worker processes to
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import IO
 
@@ -106,7 +106,7 @@ def check_limit(name: str, needed: int, what: str) -> None:
     --------
     >>> check_limit("pixels", 100, "a.png")
     """
-    allowed: int = asdict(limits())[name]
+    allowed: int = getattr(limits(), name)
     if needed > allowed:
         raise LimitError(
             f"{what} is over the limit of {name}: {_amount(name, needed)} where at most "
@@ -122,8 +122,8 @@ def _amount(name: str, number: int) -> str:
 _UNITS = {"ratio": "times the stored size", "depth": "levels", "cell": "characters"}
 
 
-def check_unpacked(unpacked: int, stored: int, what: str) -> None:
-    """Refuse a compressed file that has become too large, or too many times larger.
+def check_ratio(unpacked: int, stored: int, what: str) -> None:
+    """Refuse a compressed file that has become too many times larger.
 
     Parameters
     ----------
@@ -136,9 +136,19 @@ def check_unpacked(unpacked: int, stored: int, what: str) -> None:
     ------
     LimitError
     """
-    check_limit("memory", unpacked, what)
     if unpacked > _FREE:
         check_limit("ratio", unpacked // max(stored, 1), what)
+
+
+def check_unpacked(unpacked: int, stored: int, what: str) -> None:
+    """Refuse what ``check_ratio`` refuses, and what would take too much memory.
+
+    Raises
+    ------
+    LimitError
+    """
+    check_limit("memory", unpacked, what)
+    check_ratio(unpacked, stored, what)
 
 
 def read_bounded(file: IO[bytes], what: str, *, stored: int | None = None, used: int = 0) -> bytes:
@@ -165,5 +175,55 @@ def read_bounded(file: IO[bytes], what: str, *, stored: int | None = None, used:
         total += len(block)
         check_limit("memory", used + total, what)
         if stored is not None:
-            check_unpacked(total, stored, what)
+            check_ratio(total, stored, what)
     return b"".join(parts)
+
+
+class Unpacked:
+    """A compressed file as it is unpacked, for one that reads and seeks in it, within the limits.
+
+    Parameters
+    ----------
+    file : binary file
+        That unpacks what is read from it.
+    what : str
+        As for ``check_limit``.
+    stored : int
+        Bytes of the compressed file.
+    """
+
+    def __init__(self, file: IO[bytes], what: str, stored: int) -> None:
+        self._file, self._what, self._stored = file, what, stored
+
+    def read(self, size: int = -1) -> bytes:
+        """So many bytes, or as many as are left.
+
+        Raises
+        ------
+        LimitError
+        """
+        parts, total = [], 0
+        while size < 0 or total < size:
+            block = self._file.read(_BLOCK if size < 0 else min(_BLOCK, size - total))
+            if not block:
+                break
+            parts.append(block)
+            total += len(block)
+            check_limit("memory", total, self._what)
+            check_ratio(self._file.tell(), self._stored, self._what)
+        return b"".join(parts)
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        """Go on from another place, unpacking what lies before it.
+
+        Raises
+        ------
+        LimitError
+        """
+        target = place + (self._file.tell() if whence == 1 else 0)
+        check_ratio(target, self._stored, self._what)
+        return self._file.seek(target)
+
+    def tell(self) -> int:
+        """Bytes read so far."""
+        return self._file.tell()

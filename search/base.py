@@ -11,11 +11,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..data.files import DAMAGED
 from ..data.parameters import inherit_parameters
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space
 from ..data.types import Index, Values
-from ..errors import ArchitectureError, LabelError, ParameterError
+from ..errors import ArchitectureError, LabelError, NasurgeError, ParameterError
 from ..errors import ExhaustedError as ExhaustedError
 from .loop.results import plain
 from .pareto import best_row, feasible_rows, non_dominated
@@ -407,8 +408,22 @@ class Searcher(ABC):
         Raises
         ------
         ParameterError
-            If the state is of another searcher, space, number of objectives or version.
+            If the state is of another searcher, space, number of objectives or version, or damaged.
         """
+        if not isinstance(state, dict):
+            raise ParameterError(f"a state is what state_dict returned, not {type(state).__name__}")
+        try:
+            self._take_state(state)
+        except NasurgeError:
+            raise
+        except DAMAGED as error:
+            raise ParameterError(
+                f"this state is damaged ({type(error).__name__}: {str(error)[:200]}): load what "
+                "state_dict returned"
+            ) from error
+
+    def _take_state(self, state: dict[str, Any]) -> None:
+        """Go on from a state that may be another searcher's, or lack parts."""
         expected = {
             "version": STATE_VERSION,
             "searcher": searcher_name(type(self)),

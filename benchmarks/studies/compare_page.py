@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from ...data.files import read_npz
 from ..metrics import METRICS
 from . import pictures
 from .cases import leading
@@ -119,8 +118,9 @@ def _predictions(about: dict[str, Any], folder: Path) -> list[Section]:
         for name in about["predictors"]:
             path = predictions_path(folder, address, name, size)
             if path.exists():
-                with np.load(path, allow_pickle=False) as arrays:
-                    points[name] = (arrays["true"], arrays["predicted"])
+                remedy = "delete it and run the command again"
+                arrays = read_npz(path, names=("true", "predicted"), remedy=remedy)
+                points[name] = (arrays["true"], arrays["predicted"])
         if points:
             number = len(next(iter(points.values()))[0])
             sections.append(

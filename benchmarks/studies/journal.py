@@ -19,8 +19,23 @@ from typing import Any
 import numpy as np
 
 from ...data.devices import parallel
-from ...data.files import atomic_write, make_folder
-from ...errors import DataFileError, ParameterError, StoppedError, StorageError, WorkerError
+from ...data.files import (
+    DAMAGED,
+    atomic_write,
+    decode,
+    make_folder,
+    parse_json,
+    read_document,
+)
+from ...data.limits import read_bounded
+from ...errors import (
+    DataFileError,
+    NasurgeError,
+    ParameterError,
+    StoppedError,
+    StorageError,
+    WorkerError,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -368,21 +383,32 @@ def read_about(folder: Path) -> dict[str, Any]:
     DataFileError
         If the file is damaged.
     """
-    path = folder / "study.json"
+    return read_document(
+        folder / "study.json",
+        missing=f"{folder} holds no results of NASurge (no readable study.json): give the folder "
+        "that a study printed, such as one of compare, search or validate",
+        remedy="delete the folder and run again",
+    )
+
+
+@contextmanager
+def whole_study(folder: Path) -> Iterator[None]:
+    """Say of a study's folder that it is damaged where its contents do not fit together.
+
+    Raises
+    ------
+    DataFileError
+        Instead of what Python raises for a value that is missing or of another kind.
+    """
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise StorageError(
-            f"{folder} holds no results of NASurge (no readable study.json): give the folder that "
-            "a study printed, such as one of compare, search or validate"
-        ) from error
-    except ValueError as error:
+        yield
+    except NasurgeError:
+        raise
+    except DAMAGED as error:
         raise DataFileError(
-            f"{path} is damaged ({error}): delete the folder and run again"
+            f"{folder} does not hold what a study of its kind writes ({type(error).__name__}: "
+            f"{str(error)[:200]}): run its command again, or delete the folder"
         ) from error
-    if not isinstance(about, dict):
-        raise DataFileError(f"{path} does not say what the study is: delete the folder")
-    return about
 
 
 def read_units(folder: Path) -> dict[str, list[Row]]:
@@ -396,17 +422,23 @@ def read_units(folder: Path) -> dict[str, list[Row]]:
     path = folder / "rows.jsonl"
     if not path.exists():
         return {}
-    lines = path.read_text(encoding="utf-8").split("\n")
+    remedy = "delete that line, its unit is then done again"
+    try:
+        with path.open("rb") as file:
+            lines = read_bounded(file, str(path)).split(b"\n")
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
     done = {}
     for number, line in enumerate(lines[:-1]):  # the last is empty, or was cut by a kill
-        try:
-            entry = json.loads(line)
-            done[entry["unit"]] = entry["rows"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataFileError(
-                f"{path}: line {number + 1} is damaged ({error}); delete that line, its unit is "
-                "then done again"
-            ) from error
+        where = f"{path}: line {number + 1}"
+        text = decode(line, where, remedy=remedy)
+        entry = parse_json(text, where, keys=("unit", "rows"), remedy=remedy)
+        rows = entry["rows"]
+        if not isinstance(entry["unit"], str) or not isinstance(rows, list):
+            raise DataFileError(f"{where} is damaged (no unit and rows): {remedy}")
+        if not all(isinstance(row, dict) for row in rows):
+            raise DataFileError(f"{where} is damaged (rows that are no objects): {remedy}")
+        done[entry["unit"]] = rows
     return done
 
 

@@ -159,7 +159,7 @@ class Study(ABC, Generic[Found, Options]):
             **self.summarise(rows),
         )
         write_summary(folder, found.parts)
-        self.report(folder)
+        self.write_report(self.read(folder), folder)  # a fault of ours shows as one
         return found  # type: ignore[no-any-return]
 
     @classmethod
@@ -208,13 +208,14 @@ class Study(ABC, Generic[Found, Options]):
         DataFileError
             If a file is damaged.
         """
-        from .journal import read_about, read_units
+        from .journal import read_about, read_units, whole_study
 
         if not (folder / "summary.json").exists():
             about = read_about(folder)
             rows = [row for unit in read_units(folder).values() for row in unit]
-            if rows and (parts := cls.restored(rows, about)):
-                return {"command": "", **parts, "about": about}
+            with whole_study(folder):
+                if rows and (parts := cls.restored(rows, about)):
+                    return {"command": "", **parts, "about": about}
         return read_summary(folder)
 
     @classmethod
@@ -226,7 +227,11 @@ class Study(ABC, Generic[Found, Options]):
         StorageError, DataFileError
             If the folder holds no finished study of this kind.
         """
-        return cls.write_report(cls.read(folder), folder)
+        from .journal import whole_study
+
+        found = cls.read(folder)
+        with whole_study(folder):
+            return cls.write_report(found, folder)
 
     @classmethod
     def write_report(cls, found: Parts, folder: Path) -> Path:

@@ -9,8 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ...data.files import atomic_write
-from ...errors import DataFileError, StorageError
+from ...data.files import atomic_write, read_document
 from ..intervals import FEWEST_DRAWS
 from .journal import jsonable
 
@@ -160,14 +159,9 @@ def read_summary(folder: Path) -> dict[str, Any]:
     DataFileError
         If the file is damaged.
     """
-    path = folder / "summary.json"
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise StorageError(
-            f"{folder} holds no finished study: give the folder that one printed, or run the "
-            "command that was stopped again"
-        ) from error
-    except ValueError as error:
-        raise DataFileError(f"{path} is damaged ({error}): run the command again") from error
-    return found
+    return read_document(
+        folder / "summary.json",
+        missing=f"{folder} holds no finished study: give the folder that one printed, or run the "
+        "command that was stopped again",
+        remedy="run the command again",
+    )

@@ -15,7 +15,7 @@ from ...errors import LabelError, ParameterError
 from ..objectives import Problem, parse_problems, problems_of
 from .comparing import Factory, split_rows, timed_scores
 from .flags import refuse_unused
-from .journal import Row, fingerprint, read_about, read_units
+from .journal import Row, fingerprint, read_about, read_units, whole_study
 from .options import ValidateOptions
 from .trainings import sample_architectures
 
@@ -168,6 +168,14 @@ def from_search(
     StorageError, DataFileError
         If it holds no study, or a damaged one.
     """
+    with whole_study(folder):
+        return _searched(folder, address, n_train=n_train, seed=seed, metric=metric)
+
+
+def _searched(
+    folder: Path, address: str | None, *, n_train: int, seed: int, metric: str | None
+) -> Candidates:
+    """Candidates of ``from_search``, of a folder whose files may not fit together."""
     about = read_about(folder)
     if about.get("kind") != "search":
         raise ParameterError(

@@ -15,18 +15,30 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from ...data.files import atomic_write
-from ...errors import DataFileError, DeviceError, ParameterError, StorageError
+from ...data.files import DAMAGED, atomic_write, parse_json
+from ...data.limits import check_limit
+from ...errors import (
+    DataFileError,
+    DeviceError,
+    LimitError,
+    NasurgeError,
+    ParameterError,
+    StorageError,
+)
 
 State = tuple[dict[str, Tensor], dict[str, Any]]
 """Tensors by name, and JSON values."""
 
+_ABOUT, _CHECKSUM = "nasurge", "sha256"
+_REMEDY = "delete it, and the training begins anew"
 # What the first checkpoints of ``train_network`` told runs apart by; it stood beside the state.
 _FIRST_IDENTITY = ("recipe", "seed", "images", "weights", "teacher")
 
 
 def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
     """Write tensors and a JSON description to one safetensors file, in place of an earlier one.
+
+    A checksum of both stands beside the description.
 
     Raises
     ------
@@ -36,8 +48,19 @@ def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], about: Mapping[s
     from safetensors.torch import save
 
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    text = json.dumps(about)
     with atomic_write(path) as file:
-        file.write(save(kept, metadata={"nasurge": json.dumps(about)}))
+        file.write(save(kept, metadata={_ABOUT: text, _CHECKSUM: _digest(text, kept)}))
+
+
+def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
+    """Checksum of a description and of tensors, their names, types and shapes."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def read_checkpoint(path: Path) -> State | None:
@@ -46,7 +69,8 @@ def read_checkpoint(path: Path) -> State | None:
     Raises
     ------
     DataFileError
-        If the file is no checkpoint of ours, or truncated.
+        If the file is no checkpoint of ours, truncated, changed since it was written, or over the
+        limits. Files of before there was a checksum are read without one.
     StorageError
         If it cannot be read.
 
@@ -60,17 +84,23 @@ def read_checkpoint(path: Path) -> State | None:
     if not path.exists():
         return None
     try:
+        check_limit("memory", path.stat().st_size, str(path))
         with safe_open(path, framework="pt") as file:
-            about = json.loads(file.metadata()["nasurge"])
+            kept = dict(file.metadata())
             # Copies: what is mapped ends the process when the file is cut short.
-            return {name: file.get_tensor(name).clone() for name in file.keys()}, about  # noqa: SIM118
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+        text, checksum = kept.pop(_ABOUT), kept.pop(_CHECKSUM, None)
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
-    except (SafetensorError, ValueError, LookupError, TypeError) as error:
+    except LimitError:
+        raise
+    except (SafetensorError, *DAMAGED) as error:
         raise DataFileError(
-            f"{path} is truncated or no checkpoint of NASurge ({error}): delete it, and the "
-            "training begins anew"
+            f"{path} is truncated or no checkpoint of NASurge ({error}): {_REMEDY}"
         ) from error
+    if kept or (checksum and checksum != _digest(text, tensors)):
+        raise DataFileError(f"{path} was changed or damaged: its checksum does not fit: {_REMEDY}")
+    return tensors, parse_json(text, str(path), remedy=_REMEDY)
 
 
 def read_state(path: Path, identity: Mapping[str, Any]) -> State | None:
@@ -91,16 +121,52 @@ def read_state(path: Path, identity: Mapping[str, Any]) -> State | None:
     """
     if (checkpoint := read_checkpoint(path)) is None:
         return None
-    tensors, about = _in_one_form(*checkpoint)
-    # The first checkpoints of supernets did not keep all options: those are not compared.
-    known = {"options": identity.get("options"), **about["about"]}
+    try:
+        tensors, about = _in_one_form(*checkpoint)
+        # The first checkpoints of supernets did not keep all options: those are not compared.
+        known = {"options": identity.get("options"), **about["about"]}
+        state = dict(about["state"])
+    except DAMAGED as error:
+        raise _other_content(path, error) from error
     names = dict.fromkeys((*identity, *known))
     if changed := [name for name in names if known.get(name) != identity.get(name)]:
         raise ParameterError(
             f"{path} is the checkpoint of another run: {', '.join(changed)} differ; give the "
             "arguments it had, seed included, or another file"
         )
-    return tensors, about["state"]
+    return tensors, state
+
+
+class Restored(Protocol):
+    """What takes back its state."""
+
+    def load(self, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+        """Go on from a state."""
+
+
+def restore(training: Restored, kept: State, path: Path) -> None:
+    """Bring a training to the state that was read from a file.
+
+    Raises
+    ------
+    DataFileError
+        If it is the state of something else.
+    """
+    try:
+        training.load(*kept)
+    except torch.OutOfMemoryError:
+        raise
+    except NasurgeError:
+        raise
+    except DAMAGED as error:
+        if "out of memory" in str(error).lower():
+            raise
+        raise _other_content(path, error) from error
+
+
+def _other_content(path: Path, error: BaseException) -> DataFileError:
+    reason = f"{type(error).__name__}: {str(error)[:200]}"
+    return DataFileError(f"{path} does not hold what this training keeps ({reason}): {_REMEDY}")
 
 
 def _in_one_form(tensors: dict[str, Tensor], about: dict[str, Any]) -> State:
@@ -226,8 +292,8 @@ def run_training(
 
     def attempt(size: int) -> Trained:
         training = make(size)
-        if kept and size == begin:
-            training.load(*kept)
+        if kept and checkpoint and size == begin:
+            restore(training, kept, checkpoint)
         written = time.perf_counter()
         while not training.over:
             training.step()

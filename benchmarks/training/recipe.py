@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ...errors import DataFileError, ParameterError, StorageError
+from ...data.files import parse_json, read_document
+from ...errors import ParameterError
 from ..studies.flags import option
 
 OPTIMISERS = ("sgd", "adamw")
@@ -243,25 +243,15 @@ def read_json(text: str, what: str) -> dict[str, Any]:
     StorageError
         If the file cannot be read.
     DataFileError
-        If it is no JSON object.
+        If it is no JSON object, or damaged.
 
     Examples
     --------
     >>> read_json('{"epochs": 3}', "recipe")
     {'epochs': 3}
     """
-    content = text
-    if not content.lstrip().startswith("{"):
-        try:
-            content = Path(content).read_text(encoding="utf-8")
-        except OSError as error:
-            raise StorageError(
-                f"cannot read the {what} {text}: {error.strerror or error}"
-            ) from error
-    try:
-        read = json.loads(content)
-    except ValueError as error:
-        raise DataFileError(f"the {what} {text} is no JSON ({error})") from error
-    if not isinstance(read, dict):
-        raise DataFileError(f'the {what} {text} is no JSON object, such as {{"epochs": 3}}')
-    return read
+    remedy = 'write an object, such as {"epochs": 3}'
+    if text.lstrip().startswith("{"):
+        return parse_json(text, f"the {what} {text[:60]}", remedy=remedy)
+    missing = f"cannot read the {what} {text}: there is no such file, or it may not be read"
+    return read_document(Path(text), missing=missing, remedy=remedy)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
-import lzma
 import tarfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,9 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import DataFileError, ParameterError, StorageError
+from ...errors import DataFileError, NasurgeError, ParameterError, StorageError
+from ..files import DAMAGED
+from ..limits import check_limit
 from ..seeds import Seed, as_generator
 from ..types import Index, Pixels
+from .archives import open_image, open_tar
 from .sources import (
     FASHION_FOLDER,
     Raw,
@@ -279,7 +279,9 @@ def _read_published(path: Path) -> Raw | None:
         return read_omniglot(path)
     try:
         members = cifar_members(path)
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError):
+    except NasurgeError:
+        raise
+    except (OSError, tarfile.TarError, *DAMAGED):
         return None  # whoever reads it next says what is wrong with it
     return None if members is None else read_cifar(members, path)
 
@@ -306,7 +308,9 @@ def _read_path(path: Path, size: int | None) -> Raw:
     """Images of a folder or an archive."""
     try:
         files = list(_folder_files(path) if path.is_dir() else _archive_files(path))
-    except (tarfile.TarError, gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError) as error:
+    except NasurgeError:
+        raise
+    except (tarfile.TarError, gzip.BadGzipFile, *DAMAGED) as error:
         raise DataFileError(
             f"{path} is truncated, damaged or no tar archive ({error}); {_LAYOUT}"
         ) from error
@@ -329,7 +333,7 @@ def _read_path(path: Path, size: int | None) -> Raw:
         if missing := [label for label in classes if label not in found]:
             shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
             raise DataFileError(f"{path} has no {part} images of class {shown}; {_LAYOUT}")
-    pixels = _stack([_decode(file, size, path) for file in files], path)
+    pixels = _stack(list(_decoded(files, size, path)), path)
     number = {label: index for index, label in enumerate(classes)}
     labels = np.array([number[file.label] for file in files], dtype=np.int64)
     train = np.array([file.part == "train" for file in files])
@@ -354,24 +358,37 @@ def _place(parts: tuple[str, ...]) -> tuple[tuple[str, ...], str, str, str] | No
 
 def _folder_files(folder: Path) -> Iterator[_File]:
     """Yield every image below a folder."""
+    used = 0
     for pattern in ("*/*/*", "*/*/*/*"):
         for file in folder.glob(pattern):
             place = _place(file.relative_to(folder).parts)
             if place and file.is_file():
+                used += file.stat().st_size
+                check_limit("memory", used, str(folder))
                 yield _File(*place, file.read_bytes())
 
 
 def _archive_files(path: Path) -> Iterator[_File]:
     """Yield every image in a tar archive, in stored order; nothing is written anywhere."""
-    with tarfile.open(path) as archive:
-        for member in archive:
-            place = _place(PurePosixPath(member.name).parts)
-            content = archive.extractfile(member) if place and member.isfile() else None
-            if place and content:
-                yield _File(*place, content.read())
-        stream = archive.fileobj
-        while stream and stream.read(2**20):  # the checksum of a compressed file ends it
-            pass
+    used = 0
+    with open_tar(path) as members:
+        for name, read in members:
+            place = _place(PurePosixPath(name).parts)
+            if place and read:
+                content = read()
+                used += len(content)
+                check_limit("memory", used, str(path))
+                yield _File(*place, content)
+
+
+def _decoded(files: list[_File], size: int | None, path: Path) -> Iterator[NDArray[np.uint8]]:
+    """Yield the pixels of images, as long as all of them together are within the limits."""
+    used = sum(len(file.content) for file in files)
+    for file in files:
+        array = _decode(file, size, path)
+        used += array.size * 6  # itself, once more, and as a float
+        check_limit("memory", used, str(path))
+        yield array
 
 
 def _decode(file: _File, size: int | None, path: Path) -> NDArray[np.uint8]:
@@ -379,12 +396,9 @@ def _decode(file: _File, size: int | None, path: Path) -> NDArray[np.uint8]:
     from PIL import Image
 
     name = f"{file.part}/{file.label}/{file.name} of {path}"
-    try:
-        with Image.open(io.BytesIO(file.content)) as image:
-            deep = image.mode.startswith(("I", "F"))
-            plain = image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataFileError(f"{name} is no image, or a damaged one ({error})") from error
+    with open_image(file.content, name) as image:
+        deep = image.mode.startswith(("I", "F"))
+        plain = image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
     if deep:
         raise DataFileError(f"{name} has more than 8 bits a channel; convert it first")
     if size is not None:

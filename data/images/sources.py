@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import gzip
-import io
+import math
 import re
-import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import DataFileError, MissingExtraError, StorageError
-from ..files import unpickle
+from ...errors import DataFileError, MissingExtraError, NasurgeError, StorageError
+from ..files import DAMAGED, PlainArray, array_parts, read_npz, unpickle
+from ..limits import check_limit, check_unpacked, read_bounded
 from ..types import Index, Pixels
+from .archives import open_image, open_tar
 
 FASHION_FOLDER = Path("/usr/share/datasets/fashion-mnist")  # where Debian puts them
 FASHION_CLASSES = (
@@ -25,6 +26,7 @@ FASHION_CLASSES = (
     *("sandal", "shirt", "sneaker", "bag", "boot"),
 )
 _IDX_PARTS = ("train", "t10k")
+_FLOATS = 10  # memory for a byte of pixels: itself, and twice as a float
 _BINARY = {"cifar10": 1, "cifar100": 2}  # label bytes before an image of 3,072
 _CIFAR_FILES = re.compile(
     r"data_batch_\d(\.bin)?|test_batch(\.bin)?|batches\.meta(\.txt)?"
@@ -116,20 +118,24 @@ def read_idx(folder: Path, *, name: str | None = None) -> Raw:
 def _read_idx_file(path: Path, dimensions: int) -> NDArray[np.uint8]:
     """Array in one file: a magic number, big-endian sizes, bytes."""
     try:
-        content = path.read_bytes()
-        content = gzip.decompress(content) if path.suffix == ".gz" else content
+        stored = path.stat().st_size
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            content = read_bounded(file, str(path), stored=stored)  # type: ignore[arg-type]
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataFileError(f"{path} is truncated or damaged ({error}); get it again") from error
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
+    check_limit("memory", 5 * len(content), str(path))  # its pixels become floats
     head = 4 * (1 + dimensions)
-    sizes = np.frombuffer(content[:head], ">u4") if len(content) >= head else np.zeros(1, ">u4")
-    if sizes[0] != 0x800 + dimensions or len(content) - head != int(np.prod(sizes[1:], dtype=int)):
+    sizes = [int.from_bytes(content[k : k + 4], "big") for k in range(0, head, 4)]
+    if sizes[0] != 0x800 + dimensions or len(content) - head != math.prod(sizes[1:]):
         raise DataFileError(
             f"{path} is no idx file of bytes with {dimensions} dimensions, or truncated; get it "
             "again from its publisher"
         )
-    return np.frombuffer(content, np.uint8, offset=head).reshape(sizes[1:].astype(int))
+    if 0 in sizes:
+        raise DataFileError(f"{path} holds nothing: its sizes are {sizes[1:]}")
+    return np.frombuffer(content, np.uint8, offset=head).reshape(sizes[1:])
 
 
 def cifar_members(path: Path) -> dict[str, bytes] | None:
@@ -139,32 +145,30 @@ def cifar_members(path: Path) -> dict[str, bytes] | None:
     ------
     OSError, tarfile.TarError
         If it cannot be read.
+    LimitError
+        If it is too large.
     """
-
-    def names(name: str) -> bool:
-        return _CIFAR_FILES.fullmatch(name) is not None
-
     if path.is_dir():
-        found = {file.name: file for file in path.iterdir() if file.is_file() and names(file.name)}
-        if not {"test_batch", "test_batch.bin", "test", "test.bin"} & set(found):
+        paths = {p.name: p for p in path.iterdir() if p.is_file() and _is_cifar(p.name)}
+        if not {"test_batch", "test_batch.bin", "test", "test.bin"} & set(paths):
             return None
-        return {name: file.read_bytes() for name, file in found.items()}
-    with tarfile.open(path) as archive:
-        first = archive.next()
-        if (
-            first is None
-            or not PurePosixPath(first.name).parts[:1]
-            or not (PurePosixPath(first.name).parts[0].startswith("cifar-"))
-        ):
-            return None
-        members = [first, *archive]
-        return {
-            PurePosixPath(member.name).name: file.read()
-            for member in members
-            if member.isfile()
-            and names(PurePosixPath(member.name).name)
-            and (file := archive.extractfile(member))
-        }
+        check_limit("memory", _FLOATS * sum(p.stat().st_size for p in paths.values()), str(path))
+        return {name: file.read_bytes() for name, file in paths.items()}
+    found: dict[str, bytes] = {}
+    with open_tar(path) as members:
+        for number, (name, read) in enumerate(members):
+            parts = PurePosixPath(name).parts
+            if not number and not (parts and parts[0].startswith("cifar-")):
+                return None
+            if read and _is_cifar(parts[-1]):
+                found[parts[-1]] = read()
+                used = _FLOATS * sum(map(len, found.values()))
+                check_limit("memory", used, str(path))
+    return found
+
+
+def _is_cifar(name: str) -> bool:
+    return _CIFAR_FILES.fullmatch(name) is not None
 
 
 def read_cifar(members: Mapping[str, bytes], where: Path) -> Raw:
@@ -212,20 +216,8 @@ def _cifar_binary(content: bytes, name: str, where: str) -> tuple[Pixels, Index]
     return x, rows[:, before - 1].astype(np.int64)
 
 
-def _arrays() -> dict[tuple[str, str], Callable[..., Any]]:
-    """Arrays of bytes that a pickle names, and no more."""
-    rebuild: Any = np.zeros(0, np.uint8).__reduce__()[0]
-    modules = ("numpy.core.multiarray", "numpy._core.multiarray")
-    return {
-        **{(module, "_reconstruct"): rebuild for module in modules},
-        ("numpy", "ndarray"): np.ndarray,
-        ("numpy", "dtype"): np.dtype,
-        ("_codecs", "encode"): lambda text, encoding: text.encode(encoding),
-    }
-
-
 def _unpickled(content: bytes, where: str) -> Mapping[str, Any]:
-    found = unpickle(io.BytesIO(content), _arrays(), where=where, encoding="latin1")
+    found = unpickle(content, array_parts(len(content)), where=where, strings="bytes")
     if not isinstance(found, Mapping):
         raise DataFileError(f"{where} holds a {type(found).__name__}, not the batch of a CIFAR set")
     return {k.decode("latin1") if isinstance(k, bytes) else str(k): v for k, v in found.items()}
@@ -235,13 +227,24 @@ def _cifar_pickle(content: bytes, name: str, where: str) -> tuple[Pixels, Index]
     found = _unpickled(content, where)
     key = "labels" if name == "cifar10" else "fine_labels"
     try:
-        x = np.asarray(found["data"], np.float32).reshape(-1, 3, 32, 32)
-        y = np.asarray(found[key], np.int64)
-    except (KeyError, ValueError, TypeError) as error:
+        x = _plain(found["data"]).astype(np.float32).reshape(-1, 3, 32, 32)
+        y = _plain(found[key]).astype(np.int64)
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise DataFileError(f"{where} is no batch of {name} ({error})") from error
     if y.shape != (len(x),):
         raise DataFileError(f"{where} has {len(x)} images and labels of shape {y.shape}")
+    if len(y) and y.min() < 0:
+        raise DataFileError(f"{where} has a label below 0")
     return x, y
+
+
+def _plain(value: Any) -> NDArray[Any]:
+    """Array of what a pickle holds: an array, or a list of integers."""
+    if isinstance(value, PlainArray):
+        return value.values
+    if type(value) is not list or not all(type(item) is int for item in value):
+        raise TypeError("neither an array nor a list of integers")
+    return np.array(value, dtype=np.int64)
 
 
 def _cifar_classes(content: bytes, binary: bool, where: str) -> tuple[str, ...]:
@@ -251,7 +254,9 @@ def _cifar_classes(content: bytes, binary: bool, where: str) -> tuple[str, ...]:
     names = found.get("label_names", found.get("fine_label_names"))
     if not isinstance(names, list):
         raise DataFileError(f"{where} does not name the classes")
-    return tuple(n.decode("latin1") if isinstance(n, bytes) else str(n) for n in names)
+    if not all(isinstance(n, (bytes, str)) for n in names):
+        raise DataFileError(f"{where} names classes by something else than texts")
+    return tuple(n.decode("latin1") if isinstance(n, bytes) else n for n in names)
 
 
 def read_omniglot(path: Path) -> Raw:
@@ -269,7 +274,9 @@ def read_omniglot(path: Path) -> Raw:
     """
     try:
         return _omniglot_npz(path) if path.suffix == ".npz" else _omniglot_zip(path)
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError) as error:
+    except NasurgeError:
+        raise
+    except DAMAGED as error:
         raise DataFileError(
             f"{path} is damaged, or not Omniglot's images_background.zip, images_evaluation.zip or "
             f"an npz of them ({error})"
@@ -279,14 +286,15 @@ def read_omniglot(path: Path) -> Raw:
 
 
 def _omniglot_npz(path: Path) -> Raw:
-    with np.load(path, allow_pickle=False) as file:
-        bits = np.unpackbits(file["images"], axis=1)[:, :784]
-        labels = file["label"].astype(np.int64)
-        classes = tuple(
-            f"{alphabet}/{character}"
-            for alphabet, character in zip(file["alphabet"], file["character"], strict=True)
-        )
-    if len(bits) != len(labels) or labels.max() >= len(classes):
+    file = read_npz(path, names=("images", "label", "alphabet", "character"))
+    check_limit("memory", 4 * 784 * len(file["images"]), str(path))
+    bits = np.unpackbits(file["images"], axis=1)[:, :784]
+    labels = file["label"].astype(np.int64)
+    classes = tuple(
+        f"{alphabet}/{character}"
+        for alphabet, character in zip(file["alphabet"], file["character"], strict=True)
+    )
+    if len(bits) != len(labels) or labels.min() < 0 or labels.max() >= len(classes):
         raise ValueError("images, labels and classes do not fit together")
     x = bits.reshape(-1, 1, 28, 28).astype(np.float32)
     return Raw(x, labels, None, None, classes, path.stem)
@@ -294,10 +302,18 @@ def _omniglot_npz(path: Path) -> Raw:
 
 def _omniglot_zip(path: Path) -> Raw:
     with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        check_limit("members", len(members), str(path))
+        unpacked = sum(member.file_size for member in members)
+        check_unpacked(unpacked, path.stat().st_size, str(path))
         drawings = sorted(_drawings(archive))
         if not drawings:
             raise ValueError("no images_*/ALPHABET/CHARACTER/NAME.png in it")
-        images = [_ink(archive.open(name), f"{name} of {path}") for _, name in drawings]
+        images, used = [], unpacked
+        for _, name in drawings:
+            images.append(_ink(archive.read(name), f"{name} of {path}"))
+            used += 2 * images[-1].nbytes  # once more as one array
+            check_limit("memory", used, str(path))
     classes = tuple(sorted({label for label, _ in drawings}))
     number = {label: k for k, label in enumerate(classes)}
     labels = np.array([number[label] for label, _ in drawings], dtype=np.int64)
@@ -311,14 +327,9 @@ def _drawings(archive: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
             yield "/".join(parts[1:3]), name
 
 
-def _ink(file: Any, where: str) -> Pixels:
-    from PIL import Image
-
-    try:
-        with file, Image.open(io.BytesIO(file.read())) as image:
-            return 1 - np.asarray(image.convert("1"), dtype=np.float32)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataFileError(f"{where} is no image, or a damaged one ({error})") from error
+def _ink(content: bytes, where: str) -> Pixels:
+    with open_image(content, where) as image:
+        return 1 - np.asarray(image.convert("1"), dtype=np.float32)
 
 
 def resize_images(pixels: Pixels, size: int) -> Pixels:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from ...errors import StorageError
-from ..files import atomic_write
+from ...errors import NasurgeError, StorageError
+from ..files import atomic_write, read_npz
 from ..types import Index, Values
 
 Groups = tuple[tuple[str, ...], ...]
 
 _CHUNK = 128
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 class Computed:
@@ -97,12 +94,13 @@ class Computed:
     def _read(self) -> None:
         """Add what the file holds; one that cannot be read is as good as none."""
         try:
-            with self.path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
-                ids, values = file["ids"], file["values"]
-            if values.shape == (len(ids), len(self.columns)):
-                self._add(ids, values)
-        except _UNREADABLE:
+            file = read_npz(self.path, names=("ids", "values"))
+        except NasurgeError:
             return
+        ids, values = file["ids"], file["values"]
+        plain = ids.ndim == 1 and ids.dtype.kind in "iu" and values.dtype.kind == "f"
+        if plain and values.shape == (len(ids), len(self.columns)):
+            self._add(ids, values)
 
     def _write(self) -> None:
         """Write all that is known, here or in the file."""

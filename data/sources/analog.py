@@ -49,9 +49,9 @@ def read(path: Path, *, name: str | None = None, schema: Path | None = None) -> 
     allowed = {(_MODULE, "Architecture"): Record, (_MODULE, "DriftMeasurement"): Record}
     found = read_pickle(path, allowed)
     try:
-        published = np.array(list(found), dtype=np.int64)
+        published = np.array([[int(number) for number in key] for key in found], dtype=np.int64)
         rows = [vars(record) for record in found.values()]
-        values = np.array([[row[metric] for metric in METRICS] for row in rows], dtype=float)
+        values = np.array([[float(row[metric]) for metric in METRICS] for row in rows])
         codes = _OPERATIONS[published][:, _EDGES]
         space = make_space("nb201")
         space.check(codes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataFileError
-from ..files import Record, read_pickle
+from ..files import NumberType, number, read_pickle
 from ..spaces import make_space
 from ..tables import Column, Table, build_table
 from .contract import refuse_schema
@@ -28,25 +27,10 @@ TASKS = (
 )
 
 
-class _Float64(Record):
-    """Stands in for the type of the numbers; any other type is refused."""
-
-    def __init__(self, kind: str, *_: Any) -> None:
-        if kind != "f8":
-            raise ValueError(f"a number of type {kind!r}")
-
-    def __setstate__(self, state: Any) -> None:
-        """Ignore the byte order's description: the package writes little-endian."""
-
-
-def _number(kind: _Float64, data: bytes) -> float:  # noqa: ARG001 -- the pickle's signature
-    return float(struct.unpack("<d", data)[0])
-
-
 _ALLOWED: dict[tuple[str, str], Callable[..., Any]] = {
-    ("numpy", "dtype"): _Float64,
-    ("numpy.core.multiarray", "scalar"): _number,
-    ("numpy._core.multiarray", "scalar"): _number,
+    ("numpy", "dtype"): NumberType,
+    ("numpy.core.multiarray", "scalar"): number,
+    ("numpy._core.multiarray", "scalar"): number,
 }
 
 _COLUMNS = {
@@ -83,16 +67,16 @@ def read(path: Path, *, name: str | None = None, schema: Path | None = None) -> 
         file = path / f"{task}.bench"
         entries = read_pickle(file, _ALLOWED)
         try:
-            keys = np.array(list(entries), dtype=np.int64)
+            keys = np.array([int(key) for key in entries], dtype=np.int64)
             if not len(keys) or keys.max() > 99999:
                 raise ValueError("its keys are not five digits")  # noqa: TRY301 -- reported below
             codes = (keys[:, None] // digits % 10).astype(np.int8)
             space.check(codes)
-            values = np.array([[entry[k] for k in _COLUMNS] for entry in entries.values()])
+            values = np.array([[float(e[k]) for k in _COLUMNS] for e in entries.values()])
         except (TypeError, ValueError, LookupError, AttributeError) as error:
             message = f"{file} does not hold what nas-bench-graph holds: {error}"
             raise DataFileError(message) from error
-        found[task] = (space.index(codes), values.astype(float))
+        found[task] = (space.index(codes), values)
     every = np.unique(np.concatenate([index for index, _ in found.values()]))
     columns = []
     for task, (index, values) in found.items():

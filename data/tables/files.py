@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataFileError, StorageError
-from ..files import atomic_write
+from ..files import DAMAGED, atomic_write
 from ..spaces import make_space
 from .notes import ImportNotes
 from .table import Column, Roles, Table
@@ -101,7 +101,7 @@ def read_about(path: Path) -> tuple[dict[str, Any], dict[str, Any], int]:
         found = about["format"]
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except DAMAGED as error:
         raise DataFileError(f"{foreign} ({error}): import the table again") from error
     if size != end:
         raise DataFileError(f"{foreign} ({size} bytes instead of {end}): import the table again")
@@ -130,7 +130,7 @@ def read_table(path: Path) -> Table:
         for name, entry in header.items():
             first, last = (start + offset for offset in entry["data_offsets"])
             arrays[name] = content[first:last].view(kinds[entry["dtype"]]).reshape(entry["shape"])
-        if _digest(about, arrays) == about["sha256"]:
+        if _digest(about, arrays) == about["sha256"] and _fits(about, arrays):
             return Table(
                 name=about["name"],
                 space=make_space(about["space"]),
@@ -145,7 +145,7 @@ def read_table(path: Path) -> Table:
                 imported=_notes(about),
                 opener=open_table,
             )
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except DAMAGED:
         pass  # a description that the damage made unreadable
     raise DataFileError(
         f"{path} is damaged: its checksum does not fit; delete it and make the table again"
@@ -165,6 +165,16 @@ def _content(path: Path) -> NDArray[np.uint8]:
 def _notes(about: Mapping[str, Any]) -> ImportNotes | None:
     """What an import made of a file; None for a table that was not, or by an older version."""
     return ImportNotes.from_dict(about["imported"]) if "imported" in about else None
+
+
+def _fits(about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bool:
+    """Whether the codes are of the space and every column has as many rows."""
+    codes, most = arrays["codes"], np.array(make_space(about["space"]).cardinalities)
+    return (
+        codes.shape == (len(codes), len(most))
+        and bool((codes.min(axis=0) >= 0).all() and (codes.max(axis=0) < most).all())
+        and all(arrays[f"c{k}"].shape == codes.shape[:1] for k in range(len(about["columns"])))
+    )
 
 
 def open_table(path: Path) -> Table:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import DataFileError, LabelError, StorageError, UnknownNameError
+from ...errors import DataFileError, LabelError, UnknownNameError
+from ..files import read_npz
 from ..spaces import Codes, Space
 from ..types import Values
 
@@ -23,25 +23,6 @@ class TaskLabels(NamedTuple):
     """(n,) bigger is better"""
     tasks: NDArray[np.str_]
     """(n,) which task each label belongs to"""
-
-
-def read_arrays(path: str | Path) -> dict[str, NDArray[np.generic]]:
-    """Arrays of an ``npz`` file by name; none of them is unpickled.
-
-    Raises
-    ------
-    StorageError
-        If it cannot be read.
-    DataFileError
-        If it is no ``npz`` archive, is damaged, or an array holds Python objects.
-    """
-    try:
-        with np.load(Path(path), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        raise DataFileError(f"{path} is no npz archive of plain arrays: {error}") from error
 
 
 def read_task_labels(path: str | Path, space: Space) -> TaskLabels:
@@ -59,7 +40,7 @@ def read_task_labels(path: str | Path, space: Space) -> TaskLabels:
     Raises
     ------
     StorageError, DataFileError
-        As ``read_arrays``; also if the arrays do not belong together.
+        As ``read_npz``; also if the arrays do not belong together.
     UnknownNameError
         If an array is missing.
     ArchitectureError
@@ -72,7 +53,7 @@ def read_task_labels(path: str | Path, space: Space) -> TaskLabels:
     H. Lee, E. Hyung, S. J. Hwang. Rapid neural architecture search by learning to generate graphs
     from datasets (MetaD2A). ICLR 2021.
     """
-    found = read_arrays(path)
+    found = read_npz(path)
     for name in ("arch", "task", "acc"):
         if name not in found:
             raise UnknownNameError("array", name, found, hint=f"in {path}")
@@ -107,9 +88,9 @@ def read_latencies(path: str | Path, rows: int) -> tuple[list[str], Values]:
     Raises
     ------
     StorageError, DataFileError
-        As ``read_arrays``; also if an array is no latency of so many architectures.
+        As ``read_npz``; also if an array is no latency of so many architectures.
     """
-    found = read_arrays(path)
+    found = read_npz(path)
     for name, values in found.items():
         if values.shape != (rows,) or values.dtype.kind not in "fiu":
             raise DataFileError(

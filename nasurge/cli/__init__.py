@@ -12,6 +12,7 @@ from ..data.plugins import import_place
 from ..registry import COMMANDS
 from . import building, comparing, listing, meta, running, searching, supernets, validating
 from .options import study_command
+from .output import written_output
 
 app = typer.Typer(
     name="nasurge",
@@ -65,4 +66,5 @@ def main() -> None:
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)
-    app()
+    with written_output():
+        app()

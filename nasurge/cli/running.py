@@ -16,13 +16,14 @@ def report(
 ) -> None:
     """Write the report of a finished run again, and print where it is."""
     with reported_errors():
+        from ..benchmarks.studies.journal import whole_study
         from ..registry import study_of_folder
 
         study = study_of_folder(folder)
-        parts = study.read(folder)
-        path = study.write_report(parts, folder)
+        path = study.report(folder)
         if as_json:
-            emit(study.as_json(parts, folder))
+            with whole_study(folder):
+                emit(study.as_json(study.read(folder), folder))
         else:
             typer.echo(path)
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from ...data.limits import check_limit
 from ...errors import DataFileError
 from .names import NAMES, OLD_NAMES, PLACES
+from .structure import check_estimators, check_lightgbm
 
 # What skops does not trust by itself; none of these runs anything when it is built.
 _TRUSTED = frozenset(
@@ -39,6 +41,20 @@ _TRUSTED = frozenset(
 )
 # Of ours, what scikit-learn's estimators may hold.
 _OURS = ("nasurge:BlockLinear", "nasurge:few_steps")
+# Estimators whose learnt arrays only NumPy reads, or whose structure is checked.
+_READ = (
+    *("builtins.", "collections.", "numpy.ndarray", "numpy.float", "numpy.int", "numpy.uint"),
+    *("numpy.bool", "numpy.dtype", "numpy.random.mtrand.RandomState", "numpy.random._generator."),
+    *("sklearn.compose.", "sklearn.cross_decomposition.", "sklearn.decomposition._pca."),
+    *("sklearn.dummy.", "sklearn.ensemble._bagging.", "sklearn.ensemble._forest."),
+    *("sklearn.ensemble._gb.", "sklearn.ensemble._stacking.", "sklearn.ensemble._voting."),
+    *("sklearn.ensemble._weight_boosting.", "sklearn.feature_selection."),
+    *("sklearn.gaussian_process.", "sklearn.isotonic.", "sklearn.kernel_ridge."),
+    *("sklearn.linear_model.", "sklearn.neural_network.", "sklearn.pipeline."),
+    *("sklearn.preprocessing.", "sklearn.svm._classes.", "sklearn.tree._classes."),
+    *("sklearn.utils._bunch.", "sklearn._loss."),
+)
+_TREE = ("sklearn.tree._tree.Tree", "TreeNode")
 _SCHEMA = "schema.json"
 
 
@@ -47,7 +63,7 @@ def write_archive(value: Any) -> tuple[bytes, set[str]]:
     from skops.io import dumps, get_untrusted_types
 
     data = dumps(value)
-    unknown = set(get_untrusted_types(data=data)) - _trusted()
+    unknown = set(get_untrusted_types(data=data)) - _trusted() | _unread(_schema(data))
     return _renamed(data, lambda place: NAMES.get(place, place)), unknown
 
 
@@ -62,10 +78,52 @@ def read_archive(data: bytes) -> Any:
     from skops.io import get_untrusted_types, load
 
     data = _renamed(data, _place)
+    schema = _schema(data)
     unknown = set(get_untrusted_types(data=data))
-    if refused := sorted(unknown - _trusted()):
+    if refused := sorted(unknown - _trusted() | _unread(schema)):
         raise DataFileError(f"it names {', '.join(refused)}: not on the list")
-    return load(io.BytesIO(data), trusted=sorted(unknown))
+    for node in _nodes(schema):
+        content = node.get("content")
+        if isinstance(content, str) and content.startswith('"tree'):
+            check_lightgbm(json.loads(content))
+    found = load(io.BytesIO(data), trusted=sorted(unknown))
+    check_estimators(found)
+    return found
+
+
+def _schema(data: bytes) -> dict[str, Any]:
+    """Description in an archive whose members are within the limits, however often it names one."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        sizes = {info.filename: info.file_size for info in archive.infolist()}
+        check_limit("memory", sum(sizes.values()), "the archive in it")
+        schema: dict[str, Any] = json.loads(archive.read(_SCHEMA))
+    read = sum(sizes.get(str(node.get("file")), 0) for node in _nodes(schema))
+    check_limit("memory", read, "the archive in it")
+    return schema
+
+
+def _unread(schema: dict[str, Any]) -> set[str]:
+    """Types of an archive that are not read: native code would trust what the file says."""
+    allowed = (*_READ, *_trusted())
+    named = {
+        f"{node['__module__']}.{node['__class__']}": node.get("__loader__")
+        for node in _nodes(schema)
+        if "__class__" in node and node.get("__loader__") != _TREE[1]
+    }
+    refused = {name for name in named if not name.startswith(allowed)}
+    return refused | ({_TREE[0]} & set(named))
+
+
+def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield every object within JSON values."""
+    left = [schema]
+    while left:
+        node = left.pop()
+        if isinstance(node, dict):
+            yield node
+            left += node.values()
+        elif isinstance(node, list):
+            left += node
 
 
 def _trusted() -> frozenset[str]:

@@ -8,11 +8,9 @@ which builds none that is not on its list or ours.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import json
 from collections.abc import Callable, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,16 +19,22 @@ from numpy.typing import NDArray
 
 from ...data.files import atomic_write
 from ...data.spaces import Space, make_space
-from ...errors import DataFileError, DeviceError, ParameterError, StorageError
+from ...errors import DataFileError, DeviceError, LimitError, ParameterError
 from .archives import read_archive, write_archive
+from .contents import (
+    FORMAT,
+    KEY,
+    contents_digest,
+    installed_versions,
+    read_contents,
+    versions_text,
+)
 from .names import NAMES, OLD_NAMES, PLACES, class_path
+from .structure import check_threads, check_xgboost
 
 if TYPE_CHECKING:  # predictors save themselves: their base imports this module
     pass
 
-FORMAT = 2
-_READABLE = (1, FORMAT)
-_KEY = "nasurge-predictor"
 _LAYERS = ("torch.nn.modules", "torch_geometric.nn")
 # Containers of scikit-learn that may hold encoders of ours, which know a space.
 _COMPOSITES = (
@@ -39,8 +43,13 @@ _COMPOSITES = (
     "sklearn.ensemble._stacking:StackingRegressor",
 )
 _BIT_GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
-_MADE_WITH = ("nasurge", "numpy", "scikit-learn", "torch", "xgboost", "lightgbm", "ngboost")
 _PROBES = 16
+_VALUE_KINDS = frozenset(
+    (
+        *("array", "scalar", "list", "tuple", "record", "dict", "generator", "space", "class"),
+        *("predictor", "object", "xgboost", "tensor", "parameter", "module", "skops"),
+    )
+)
 
 
 class Savable:
@@ -89,13 +98,13 @@ def write_predictor(path: Path, predictor: Any) -> None:
     probes = predictor.space.sample(_PROBES, seed=0)
     about = {
         "format": FORMAT,
-        "made_with": _versions(),
+        "made_with": installed_versions(),
         "predictor": writer.write(predictor, type(predictor).__name__),
         "probes": writer.array(np.asarray(predictor.predict(probes))),
     }
-    about["sha256"] = _digest(about, writer.arrays)
+    about["sha256"] = contents_digest(about, writer.arrays)
     with atomic_write(path) as file:
-        file.write(save(writer.arrays, metadata={_KEY: json.dumps(about)}))
+        file.write(save(writer.arrays, metadata={KEY: json.dumps(about)}))
 
 
 def read_predictor(path: Path, find: Callable[[str], type[Found]]) -> Found:
@@ -117,14 +126,15 @@ def read_predictor(path: Path, find: Callable[[str], type[Found]]) -> Found:
     StorageError
         If it cannot be read.
     """
-    about, arrays = _contents(path)
+    about, arrays = read_contents(path)
+    made_with = versions_text(about["made_with"])
     name = _current(about["predictor"]["class"])
     try:
         cls = find(name)
     except LookupError:
         raise DataFileError(
             f"{path} holds a predictor {name}, which is not among: nasurge predictors; install "
-            f"the package it comes from (it was saved with {_named(about['made_with'])})"
+            f"the package it comes from (it was saved with {made_with})"
         ) from None
     try:
         predictor: Any = _Reader(arrays, _packages(class_path(cls))).read(about["predictor"])
@@ -132,69 +142,20 @@ def read_predictor(path: Path, find: Callable[[str], type[Found]]) -> Found:
         found = predictor.predict(predictor.space.sample(len(expected), seed=0))
         # One that transfers may be saved before it has labels of its own.
         tolerance = 1e-3 * float(np.std(getattr(predictor, "fitted_labels_", expected)))
-    except DeviceError:
+    except (DeviceError, LimitError):
         raise
     except Exception as error:
         raise DataFileError(
             f"{path} cannot be read here ({type(error).__name__}: {error}); it was saved with "
-            f"{_named(about['made_with'])}, here are {_named(_versions())}"
+            f"{made_with}, here are {versions_text(installed_versions())}"
         ) from error
     if not np.allclose(found, expected, rtol=1e-5, atol=tolerance):
         raise DataFileError(
-            f"{path} scores otherwise than when it was saved, with {_named(about['made_with'])}; "
-            f"here are {_named(_versions())}: fit it again"
+            f"{path} scores otherwise than when it was saved, with {made_with}; "
+            f"here are {versions_text(installed_versions())}: fit it again"
         )
     found_again: Found = predictor
     return found_again
-
-
-def _contents(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Checked description and arrays of a file."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    try:
-        data = path.read_bytes()
-        length = int.from_bytes(data[:8], "little")
-        about = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_KEY])
-        found, digest = about["format"], about.pop("sha256")
-        arrays = load(data) if found in _READABLE else {}
-    except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, LookupError, TypeError, AttributeError, SafetensorError) as error:
-        raise DataFileError(
-            f"{path} is truncated or not a predictor saved by NASurge ({error})"
-        ) from error
-    if found not in _READABLE:
-        raise DataFileError(
-            f"{path} has format {found!r}, this version reads {' and '.join(map(str, _READABLE))}: "
-            "fit and save it again"
-        )
-    if _digest(about, arrays) != digest:
-        raise DataFileError(f"{path} was changed or damaged: its checksum does not fit")
-    return about, arrays
-
-
-def _digest(about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
-    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-    for name in sorted(arrays):
-        digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
-        digest.update(np.ascontiguousarray(arrays[name]).data)
-    return digest.hexdigest()
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in _MADE_WITH:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def _named(versions: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {number}" for name, number in versions.items())
 
 
 def _packages(where: str) -> tuple[str, ...]:
@@ -359,7 +320,10 @@ class _Reader:
         """Value that a writer wrote."""
         if not isinstance(value, dict):
             return value
-        read: Callable[[dict[str, Any]], Any] = getattr(self, f"_read_{value['kind']}")
+        kind = value["kind"]
+        if kind not in _VALUE_KINDS:
+            raise DataFileError(f"it holds a value of kind {kind!r}")
+        read: Callable[[dict[str, Any]], Any] = getattr(self, f"_read_{kind}")
         return read(value)
 
     def _fields(self, value: Mapping[str, Any]) -> dict[str, Any]:
@@ -432,9 +396,13 @@ class _Reader:
     def _read_xgboost(self, value: dict[str, Any]) -> Any:
         from xgboost import XGBRegressor
 
-        made = XGBRegressor(**self._fields(value["parameters"]))
+        parameters = self._fields(value["parameters"])
+        check_threads(parameters)
+        made = XGBRegressor(**parameters)
         if value["model"] is not None:
-            made.load_model(bytearray(self.read(value["model"]).tobytes()))
+            model = self.read(value["model"]).tobytes()
+            check_xgboost(model)
+            made.load_model(bytearray(model))
         return made
 
     def _read_tensor(self, value: dict[str, Any]) -> Any:

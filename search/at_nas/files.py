@@ -12,12 +12,21 @@ import numpy as np
 
 from ...benchmarks.few_shot import FewShotSupernet
 from ...benchmarks.training import read_checkpoint, write_checkpoint
+from ...data.files import DAMAGED
 from ...data.images import ImageClasses
 from ...data.spaces import make_space
-from ...errors import DataFileError, LabelError, ParameterError, StorageError, UnknownNameError
+from ...errors import (
+    DataFileError,
+    LabelError,
+    NasurgeError,
+    ParameterError,
+    StorageError,
+    UnknownNameError,
+)
 from .evolve import ATNAS
 
 FORMAT = 1
+_LARGEST = 4096  # classes, pixels or channels of a network for few-shot tasks
 SHIPPED = "at-nas-glyphs.safetensors"
 """The search that comes with the package, meta-trained on alphabets of glyphs."""
 
@@ -90,6 +99,8 @@ def load_search(path: Path | None = None) -> tuple[ATNAS, dict[str, Any]]:
         described = kept["search"]
         population, offspring, episodes = described["evolution"]
         sizes = {k: described[k] for k in ("way", "in_channels", "size", "width", "cells", "fold")}
+        if any(isinstance(value, int) and value > _LARGEST for value in sizes.values()):
+            raise DataFileError(f"{file} describes a network of {sizes}: make one anew")
         supernet = FewShotSupernet(make_space(described["space"]), **sizes, seed=0)
         search = ATNAS(
             supernet,
@@ -105,7 +116,9 @@ def load_search(path: Path | None = None) -> tuple[ATNAS, dict[str, Any]]:
         )
         search.load_weights(tensors, described["chosen"])
         return search, {"made": kept["made"], "trained": kept["trained"]}
-    except (KeyError, TypeError, RuntimeError) as error:
+    except NasurgeError:
+        raise
+    except DAMAGED as error:
         raise DataFileError(
             f"{file} is no search that nasurge meta train wrote ({error}): make one with it"
         ) from error

@@ -22,9 +22,10 @@ from ...benchmarks.training import (
     task_distances,
     write_checkpoint,
 )
+from ...data.files import DAMAGED
 from ...data.spaces import Space
 from ...data.types import Values
-from ...errors import DataFileError, IncompatibleDonorError, ParameterError
+from ...errors import DataFileError, IncompatibleDonorError, NasurgeError, ParameterError
 
 ENDING = ".experience.safetensors"
 FORMAT = 1
@@ -131,8 +132,11 @@ def _read(path: Path) -> Donor:
             shares=arrays["shares"],
             embedding=embedding,
         )
-    except KeyError as error:
-        raise DataFileError(f"{path} is no donor of a search: it has no {error}") from error
+    except NasurgeError:
+        raise
+    except DAMAGED as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise DataFileError(f"{path} is no donor of a search ({reason}): make it again") from error
 
 
 def donor_distances(

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...data.files import DAMAGED
 from ...data.spaces import Space
 from ...data.types import Values
-from ...errors import ParameterError
+from ...errors import DataFileError, NasurgeError, ParameterError
 from .identity import differences, unknown_parts
 from .workers import Worker
 
@@ -66,6 +67,29 @@ def quiet_optuna() -> Iterator[None]:
         yield
     finally:
         optuna.logging.set_verbosity(before)
+
+
+@contextmanager
+def whole_record(study: str) -> Iterator[None]:
+    """Say of a study in a database that it is damaged where its parts do not fit together.
+
+    Raises
+    ------
+    DataFileError
+        Instead of what Python raises for a value that is missing or of another kind.
+    """
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (NasurgeError, SQLAlchemyError, StorageInternalError):
+        raise
+    except DAMAGED as error:
+        raise DataFileError(
+            f"study {study!r} in the database is damaged ({type(error).__name__}: "
+            f"{str(error)[:200]}): give another study name, or another database"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -132,7 +156,8 @@ class Ledger:
         self.seconds: dict[int, float] = {}
         self._objectives = objectives
         self._storage = storage
-        self._study_id = self._open(about)
+        with whole_record(name):
+            self._study_id = self._open(about)
         self._distributions = distributions(space)
         self.retried: dict[int, None] = {}
         self._retry_below = self._first_that_counts(retry=retry_failed)
@@ -220,6 +245,10 @@ class Ledger:
         return [k for k in self.retried if k not in self.values]
 
     def _read(self) -> None:
+        with whole_record(self.name):
+            self._read_trials()
+
+    def _read_trials(self) -> None:
         trials = self._storage.get_all_trials(self._study_id, deepcopy=False)
         known = [trials[number] for number in self._unfinished]
         fresh = trials[self._n_read :]
@@ -265,6 +294,8 @@ class Ledger:
     def _note_claim(self, trial: FrozenTrial) -> None:
         """Take into account what was asked for with a trial."""
         claim = trial.system_attrs.get(CLAIM, {})
+        if not isinstance(claim, dict):
+            raise TypeError(f"trial {trial.number} does not say what was asked for with it")
         if "batch" in claim:
             asked = Asked(claim["batch"], claim["state"], claim["seconds"])
             self.asked.append(asked)

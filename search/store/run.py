@@ -17,7 +17,7 @@ from ..base import Searcher
 from ..loop import Evaluated, Evaluator, Objective, Trace
 from .database import check_name, opened
 from .identity import identity
-from .ledger import Asked, Ledger
+from .ledger import Asked, Ledger, whole_record
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -240,9 +240,11 @@ class _StoredSearch:
             known = [k for k in dict.fromkeys([*in_order, *every]) if k in every]
             self._batch = last.batch
             self.told = dict.fromkeys(k for k in known if k not in last.batch)
+            with whole_record(ledger.name):
+                kept = _thawed(last.state)
             self._searcher.load_state_dict(
                 {
-                    **_thawed(last.state),
+                    **kept,
                     "codes": space.from_index(list(self.told)),
                     "values": self._values(self.told),
                     "pending": space.from_index(last.batch),

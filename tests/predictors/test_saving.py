@@ -23,7 +23,7 @@ from nasurge.errors import DataFileError, DeviceError, ParameterError, StorageEr
 from nasurge.predictors.classical import PipelinePredictor
 from nasurge.predictors.processes import GaussianProcess
 from nasurge.predictors.saving import archives
-from nasurge.predictors.saving import objects as saving
+from nasurge.predictors.saving import contents as saving
 from nasurge.predictors.saving.names import NAMES, OLD_NAMES, PLACES, class_path
 from nasurge.registry import load_predictor, make_predictor
 
@@ -47,13 +47,13 @@ def rewritten(path: Path, change, *, seal: bool = True) -> None:
     """Change the description in a file, by default with a checksum that fits."""
     data = path.read_bytes()
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    about = json.loads(header["__metadata__"][saving._KEY])
+    about = json.loads(header["__metadata__"][saving.KEY])
     arrays = load(data)
     change(about, arrays)
     if seal:
         del about["sha256"]
-        about["sha256"] = saving._digest(about, arrays)
-    path.write_bytes(save(arrays, metadata={saving._KEY: json.dumps(about)}))
+        about["sha256"] = saving.contents_digest(about, arrays)
+    path.write_bytes(save(arrays, metadata={saving.KEY: json.dumps(about)}))
 
 
 def test_another_process_predicts_the_same(
