@@ -9,7 +9,8 @@ import typer
 
 from ..data.sources.names import SOURCES
 from ..errors import NasurgeError
-from .common import AsJson, emit, print_table, reported_errors
+from .common import AsJson, emit, reported_errors
+from .printing import print_table, say
 
 _FORMATS = " ".join(entry.summary for entry in SOURCES.values()) + " Plug-ins read more."
 _METHODS = ("method", "what it is", "command")
@@ -25,7 +26,7 @@ def tables(as_json: AsJson = False) -> None:
             try:
                 found.append(load_table(name))
             except NasurgeError as error:  # one damaged table does not hide the others
-                typer.echo(f"warning: {error}", err=True)
+                say(f"warning: {error}", err=True)
         listed = [
             {
                 "name": table.name,
@@ -86,7 +87,7 @@ def import_(
             emit({"tables": [{"name": t.name, "architectures": len(t)} for t in made]})
             return
         for table in made:
-            typer.echo(
+            say(
                 f"{table.name}: {len(table):,} architectures of space {table.space.name}, tasks "
                 f"{', '.join(table.tasks)}"
             )

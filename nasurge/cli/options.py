@@ -13,10 +13,13 @@ import typer
 
 from ..errors import ParameterError
 from ..progress import progress_bar
-from .common import AsJson, emit, print_table, reported_errors, typed_command
+from .common import AsJson, emit, reported_errors, typed_command
+from .printing import print_table, say
 
 if TYPE_CHECKING:
     from ..benchmarks.studies import Described, Findings, Study
+
+_EVERYWHERE = "in the report, with --json, and in a wider terminal"
 
 Options = TypeVar("Options")
 Found = TypeVar("Found", bound="Findings")
@@ -170,11 +173,11 @@ def run_and_print(study: Study[Any], *, as_json: bool) -> None:
 def print_tables(found: Findings, study: type[Study[Any]]) -> None:
     """Print the tables of a study, and the lines that belong to them."""
     for table in study.tables_of(found.parts):
-        print_table(table.columns, table.rows, best=table.best)
+        print_table(table.columns, table.rows, best=table.best, elsewhere=_EVERYWHERE)
         if table.note:
-            typer.echo(table.note)
+            say(table.note)
     for line in study.notes(found.parts):
-        typer.echo(line)
+        say(line)
 
 
 def print_findings(found: Findings, study: type[Study[Any]], *, as_json: bool) -> None:
@@ -183,6 +186,6 @@ def print_findings(found: Findings, study: type[Study[Any]], *, as_json: bool) -
         emit(study.as_json(found.parts, found.folder))
         return
     print_tables(found, study)
-    typer.echo(f"again: {typed_command()}")
-    typer.echo(f"rows: {found.folder / 'rows.parquet'}")
-    typer.echo(f"report: {found.folder / 'report.html'}")
+    say(f"again: {typed_command()}")
+    say(f"rows: {found.folder / 'rows.parquet'}")
+    say(f"report: {found.folder / 'report.html'}")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .common import AsJson, Jobs, emit, reported_errors, typed_command
+from .printing import say
 
 
 def report(
@@ -24,7 +25,7 @@ def report(
         if as_json:
             emit(study.as_json(parts, folder))
         else:
-            typer.echo(path)
+            say(path)
 
 
 def demo(
@@ -78,4 +79,4 @@ def demo(
         )
         print_tables(run_with_progress(validate_study(validate)), ValidateStudy)
         for part in ("compare", "search", "validate"):
-            typer.echo(f"report: {out / part / 'report.html'}")
+            say(f"report: {out / part / 'report.html'}")
