@@ -162,6 +162,30 @@ def refuse_unused(options: Any, names: Sequence[str], reason: str) -> None:
         )
 
 
+def checked_bounds(name: str, value: Any, flag: Flag) -> Any:
+    """Value of a field, if it is not a number outside the bounds of its flag.
+
+    Raises
+    ------
+    ParameterError
+        If it is one, with the name and the bounds.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value
+    least, most = flag.least, flag.most
+    inside = (least is None or value >= least) and (most is None or value <= most)
+    if value != value or not inside:
+        raise ParameterError(f"{name} must be a number{_bounds(least, most)}; received {value}")
+    return value
+
+
+def _bounds(least: float | None, most: float | None) -> str:
+    """Bounds of a number in words."""
+    if most is None:
+        return "" if least is None else f" of at least {least:g}"
+    return f" of at most {most}" if least is None else f" from {least:g} to {most}"
+
+
 def called_with(
     options: Callable[P, Options], work: Callable[[Options], Result]
 ) -> Callable[P, Result]:

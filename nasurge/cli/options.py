@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import re
 import types
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import typer
 
+from ..benchmarks.studies.flags import checked_bounds
 from ..errors import ParameterError
 from ..progress import progress_bar
 from .common import AsJson, emit, reported_errors, typed_command
@@ -98,13 +101,12 @@ def _parameter(field: Described) -> inspect.Parameter:
     """Parameter that typer turns into the option or argument of a field."""
     flag = field.flag
     typed = _typed(field)
-    shown: dict[str, Any] = {"help": flag.help, "metavar": flag.metavar}
-    if flag.default is not None:
-        shown["show_default"] = flag.default
-    elif not field.default_text:
+    shown: dict[str, Any] = {"help": flag.help, "metavar": flag.metavar or _metavar(typed)}
+    text = field.default_text
+    if "," in text or flag.default is not None:  # with blanks, at which a terminal can wrap
+        shown["show_default"] = re.sub(r",(?=\S)", ", ", text)
+    elif not text:
         shown["show_default"] = False
-    if typed in (int, float, int | None, float | None):
-        shown |= {"min": flag.least, "max": flag.most}
     if flag.section:
         shown["rich_help_panel"] = flag.section
     default = inspect.Parameter.empty if field.required else _text(field, typed)
@@ -122,6 +124,13 @@ def _parameter(field: Described) -> inspect.Parameter:
         default=default,
         annotation=Annotated[typed, made],
     )
+
+
+def _metavar(typed: Any) -> str | None:
+    """Short word for a value in the help, so that names of options are not cut."""
+    kinds = get_args(typed) or (typed,)
+    words = {int: "N", float: "X", str: "TEXT", Path: "PATH"}
+    return next((words[kind] for kind in kinds if kind in words), None)
 
 
 def _typed(field: Described) -> Any:
@@ -151,7 +160,7 @@ def _value(field: Described, typed: Any) -> Any:
     if typed == _text(field, _typed(field)):
         return field.default
     if parse is None or not isinstance(typed, str):
-        return typed
+        return checked_bounds(field.option, typed, field.flag)
     try:
         return parse(typed)
     except ParameterError as error:

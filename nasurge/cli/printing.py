@@ -100,7 +100,9 @@ def print_table(
         if number in best and number:
             table.add_section()
         table.add_row(*(Text(row[k]) for k in shown), style="bold" if number in best else None)
-    console.print(table, width=max(width or 0, _total([sizes[k].most for k in shown])), crop=False)
+    if width is None:
+        console = Console(width=_total([sizes[k].most for k in shown]))
+    console.print(table)
     if missing := [k for k in range(len(heads)) if k not in shown]:
         names = ", ".join(
             f"{heads[k]} ({cells[0][k]})" if same[k] and cells[0][k] else heads[k] for k in missing
