@@ -11,11 +11,12 @@ from ...data.networks import PROXIES
 from ...data.spaces import make_space
 from ...data.tables import Table, check_table_name, keep_table, load_table, table_names
 from ...errors import ParameterError
+from .digits import interval_text
 from .flags import chosen
 from .journal import Journal, Row, Unit, fingerprint, jsonable
 from .kinds import Findings, Parts, Study
 from .options import BuildOptions
-from .page import Page, Section, TextTable, interval_text, interval_words, number_of
+from .page import Page, Section, TextTable, interval_words, number_of
 from .training_table import table_of_trainings
 from .trainings import (
     TrainingEntry,

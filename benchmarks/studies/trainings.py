@@ -19,10 +19,11 @@ from ...data.types import Values
 from ...errors import ParameterError
 from ..intervals import Interval, interval, kendall_tau_interval
 from ..training import Recipe, read_recipe
+from .digits import interval_text
 from .flags import refuse_unused
 from .journal import Row, Unit, versions
 from .options import TrainingOptions
-from .page import TextTable, interval_text
+from .page import TextTable
 
 _DRAW = 256  # architectures drawn at a time: a smaller sample begins a larger one
 _SIDES = ("mean", "low", "high")

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .digits import interval_text, number_text
 from .journal import Row
-from .page import Page, Section, TextTable, interval_text
+from .page import Page, Section, TextTable
 from .pictures import COLOURS, panels, plain_ticks, to_svg
 from .validate_choice import GROUPS
 from .validate_columns import column_values
@@ -89,7 +90,7 @@ def architecture_table(
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None or not np.isfinite(value) else f"{value:.2f}"
+    return "" if value is None or not np.isfinite(value) else number_text(value, digits=2)
 
 
 def rank_picture(

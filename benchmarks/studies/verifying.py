@@ -16,10 +16,11 @@ from ...errors import LabelError, ParameterError
 from ..intervals import Interval, kendall_tau_interval
 from ..metrics import kendall_tau
 from ..training import make_recipe
+from .digits import interval_text
 from .journal import Journal, Row, Unit, versions
 from .kinds import Findings, Parts, Study
 from .options import VerifyOptions
-from .page import Page, Section, TextTable, interval_text
+from .page import Page, Section, TextTable
 from .trainings import TrainingPlan, table_agreement
 
 _FEWEST = 5  # fewer architectures have no interval of tau
