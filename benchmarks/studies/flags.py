@@ -15,6 +15,7 @@ import types
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from ...data.arguments import accepts, argument, check_bounds, misfit
 from ...errors import ParameterError
 
 P = ParamSpec("P")
@@ -162,37 +163,14 @@ def refuse_unused(options: Any, names: Sequence[str], reason: str) -> None:
         )
 
 
-def checked_bounds(name: str, value: Any, flag: Flag) -> Any:
-    """Value of a field, if it is not a number outside the bounds of its flag.
-
-    Raises
-    ------
-    ParameterError
-        If it is one, with the name and the bounds.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return value
-    least, most = flag.least, flag.most
-    inside = (least is None or value >= least) and (most is None or value <= most)
-    if value != value or not inside:
-        raise ParameterError(f"{name} must be a number{_bounds(least, most)}; received {value}")
-    return value
-
-
-def _bounds(least: float | None, most: float | None) -> str:
-    """Bounds of a number in words."""
-    if most is None:
-        return "" if least is None else f" of at least {least:g}"
-    return f" of at most {most}" if least is None else f" from {least:g} to {most}"
-
-
 def called_with(
     options: Callable[P, Options], work: Callable[[Options], Result]
 ) -> Callable[P, Result]:
     """Function that takes the fields of ``options`` as its arguments and calls ``work``.
 
     Its signature is that of the options class, its documentation that of ``work`` with the fields'
-    descriptions as parameters. An argument that is no field is an error that names the fields.
+    descriptions as parameters. An argument that is no field is an error that names the fields, and
+    one of another type or out of bounds an error that says what it may be.
     """
     name = work.__name__.strip("_")
     fields: Any = options
@@ -200,12 +178,7 @@ def called_with(
 
     @functools.wraps(work)
     def call(*args: P.args, **kwargs: P.kwargs) -> Result:
-        for argument in kwargs:
-            if argument not in names:
-                raise ParameterError(
-                    f"{name} has no argument {argument!r}; it takes: {', '.join(names)}"
-                )
-        return work(options(*args, **kwargs))
+        return work(_made(options, name, args, kwargs))
 
     # What Python calls it is all that help() shows of it: the types stand in the docstring.
     parameters = inspect.signature(options).parameters
@@ -218,6 +191,30 @@ def called_with(
     del call.__wrapped__
     call.__doc__ = _documented(work.__doc__ or "", fields)
     return call
+
+
+def _made(
+    options: Callable[..., Options], name: str, args: Sequence[Any], kwargs: dict[str, Any]
+) -> Options:
+    """Options object of arguments, each checked; one thing stands for a sequence of one."""
+    signature = inspect.signature(options)
+    try:
+        given = signature.bind(*args, **kwargs).arguments
+    except TypeError as error:
+        raise ParameterError(misfit(name, signature, kwargs, str(error))) from None
+    fields: Any = options
+    hints = get_type_hints(fields)
+    flags = {field.name: field.flag for field in described_fields(fields)}
+    for key, value in given.items():
+        hint, flag = hints[key], flags.get(key)
+        several = get_origin(hint) in (Sequence, tuple)
+        if several and accepts(value, get_args(hint)[0]):
+            parse = flag.parse if flag and isinstance(value, str) else None
+            given[key] = value = parse(value) if parse else (value,)
+        given[key] = value = argument(f"{name}: {key}", value, hint)
+        if flag:
+            check_bounds(f"{name}: {key}", value, flag.least, flag.most)
+    return options(**given)
 
 
 _HEADING = re.compile(r"^\w+\n-{3,}$", re.MULTILINE)

@@ -5,11 +5,12 @@ Read when the command line starts: this imports nothing heavy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
 
+from ...data.arguments import as_path
 from .flags import Flag, whole_numbers
 
 if TYPE_CHECKING:
@@ -40,8 +41,12 @@ Backend = Annotated[
 Metric = Annotated[
     str | None, Flag("-m", help="Metric or column to use instead of the task's own.")
 ]
-Names = str | Sequence[str | type[Predictor]]
-"""Predictors: names of ``nasurge predictors``, also separated by commas, or classes."""
+OnePredictor: TypeAlias = str | type[Predictor] | Predictor
+Predictors: TypeAlias = OnePredictor | Sequence[OnePredictor] | Mapping[str, OnePredictor]
+"""Names of ``nasurge predictors``, also separated by commas; classes; objects; with names."""
+OneTask: TypeAlias = str | Table | Problem
+Tasks: TypeAlias = OneTask | Sequence[OneTask]
+"""Tasks of tables, by name, also separated by commas; tables; tasks."""
 
 CHOICE = "Which architectures"
 SCORES = "What is compared"
@@ -64,12 +69,13 @@ class RunOptions:
     command: Annotated[str, "Command that repeats it, for the report."] = ""
     progress: Annotated[
         Callable[[int, int, str], None] | None,
-        "Called with the parts done, those in all, and the name of the last.",
+        "True for a progress bar, or called with the parts done, those in all, and the name of the "
+        "last.",
     ] = None
 
     def __post_init__(self) -> None:
         if self.out is not None:
-            object.__setattr__(self, "out", Path(self.out))
+            object.__setattr__(self, "out", as_path(self.out))
 
     def __getstate__(self) -> dict[str, Any]:
         """Fields for another process, without the progress bar of this one."""
@@ -81,7 +87,7 @@ class CompareOptions(RunOptions):
     """Options of ``nasurge compare``."""
 
     tables: Annotated[
-        str | Sequence[Problem],
+        Tasks,
         Flag(
             argument=True,
             metavar="TABLE/TASK",
@@ -90,7 +96,7 @@ class CompareOptions(RunOptions):
         ),
     ]
     predictors: Annotated[
-        Names,
+        Predictors,
         Flag(
             "-p",
             help="Predictors, separated by commas; all is every one that can serve the space, "
@@ -167,7 +173,7 @@ class ValidateOptions(TrainingOptions):
     moved: ClassVar[dict[str, str]] = {"--verify N": "nasurge table verify NAME -n N"}
 
     table: Annotated[
-        str | Problem | None,
+        OneTask | None,
         Flag(
             argument=True,
             metavar="TABLE/TASK",
@@ -175,7 +181,7 @@ class ValidateOptions(TrainingOptions):
         ),
     ] = None
     predictors: Annotated[
-        Names,
+        Predictors,
         Flag(
             "--predictors",
             "--predictor",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_
 
 import typer
 
-from ..benchmarks.studies.flags import checked_bounds
+from ..data.arguments import check_bounds
 from ..errors import ParameterError
 from ..progress import progress_bar
 from .common import AsJson, emit, reported_errors, typed_command
@@ -160,7 +160,8 @@ def _value(field: Described, typed: Any) -> Any:
     if typed == _text(field, _typed(field)):
         return field.default
     if parse is None or not isinstance(typed, str):
-        return checked_bounds(field.option, typed, field.flag)
+        check_bounds(field.option, typed, field.flag.least, field.flag.most)
+        return typed
     try:
         return parse(typed)
     except ParameterError as error:

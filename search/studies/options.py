@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from ...benchmarks.studies.flags import Flag, listed, refuse_unused, whole_numbers
-from ...benchmarks.studies.options import Backend, Jobs, Metric, RunOptions, Seed, Trials
+from ...benchmarks.studies.options import Backend, Jobs, Metric, RunOptions, Seed, Tasks, Trials
 from ..across_tables.names import COLD, WARM
 from ..at_nas.options import EpisodeOptions, Shots
 from .names import FEW_SHOT_METHODS, LATENCY_METHODS, TRANSFER_METHODS, described
@@ -176,7 +176,7 @@ class WarmStartOptions(RunOptions):
 
 
 Tables = Annotated[
-    str | Sequence[Problem],
+    Tasks,
     Flag(
         argument=True,
         metavar="TABLE/TASK",
