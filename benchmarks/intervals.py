@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from ..data.arguments import checked
 from ..data.seeds import Seed, as_generator
 from ..data.types import Values
 from ..errors import LabelError, ParameterError
@@ -34,6 +35,7 @@ class Interval(TypedDict):
     values: NotRequired[list[float]]
 
 
+@checked
 def interval(
     values: ArrayLike,
     level: float = 0.95,
@@ -92,6 +94,7 @@ def interval(
     return {"mean": mean, "low": max(least, mean - half), "high": min(most, mean + half), "n": n}
 
 
+@checked
 def bootstrap_interval(
     metric: Callable[..., Any],
     y_true: ArrayLike,
@@ -164,6 +167,7 @@ def bootstrap_interval(
     return {"mean": mean, "low": float(low), "high": float(high), "n": n}
 
 
+@checked
 def kendall_tau_interval(y_true: ArrayLike, y_pred: ArrayLike, *, level: float = 0.95) -> Interval:
     """Kendall's tau-b and its interval over architectures by Fisher's z, in closed form.
 
@@ -220,6 +224,7 @@ def kendall_tau_interval(y_true: ArrayLike, y_pred: ArrayLike, *, level: float =
     return {"mean": tau, "low": min(low, tau), "high": max(high, tau), "n": n}
 
 
+@checked
 def noise_ceiling(
     runs: ArrayLike, *, top: float | None = None, seed: Seed = 0, draws: int = 20
 ) -> float:

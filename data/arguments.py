@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ..errors import ParameterError, StorageError
+from .plugins import import_place
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -28,6 +29,14 @@ _WORDS: dict[Any, str] = {
 }
 
 
+_MAKERS = {
+    "Path": "nasurge.data.arguments:as_path",
+    "Space": "nasurge.data.spaces.making:make_space",
+    "Table": "nasurge.data.tables.catalogue:load_table",
+}
+"""What makes an object of a class of its name."""
+
+
 class _Array:
     """Stands for everything that NumPy makes an array of."""
 
@@ -39,8 +48,10 @@ class _Callable:
 # Aliases that a module may import for a type checker only.
 _ALIASES: dict[str, Any] = {
     "ArrayLike": _Array,
-    **dict.fromkeys(("Codes", "Index", "Labels", "Mask", "Pixels", "Scores", "Values"), _Array),
-    **dict.fromkeys(("Allowed", "Objective", "Progress"), _Callable),
+    **dict.fromkeys(
+        ("Allowed", "Codes", "Index", "Labels", "Mask", "Pixels", "Scores", "Values"), _Array
+    ),
+    **dict.fromkeys(("Objective", "Progress"), _Callable),
 }
 
 
@@ -76,7 +87,9 @@ class _Names(dict[str, Any]):
 def checked(function: Callable[P, Result]) -> Callable[P, Result]:
     """Function that refuses arguments of other types than its annotations name.
 
-    An argument that it does not have, or one too few, is refused with the names that there are.
+    Where a space or a table is wanted its name will do, and text where a path is. An argument that
+    the function does not have, or one too few, is refused with the names that there are; a method
+    adds the ``usage`` of its object, if that has one.
 
     Parameters
     ----------
@@ -90,7 +103,7 @@ def checked(function: Callable[P, Result]) -> Callable[P, Result]:
     >>> repeated("ab", times="2")
     Traceback (most recent call last):
     nasurge.errors.ParameterError: repeated: times must be a whole number, not '2' (str)
-    >>> repeated("ab", time=2)
+    >>> repeated("ab", time=2)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     nasurge.errors.ParameterError: repeated has no argument 'time'; did you mean 'times'? ...
     """
@@ -112,7 +125,9 @@ def checked(function: Callable[P, Result]) -> Callable[P, Result]:
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise ParameterError(misfit(name, signature, kwargs, str(error))) from None
+            usage = getattr(args[0], "usage", "") if args else ""
+            more = f"; {usage}" if isinstance(usage, str) and usage else ""
+            raise ParameterError(misfit(name, signature, kwargs, str(error)) + more) from None
         given: dict[str, Any] = bound.arguments
         for key, hint in hints().items():
             if key in given:
@@ -125,7 +140,8 @@ def checked(function: Callable[P, Result]) -> Callable[P, Result]:
 def _named(signature: inspect.Signature) -> list[str]:
     """Names of the parameters, without ``*args`` and ``**kwargs``."""
     several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return [key for key, one in signature.parameters.items() if one.kind not in several]
+    known = [key for key, one in signature.parameters.items() if one.kind not in several]
+    return [key for key in known if key != "self"]
 
 
 def misfit(
@@ -144,7 +160,7 @@ def misfit(
 
 
 def argument(name: str, value: Any, hint: Any) -> Any:
-    """Value of a type; text where only a path will do is made one, with ``~`` for a user's folder.
+    """Value of a type; text in its place is the name of a space or a table, or a path.
 
     Raises
     ------
@@ -153,8 +169,10 @@ def argument(name: str, value: Any, hint: Any) -> Any:
     """
     if accepts(value, hint):
         return value
-    if isinstance(value, str) and accepts(Path(), hint):
-        return as_path(value)
+    if isinstance(value, str):
+        for kind in get_args(hint) or (hint,):
+            if place := _MAKERS.get(getattr(kind, "__name__", "")):
+                return import_place(place)(value)
     raise ParameterError(f"{name} must be {words_of(hint)}, not {brief(value)}")
 
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags
 
+from ..data.arguments import as_path, brief
 from ..data.plugins import inherit_parameters
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space
@@ -115,6 +116,11 @@ class Predictor(RegressorMixin, BaseEstimator, Savable, ABC):
         ParameterError
             If it cannot serve this space with these parameters (``refusal`` says why).
         """
+        if not isinstance(self.space, Space):
+            raise ParameterError(
+                f"{type(self).__name__} is for a space, such as table.space or what "
+                f"nasurge.make_space makes of its name; received {brief(self.space)}"
+            )
         if self.refusal is not None:
             raise ParameterError(self.refusal)
         codes = self.space.canonical(codes)
@@ -191,7 +197,7 @@ class Predictor(RegressorMixin, BaseEstimator, Savable, ABC):
             If the file cannot be written; an earlier one is then untouched.
         """
         self._check_fitted()
-        write_predictor(Path(path), self)
+        write_predictor(as_path(path), self)
 
     def _check_fitted(self) -> None:
         """Raise ``NotFittedError`` before ``fit``."""
@@ -238,6 +244,9 @@ class Predictor(RegressorMixin, BaseEstimator, Savable, ABC):
                 "predictors that always do are marked in the list of: nasurge predictors"
             )
         canonical = self.space.canonical(codes)
+        if not len(canonical):
+            none = np.empty(0)
+            return (none, none.copy()) if return_std else none
         # Twins are predicted once: a whole NAS-Bench-201 is 6,466 rows instead of 15,625.
         _, first, inverse = np.unique(
             self.space.index(canonical), return_index=True, return_inverse=True

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..data.plugins import inherit_parameters
 from ..data.seeds import Seed, as_generator
-from ..data.spaces import Codes, Space
+from ..data.spaces import Codes, Space, make_space
 from ..data.types import Index, Values
 from ..errors import ArchitectureError, LabelError, ParameterError
 from ..errors import ExhaustedError as ExhaustedError
@@ -40,8 +40,8 @@ class Searcher(ABC):
 
     Parameters
     ----------
-    space : Space
-        Where architectures come from.
+    space : Space or str
+        Where architectures come from, or its name.
     n_objectives : int
         Number of columns to be maximised, at least 1.
     bounds : sequence of float, optional
@@ -70,14 +70,14 @@ class Searcher(ABC):
 
     def __init__(
         self,
-        space: Space,
+        space: str | Space,
         *,
         n_objectives: int = 1,
         bounds: Sequence[float] = (),
         pool: ArrayLike | None = None,
         seed: Seed = None,
     ) -> None:
-        self.space = space
+        self.space = space = make_space(space)
         self.n_objectives = n_objectives
         self.bounds = _check_bounds(n_objectives, bounds)
         if not self.several_objectives and (len(self.bounds) > 1 or bounds):
@@ -94,6 +94,9 @@ class Searcher(ABC):
         elif space.n_codes <= MAX_LISTED:
             self._allowed = space.index(space.all_codes())
         self._reset()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of space {self.space.name}: {len(self.values_)} told>"
 
     def _reset(self) -> None:
         """Forget everything asked and told."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..data.arguments import checked
 from ..data.spaces import Codes
 from ..data.types import Index, Values
 from ..errors import ExhaustedError, LabelError, ParameterError
@@ -99,6 +100,7 @@ class Evaluator:
             ) from error
 
 
+@checked
 def run(
     searcher: Searcher,
     objective: Objective,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..data.arguments import checked
 from ..data.types import Index, Values
 from ..errors import LabelError
 
@@ -25,6 +26,7 @@ def _objectives(values: ArrayLike) -> Values:
     return array
 
 
+@checked
 def non_dominated(values: ArrayLike) -> Index:
     """Rows that no other dominates, in their order.
 
@@ -55,6 +57,7 @@ def non_dominated(values: ArrayLike) -> Index:
     return found
 
 
+@checked
 def hypervolume(values: ArrayLike, reference: ArrayLike) -> float:
     """Volume that is dominated by some row and dominates the reference point.
 

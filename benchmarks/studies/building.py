@@ -34,7 +34,7 @@ from .trainings import (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Built(Findings):
     """Outcome of ``table build``.
 

@@ -81,7 +81,7 @@ class CompareEntry(TypedDict):
     ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison(Findings):
     """Outcome of ``compare``.
 

@@ -31,7 +31,7 @@ Parts = dict[str, Any]
 """Contents of ``summary.json``: ``summary``, what else a kind keeps, ``about`` and ``command``."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Findings:
     """Outcome of a study.
 
@@ -52,6 +52,10 @@ class Findings:
     rows: list[Row]
     folder: Path
     about: dict[str, Any]
+
+    def __repr__(self) -> str:
+        cases = f"{len(self.summary)} cases of {len(self.rows)} rows"
+        return f"<{type(self).__name__}: {cases}, in {self.folder}>"
 
     @property
     def parts(self) -> Parts:

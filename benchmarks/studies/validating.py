@@ -109,7 +109,7 @@ class ValidateEntry(TypedDict):
     seconds: Annotated[float | None, "cost in all; None where it is not known"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Validation(Findings):
     """Outcome of ``validate``.
 

@@ -53,7 +53,7 @@ class VerifyEntry(TypedDict):
     ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verification(Findings):
     """Outcome of ``table verify``.
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
+from ...data.arguments import checked
 from ...data.devices import resolve_device
 from ...data.images import Images
 from ...data.networks import build_network
@@ -24,6 +25,7 @@ from .networks import TrainResult, train_network
 from .recipe import Recipe, make_recipe
 
 
+@checked
 def train_architectures(
     space: Space,
     codes: ArrayLike,
@@ -112,6 +114,7 @@ def train_architectures(
     return results
 
 
+@checked
 def train_architecture(
     space: Space,
     code: ArrayLike,

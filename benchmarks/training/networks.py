@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...data.arguments import checked
 from ...data.devices import resolve_device
 from ...data.images import Images
 from ...data.networks import count_parameters
@@ -77,6 +78,7 @@ class TrainResult:
     parameters: int
 
 
+@checked
 def train_network(
     network: nn.Module,
     images: Images,

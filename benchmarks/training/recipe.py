@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
+from ...data.arguments import checked
 from ...errors import DataFileError, ParameterError, StorageError
 from ..studies.flags import Flag
 
@@ -127,6 +128,7 @@ class Recipe(EpochOptions):
         return {"width": self.width, "cells": self.cells, "reduction": self.reduction}
 
 
+@checked
 def make_recipe(base: Mapping[str, Any] | Recipe | None = None, **changes: Any) -> Recipe:
     """Recipe like the result of ``Recipe.to_dict``, another recipe, or the default one.
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataFileError, ParameterError, StorageError
+from ..arguments import checked
 from ..seeds import Seed, as_generator
 from ..types import Index, Pixels
 from .sources import (
@@ -80,6 +81,7 @@ class Images:
         return f"<Images {self.name}: {parts}, {len(self.classes)} classes, {shape}>"
 
 
+@checked
 def load_images(
     name_or_path: str | Path = "digits",
     *,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import DataFileError, StorageError
+from ..arguments import checked
 from ..plugins import all_names, first_line, named_part
 from .names import SOURCES
 
@@ -26,6 +27,7 @@ def source_names() -> list[str]:
     return [*(name for name in names if name != _LAST), _LAST]
 
 
+@checked
 def make_source(name: str) -> TableFormat:
     """Format of a name.
 
@@ -39,6 +41,7 @@ def make_source(name: str) -> TableFormat:
     return source
 
 
+@checked
 def read_tables(path: Path, *, name: str | None = None, schema: Path | None = None) -> list[Table]:
     """Tables of a file or folder, read by the first format that accepts it.
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import ArchitectureError, ParameterError
+from ..arguments import checked
 from ..seeds import Seed, as_generator
 from ..types import Codes as Codes
 from ..types import Index, Mask
@@ -213,6 +214,7 @@ class Space(ABC):
         valid[inside] = self._valid(array[inside].astype(np.int8))
         return valid
 
+    @checked
     def parse(self, strings: Sequence[str] | str) -> Codes:
         """Codes of architecture strings, shape (n, d).
 
@@ -257,6 +259,7 @@ class Space(ABC):
         """
         return self.check(codes).astype(np.int64) @ self._strides
 
+    @checked
     def from_index(self, index: ArrayLike) -> Codes:
         """Rows of mixed-radix numbers, shape (n, d): the inverse of ``index``.
 
@@ -265,7 +268,10 @@ class Space(ABC):
         ArchitectureError
             If a number is none of this space, or the numbers are not a flat array.
         """
-        numbers = np.asarray(index, dtype=np.int64)
+        try:
+            numbers = np.asarray(index, dtype=np.int64)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ArchitectureError(f"indices are whole numbers: {error}") from None
         if numbers.ndim != 1:
             raise ArchitectureError(f"indices have shape (n,), received {numbers.shape}")
         outside = (numbers < 0) | (numbers >= self.n_codes)
@@ -331,6 +337,7 @@ class Space(ABC):
         """
         return self.from_index(self._classes[1][self.function_ids(codes)])
 
+    @checked
     def sample(self, n: int, *, seed: Seed = None, unique: bool = False) -> Codes:
         """Architectures drawn uniformly, shape (n, d).
 

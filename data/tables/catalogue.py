@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import DataFileError, ParameterError, StorageError, UnknownNameError
+from ..arguments import checked
 from ..files import home, make_folder
 from .files import content_digest, open_table, write_table
 from .table import Table, check_name
@@ -80,6 +81,7 @@ def table_names() -> list[str]:
     return [*ours, *(name for name in imported if name not in ours)]
 
 
+@checked
 def load_table(name: str) -> Table:
     """Table of a name, memory-mapped.
 
@@ -147,6 +149,7 @@ def _convert(name: str, path: Path) -> None:
         ) from error
 
 
+@checked
 def import_table(
     path: str | Path,
     *,
@@ -185,6 +188,7 @@ def import_table(
     return [load_table(table.name) for table in tables]
 
 
+@checked
 def keep_table(table: Table, *, replace_existing: bool = False) -> Table:
     """Keep a table beside the imported ones, under its name, and return it as loaded.
 
@@ -206,6 +210,7 @@ def keep_table(table: Table, *, replace_existing: bool = False) -> Table:
     return load_table(table.name)
 
 
+@checked
 def check_table_name(name: str) -> None:
     """Refuse the name of a shipped table, and one that cannot name a file.
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataFileError, LabelError, StorageError, UnknownNameError
+from ..arguments import checked
 from ..spaces import Codes, Space
 from ..types import Values
 
@@ -44,6 +45,7 @@ def read_arrays(path: str | Path) -> dict[str, NDArray[np.generic]]:
         raise DataFileError(f"{path} is no npz archive of plain arrays: {error}") from error
 
 
+@checked
 def read_task_labels(path: str | Path, space: Space) -> TaskLabels:
     """Labels in an ``npz`` file with the arrays ``arch``, ``task`` and ``acc``.
 
@@ -94,6 +96,7 @@ def read_task_labels(path: str | Path, space: Space) -> TaskLabels:
     return TaskLabels(space.parse(list(strings)), labels, tasks.astype(str))
 
 
+@checked
 def read_latencies(path: str | Path, rows: int) -> tuple[list[str], Values]:
     """Names of devices and the latencies on them, shape (rows, devices).
 

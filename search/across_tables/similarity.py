@@ -10,12 +10,14 @@ import numpy as np
 from ...benchmarks.metrics import spearman
 from ...benchmarks.objectives import make_problem
 from ...benchmarks.studies import COLOURS, panels, to_svg
+from ...data.arguments import checked
 from ...data.seeds import Seed, as_generator
 from ...data.tables import Table
 from ...data.types import Values
 from ...errors import ParameterError
 
 
+@checked
 def task_similarities(table: Table, *, anchors: int = 30, seed: Seed = 0) -> dict[str, Any]:
     """Rank correlations of a table's tasks, and a map of them by a few anchors.
 

@@ -12,6 +12,7 @@ from ...benchmarks.few_shot import (
     four_convolutions,
 )
 from ...benchmarks.supernet import uniform_codes
+from ...data.arguments import checked
 from ...data.images import EpisodeSampler, ImageClasses, load_classes, split_classes
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import make_space
@@ -84,6 +85,7 @@ class FewShotTask:
         return (train.with_rotations() if self.rotations else train), test
 
 
+@checked
 def training_episodes(
     method: str, train: ImageClasses, task: FewShotTask, *, shot: int, seed: Seed = None
 ) -> EpisodeSampler:
@@ -99,6 +101,7 @@ def training_episodes(
     )
 
 
+@checked
 def make_learner(
     method: str,
     train: ImageClasses,

@@ -24,6 +24,7 @@ from ...benchmarks.training import (
     with_prefix,
     without_prefix,
 )
+from ...data.arguments import checked
 from ...data.devices import resolve_device
 from ...data.images import Images
 from ...data.seeds import Seed, as_generator, torch_seed
@@ -94,6 +95,7 @@ class Watch(Protocol):
         """Logits in place of those learnt in the epochs done, shape (d, k), or None."""
 
 
+@checked
 def search_supernet(
     supernet: Supernet,
     images: Images,
@@ -373,6 +375,7 @@ def _restore(weights: Sequence[Tensor], values: Sequence[Tensor]) -> None:
         weight.copy_(value)
 
 
+@checked
 def best_code(space: Space, shares: NDArray[np.float64]) -> Codes:
     """Operation of the largest share everywhere, without cuts if they cut everything, shape (d,).
 

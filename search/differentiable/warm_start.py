@@ -24,6 +24,7 @@ from ...benchmarks.training import (
     task_distances,
     write_checkpoint,
 )
+from ...data.arguments import checked
 from ...data.images import Images
 from ...data.spaces import Space
 from ...data.types import Values
@@ -84,6 +85,7 @@ class Donor:
             )
 
 
+@checked
 def keep_donor(folder: Path, donor: Donor) -> Path:
     """File of a donor in a folder, written in place of an older one of the same task and space.
 
@@ -119,6 +121,7 @@ def _file_name(task: str, space: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", Path(task).name)[:40].strip("-") + f"-{digest}{ENDING}"
 
 
+@checked
 def read_donors(folder: Path) -> list[Donor]:
     """Donors that a folder holds, by the names of their tasks; nothing is unpickled.
 
@@ -158,6 +161,7 @@ def _read(path: Path) -> Donor:
         raise DataFileError(f"{path} is no donor of a search: it has no {error}") from error
 
 
+@checked
 def donor_distances(
     embedding: TaskEmbedding, donors: Sequence[Donor], kind: Kind = "transport"
 ) -> Values:
@@ -179,6 +183,7 @@ def donor_distances(
     return np.array(pairs)
 
 
+@checked
 def donor_weights(distances: ArrayLike, *, sharpness: float = 4.0) -> Values:
     """Weights of donors that fall with distance and add to one, shape (donors,).
 
@@ -209,6 +214,7 @@ def donor_weights(distances: ArrayLike, *, sharpness: float = 4.0) -> Values:
     return np.asarray(weights / weights.sum())
 
 
+@checked
 def transferred_logits(
     donors: Sequence[Donor],
     space: Space,
@@ -316,6 +322,7 @@ class WarmResult:
     gate_seconds: float
 
 
+@checked
 def warm_search(
     supernet: Supernet,
     images: Images,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.arguments import checked
 from ...data.types import Values
 from ...errors import ExhaustedError, MissingExtraError, ParameterError, StorageError
 from ...predictors.saving.names import predictor_name
@@ -28,6 +29,7 @@ POLL_SECONDS = 0.5
 CONNECTS = 5
 
 
+@checked
 def run_stored(
     searcher: Searcher,
     objective: Objective,
@@ -125,6 +127,7 @@ def run_stored(
 Place = TypeVar("Place", bound="str | BaseStorage")
 
 
+@checked
 def storage_of(storage: Place | None, study: str | None) -> Place | str | None:
     """Storage of a study: a SQLite file if only its name is given, None without a name.
 

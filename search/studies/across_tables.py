@@ -76,7 +76,7 @@ class MetaTablesEntry(TypedDict, total=False):
     search_seconds: Annotated[Interval, "time of the search itself, of each trial"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MetaTablesFindings(SearchFindings):
     """Outcome of searches that learnt from other tasks, beside cold ones."""
 

@@ -40,7 +40,7 @@ MARKS = (25, 50, 100, 200)
 """Numbers of queries after which a table tells how searches stand."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SearchFindings(Findings):
     """Outcome of searches on tables: an entry per task and searcher, a row per query."""
 

@@ -88,7 +88,7 @@ class WarmStartEntry(TypedDict):
     reached: Annotated[float, "share of the searches that became as good"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class WarmStartFindings(Findings):
     """Outcome of a study of warm starts.
 
