@@ -13,7 +13,7 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from ..errors import ParameterError, StorageError
+from ..errors import LabelError, ParameterError, StorageError
 from .plugins import import_place
 
 P = ParamSpec("P")
@@ -41,6 +41,10 @@ class _Array:
     """Stands for everything that NumPy makes an array of."""
 
 
+class ndarray:  # noqa: N801 -- what it is told by
+    """Stands for an array."""
+
+
 class _Callable:
     """Stands for everything that can be called."""
 
@@ -52,6 +56,7 @@ _ALIASES: dict[str, Any] = {
         ("Allowed", "Codes", "Index", "Labels", "Mask", "Pixels", "Scores", "Values"), _Array
     ),
     **dict.fromkeys(("Objective", "Progress"), _Callable),
+    "Regressor": object,  # a protocol: whoever takes one looks at its methods
 }
 
 
@@ -62,7 +67,7 @@ class _Foreign(type):
     """
 
     def __getattr__(cls, name: str) -> Any:
-        if name.startswith("__"):
+        if name.startswith("_"):
             raise AttributeError(name)
         return _Foreign(name, (), {})
 
@@ -242,7 +247,7 @@ def accepts(value: Any, hint: Any) -> bool:
     if hint is Any or isinstance(hint, TypeVar | str):
         return True
     if _is_array_hint(hint):
-        return _is_array(value)
+        return _is_array(value, listed="_SupportsArray" in str(hint) or hint is _Array)
     if hint is _Callable or origin is Callable or hint is Callable:
         return callable(value)
     if origin is not None and isinstance(origin, type):
@@ -272,7 +277,8 @@ def _is_called(cls: type, kind: type) -> bool:
 def _fits_generic(value: Any, origin: type, parts: tuple[Any, ...]) -> bool:
     """Whether a value is a sequence or mapping, with elements of the type that is named."""
     if issubclass(origin, Mapping):
-        return isinstance(value, Mapping)
+        known = isinstance(value, Mapping)
+        return known and (not parts or all(accepts(one, parts[1]) for one in value.values()))
     if issubclass(origin, Sequence):
         if isinstance(value, str | bytes | Mapping) or not isinstance(value, Collection):
             return False
@@ -289,11 +295,27 @@ def _is_array_hint(hint: Any) -> bool:
     return hint is _Array or name == "ndarray" or "_SupportsArray" in str(hint)
 
 
-def _is_array(value: Any) -> bool:
-    """Whether NumPy makes an array of a value that is more than itself."""
-    if isinstance(value, str | bytes | Mapping | set | frozenset) or value is None:
+def _is_array(value: Any, *, listed: bool) -> bool:
+    """Whether a value is an array, or, where it may be listed, what NumPy makes one of."""
+    if isinstance(value, str | bytes | type):
         return False
-    return isinstance(value, Sequence | Real) or hasattr(value, "__array__")
+    return hasattr(value, "__array__") or (listed and isinstance(value, Sequence | Real))
+
+
+def as_numbers(name: str, values: Any) -> Any:
+    """Float array of what is given as one, of any shape.
+
+    Raises
+    ------
+    LabelError
+        If it holds something else than numbers.
+    """
+    import numpy as np
+
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise LabelError(f"{name} must be numbers: {error}") from None
 
 
 def words_of(hint: Any) -> str:

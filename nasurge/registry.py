@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .data.arguments import as_path, checked
+from .data.arguments import as_path, brief, checked
 from .data.plugins import all_names, first_line, named_part, plugins
 from .errors import DataFileError, ParameterError, PluginError, UnknownNameError
 from .predictors.names import PREDICTORS, ListedPredictor
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .data.spaces import Space
     from .predictors.base import Predictor
     from .search.base import Searcher
+    from .search.guided import Regressor
 
 DEFAULT_PREDICTOR = "auto"
 STUDIES = {
@@ -370,7 +371,7 @@ def _saved_class(name: str) -> type[Predictor]:
 
 @checked
 def make_searcher(
-    name: str, space: str | Space, *, predictor: str | Predictor | None = None, **parameters: Any
+    name: str, space: str | Space, *, predictor: str | Regressor | None = None, **parameters: Any
 ) -> Searcher:
     """Searcher of a name that has not asked for anything yet.
 
@@ -380,8 +381,9 @@ def make_searcher(
         One of ``nasurge searchers``.
     space : Space or str
         A space, or its name.
-    predictor : str or Predictor, optional
-        Guides the search, where the searcher can be guided.
+    predictor : str, Predictor or regressor, optional
+        Guides the search, where the searcher can be guided: a name, or what has ``fit`` and
+        ``predict`` as a regressor of scikit-learn.
     **parameters
         As the searcher's class takes them: ``seed`` and others.
 
@@ -412,6 +414,11 @@ def make_searcher(
             )
         if isinstance(predictor, str):
             predictor = make_predictor(predictor, space)  # its seed follows the searcher's
+        if isinstance(predictor, type) or not hasattr(predictor, "fit"):
+            raise ParameterError(
+                "a predictor that guides a search is a name of: nasurge predictors, or an object "
+                f"with fit and predict, not {brief(predictor)}"
+            )
         parameters["predictor"] = predictor
     searcher: Searcher = _make(cls, name, space, parameters)
     return searcher

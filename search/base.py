@@ -63,6 +63,8 @@ class Searcher(ABC):
 
     several_objectives: ClassVar[bool] = False
     """Whether the class takes ``n_objectives`` above 1, and ``bounds``."""
+    most_proposed: ClassVar[int] = 1000
+    """Proposals at once; an ``ask`` for more is filled up with uniform draws, in bounded time."""
 
     def __init_subclass__(cls, **options: object) -> None:
         super().__init_subclass__(**options)
@@ -250,7 +252,7 @@ class Searcher(ABC):
             raise ParameterError(f"ask takes a number of at least 1, not {count}")
         before, kept = self._rng.bit_generator.state, self._state()
         try:
-            codes = self._unseen(self._ask(count))[:count]
+            codes = self._unseen(self._ask(min(count, self.most_proposed)))[:count]
             if len(codes) < count:
                 spare = self._unseen(np.concatenate([codes, self._draw(count)]))
                 codes = spare[:count]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, cached_property
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import ArchitectureError, ParameterError
-from ..arguments import checked
+from ..arguments import brief, checked
 from ..seeds import Seed, as_generator
 from ..types import Codes as Codes
 from ..types import Index, Mask
@@ -214,7 +214,6 @@ class Space(ABC):
         valid[inside] = self._valid(array[inside].astype(np.int8))
         return valid
 
-    @checked
     def parse(self, strings: Sequence[str] | str) -> Codes:
         """Codes of architecture strings, shape (n, d).
 
@@ -225,6 +224,11 @@ class Space(ABC):
         """
         if isinstance(strings, str):
             strings = [strings]
+        if isinstance(strings, Mapping) or not isinstance(strings, Iterable):
+            raise ArchitectureError(
+                f"architectures of space {self.name!r} are parsed from strings, received "
+                f"{brief(strings)}"
+            )
         strings = list(strings)
         rows = np.empty((len(strings), self.n_variables), dtype=np.int8)
         for position, string in enumerate(strings):

@@ -74,6 +74,7 @@ def _shipped_path(name: str) -> Path:
     return _folder() / "shipped" / f"{name}-{SHIPPED[name].version()}{_SUFFIX}"
 
 
+@checked
 def table_names() -> list[str]:
     """Names of all tables that can be loaded: shipped first, then imported."""
     imported = sorted(path.name.removesuffix(_SUFFIX) for path in _folder().glob(f"*{_SUFFIX}"))

@@ -54,6 +54,8 @@ def task_similarities(table: Table, *, anchors: int = 30, seed: Seed = 0) -> dic
         problem = make_problem(table, task)
         values[row, problem.rows] = problem.search_values
     shared = np.flatnonzero(np.isfinite(values).all(axis=0))
+    if anchors < 2:
+        raise ParameterError(f"anchors must be at least 2, received {anchors}")
     if len(shared) < 5:
         raise ParameterError(
             f"{len(shared)} architectures of {table.name!r} were measured on all of its tasks: a "

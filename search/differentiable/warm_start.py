@@ -24,7 +24,7 @@ from ...benchmarks.training import (
     task_distances,
     write_checkpoint,
 )
-from ...data.arguments import checked
+from ...data.arguments import as_numbers, checked
 from ...data.images import Images
 from ...data.spaces import Space
 from ...data.types import Values
@@ -204,7 +204,7 @@ def donor_weights(distances: ArrayLike, *, sharpness: float = 4.0) -> Values:
     >>> donor_weights([0.1, 0.2, 0.3], sharpness=2).round(2).tolist()
     [0.67, 0.24, 0.09]
     """
-    distant = np.asarray(distances, dtype=np.float64)
+    distant = np.atleast_1d(as_numbers("distances", distances))
     if not len(distant) or sharpness < 0:
         raise ParameterError(
             f"there must be a donor and sharpness be at least 0, not {len(distant)} and {sharpness}"

@@ -74,6 +74,8 @@ class BayesianOptimisation(ModelSearcher):
     6.0
     """
 
+    most_proposed = 200  # each is chosen in the light of those before
+
     def __init__(
         self,
         space: Space,

@@ -69,6 +69,8 @@ class OptunaSearcher(Searcher):
         If a number is less than 1.
     """
 
+    most_proposed = 200  # each is chosen in the light of those before
+
     def __init__(
         self,
         space: Space,

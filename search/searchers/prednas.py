@@ -101,6 +101,8 @@ class PredNAS(ModelSearcher):
     framework. arXiv 2210.14460.
     """
 
+    most_proposed = 200  # each is chosen in the light of those before
+
     def __init__(
         self,
         space: Space,
