@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import os
 import signal
+import sys
 from typing import Annotated
 
 import typer
@@ -12,6 +15,7 @@ from ..data.plugins import import_place
 from ..registry import COMMANDS
 from . import building, comparing, listing, meta, running, searching, supernets, validating
 from .options import study_command
+from .printing import say
 
 app = typer.Typer(
     name="nasurge",
@@ -58,7 +62,31 @@ for _kind, (_words, _place) in COMMANDS.items():
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; whatever ends it ends it in one line."""
     # What a scheduler sends ends a run as Ctrl-C does: worker processes too, the finished kept.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    app()
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal's encoding does not have is shown by its code points.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output has gone, such as head
+        _close_output()
+        sys.exit(0)
+    except OSError as error:
+        _close_output()
+        say(
+            f"error: {error.strerror or error}: what was to be printed was not, or not whole",
+            err=True,
+        )
+        sys.exit(2)
+
+
+def _close_output() -> None:
+    """Let nothing of the output be written any more, not even at the end of the process."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())

@@ -41,6 +41,8 @@ def reported_errors() -> Iterator[None]:
         ) from None
     except RecursionError:
         raise _ended("error: an input is nested too deeply to be read") from None
+    except BrokenPipeError:  # the reader of our output has gone
+        raise typer.Exit(0) from None
     except KeyboardInterrupt:
         raise _ended(
             "stopped: what was done is kept; the same command again goes on from there", 130

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from ..data.sources.names import SOURCES
-from ..errors import NasurgeError
+from ..errors import NasurgeError, PluginError
 from .common import AsJson, emit, reported_errors
 from .printing import print_table, say
 
 _FORMATS = " ".join(entry.summary for entry in SOURCES.values()) + " Plug-ins read more."
+Entry = TypeVar("Entry")
+
 _METHODS = ("method", "what it is", "command")
 
 
@@ -99,7 +102,7 @@ def predictors(as_json: AsJson = False) -> None:
         from ..registry import DEFAULT_PREDICTOR, predictor_entry, predictor_names
         from ..search.methods import PREDICTING
 
-        entries = [predictor_entry(name) for name in predictor_names()]
+        entries = _known(predictor_names(), predictor_entry)
         if as_json:
             listed = [
                 {"name": e.name, "std": e.std, "default": e.name == DEFAULT_PREDICTOR}
@@ -128,7 +131,7 @@ def searchers(as_json: AsJson = False) -> None:
         from ..registry import searcher_entry, searcher_names
         from ..search.methods import SEARCHING
 
-        entries = [searcher_entry(name) for name in searcher_names()]
+        entries = _known(searcher_names(), searcher_entry)
         if as_json:
             listed = [
                 {
@@ -151,3 +154,14 @@ def searchers(as_json: AsJson = False) -> None:
         ]
         print_table(("searcher", "what it is", "guided", "several objectives"), rows)
         print_table(_METHODS, [list(method) for method in SEARCHING])
+
+
+def _known(names: Sequence[str], entry: Callable[[str], Entry]) -> list[Entry]:
+    """Entries of a list; a plug-in that cannot be imported is a line on stderr instead."""
+    found = []
+    for name in names:
+        try:
+            found.append(entry(name))
+        except PluginError as error:
+            say(f"warning: {error}", err=True)
+    return found
