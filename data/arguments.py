@@ -112,21 +112,17 @@ def checked(function: Callable[P, Result]) -> Callable[P, Result]:
     Traceback (most recent call last):
     nasurge.errors.ParameterError: repeated has no argument 'time'; did you mean 'times'? ...
     """
-    signature = inspect.signature(function)
     name = function.__name__.strip("_")
 
-    @functools.cache
-    def hints() -> dict[str, Any]:
+    @functools.cache  # at the first call: a command starts faster without
+    def described() -> tuple[inspect.Signature, dict[str, Any]]:
+        signature = inspect.signature(function)
         found = get_type_hints(function, localns=_Names(function.__globals__))
-        return {
-            key: found[key]
-            for key, parameter in signature.parameters.items()
-            if key in found
-            and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-        }
+        return signature, {key: found[key] for key in _named(signature) if key in found}
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> Result:
+        signature, hints = described()
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError as error:
@@ -134,7 +130,7 @@ def checked(function: Callable[P, Result]) -> Callable[P, Result]:
             more = f"; {usage}" if isinstance(usage, str) and usage else ""
             raise ParameterError(misfit(name, signature, kwargs, str(error)) + more) from None
         given: dict[str, Any] = bound.arguments
-        for key, hint in hints().items():
+        for key, hint in hints.items():
             if key in given:
                 given[key] = argument(f"{name}: {key}", given[key], hint)
         return function(*bound.args, **bound.kwargs)

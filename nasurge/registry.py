@@ -14,7 +14,6 @@ from .data.plugins import all_names, first_line, named_part, plugins
 from .errors import DataFileError, ParameterError, PluginError, UnknownNameError
 from .predictors.names import PREDICTORS, ListedPredictor
 from .predictors.saving.names import class_path
-from .search.methods import PREDICTING, SEARCHING, ListedMethod
 from .search.searchers.names import GUIDED, SEARCHERS, ListedSearcher
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def predictor_class(name: str) -> type[Predictor]:
     """
     places = {own: entry.place for own, entry in PREDICTORS.items()}
     if name not in predictor_names():
-        raise _unknown("predictor", name, PREDICTORS, predictor_names(), PREDICTING)
+        raise _unknown("predictor", name, PREDICTORS, predictor_names())
     cls: type[Predictor] = named_part("predictor", name, places, group=_PREDICTORS)
     if name not in PREDICTORS:
         from .predictors import Predictor as Base
@@ -97,7 +96,7 @@ def searcher_class(name: str, *, guided: bool = False) -> type[Searcher]:
     if guided:
         places |= GUIDED
     if name not in searcher_names():
-        raise _unknown("searcher", name, SEARCHERS, searcher_names(), SEARCHING)
+        raise _unknown("searcher", name, SEARCHERS, searcher_names())
     cls: type[Searcher] = named_part("searcher", name, places, group=_SEARCHERS)
     if name not in places:
         from .search import Searcher as Base
@@ -120,9 +119,11 @@ def _unknown(
     name: str,
     entries: Mapping[str, ListedPredictor] | Mapping[str, ListedSearcher],
     known: Sequence[str],
-    methods: Sequence[ListedMethod],
 ) -> UnknownNameError:
     """Error on a name, with what has it as its class's name, in its summary, or as a command."""
+    from .search.methods import PREDICTING, SEARCHING
+
+    methods = PREDICTING if kind == "predictor" else SEARCHING
     wanted = _letters(name)
     near = [own for own, entry in entries.items() if wanted == _letters(entry.place.split(":")[1])]
     if not near and len(wanted) > 3:
