@@ -293,7 +293,7 @@ class FewShotLearner:
 
     def evaluate(self, sampler: EpisodeSampler, episodes: int = 1000) -> Interval:
         """Mean accuracy with its 95 % interval over episodes."""
-        return interval(self.accuracy(sampler, episodes))
+        return interval(self.accuracy(sampler, episodes), least=0, most=100)
 
 
 def _ends_linear(network: nn.Module) -> bool:

@@ -274,7 +274,7 @@ def evaluate_search(
                         "shot": shot,
                         "episodes": len(each),
                         "classes": len(rest.classes),
-                        "accuracy": interval(each),
+                        "accuracy": interval(each, least=0, most=100),
                     }
                 )
     return summary
