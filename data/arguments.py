@@ -112,7 +112,7 @@ def checked(function: Callable[P, Result]) -> Callable[P, Result]:
     Traceback (most recent call last):
     nasurge.errors.ParameterError: repeated has no argument 'time'; did you mean 'times'? ...
     """
-    name = function.__name__.strip("_")
+    name = function.__qualname__.removesuffix(".__init__").rpartition(".")[2].strip("_")
 
     @functools.cache  # at the first call: a command starts faster without
     def described() -> tuple[inspect.Signature, dict[str, Any]]:

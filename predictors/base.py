@@ -13,10 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags
 
-from ..data.arguments import as_path, brief
+from ..data.arguments import as_path, checked
 from ..data.plugins import inherit_parameters
 from ..data.seeds import Seed, as_generator
-from ..data.spaces import Codes, Space
+from ..data.spaces import Codes, Space, check_space
 from ..errors import NotFittedError, ParameterError
 from .labels import Labels, LabelTransform, check_labels, finite_labels, make_transform
 from .saving.objects import Savable, write_predictor
@@ -116,11 +116,7 @@ class Predictor(RegressorMixin, BaseEstimator, Savable, ABC):
         ParameterError
             If it cannot serve this space with these parameters (``refusal`` says why).
         """
-        if not isinstance(self.space, Space):
-            raise ParameterError(
-                f"{type(self).__name__} is for a space, such as table.space or what "
-                f"nasurge.make_space makes of its name; received {brief(self.space)}"
-            )
+        check_space(self)
         if self.refusal is not None:
             raise ParameterError(self.refusal)
         codes = self.space.canonical(codes)
@@ -178,6 +174,7 @@ class Predictor(RegressorMixin, BaseEstimator, Savable, ABC):
         """Learn all labels, old and new (as ``_fit``), where an earlier fit may be of use."""
         self._fit(codes, z, rng)
 
+    @checked
     def save(self, path: str | Path) -> None:
         """Write this fitted predictor to one file, whole or not at all.
 

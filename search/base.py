@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..data.arguments import checked
 from ..data.plugins import inherit_parameters
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space, make_space
@@ -404,6 +405,7 @@ class Searcher(ABC):
             **self._state(),
         }
 
+    @checked
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what ``state_dict`` returned; what was asked and told before is forgotten.
 

@@ -130,6 +130,7 @@ class FewShotLearner:
     torch.Size([6, 12, 3])
     """
 
+    @checked
     def __init__(
         self,
         network: nn.Module,

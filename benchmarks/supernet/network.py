@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...data.arguments import checked
 from ...data.images import Images
 from ...data.networks import (
     Reduction,
@@ -88,6 +89,7 @@ class Supernet(nn.Module):
     True
     """
 
+    @checked
     def __init__(
         self,
         space: Space,

@@ -234,6 +234,7 @@ class EpisodeSampler:
     ((4, 5, 1, 8, 8), (4, 15, 1, 8, 8), [0, 0, 0, 1])
     """
 
+    @checked
     def __init__(
         self,
         data: ImageClasses,

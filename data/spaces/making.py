@@ -56,3 +56,18 @@ def make_space(spec: str | dict[str, Any] | Space) -> Space:
     places = {own: entry.place for own, entry in SPACES.items()}
     cls: type[Space] = named_part("space", name, places, group=GROUP)
     return the_space(cls)
+
+
+def check_space(owner: Any) -> None:
+    """Refuse an estimator whose ``space``, which its constructor only stores, is not one.
+
+    Raises
+    ------
+    ParameterError
+        If it is something else, such as a name.
+    """
+    if not isinstance(owner.space, Space):
+        raise ParameterError(
+            f"{type(owner).__name__} is for a space, such as table.space or what "
+            f"nasurge.make_space makes of its name; received {brief(owner.space)}"
+        )

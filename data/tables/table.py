@@ -232,6 +232,10 @@ class Table:
 
         Runs that the table does not hold are NaN; the published mean may count more of them.
         """
+        if not -len(self.columns) <= column < len(self.columns):
+            raise ParameterError(
+                f"table {self.name!r} has {len(self.columns)} columns, no column {column}"
+            )
         mean = self.columns[column]
         same = [
             k
