@@ -161,7 +161,7 @@ class Table:
         task: str,
         metric: str,
         split: str | None = None,
-        epoch: int | None = None,
+        epoch: int | str | None = None,
         seed: int | str | None = None,
     ) -> int:
         """Number of the one column that is asked for.
@@ -217,7 +217,7 @@ class Table:
         task: str,
         metric: str,
         split: str | None = None,
-        epoch: int | None = None,
+        epoch: int | str | None = None,
         seed: int | str | None = None,
     ) -> Values:
         """Values of one column as published, read-only, shape (n,).
@@ -307,7 +307,7 @@ class Table:
         task: str,
         metric: str,
         split: str | None = None,
-        epoch: int | None = None,
+        epoch: int | str | None = None,
         seed: int | str | None = None,
     ) -> Values:
         """Value of each architecture, shape (n,); NaN where it was not measured.
