@@ -193,10 +193,10 @@ def check_bounds(name: str, value: Any, least: float | None, most: float | None)
     number = float(value)
     inside = (least is None or number >= least) and (most is None or number <= most)
     if not inside or math.isnan(number):
-        bounds = "" if least is None else f" of at least {least:g}"
+        bounds = "a number" if least is None else f"at least {least:g}"
         if most is not None:
-            bounds = f" of at most {most}" if least is None else f" from {least:g} to {most}"
-        raise ParameterError(f"{name} must be a number{bounds}, not {value}")
+            bounds = f"at most {most}" if least is None else f"from {least:g} to {most}"
+        raise ParameterError(f"{name} must be {bounds}, not {value}")
 
 
 def brief(value: Any) -> str:
