@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test check docs clean
+.PHONY: install demo test lint check docs clean
 
 install: .venv/installed
 
@@ -18,16 +18,18 @@ demo: install
 test: install
 	$(BIN)/pytest -n 2 --dist worksteal
 
-check: install
+lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/linktree.py
 	$(BIN)/mypy
+
+check: lint
 	$(BIN)/pytest -n 2 -k "not doctests" tests/package/test_layout.py
 	$(MAKE) docs
 
 docs: install
-	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
+	$(BIN)/python -m sphinx -W --keep-going -q -j auto -b html docs docs/_build
 
 clean:
 	rm -rf .venv .linktree build dist docs/_build docs/reference/api docs/reference/generated *.egg-info .pytest_cache .mypy_cache .ruff_cache

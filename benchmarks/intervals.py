@@ -19,6 +19,7 @@ from ..data.seeds import Seed, as_generator
 from ..data.types import Values
 from ..errors import LabelError, ParameterError
 from .metrics import kendall_tau, kendall_tau_top
+from .pairs import real_numbers
 
 FEWEST_DRAWS = 5  # fewer are shown one by one, not as an interval
 _RESAMPLED_AT_ONCE = 2**20  # architectures: 8 MB an array
@@ -279,7 +280,7 @@ def noise_ceiling(
 
 def _label_noise(runs: ArrayLike) -> tuple[Values, Values, Values]:
     """Mean, number and local variance of the runs of each architecture, each of shape (n,)."""
-    table = _numbers("runs", runs)
+    table = real_numbers("runs", runs)
     if table.ndim != 2 or np.isinf(table).any():
         raise LabelError(
             f"runs must be finite or NaN, of shape (architectures, k), received {table.shape}"
@@ -320,15 +321,7 @@ def _check_level(level: float) -> None:
 
 def _row(name: str, values: ArrayLike) -> Values:
     """Float array of shape (n,), or an error that names it."""
-    array = _numbers(name, values)
+    array = real_numbers(name, values)
     if array.ndim != 1:
         raise LabelError(f"{name} must have shape (n,) here, received {array.shape}")
     return array
-
-
-def _numbers(name: str, values: ArrayLike) -> Values:
-    """Float array of any shape, or an error that names it."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "biuf":
-        raise LabelError(f"{name} must hold real numbers, received dtype {array.dtype}")
-    return array.astype(np.float64, copy=False)

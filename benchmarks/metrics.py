@@ -34,56 +34,46 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from ..data.types import Values
 from ..errors import ParameterError
 from .pairs import (
     Score,
     check_k,
-    checked_pair,
     constant_rows,
     expected_smallest,
     kth_largest,
+    metric,
     predicted_top,
     row_correlations,
-    score_of,
     tau_b,
 )
 
 
-def kendall_tau(y_true: ArrayLike, y_pred: ArrayLike) -> Score:
+@metric
+def kendall_tau(y_true: Values, y_pred: Values) -> Score:
     """Kendall's tau-b: agreeing minus disagreeing pairs, over untied pairs (Kendall 1945).
 
-    Parameters
-    ----------
-    y_true, y_pred : array_like, shape (n,) or (trials, n)
-
-    Returns
-    -------
-    float or ndarray of shape (trials,)
-        From -1 to 1; NaN where either side is constant.
+    From -1 to 1; NaN where either side is constant.
 
     Examples
     --------
     >>> kendall_tau([93.1, 91.0, 94.2], [0.5, 0.1, 0.4])
     0.3333333333333333
     """
-    true, pred, single = checked_pair(y_true, y_pred)
-    return score_of(tau_b(true, pred), single)
+    return tau_b(y_true, y_pred)
 
 
-def kendall_tau_top(y_true: ArrayLike, y_pred: ArrayLike, *, top: float = 0.05) -> Score:
+@metric
+def kendall_tau_top(y_true: Values, y_pred: Values, *, top: float = 0.05) -> Score:
     """Kendall's tau-b among the architectures of the true best fraction, where searches end up.
+
+    From -1 to 1; NaN where either side is constant within the fraction.
 
     Parameters
     ----------
-    y_true, y_pred : array_like, shape (n,) or (trials, n)
     top : float, in (0, 1]
         The fraction: ``ceil(top * n)`` architectures but at least 2, and all that tie with the
         last of them.
-
-    Returns
-    -------
-    float or ndarray of shape (trials,)
-        From -1 to 1; NaN where either side is constant within the fraction.
 
     Raises
     ------
@@ -97,149 +87,112 @@ def kendall_tau_top(y_true: ArrayLike, y_pred: ArrayLike, *, top: float = 0.05) 
     """
     if not isinstance(top, Real) or not 0 < top <= 1:
         raise ParameterError(f"top must be a fraction above 0 and at most 1, received {top!r}")
-    true, pred, single = checked_pair(y_true, y_pred)
-    n = true.shape[-1]
+    n = y_true.shape[-1]
     # The subtraction keeps 0.07 * 100 = 7.000000000000001 from counting as 8.
-    members = true >= kth_largest(true, max(2, int(np.ceil(top * n - 1e-9))))
-    true, pred, members = np.broadcast_arrays(true, pred, members)
+    members = y_true >= kth_largest(y_true, max(2, int(np.ceil(top * n - 1e-9))))
+    y_true, y_pred, members = np.broadcast_arrays(y_true, y_pred, members)
     sizes = members.sum(axis=-1)
-    result = np.empty(len(true))
+    result = np.empty(len(y_true))
     for size in np.unique(sizes):  # trials differ in size only where the boundary ties
         rows = sizes == size
         chosen = members[rows]
         shape = len(chosen), size
-        result[rows] = tau_b(true[rows][chosen].reshape(shape), pred[rows][chosen].reshape(shape))
-    return score_of(result, single)
+        result[rows] = tau_b(
+            y_true[rows][chosen].reshape(shape), y_pred[rows][chosen].reshape(shape)
+        )
+    return result
 
 
-def weighted_tau(y_true: ArrayLike, y_pred: ArrayLike) -> Score:
+@metric
+def weighted_tau(y_true: Values, y_pred: Values) -> Score:
     """Weighted tau in which exchanges near the top cost more (Vigna 2015).
 
     As ``scipy.stats.weightedtau`` with its defaults: hyperbolic weights, added.
 
-    Parameters
-    ----------
-    y_true, y_pred : array_like, shape (n,) or (trials, n)
-
-    Returns
-    -------
-    float or ndarray of shape (trials,)
-        From -1 to 1; NaN where either side is constant.
+    From -1 to 1; NaN where either side is constant.
 
     Examples
     --------
     >>> weighted_tau([1, 2, 3, 4], [1, 2, 4, 3]) < weighted_tau([1, 2, 3, 4], [2, 1, 3, 4])
     True
     """
-    true, pred, single = checked_pair(y_true, y_pred)
-    rows = zip(*np.broadcast_arrays(true, pred), strict=True)
-    return score_of(np.array([stats.weightedtau(t, p).statistic for t, p in rows]), single)
+    rows = zip(*np.broadcast_arrays(y_true, y_pred), strict=True)
+    return np.array([stats.weightedtau(t, p).statistic for t, p in rows])
 
 
-def spearman(y_true: ArrayLike, y_pred: ArrayLike) -> Score:
+@metric
+def spearman(y_true: Values, y_pred: Values) -> Score:
     """Spearman's rho: the Pearson correlation of the ranks, tied values sharing their mean.
 
-    Parameters
-    ----------
-    y_true, y_pred : array_like, shape (n,) or (trials, n)
-
-    Returns
-    -------
-    float or ndarray of shape (trials,)
-        From -1 to 1; NaN where either side is constant.
+    From -1 to 1; NaN where either side is constant.
 
     Examples
     --------
     >>> round(spearman([93.1, 91.0, 94.2], [0.5, 0.1, 0.4]), 3)
     0.5
     """
-    true, pred, single = checked_pair(y_true, y_pred)
-    ranks = stats.rankdata(true, axis=-1), stats.rankdata(pred, axis=-1)
-    return score_of(row_correlations(*ranks), single)
+    ranks = stats.rankdata(y_true, axis=-1), stats.rankdata(y_pred, axis=-1)
+    return row_correlations(*ranks)
 
 
-def pearson(y_true: ArrayLike, y_pred: ArrayLike) -> Score:
+@metric
+def pearson(y_true: Values, y_pred: Values) -> Score:
     """Pearson's linear correlation.
 
-    Parameters
-    ----------
-    y_true, y_pred : array_like, shape (n,) or (trials, n)
-
-    Returns
-    -------
-    float or ndarray of shape (trials,)
-        From -1 to 1; NaN where either side is constant.
+    From -1 to 1; NaN where either side is constant.
 
     Examples
     --------
     >>> round(pearson([1, 2, 3], [10, 30, 20]), 3)
     0.5
     """
-    true, pred, single = checked_pair(y_true, y_pred)
-    return score_of(row_correlations(true, pred), single)
+    return row_correlations(y_true, y_pred)
 
 
-def r2(y_true: ArrayLike, y_pred: ArrayLike) -> Score:
+@metric
+def r2(y_true: Values, y_pred: Values) -> Score:
     """Coefficient of determination: the share of the labels' variance explained.
 
-    Parameters
-    ----------
-    y_true, y_pred : array_like, shape (n,) or (trials, n)
-        Labels, and scores in the same units; a score that only ranks has no meaningful value here.
-
-    Returns
-    -------
-    float or ndarray of shape (trials,)
-        At most 1; 0 for predicting the mean; NaN where the labels are constant.
+    At most 1; 0 for predicting the mean; NaN where the labels are constant. Scores are in the units
+    of the labels; one that only ranks has no meaningful value here.
 
     Examples
     --------
     >>> r2([1, 2, 3], [1, 2, 2])
     0.5
     """
-    true, pred, single = checked_pair(y_true, y_pred)
-    deviation = true - true.mean(axis=-1, keepdims=True)
+    deviation = y_true - y_true.mean(axis=-1, keepdims=True)
     # In units of the largest deviation, labels that are tiny do not underflow when squared.
-    unit = np.where(constant_rows(true), np.nan, np.abs(deviation).max(axis=-1, keepdims=True))
+    unit = np.where(constant_rows(y_true), np.nan, np.abs(deviation).max(axis=-1, keepdims=True))
     with np.errstate(over="ignore"):  # a diverged predictor scores -inf
-        residual = (((true - pred) / unit) ** 2).sum(axis=-1)
-        return score_of(1 - residual / ((deviation / unit) ** 2).sum(axis=-1), single)
+        residual = (((y_true - y_pred) / unit) ** 2).sum(axis=-1)
+        return 1 - residual / ((deviation / unit) ** 2).sum(axis=-1)
 
 
-def mae(y_true: ArrayLike, y_pred: ArrayLike) -> Score:
+@metric
+def mae(y_true: Values, y_pred: Values) -> Score:
     """Mean absolute error, in units of the labels; smaller is better.
 
-    Parameters
-    ----------
-    y_true, y_pred : array_like, shape (n,) or (trials, n)
-        Labels, and scores in the same units; a score that only ranks has no meaningful value here.
-
-    Returns
-    -------
-    float or ndarray of shape (trials,)
-        At least 0.
+    At least 0. Scores are in the units of the labels; one that only ranks has no meaningful value
+    here.
 
     Examples
     --------
     >>> mae([93.0, 91.0], [92.0, 91.5])
     0.75
     """
-    true, pred, single = checked_pair(y_true, y_pred)
-    return score_of(np.abs(true - pred).mean(axis=-1), single)
+    return np.abs(y_true - y_pred).mean(axis=-1)
 
 
-def precision_at_k(y_true: ArrayLike, y_pred: ArrayLike, *, k: int) -> Score:
+@metric
+def precision_at_k(y_true: Values, y_pred: Values, *, k: int) -> Score:
     """Share of the predicted top ``k`` in the true top ``k`` (Ning 2021).
+
+    From 0 to 1; ``k / n`` for a constant predictor if the k-th best label does not tie.
 
     Parameters
     ----------
-    y_true, y_pred : array_like, shape (n,) or (trials, n)
     k : int, from 1 to n
-
-    Returns
-    -------
-    float or ndarray of shape (trials,)
-        From 0 to 1; ``k / n`` for a constant predictor if the k-th best label does not tie.
 
     Raises
     ------
@@ -253,26 +206,22 @@ def precision_at_k(y_true: ArrayLike, y_pred: ArrayLike, *, k: int) -> Score:
     >>> precision_at_k([94, 93, 92, 91], [1, 1, 1, 1], k=1)
     0.25
     """
-    true, pred, single = checked_pair(y_true, y_pred)
-    check_k(k, true)
-    good = true >= kth_largest(true, k)
-    above, tied, places = predicted_top(pred, k)
+    check_k(k, y_true)
+    good = y_true >= kth_largest(y_true, k)
+    above, tied, places = predicted_top(y_pred, k)
     chance = places[:, 0] / tied.sum(axis=-1)
-    return score_of(((above & good).sum(axis=-1) + chance * (tied & good).sum(axis=-1)) / k, single)
+    return ((above & good).sum(axis=-1) + chance * (tied & good).sum(axis=-1)) / k
 
 
-def best_rank_in_top_k(y_true: ArrayLike, y_pred: ArrayLike, *, k: int) -> Score:
+@metric
+def best_rank_in_top_k(y_true: Values, y_pred: Values, *, k: int) -> Score:
     """Best true rank (1 = best) in the predicted top ``k``, as Ning (2021).
+
+    From 1 to n, smaller is better; ``(n + 1) / (k + 1)`` by chance if no labels tie.
 
     Parameters
     ----------
-    y_true, y_pred : array_like, shape (n,) or (trials, n)
     k : int, from 1 to n
-
-    Returns
-    -------
-    float or ndarray of shape (trials,)
-        From 1 to n, smaller is better; ``(n + 1) / (k + 1)`` by chance if no labels tie.
 
     Raises
     ------
@@ -284,24 +233,20 @@ def best_rank_in_top_k(y_true: ArrayLike, y_pred: ArrayLike, *, k: int) -> Score
     >>> best_rank_in_top_k([94, 93, 92, 91], [1, 4, 3, 2], k=2)
     2.0
     """
-    true, pred, single = checked_pair(y_true, y_pred)
-    check_k(k, true)
-    ranks = stats.rankdata(-true, method="min", axis=-1)
-    return score_of(expected_smallest(ranks, pred, k), single)
+    check_k(k, y_true)
+    ranks = stats.rankdata(-y_true, method="min", axis=-1)
+    return expected_smallest(ranks, y_pred, k)
 
 
-def regret_at_k(y_true: ArrayLike, y_pred: ArrayLike, *, k: int) -> Score:
+@metric
+def regret_at_k(y_true: Values, y_pred: Values, *, k: int) -> Score:
     """Best label minus the best label among the predicted top ``k``.
+
+    In units of the labels, at least 0; smaller is better.
 
     Parameters
     ----------
-    y_true, y_pred : array_like, shape (n,) or (trials, n)
     k : int, from 1 to n
-
-    Returns
-    -------
-    float or ndarray of shape (trials,)
-        In units of the labels, at least 0; smaller is better.
 
     Raises
     ------
@@ -313,13 +258,13 @@ def regret_at_k(y_true: ArrayLike, y_pred: ArrayLike, *, k: int) -> Score:
     >>> regret_at_k([94.5, 93.0, 92.0, 91.0], [1, 4, 3, 2], k=2)
     1.5
     """
-    true, pred, single = checked_pair(y_true, y_pred)
-    check_k(k, true)
-    loss = true.max(axis=-1, keepdims=True) - true
-    return score_of(expected_smallest(loss, pred, k), single)
+    check_k(k, y_true)
+    loss = y_true.max(axis=-1, keepdims=True) - y_true
+    return expected_smallest(loss, y_pred, k)
 
 
-def ndcg(y_true: ArrayLike, y_pred: ArrayLike) -> Score:
+@metric
+def ndcg(y_true: Values, y_pred: Values) -> Score:
     """Normalised discounted cumulative gain of the predicted order (Järvelin 2002).
 
     The gain of an architecture is its relevance itself (not ``2**relevance - 1``), and its
@@ -327,31 +272,23 @@ def ndcg(y_true: ArrayLike, y_pred: ArrayLike) -> Score:
     best, 0 for the worst. Only the order of the labels counts. A random order scores about 0.9.
     Equal to ``sklearn.metrics.ndcg_score(relevance, y_pred, ignore_ties=False)``.
 
-    Parameters
-    ----------
-    y_true, y_pred : array_like, shape (n,) or (trials, n)
-
-    Returns
-    -------
-    float or ndarray of shape (trials,)
-        From 0 to 1; NaN where the labels are constant.
+    From 0 to 1; NaN where the labels are constant.
 
     Examples
     --------
     >>> round(ndcg([91, 92, 93], [1, 3, 2]), 4)
     0.8597
     """
-    true, pred, single = checked_pair(y_true, y_pred)
-    n = true.shape[-1]
-    relevance = (stats.rankdata(true, method="min", axis=-1) - 1) / (n - 1)
+    n = y_true.shape[-1]
+    relevance = (stats.rankdata(y_true, method="min", axis=-1) - 1) / (n - 1)
     discount = 1 / np.log2(np.arange(n) + 2)
     ideal = -np.sort(-relevance, axis=-1) @ discount
     # Averaging the gains within a tie and averaging the discounts give the same sum.
     upto = np.concatenate(([0.0], np.cumsum(discount)))
-    first = stats.rankdata(-pred, method="min", axis=-1).astype(np.intp)
-    last = stats.rankdata(-pred, method="max", axis=-1).astype(np.intp)
+    first = stats.rankdata(-y_pred, method="min", axis=-1).astype(np.intp)
+    last = stats.rankdata(-y_pred, method="max", axis=-1).astype(np.intp)
     shared = (upto[last] - upto[first - 1]) / (last - first + 1)
-    return score_of((relevance * shared).sum(axis=-1) / np.where(ideal > 0, ideal, np.nan), single)
+    return (relevance * shared).sum(axis=-1) / np.where(ideal > 0, ideal, np.nan)
 
 
 @dataclass(frozen=True)

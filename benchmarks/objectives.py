@@ -95,12 +95,6 @@ class Problem:
         """What is reported, shape (n,), bigger is better."""
         return self._column(self.roles.report)[self.rows]
 
-    @cached_property
-    def report_runs(self) -> Values | None:
-        """The single training runs behind the reported mean, shape (n, k), or None."""
-        runs = self.table.runs(self.roles.report)
-        return None if runs is None else runs[self.rows]
-
     def search(self, codes: ArrayLike) -> Values:
         """What a search may look at of each architecture, shape (m,): an objective."""
         return np.asarray(self._column(self.roles.search)[self.table.rows(codes)])

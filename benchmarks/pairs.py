@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,11 +15,16 @@ from scipy import stats
 from ..data.types import Mask, Values
 from ..errors import LabelError, ParameterError
 
+P = ParamSpec("P")
 Score = Any  # float or Values, by the shapes of the arguments: a union would burden every caller
 
 # Comparing all pairs beats SciPy's n log n routine, called once a trial, up to about n = 350.
 _PAIRWISE_LIMIT = 300
 _PAIRS_AT_ONCE = 2**20  # 4 MB an array, mostly the fastest of 2**16 to 2**22
+
+_PARAMETERS = "Parameters\n----------\n"
+_PAIR = "y_true, y_pred : array_like, shape (n,) or (trials, n)\n"
+_RETURNS = "Returns\n-------\nfloat, or float array of shape (trials,)\n\n"
 
 
 def checked_pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Values, Values, bool]:
@@ -40,12 +49,7 @@ def checked_pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Values, Values, 
 
 def _array(name: str, values: ArrayLike) -> Values:
     """Finite float array of one or two dimensions, or an error that says what is wrong."""
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise LabelError(f"{name} is not an array of numbers: {error}") from None
-    if array.dtype.kind not in "biuf":
-        raise LabelError(f"{name} must hold real numbers, received dtype {array.dtype}")
+    array = real_numbers(name, values)
     if array.ndim not in (1, 2) or not len(array):
         raise LabelError(
             f"{name} must have shape (n,) or (trials, n) and not be empty, received {array.shape}"
@@ -57,6 +61,17 @@ def _array(name: str, values: ArrayLike) -> Values:
             f"{name}{where} is {array[tuple(where)]} ({bad.sum()} of {array.size} values are NaN "
             "or infinite); leave those architectures out of both y_true and y_pred"
         )
+    return array
+
+
+def real_numbers(name: str, values: ArrayLike) -> Values:
+    """Float array of any shape, or an error that names it."""
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise LabelError(f"{name} is not an array of numbers: {error}") from None
+    if array.dtype.kind not in "biuf":
+        raise LabelError(f"{name} must hold real numbers, received dtype {array.dtype}")
     return array.astype(np.float64, copy=False)
 
 
@@ -67,9 +82,26 @@ def check_k(k: int, true: Values) -> None:
         raise ParameterError(f"k must be an integer from 1 to n, {n} here; received {k!r}")
 
 
-def score_of(values: Values, single: bool) -> Score:
-    """Float for a single comparison, else one value a trial, shape (trials,)."""
-    return values.item() if single else values
+def metric(
+    compute: Callable[Concatenate[Values, Values, P], Score],
+) -> Callable[Concatenate[ArrayLike, ArrayLike, P], Score]:
+    """Metric of any labels and scores, made of one of checked ones of shape (trials or 1, n).
+
+    What all metrics take and give is added to its documentation.
+    """
+
+    @functools.wraps(compute)
+    def of_pair(y_true: ArrayLike, y_pred: ArrayLike, *args: P.args, **options: P.kwargs) -> Score:
+        true, pred, single = checked_pair(y_true, y_pred)
+        values = compute(true, pred, *args, **options)
+        return values.item() if single else values
+
+    text = inspect.cleandoc(compute.__doc__ or "")
+    head, *sections = re.split("^(?=Raises$|Examples$)", text, maxsplit=1, flags=re.MULTILINE)
+    if _PARAMETERS not in head:
+        head += f"{_PARAMETERS}\n"
+    of_pair.__doc__ = head.replace(_PARAMETERS, _PARAMETERS + _PAIR) + _RETURNS + "".join(sections)
+    return of_pair  # type: ignore[return-value]
 
 
 def constant_rows(values: Values) -> Mask:

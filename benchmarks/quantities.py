@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..data.networks import COSTS, has_network_costs, network_costs
-from ..data.spaces import Codes, Space
 from ..data.tables import Column, Table
 from ..data.types import Values
 from ..errors import ParameterError, UnknownNameError
@@ -160,49 +159,24 @@ def constrained(problem: Problem, constraints: Iterable[str | Constraint] | str)
 
 
 @dataclass(frozen=True, eq=False)
-class ManyObjectives:
+class ManyObjectives(Problem):
     """One task with several objectives, and constraints on some of its quantities.
 
-    Constraints on known costs leave architectures out before a search begins. Others, on the
-    accuracy for one, are told to a searcher as columns with bounds, after the objectives.
+    Constraints on known costs leave architectures out before a search begins: they are not
+    ``allowed``. Others, on the accuracy for one, are told to a searcher as columns with bounds,
+    after the objectives.
 
     Attributes
     ----------
-    problem : Problem
-        With the architectures that may be proposed.
+    table, task, roles, allowed
+        As of ``Problem``.
     objectives : tuple of Quantity
     told : tuple of (Quantity, Constraint)
         Constraints that are known after an evaluation only.
     """
 
-    problem: Problem
-    objectives: tuple[Quantity, ...]
+    objectives: tuple[Quantity, ...] = ()
     told: tuple[tuple[Quantity, Constraint], ...] = ()
-
-    @property
-    def address(self) -> str:
-        """``TABLE/TASK``, as on the command line."""
-        return self.problem.address
-
-    @property
-    def table(self) -> Table:
-        """The table."""
-        return self.problem.table
-
-    @property
-    def task(self) -> str:
-        """The task's name."""
-        return self.problem.task
-
-    @property
-    def space(self) -> Space:
-        """The table's space."""
-        return self.problem.space
-
-    @property
-    def codes(self) -> Codes:
-        """Codes of the architectures that may be proposed, shape (n, d)."""
-        return self.problem.codes
 
     @property
     def bounds(self) -> tuple[float, ...]:
@@ -234,15 +208,15 @@ class ManyObjectives:
     @cached_property
     def feasible_rows(self) -> NDArray[np.int64]:
         """Rows of the table that meet every constraint."""
-        within = (self._search[self.problem.rows] >= np.asarray(self.bounds)).all(axis=1)
-        return self.problem.rows[within]
+        within = (self._search[self.rows] >= np.asarray(self.bounds)).all(axis=1)
+        return self.rows[within]
 
-    @property
+    @cached_property
     def search_values(self) -> Values:
         """The searched objectives of all feasible architectures, shape (n, k)."""
         return self._search[self.feasible_rows, : len(self.objectives)]
 
-    @property
+    @cached_property
     def report_values(self) -> Values:
         """The reported objectives of all feasible architectures, shape (n, k)."""
         return self._report[self.feasible_rows]
@@ -298,4 +272,5 @@ def many_objectives(
         feasible(columns, limits, where=problem.address)
     known = [limit for limit in limits if found[limit.name].known]
     told = tuple((found[c.name], c) for c in limits if not found[c.name].known)
-    return ManyObjectives(constrained(whole, known), objectives, told)
+    allowed = constrained(whole, known).allowed
+    return ManyObjectives(problem.table, problem.task, problem.roles, allowed, objectives, told)

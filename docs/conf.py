@@ -36,6 +36,7 @@ autodoc_default_options = {
 }
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # types stand in the numpydoc sections
+autodoc_use_type_comments = False  # there are none to look for
 # a page of their own in reference/api.md, or in reference/cli.md
 autosummary_context = {
     "elsewhere": [
@@ -187,7 +188,19 @@ def generate(app):
             path.write_text(text, encoding="utf-8")
 
 
+def keep_template():
+    """Have numpydoc compile its template once, not anew for each of some thousand docstrings."""
+    from jinja2.sandbox import SandboxedEnvironment
+    from numpydoc import docscrape_sphinx
+
+    kept = {}
+    docscrape_sphinx.SandboxedEnvironment = lambda loader: kept.setdefault(
+        "numpydoc", SandboxedEnvironment(loader=loader)
+    )
+
+
 def setup(app):
+    keep_template()
     app.connect("autodoc-process-bases", without_object)
     app.connect("autodoc-process-docstring", with_face)
     app.connect("autodoc-skip-member", without_aliases)

@@ -31,7 +31,7 @@ STUDIES = {
     "validate": "nasurge.benchmarks.studies.validating:ValidateStudy",
     "verify": "nasurge.benchmarks.studies.verifying:VerifyStudy",
     "table": "nasurge.benchmarks.studies.building:TableStudy",
-    "trained": "nasurge.benchmarks.studies.trained:TrainedStudy",
+    "trained": "nasurge.benchmarks.studies.trainings:TrainedStudy",
     "few-shot": "nasurge.search.studies.few_shot:FewShotStudy",
     "meta-tables": "nasurge.search.studies.across_tables:MetaTablesStudy",
     "latency": "nasurge.search.studies.latency:LatencyStudy",
@@ -192,7 +192,7 @@ def takes_objectives(name: str) -> bool:
     return searcher_entry(name).several_objectives
 
 
-def study_class(kind: str) -> type[Study[Any]]:
+def study_class(kind: str) -> type[Study[Any, Any]]:
     """Record of a kind of study.
 
     Raises
@@ -200,11 +200,11 @@ def study_class(kind: str) -> type[Study[Any]]:
     UnknownNameError
         If there is no such kind.
     """
-    cls: type[Study[Any]] = named_part("kind of study", kind, STUDIES, group="nasurge.studies")
+    cls: type[Study[Any, Any]] = named_part("kind of study", kind, STUDIES, group="nasurge.studies")
     return cls
 
 
-def study_of_folder(folder: Path) -> type[Study[Any]]:
+def study_of_folder(folder: Path) -> type[Study[Any, Any]]:
     """Record of the kind of study that a folder holds.
 
     Raises

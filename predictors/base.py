@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 from abc import ABC, abstractmethod
+from dataclasses import field
 from pathlib import Path
 from typing import ClassVar, Literal, Self, overload
 
@@ -14,7 +15,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags
 
 from ..data.arguments import as_path, checked
-from ..data.plugins import inherit_parameters
+from ..data.parameters import Estimator
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space, check_space
 from ..errors import NotFittedError, ParameterError
@@ -24,10 +25,10 @@ from .saving.objects import Savable, write_predictor
 Scores = NDArray[np.float64]
 
 
-class Predictor(RegressorMixin, BaseEstimator, Savable, ABC):
+class Predictor(Estimator, RegressorMixin, BaseEstimator, Savable, ABC):
     """A regressor from architectures to labels, learnt from a few that were measured.
 
-    A subclass stores its parameters in ``__init__`` and implements ``_fit`` and ``_predict``.
+    A subclass names its parameters, annotated, and implements ``_fit`` and ``_predict``.
     Bigger labels are better. Architectures that compute the same function get the same score: a
     subclass only ever sees the representatives of ``space.canonical``.
 
@@ -53,18 +54,14 @@ class Predictor(RegressorMixin, BaseEstimator, Savable, ABC):
     heavy_imports: ClassVar[tuple[str, ...]] = ()
     """Modules that ``fit`` imports; ``preload`` imports them ahead of a timing."""
 
-    space: Space
+    space: Space = field(kw_only=False)
     labels: str = "normal-scores"
     seed: Seed = None
 
-    n_features_in_: int
-    label_transform_: LabelTransform
-    fitted_codes_: Codes
-    fitted_labels_: Labels
-
-    def __init_subclass__(cls, **options: object) -> None:
-        super().__init_subclass__(**options)
-        inherit_parameters(cls)
+    n_features_in_: int = field(init=False)
+    label_transform_: LabelTransform = field(init=False)
+    fitted_codes_: Codes = field(init=False)
+    fitted_labels_: Labels = field(init=False)
 
     @property
     def has_std(self) -> bool:

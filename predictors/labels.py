@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -59,22 +59,6 @@ def check_labels(y: ArrayLike, n: int, *, minimum: int, who: str) -> Labels:
             "other values"
         )
     return labels
-
-
-class LabelTransform(Protocol):
-    """A strictly increasing map of labels, learnt from the training labels."""
-
-    def fit(self, y: Labels) -> Self:
-        """Learn the map from training labels, shape (n,)."""
-        ...
-
-    def transform(self, y: Labels) -> Labels:
-        """Transformed labels, which the model learns, shape (n,)."""
-        ...
-
-    def inverse(self, z: Labels) -> Labels:
-        """Label that a model's output stands for."""
-        ...
 
 
 class NormalScores:
@@ -163,6 +147,16 @@ class Blended(NormalScores):
         return self
 
 
+LabelTransform = NormalScores | Standardised
+"""A strictly increasing map of labels, learnt from the training labels."""
+
+_TRANSFORMS: dict[str, type[LabelTransform]] = {
+    "normal-scores": NormalScores,
+    "standardised": Standardised,
+    "blended": Blended,
+}
+
+
 def make_transform(name: str) -> LabelTransform:
     """Label transform: ``"normal-scores"``, ``"standardised"`` or ``"blended"``.
 
@@ -171,12 +165,7 @@ def make_transform(name: str) -> LabelTransform:
     ParameterError
         If there is no such transform.
     """
-    if name == "normal-scores":
-        return NormalScores()
-    if name == "standardised":
-        return Standardised()
-    if name == "blended":
-        return Blended()
-    raise ParameterError(
-        f"labels must be 'normal-scores', 'standardised' or 'blended', not {name!r}"
-    )
+    if name not in _TRANSFORMS:
+        known = ", ".join(map(repr, _TRANSFORMS))
+        raise ParameterError(f"labels must be one of {known}, not {name!r}")
+    return _TRANSFORMS[name]()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import field
 
 import numpy as np
 import torch
@@ -12,8 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from ..data.devices import one_thread
-from ..data.seeds import Seed
-from ..data.spaces import Codes, Space
+from ..data.spaces import Codes
 from ..errors import ArchitectureError
 from .base import Predictor, Scores
 from .classical import make_features
@@ -37,7 +37,7 @@ class PairwisePredictor(Predictor):
     ``line_`` are offset and slope by which its relation has the unit of transformed labels.
     """
 
-    line_: tuple[float, float]
+    line_: tuple[float, float] = field(init=False)
 
     @abstractmethod
     def _relation(self, first: Codes, second: Codes) -> Scores:
@@ -139,34 +139,10 @@ class BRPNAS(PairwisePredictor, GCN):
 
     predict_batch = 1024  # memory for all pairs with the anchors
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        members: int = 1,
-        layers: int = 2,
-        width: int = 32,
-        steps: int = 200,
-        learning_rate: float = 5e-3,
-        weight_decay: float = 0.05,
-        dropout: float = 0.1,
-        labels: str = "normal-scores",
-        device: str = "auto",
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(
-            space,
-            members=members,
-            layers=layers,
-            width=width,
-            steps=steps,
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            dropout=dropout,
-            labels=labels,
-            device=device,
-            seed=seed,
-        )
+    dropout_samples: int = field(default=0, init=False)
+    path_sums: bool = field(default=True, init=False)
+    loss: str = field(default="hinge", init=False)
+    patience: int | None = field(default=None, init=False)
 
     def _network(self, inputs: list[Tensor]) -> nn.Module:
         members = super()._network(inputs)
@@ -239,20 +215,8 @@ class SMEMRelation(PairwisePredictor):
     minimum_labels = 3
     heavy_imports = ("sklearn.gaussian_process",)
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        regularisation: float = 1e-4,
-        features: tuple[str, ...] = ("structure", "onehot"),
-        labels: str = "normal-scores",
-        seed: Seed = None,
-    ) -> None:
-        self.space = space
-        self.regularisation = regularisation
-        self.features = features
-        self.labels = labels
-        self.seed = seed
+    regularisation: float = 1e-4
+    features: tuple[str, ...] = ("structure", "onehot")
 
     def _kernel(self, codes: Codes) -> NDArray[np.float64]:
         """Kernel of architectures with the labelled ones, shape (n, labelled)."""

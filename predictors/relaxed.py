@@ -117,7 +117,7 @@ class Relaxation(nn.Module):
                 f"a share for every value of every variable, received {tuple(shares.shape)}"
             )
 
-    def padded(self, columns: Tensor, fill: float) -> Tensor:
+    def pad_values(self, columns: Tensor, fill: float) -> Tensor:
         """Numbers (n, s) as (n, d, k), with ``fill`` for values that a variable lacks."""
         table = columns.new_full((len(columns), *self.there.shape), fill)
         table[:, self.there] = columns
@@ -125,7 +125,7 @@ class Relaxation(nn.Module):
 
     def softmax(self, logits: Tensor, temperature: float = 1.0) -> Tensor:
         """Shares, (n, s), of logits, (n, s)."""
-        table = self.padded(logits / temperature, -torch.inf)
+        table = self.pad_values(logits / temperature, -torch.inf)
         return table.softmax(dim=2)[:, self.there]
 
     def one_hot(self, codes: Codes) -> Tensor:

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..data.networks import ZeroCost
-from ..data.seeds import Seed
-from ..data.spaces import Codes, Space
+from ..data.spaces import Codes
 from .base import Predictor, Scores
 from .labels import Labels
+from .names import PREDICTORS
 
 
 class ZeroCostProxy(Predictor):
@@ -42,6 +42,15 @@ class ZeroCostProxy(Predictor):
     ----------
     A. Krishnakumar et al. NAS-Bench-Suite-Zero: Accelerating research on zero cost proxies.
     NeurIPS 2022.
+
+    Examples
+    --------
+    >>> import nasurge
+    >>> table = nasurge.load_table("nb201-analog")
+    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
+    >>> proxy = nasurge.make_predictor("params", table.space)  # or "snip", "nwot", ...
+    >>> proxy.fit(table.codes[1::1500], y[1::1500]).predict(table.codes[:5]).shape
+    (5,)
     """
 
     learns = False
@@ -49,28 +58,12 @@ class ZeroCostProxy(Predictor):
     proxy: ClassVar[str]
     """Name of the proxy, one of ``nasurge.data.networks.zero_cost_scores.PROXIES``."""
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        width: int = 8,
-        cells: int = 2,
-        batch: int = 16,
-        size: int = 8,
-        images: str | None = None,
-        jobs: int = 1,
-        labels: str = "normal-scores",
-        seed: Seed = None,
-    ) -> None:
-        self.space = space
-        self.width = width
-        self.cells = cells
-        self.batch = batch
-        self.size = size
-        self.images = images
-        self.jobs = jobs
-        self.labels = labels
-        self.seed = seed
+    width: int = 8
+    cells: int = 2
+    batch: int = 16
+    size: int = 8
+    images: str | None = None
+    jobs: int = 1
 
     @property
     def refusal(self) -> str | None:
@@ -102,84 +95,34 @@ class TrainedProxy(ZeroCostProxy):
         Gradient steps of each network.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        steps: int = 20,
-        width: int = 8,
-        cells: int = 2,
-        batch: int = 16,
-        size: int = 8,
-        images: str | None = None,
-        jobs: int = 1,
-        labels: str = "normal-scores",
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(
-            space,
-            width=width,
-            cells=cells,
-            batch=batch,
-            size=size,
-            images=images,
-            jobs=jobs,
-            labels=labels,
-            seed=seed,
-        )
-        self.steps = steps
+    steps: int = 20
 
     def _settings(self) -> dict[str, Any]:
         return {**super()._settings(), "steps": self.steps}
 
 
-def _ranking_by(
-    proxy: str, name: str, summary: str, base: type[ZeroCostProxy] = ZeroCostProxy
-) -> type[ZeroCostProxy]:
-    """Predictor that ranks by a proxy, a class of this module that is called ``name``."""
-    members = {"proxy": proxy, "__doc__": summary, "__module__": __name__}
-    return type(name, (base,), members)
+def _ranking_by(name: str, base: type[ZeroCostProxy] = ZeroCostProxy) -> type[ZeroCostProxy]:
+    """Class of this module that ranks by a proxy, from its name in lists and files."""
+    listed = PREDICTORS[name]
+    _, _, class_name = listed.place.partition(":")
+    proxy = name.replace("-", "_")
+    members = {"proxy": proxy, "__doc__": listed.summary, "__module__": __name__}
+    return type(class_name, (base,), members)
 
 
-EPENAS = _ranking_by(
-    "epe_nas",
-    "EPENAS",
-    "Ranks by EPE-NAS: how unlike the gradients of the images of each class are.",
-)
-Fisher = _ranking_by("fisher", "Fisher", "Ranks by the Fisher information of all channels.")
-FLOPs = _ranking_by("flops", "FLOPs", "Ranks by what an image costs.")
-GradNorm = _ranking_by("grad_norm", "GradNorm", "Ranks by the sum of the layers' gradient norms.")
-GraSP = _ranking_by("grasp", "GraSP", "Ranks by GraSP: the gradient flow that the weights keep.")
-JaCov = _ranking_by(
-    "jacov", "JaCov", "Ranks by Jacobian covariance: how unlike the gradients by the images are."
-)
-L2Norm = _ranking_by("l2_norm", "L2Norm", "Ranks by the sum of the layers' weight norms.")
-NWOT = _ranking_by("nwot", "NWOT", "Ranks by NASWOT: how well the ReLUs tell images apart.")
-Parameters = _ranking_by("params", "Parameters", "Ranks by the number of parameters on live edges.")
-Plain = _ranking_by("plain", "Plain", "Ranks by the sum of weight times gradient.")
-SNIP = _ranking_by("snip", "SNIP", "Ranks by SNIP: the sum of absolute weight times gradient.")
-SynFlow = _ranking_by(
-    "synflow",
-    "SynFlow",
-    "Ranks by synaptic flow: what passes through the network of absolute weights.",
-)
-Zen = _ranking_by(
-    "zen", "Zen", "Ranks by the Zen-score: how much Gaussian features move with the image."
-)
-Fourier = _ranking_by(
-    "fourier",
-    "Fourier",
-    "Ranks by how much of the features is no smooth function of what images are made from.",
-)
-GenNAS = _ranking_by(
-    "gennas",
-    "GenNAS",
-    "Ranks by regression: how well a network learns to draw waves in a few steps.",
-    TrainedProxy,
-)
-GeNAS = _ranking_by(
-    "genas",
-    "GeNAS",
-    "Ranks by flatness: the loss around the weights that a few steps on random labels reach.",
-    TrainedProxy,
-)
+EPENAS = _ranking_by("epe-nas")
+Fisher = _ranking_by("fisher")
+FLOPs = _ranking_by("flops")
+Fourier = _ranking_by("fourier")
+GeNAS = _ranking_by("genas", TrainedProxy)
+GenNAS = _ranking_by("gennas", TrainedProxy)
+GradNorm = _ranking_by("grad-norm")
+GraSP = _ranking_by("grasp")
+JaCov = _ranking_by("jacov")
+L2Norm = _ranking_by("l2-norm")
+NWOT = _ranking_by("nwot")
+Parameters = _ranking_by("params")
+Plain = _ranking_by("plain")
+SNIP = _ranking_by("snip")
+SynFlow = _ranking_by("synflow")
+Zen = _ranking_by("zen")

@@ -4,7 +4,6 @@ from .across_tables import MetaEvolution as MetaEvolution
 from .at_nas import ATNAS as ATNAS
 from .base import ExhaustedError as ExhaustedError
 from .base import Searcher as Searcher
-from .constraints import Constraints as Constraints
 from .guided import GuidedSearcher as GuidedSearcher
 from .loop import Trace as Trace
 from .loop import run as run
@@ -21,6 +20,7 @@ from .searchers import BaLeNAS as BaLeNAS
 from .searchers import BANANASSearch as BANANASSearch
 from .searchers import BayesianOptimisation as BayesianOptimisation
 from .searchers import BRPNASLoop as BRPNASLoop
+from .searchers import Constraints as Constraints
 from .searchers import Diffusion as Diffusion
 from .searchers import DrNAS as DrNAS
 from .searchers import GuidedEvolution as GuidedEvolution

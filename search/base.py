@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..data.arguments import checked
-from ..data.plugins import inherit_parameters
+from ..data.parameters import inherit_parameters
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space, make_space
 from ..data.types import Index, Values
@@ -82,7 +82,7 @@ class Searcher(ABC):
     ) -> None:
         self.space = space = make_space(space)
         self.n_objectives = n_objectives
-        self.bounds = _check_bounds(n_objectives, bounds)
+        self.bounds: Sequence[float] = _check_bounds(n_objectives, bounds)
         if not self.several_objectives and (len(self.bounds) > 1 or bounds):
             raise ParameterError(f"{type(self).__name__} searches for one objective without bounds")
         self._rng = as_generator(seed)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from typing import Any, Protocol, Self, runtime_checkable
+from dataclasses import field
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from ..data.seeds import Seed
 from ..data.spaces import Codes, Space
 from ..data.types import Values
 from ..errors import LabelError, ParameterError
 from .base import Searcher
+from .parameters import DeclaredSearcher, whole_number
 
 
 @runtime_checkable
@@ -25,33 +26,6 @@ class Regressor(Protocol):
 
     def predict(self, codes: Codes, /) -> NDArray[np.floating[Any]]:
         """Score of each row, shape (n,); bigger is better."""
-
-
-def at_least_one(name: str, value: int) -> int:
-    """A checked positive integer.
-
-    Raises
-    ------
-    ParameterError
-        If it is not.
-    """
-    if not isinstance(value, (int, np.integer)) or value < 1:
-        raise ParameterError(f"{name} must be an integer of at least 1, not {value!r}")
-    return int(value)
-
-
-def above_zero(name: str, value: float, *, most: float = np.inf) -> float:
-    """A checked number above 0 and at most ``most``.
-
-    Raises
-    ------
-    ParameterError
-        If it is not.
-    """
-    if not isinstance(value, (int, float, np.number)) or not 0 < value <= most:
-        limit = "" if np.isinf(most) else f" and at most {most:g}"
-        raise ParameterError(f"{name} must be a number above 0{limit}, not {value!r}")
-    return float(value)
 
 
 def fresh_predictor(predictor: Regressor, seed: int) -> Regressor:
@@ -84,6 +58,26 @@ def best_observed(searcher: Searcher, n: int) -> Codes:
     values = searcher.values_
     known = np.flatnonzero(~np.isnan(values))
     return searcher.codes_[known[np.argsort(-values[known], kind="stable")[:n]]]
+
+
+def draw_choices(
+    space: Space, n: int, probabilities: NDArray[np.floating[Any]], rng: np.random.Generator
+) -> Codes:
+    """Draws of every variable by itself, valid or not, shape (n, d).
+
+    Parameters
+    ----------
+    space : Space
+    n : int
+    probabilities : float array, shape (d, k), or (n, d, k)
+        Of the values of each variable, for all draws or for each; 0 where there is no such value.
+    rng : Generator
+    """
+    limits = probabilities.cumsum(axis=-1)
+    passed = (rng.random((n, limits.shape[-2], 1)) >= limits).sum(axis=2)
+    # Sums of floats may end below 1: a draw beyond them is of the last value.
+    codes: Codes = np.minimum(passed, np.asarray(space.cardinalities) - 1).astype(np.int8)
+    return codes
 
 
 class Guide:
@@ -161,14 +155,19 @@ class Guide:
         self._n_fitted = 0
 
 
-class ModelSearcher(Searcher):
+class ModelSearcher(DeclaredSearcher):
     """A search that draws ``initial`` architectures and then asks its model for proposals.
 
     While the model cannot learn (``LabelError``: too few values, or all equal), architectures are
-    drawn uniformly. Subclasses set ``initial`` and implement ``_learn`` and ``_proposals``.
+    drawn uniformly. Subclasses implement ``_learn`` and ``_proposals``.
+
+    Parameters
+    ----------
+    initial : int
+        How many are drawn uniformly before the model takes over; at least 1.
     """
 
-    initial: int
+    initial: int = whole_number(10)
 
     def _first(self, n: int) -> Codes:
         """Up to ``n`` architectures to begin with, shape (n, d)."""
@@ -208,30 +207,25 @@ class GuidedSearcher(ModelSearcher):
     ----------
     predictor : object with ``fit(codes, y)`` and ``predict(codes)``, optional
         By default what ``_default_predictor`` returns.
-    initial : int
-        How many are drawn uniformly before the predictor takes over; at least 1.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
 
     Raises
     ------
+    ArchitectureError
+        If a row of ``pool`` is not in the space.
     ParameterError
-        If ``initial`` is less than 1, or the predictor lacks a method.
+        If a parameter is outside its values, ``pool`` is empty, or the predictor lacks a method.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        predictor: Regressor | None = None,
-        *,
-        initial: int = 10,
-        pool: ArrayLike | None = None,
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(space, pool=pool, seed=seed)
-        self.initial = at_least_one("initial", initial)
-        self.predictor = self._default_predictor() if predictor is None else predictor
-        self._guide = Guide(self.predictor, int(self._rng.integers(2**31)))
+    predictor: Regressor | None = field(default=None, kw_only=False)
+
+    _growth: ClassVar[tuple[float, float]] = (1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.predictor is None:
+            self.predictor = self._default_predictor()
+        seed_of_guide = int(self._rng.integers(2**31))
+        self._guide = Guide(self.predictor, seed_of_guide, growth=self._growth)
 
     def _default_predictor(self) -> Regressor:
         """Guide of the search when none is given: a fit of a tenth of a second."""

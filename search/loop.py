@@ -172,7 +172,9 @@ def run(
             break
         begin = time.perf_counter()
         try:
-            codes = _next_batch(searcher, min(batch, left))
+            # What an interrupted run has asked for and not told comes first.
+            codes = searcher.pending_[: min(batch, left)]
+            codes = codes if len(codes) else searcher.ask(min(batch, left))
         except ExhaustedError:
             break
         spent = time.perf_counter() - begin
@@ -184,12 +186,6 @@ def run(
         if callback is not None:
             callback(searcher)
     return Trace(searcher.codes_.copy(), searcher.values_.copy(), np.concatenate(seconds))
-
-
-def _next_batch(searcher: Searcher, n: int) -> Codes:
-    """Architectures that an interrupted run has left to evaluate, else those asked for next."""
-    pending = searcher.pending_
-    return pending[:n] if len(pending) else searcher.ask(n)
 
 
 def incumbent_curve(values: ArrayLike) -> Index:

@@ -39,8 +39,8 @@ PREDICTING = [
 """Methods that predict, beside ``nasurge predictors``."""
 
 _TABLES = {
-    name: method.description.removesuffix(".")
-    for name, method in TABLE_METHODS.items()
+    name: summary.removesuffix(".")
+    for name, summary in TABLE_METHODS.items()
     if name not in SEARCHERS
 }
 SEARCHING = [

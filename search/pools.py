@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ..data.spaces import Space
 from ..data.types import Index
-
-
-class Remaining(Protocol):
-    """Which architectures may still be proposed, by their number in the space."""
-
-    def free(self, keys: Index) -> NDArray[np.bool_]:
-        """Whether each number is allowed and not taken yet, shape (n,)."""
-
-    def take(self, keys: Index) -> None:
-        """Take the numbers out; those that are not allowed anyway are passed over."""
-
-    def draw(self, n: int, rng: np.random.Generator) -> Index:
-        """Up to ``n`` different free numbers, drawn uniformly, without taking them."""
 
 
 class Listed:
@@ -41,7 +26,7 @@ class Listed:
         return np.asarray(listed & self._free[position], dtype=bool)
 
     def take(self, keys: Index) -> None:
-        """Take the numbers out."""
+        """Take the numbers out; those that are not allowed anyway are passed over."""
         position, listed = self._find(keys)
         self._free[position[listed]] = False
 
@@ -76,6 +61,10 @@ class Unlisted:
             if len(found) >= n:
                 break
         return np.array(list(found)[:n], dtype=np.int64)
+
+
+Remaining = Listed | Unlisted
+"""Which architectures may still be proposed, by their number in the space."""
 
 
 def twins_in(space: Space, allowed: Index) -> Index:

@@ -5,6 +5,7 @@ import os
 # The tests run in as many processes as there are cores: more threads would wait for each other.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import gc
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +16,8 @@ from hypothesis import settings
 from nasurge.data.tables import Table, import_table, load_table
 
 # A busy machine is slow, not wrong; every test has a time limit of its own.
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
+settings.register_profile("tests", deadline=None, max_examples=50)
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -82,6 +83,11 @@ def old_home(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NASURGE_HOME", str(folder))
         yield folder
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: the garbage collector need not go through it."""
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -21,6 +21,14 @@ QUICK = {
     "batch": 4,
     "size": 4,
 }
+# Enough where a test does not ask how well a predictor learns.
+BRIEF = {
+    "steps": 5,
+    "n_estimators": 5,
+    "pretraining_steps": 3,
+    "pseudo_labels": 10,
+    "unlabelled": 30,
+}
 # Where these are too little to learn the made-up labels, or more than it takes.
 FAST = {
     # The made-up label depends on positions, which path sums of a cell do not tell: with its own
@@ -68,13 +76,17 @@ def quick_parameters(name: str) -> dict:
     return {k: v for k, v in quick.items() if k in known} | FAST.get(name, {})
 
 
-def settings(name: str, space: Space) -> dict:
-    """What makes a predictor quick, and what it cannot do without on a space."""
+def settings(name: str, space: Space, *, brief: bool = False) -> dict:
+    """What makes a predictor quick, and what it cannot do without on a space.
+
+    A ``brief`` one need not learn anything.
+    """
     needs = predictor_entry(name).needs
     if needs == "earlier tasks":
         return {"prior": earlier(name, space)}
     if needs != "cheap values":
-        return quick_parameters(name)
+        quick = quick_parameters(name)
+        return {k: min(v, BRIEF.get(k, v)) if brief else v for k, v in quick.items()}
     every = space.all_codes()
     return {"cheap": every.sum(axis=1) + 0.1 * every[:, 0], "cheap_codes": every}
 

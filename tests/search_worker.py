@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import time
 from multiprocessing.process import BaseProcess
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import optuna
+from processes import SERVER
 
 import nasurge
 from nasurge.data.spaces import Codes
@@ -19,10 +19,6 @@ from nasurge.search.store import run_stored
 
 SPACE = nasurge.make_space("nb201")
 BUDGET, BATCH = 40, 4
-
-# The server imports once; every process is then forked from it, ready to work.
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["search_worker", "sqlalchemy.dialects.sqlite", "alembic.config"])
 
 
 def searcher() -> Searcher:
@@ -55,7 +51,7 @@ def _write(log: Path, line: str) -> None:
 
 
 def start(*arguments: object) -> BaseProcess:
-    process = PROCESSES.Process(target=work, args=arguments, daemon=True)
+    process = SERVER.Process(target=work, args=arguments, daemon=True)
     process.start()
     return process
 

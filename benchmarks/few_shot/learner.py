@@ -142,7 +142,8 @@ class FewShotLearner:
         shared = rate if isinstance(rate, nn.Parameter) else None
         number = None if isinstance(rate, nn.Parameter) else rate  # a learnt one may be anything
         self.steps, self.start_rate = inner_loop(rule, steps, number)
-        if rule in LAST_LAYER and not _ends_linear(network):
+        ends_linear = isinstance(network, nn.Sequential) and isinstance(network[-1], nn.Linear)
+        if rule in LAST_LAYER and not ends_linear:
             raise ParameterError(f"the last layer of a network that {rule} adapts must be linear")
         self.network, self.rule = network, rule
         if shared is None:
@@ -295,10 +296,6 @@ class FewShotLearner:
     def evaluate(self, sampler: EpisodeSampler, episodes: int = 1000) -> Interval:
         """Mean accuracy with its 95 % interval over episodes."""
         return interval(self.accuracy(sampler, episodes), least=0, most=100)
-
-
-def _ends_linear(network: nn.Module) -> bool:
-    return isinstance(network, nn.Sequential) and isinstance(network[-1], nn.Linear)
 
 
 @checked

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ...data.arguments import checked
-from ...data.images import Episodes, EpisodeSampler, ImageClasses
+from ...data.images import Episodes, EpisodeSampler
 from ...errors import ParameterError
 from ..training import (
     State,
@@ -136,13 +136,15 @@ def meta_train(
         raise ParameterError(
             f"steps or seconds, tasks and rate must be above 0, not {lasts}, {tasks} and {rate}"
         )
+    data = sampler.data
+    classes = [data.name, str(data.images.shape), *data.classes]
     training = run_training(
         lambda _: MetaTraining(learner, sampler, steps, seconds, tasks=tasks, rate=rate),
         identity={
             "lasts": {"steps": steps, "seconds": seconds},
             "rates": [tasks, rate],
             "episodes": [sampler.way, sampler.shot, sampler.query],
-            "classes": classes_digest(sampler.data),
+            "classes": hashlib.sha256("\n".join(classes).encode()).hexdigest()[:8],
             "learner": learner.describe(),
         },
         device=str(learner.device),
@@ -162,12 +164,6 @@ def meta_step(learner: MetaLearner, optimiser: torch.optim.Optimizer, episodes: 
             weight.grad = gradient
         optimiser.step()
     return loss
-
-
-def classes_digest(data: ImageClasses) -> str:
-    """Eight characters that tell the classes of a meta-training from others."""
-    text = "\n".join([data.name, str(data.images.shape), *data.classes])
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 class MetaTraining:

@@ -1,6 +1,11 @@
 from .backends import backend as backend
 from .building import Built as Built
 from .building import TableStudy as TableStudy
+from .building import table_of_trainings as table_of_trainings
+from .cases import grouped as grouped
+from .cases import leading as leading
+from .cases import measured_cases as measured_cases
+from .cases import numbers as numbers
 from .compare_page import compare_table as compare_table
 from .comparing import CompareStudy as CompareStudy
 from .comparing import Comparison as Comparison
@@ -15,8 +20,10 @@ from .flags import called_with as called_with
 from .flags import chosen as chosen
 from .flags import described_fields as described_fields
 from .flags import listed as listed
+from .flags import option as option
 from .flags import refuse_unused as refuse_unused
 from .flags import type_text as type_text
+from .flags import unseen as unseen
 from .flags import whole_numbers as whole_numbers
 from .inherit import SupernetRecipe as SupernetRecipe
 from .inherit import read_supernet_recipe as read_supernet_recipe
@@ -33,7 +40,6 @@ from .journal import write_rows as write_rows
 from .kinds import Findings as Findings
 from .kinds import Parts as Parts
 from .kinds import Study as Study
-from .map_picture import draw_task_map as draw_task_map
 from .options import BuildOptions as BuildOptions
 from .options import CompareOptions as CompareOptions
 from .options import RunOptions as RunOptions
@@ -52,10 +58,10 @@ from .page import write_summary as write_summary
 from .pictures import COLOURS as COLOURS
 from .pictures import band as band
 from .pictures import colours as colours
+from .pictures import draw_task_map as draw_task_map
 from .pictures import panels as panels
 from .pictures import to_svg as to_svg
-from .trained import TrainedStudy as TrainedStudy
-from .training_table import table_of_trainings as table_of_trainings
+from .trainings import TrainedStudy as TrainedStudy
 from .trainings import TrainingPlan as TrainingPlan
 from .trainings import sample_architectures as sample_architectures
 from .trainings import training_name as training_name

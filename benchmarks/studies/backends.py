@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from ...errors import MissingExtraError, UnknownNameError
 
@@ -58,11 +58,6 @@ def backend(name: str | None) -> Iterator[None]:
 
 
 @contextmanager
-def _here() -> Iterator[None]:
-    yield
-
-
-@contextmanager
 def _dask() -> Iterator[None]:
     from distributed import Client
 
@@ -86,4 +81,8 @@ def _ray() -> Iterator[None]:
             ray.shutdown()
 
 
-_CLUSTERS = {"loky": _here, "dask": _dask, "ray": _ray}
+_CLUSTERS: dict[str, Callable[[], AbstractContextManager[None]]] = {
+    "loky": nullcontext,
+    "dask": _dask,
+    "ray": _ray,
+}

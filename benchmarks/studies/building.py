@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from ...data.images import Images
 from ...data.networks import PROXIES
-from ...data.spaces import make_space
-from ...data.tables import Table, check_table_name, keep_table, load_table, table_names
+from ...data.spaces import Codes, Space, make_space
+from ...data.tables import (
+    Column,
+    Table,
+    build_table,
+    check_table_name,
+    keep_table,
+    load_table,
+    table_names,
+)
+from ...data.types import Values
 from ...errors import ParameterError
+from ..objectives import TRAINING_TIME
+from ..training import Recipe, check_least
 from .digits import interval_text
 from .flags import chosen
-from .journal import Journal, Row, Unit, fingerprint, jsonable
-from .kinds import Findings, Parts, Study
+from .journal import Row, fingerprint, jsonable
+from .kinds import Findings, Parts
 from .options import BuildOptions
-from .page import Page, Section, TextTable, interval_words, number_of
-from .training_table import table_of_trainings
+from .page import Page, Section, interval_words, number_of
 from .trainings import (
-    TrainingEntry,
     TrainingPlan,
-    TrainingRow,
+    Trainings,
     fault_lines,
     images_of,
     recipe_of,
@@ -40,12 +52,8 @@ class Built(Findings):
 
     Attributes
     ----------
-    summary : list of dict
-        One entry per architecture, the best on validation first.
-    rows : list of dict
-        One entry per training.
-    folder : Path
-    about : dict
+    summary, rows, folder, about
+        As of ``Findings``: an entry per architecture, the best on validation first.
     table : Table
         As it is loaded by its name.
     agreement : dict or None
@@ -64,7 +72,7 @@ class Built(Findings):
         }
 
 
-class TableStudy(Study[Built]):
+class TableStudy(Trainings[Built, BuildOptions]):
     """Table of what architectures reach when they are trained on images.
 
     A finished or stopped study may be asked for more architectures or seeds: what it has is used
@@ -90,16 +98,11 @@ class TableStudy(Study[Built]):
     options_type = BuildOptions
     findings = Built
     grows = ("architectures", "seeds")
-    row = TrainingRow
-    entry = TrainingEntry
-
-    options: BuildOptions
 
     def __init__(self, options: BuildOptions) -> None:
-        self.options = options
+        self.options, self.seeds = options, options.seeds
         check_table_name(options.name)
-        if options.seeds < 1:
-            raise ParameterError(f"seeds must be at least 1, not {options.seeds}")
+        check_least(options, {"seeds": 1})
         space = make_space(options.space) if isinstance(options.space, str) else options.space
         self.plan = TrainingPlan(
             space, images_of(options), recipe_of(options), options.device, options.threads
@@ -125,18 +128,6 @@ class TableStudy(Study[Built]):
     def name_of(self, about: Mapping[str, Any]) -> str:
         """Name of the folder, the same for more architectures or seeds."""
         return fingerprint({k: v for k, v in about.items() if k not in self.grows})
-
-    def units(self, folder: Path) -> Mapping[str, Unit]:
-        """One unit per architecture and seed."""
-        return self.plan.units(self.codes, seeds=range(self.options.seeds), folder=folder)
-
-    def execute(self, journal: Journal) -> list[Row]:
-        """Rows of all trainings, on as many processes as the device allows."""
-        return journal.run(
-            self.units(journal.folder),
-            jobs=self.plan.jobs(self.options.jobs),
-            progress=self.options.progress,
-        )
 
     def remarks(self, rows: Sequence[Row]) -> dict[str, Any]:
         """Trainings that did not go as they should."""
@@ -166,11 +157,6 @@ class TableStudy(Study[Built]):
         """Summary of a study that was stopped, or was made before summaries were kept."""
         agreement = seed_agreement(run_table(rows, "test_accuracy"))
         return {"summary": training_summary(rows), "table": None, "agreement": agreement}
-
-    @classmethod
-    def table_of(cls, found: Parts) -> TextTable:
-        """Accuracies of the best architectures."""
-        return training_table(found["summary"])
 
     @classmethod
     def notes(cls, found: Parts) -> list[str]:
@@ -222,3 +208,118 @@ def _refuse_other(name: str, asked: Mapping[str, Any]) -> None:
             f"a table {name!r} of other content exists (different: {', '.join(differs)}): give "
             "another name, or replace it with --force"
         )
+
+
+def table_of_trainings(
+    name: str,
+    space: Space,
+    codes: Codes,
+    rows: Sequence[Row],
+    images: Images,
+    recipe: Recipe,
+    *,
+    made: Mapping[str, Any],
+    proxies: Sequence[str] = (),
+) -> Table:
+    """Table of trainings: every seed, their mean, learning curves and costs.
+
+    A training that diverged has no value, and an architecture none of whose trainings ended well
+    has no mean.
+
+    Parameters
+    ----------
+    name : str
+    space : Space
+    codes : int8 array, shape (n, d)
+    rows : sequence of dict
+        A ``TrainingRow`` for each of ``codes`` with each of some seeds.
+    images : Images
+    recipe : Recipe
+    made : mapping
+        JSON values that say how the trainings can be repeated.
+    proxies : sequence of str
+    """
+    seeds = sorted({row["seed"] for row in rows})
+    found = {(row["architecture"], row["seed"]): row for row in rows}
+    runs = [[found[text, seed] for seed in seeds] for text in space.format(codes)]
+    shape = (len(codes), len(seeds))
+
+    def over_seeds(value: Any) -> Values:
+        values = [[np.nan if r["diverged"] else value(r) for r in line] for line in runs]
+        return np.array(values, dtype=np.float64).reshape(shape)
+
+    measured: list[tuple[Column, Values]] = []
+
+    def add(metric: str, split: str, epoch: int, values: Values, **how: Any) -> None:
+        source = f"{split}_{metric}_{epoch}ep"
+        mean = Column(images.name, metric, split, epoch, "mean", source=source, **how)
+        measured.append((mean, _mean(values)))
+        for k, seed in enumerate(seeds):
+            measured.append((replace(mean, seed=seed, source=f"{source}_seed{seed}"), values[:, k]))
+
+    last = recipe.epochs
+    add("accuracy", "test", last, over_seeds(lambda r: r["test_accuracy"]), unit="%")
+    for epoch in range(last, 0, -1):
+        curve = over_seeds(lambda r, at=epoch - 1: r["curve"][at])
+        add("accuracy", "valid", epoch, curve, unit="%")
+    add("loss", "test", last, over_seeds(lambda r: r["test_loss"]), minimise=True)
+    add("loss", "valid", last, over_seeds(lambda r: r["valid_loss"]), minimise=True)
+    seconds = _mean(over_seeds(lambda r: r["train_seconds"]))
+    cost = Column(images.name, TRAINING_TIME, minimise=True, unit="s", source="train_seconds")
+    measured.append((cost, seconds))
+    measured += _costs(space, codes, images, recipe)
+    measured += _proxies(space, codes, images, recipe, proxies)
+    roles = {images.name: (f"valid_accuracy_{last}ep", f"test_accuracy_{last}ep")}
+    origin = f"trained by NASurge on {images.name}, {len(seeds)} seeds, {last} epochs"
+    return build_table(name, space, codes, measured, roles=roles, origin=origin, made=made)
+
+
+def _mean(values: Values) -> Values:
+    """Mean of each row's numbers, shape (n,); NaN where there is none."""
+    return np.asarray(np.ma.masked_invalid(values).mean(axis=1).filled(np.nan))
+
+
+def _costs(
+    space: Space, codes: Codes, images: Images, recipe: Recipe
+) -> list[tuple[Column, Values]]:
+    """FLOPs and parameters of the networks that were trained, in millions, shape (n,) each."""
+    import torch
+
+    from ...data.networks import build_network, count_flops, count_parameters
+
+    channels, height, width = images.train_x.shape[1:]
+    counted = np.empty((len(codes), 2))
+    with torch.random.fork_rng(devices=[]):
+        for row, code in enumerate(codes):
+            network = build_network(
+                space,
+                code,
+                classes=len(images.classes),
+                in_channels=channels,
+                **recipe.skeleton,
+            )
+            flops = count_flops(network, (channels, height, width))
+            counted[row] = flops, count_parameters(network)
+    names = (("flops", "flops_M"), ("parameters", "params_M"))
+    return [
+        (Column(images.name, metric, minimise=True, unit="M", source=source), counted[:, k] / 1e6)
+        for k, (metric, source) in enumerate(names)
+    ]
+
+
+def _proxies(
+    space: Space, codes: Codes, images: Images, recipe: Recipe, names: Sequence[str]
+) -> list[tuple[Column, Values]]:
+    """Zero-cost proxies of the networks that were trained, on the first images, shape (n,) each."""
+    if not names:
+        return []
+    from ...data.networks import first_images, zero_cost
+
+    x, y = first_images(images)
+    values = zero_cost(
+        space, codes, names=names, images=x, labels=y, device="cpu", **recipe.skeleton
+    )
+    return [
+        (Column(images.name, name, source=f"proxy_{name}"), values[:, k])
+        for k, name in enumerate(names)
+    ]

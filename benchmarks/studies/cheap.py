@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...data.tables import Column
 from ...errors import LabelError, ParameterError, SchemaError, UnknownNameError
 from ...predictors.base import Predictor
 from ..metrics import kendall_tau
@@ -43,7 +42,9 @@ def cheap_columns(problem: Problem, names: Sequence[str]) -> list[int]:
     label = problem.report_column
     for k, name in zip(found, names, strict=True):
         column = problem.table.columns[k]
-        if k == problem.roles.report or _same_training(column, label):
+        of_training = column.split is not None and label.split is not None
+        same = (column.task, column.epoch) == (label.task, label.epoch)
+        if k == problem.roles.report or (of_training and same):
             raise ParameterError(
                 f"--cheap {name}: {column} comes from the same training as the label of "
                 f"{problem.address} ({label}): that would be the answer; take a cheaper column"
@@ -55,15 +56,6 @@ def cheap_columns(problem: Problem, names: Sequence[str]) -> list[int]:
                 f"{len(problem.rows)} architectures of {problem.address}; take a column that was"
             )
     return list(dict.fromkeys(found))
-
-
-def _same_training(column: Column, label: Column) -> bool:
-    """Whether a column is of a part of the data, after the training that made the label."""
-    return (
-        column.split is not None
-        and label.split is not None
-        and (column.task, column.epoch) == (label.task, label.epoch)
-    )
 
 
 def _find(problem: Problem, name: str) -> int:

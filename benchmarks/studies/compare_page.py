@@ -10,6 +10,7 @@ import numpy as np
 
 from ..metrics import METRICS
 from . import pictures
+from .cases import leading
 from .digits import interval_text, mean_text
 from .journal import Row, fingerprint
 from .page import Page, Section, TextTable, descending, interval_words, number_of
@@ -27,13 +28,7 @@ def compare_table(summary: Sequence[Row]) -> TextTable:
     unseen = {_key(e): e for e in summary if e["unseen_functions_only"]}
     every.sort(key=lambda e: (e["table"], e["task"], e["n_train"], descending(e["kendall_tau"])))
     rows: list[list[str]] = []
-    best: list[int] = []
-    last = None
     for entry in every:
-        group = (entry["table"], entry["task"], entry["n_train"])
-        if group != last:
-            best.append(len(rows))
-            last = group
         values = [
             (interval_text if metric.shown == "interval" else mean_text)(
                 entry[metric.name], digits=metric.digits
@@ -44,7 +39,8 @@ def compare_table(summary: Sequence[Row]) -> TextTable:
         seconds = [f"{entry[f'{part}_seconds']['mean']:.2f}" for part in ("fit", "predict")]
         address = f"{entry['table']}/{entry['task']}"
         rows.append([address, entry["predictor"], str(entry["n_train"]), *values, *seconds])
-    return TextTable(columns, rows, best)
+    groups = [(entry["table"], entry["task"], entry["n_train"]) for entry in every]
+    return TextTable(columns, rows, leading(groups))
 
 
 def _key(entry: Row) -> tuple[str, str, str, int]:

@@ -7,20 +7,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NotRequired, Protocol, TypedDict
+from typing import Annotated, Any, Protocol, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...data.devices import one_thread
 from ...data.files import atomic_write
-from ...data.spaces import Space
+from ...data.spaces import Codes, Space
+from ...data.types import Values
 from ...errors import LabelError, ParameterError
 from ...predictors.base import Predictor, Scores
 from ..intervals import Interval, interval, noise_ceiling
 from ..metrics import METRICS
 from ..objectives import Problem, problems_of
 from .backends import backend
+from .cases import grouped, numbers
 from .cheap import cheap_columns, cheap_labels, cheap_taus, give_cheap, takes_cheap
 from .compare_page import compare_page, compare_table, predictions_path
 from .journal import Journal, Row, Unit, versions
@@ -58,7 +60,7 @@ class CompareRow(TypedDict):
     n_test: Annotated[int, "test architectures that count"]
 
 
-class CompareEntry(TypedDict):
+class CompareEntry(TypedDict, total=False):
     """One predictor with one training size on one task, over trials."""
 
     table: Annotated[str, "table's name"]
@@ -73,12 +75,10 @@ class CompareEntry(TypedDict):
     trials: Annotated[int, "trials, each with other training architectures"]
     fit_seconds: Annotated[Interval, "seconds to fit, on one thread"]
     predict_seconds: Annotated[Interval, "seconds to predict all test architectures"]
-    ceiling: NotRequired[
-        Annotated[dict[str, float], "correlations of a perfect predictor with these noisy labels"]
+    ceiling: Annotated[
+        dict[str, float], "correlations of a perfect predictor with these noisy labels"
     ]
-    share_of_ceiling: NotRequired[
-        Annotated[float, "mean Kendall tau divided by that of a perfect predictor"]
-    ]
+    share_of_ceiling: Annotated[float, "mean Kendall tau divided by that of a perfect predictor"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -87,15 +87,9 @@ class Comparison(Findings):
 
     Attributes
     ----------
-    summary : list of dict
-        One entry per table, task, predictor, training size and set of test architectures; a
-        measured quantity is ``{"mean", "low", "high", "n"}``, a 95 % interval over trials.
-    rows : list of dict
-        One entry per trial.
-    folder : Path
-        Where everything lies, also ``rows.parquet``, ``rows.csv`` and ``report.html``.
-    about : dict
-        How it was made.
+    summary, rows, folder, about
+        As of ``Findings``: an entry is of a table, task, predictor, training size and set of test
+        architectures.
     ceilings : dict
         Per ``TABLE/TASK`` with repeated training runs: the correlations of a perfect predictor.
     cheap : dict
@@ -134,7 +128,10 @@ class CompareUnit:
                 measured = {m.name: m.measure(true, predicted) for m in METRICS.values()}
             rows.append({**shared, "unseen_functions_only": only, "n_test": len(true), **measured})
         if self.picture is not None:
-            self._keep_points(self.picture, problem.report_values[test], scores)
+            path = predictions_path(self.picture, problem.address, self.name, self.n)
+            true = problem.report_values[test]
+            with atomic_write(path) as file:
+                np.savez(file, true=true[:_SHOWN], predicted=scores[:_SHOWN])
         return rows
 
     def _fitted(self, train: NDArray[np.int64], test: NDArray[np.int64]) -> tuple[Scores, Row]:
@@ -144,12 +141,9 @@ class CompareUnit:
         give_cheap(predictor, problem, self.cheap)
         used = "; ".join(cheap_labels(problem, self.cheap)) if takes_cheap(predictor) else ""
         problem.space.function_ids(codes[:1])  # computed once per process: not part of a fit
-        with one_thread():
-            start = time.perf_counter()
-            predictor.fit(codes[train], problem.report_values[train])
-            fitted = time.perf_counter()
-            scores = predictor.predict(codes[test])
-            predicted = time.perf_counter()
+        scores, seconds = timed_scores(
+            predictor, codes[train], problem.report_values[train], codes[test]
+        )
         return scores, {
             "table": problem.table.name,
             "task": problem.task,
@@ -159,18 +153,12 @@ class CompareUnit:
             "n_train": self.n,
             "trial": self.trial,
             "seed": self.seed,
-            "fit_seconds": fitted - start,
-            "predict_seconds": predicted - fitted,
+            "fit_seconds": seconds[0],
+            "predict_seconds": seconds[1],
         }
 
-    def _keep_points(self, folder: Path, true: Scores, scores: Scores) -> None:
-        """Keep some true and predicted values for the report's picture."""
-        path = predictions_path(folder, self.problem.address, self.name, self.n)
-        with atomic_write(path) as file:
-            np.savez(file, true=true[:_SHOWN], predicted=scores[:_SHOWN])
 
-
-class CompareStudy(Study[Comparison]):
+class CompareStudy(Study[Comparison, CompareOptions]):
     """Rank correlations of predictors with the labels of architectures they were not trained on.
 
     In trial ``t`` every predictor gets the same training architectures, a smaller training set is
@@ -204,8 +192,6 @@ class CompareStudy(Study[Comparison]):
     grows = ("predictors", "n_train", "trials")
     row = CompareRow
     entry = CompareEntry
-
-    options: CompareOptions
 
     def __init__(
         self,
@@ -369,6 +355,18 @@ class CompareStudy(Study[Comparison]):
         return compare_page(found, folder)
 
 
+def timed_scores(
+    predictor: Predictor, codes: Codes, y: Values, test: Codes
+) -> tuple[Scores, tuple[float, float]]:
+    """Scores after a fit to ``codes``, shape (m,), and the seconds of fit and prediction."""
+    with one_thread():
+        start = time.perf_counter()
+        predictor.fit(codes, y)
+        fitted = time.perf_counter()
+        scores = predictor.predict(test)
+        return scores, (fitted - start, time.perf_counter() - fitted)
+
+
 def _preload(factories: tuple[Factory, ...], space: Space) -> None:
     """Import what the predictors need."""
     for factory in factories:
@@ -386,9 +384,10 @@ def split_rows(
 
 def _ceiling(problem: Problem) -> dict[str, float] | None:
     """Correlations that a perfect predictor would reach, where runs were repeated."""
-    runs = problem.report_runs
+    runs = problem.table.runs(problem.roles.report)
     if runs is None:
         return None
+    runs = runs[problem.rows]
     # Where a run is missing, the published mean may include runs that were not published.
     runs = runs[np.isfinite(runs).all(axis=1)]
     if len(runs) < 20:
@@ -408,18 +407,14 @@ def summary_of(rows: Sequence[Row], ceilings: Mapping[str, Mapping[str, float]])
     ``share_of_ceiling`` is the mean Kendall tau divided by that of a perfect predictor, given
     where the table has repeated training runs.
     """
-    groups: dict[tuple[Any, ...], list[Row]] = {}
-    for row in rows:
-        groups.setdefault(tuple(row.get(key) for key in _GROUP), []).append(row)
     ranges = {metric.name: (metric.least, metric.most) for metric in METRICS.values()}
     ranges |= dict.fromkeys(("fit_seconds", "predict_seconds"), (0.0, np.inf))
     summary = []
-    for key, members in groups.items():
+    for key, members in grouped(rows, *_GROUP).items():
         entry: Row = {**dict(zip(_GROUP, key, strict=True)), "trials": len(members)}
         for measure, (least, most) in ranges.items():
             # A row of an earlier version has no value of a metric that is new.
-            values = [np.nan if row.get(measure) is None else row[measure] for row in members]
-            entry[measure] = interval(values, least=least, most=most)
+            entry[measure] = interval(numbers(members, measure), least=least, most=most)
         ceiling = ceilings.get(f"{entry['table']}/{entry['task']}")
         if ceiling and entry["kendall_tau"]["mean"] is not None:
             entry["ceiling"] = dict(ceiling)

@@ -1,7 +1,7 @@
 """Options of a command as fields of a dataclass: each is written once, for Python and the shell.
 
-A command's options are one frozen dataclass. A field ``n: Annotated[int, Flag("-n", help="")]``
-is an argument of the function, an option of the command, and a line of the reference page.
+A command's options are one frozen dataclass. A field ``n: int = option(5, name="-n", help="")`` is
+an argument of the function, an option of the command, and a line of the reference page.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 import textwrap
 import types
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ...data.arguments import accepts, argument, check_bounds, misfit
 from ...errors import ParameterError
@@ -23,16 +23,17 @@ Options = TypeVar("Options")
 Result = TypeVar("Result")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Flag:
     """How a field of an options class is typed at the command line.
 
-    Parameters
+    Attributes
     ----------
-    *names : str
-        Further or other names, such as ``"-t"``. Without a long one it is ``--field-name``.
     help : str
         One sentence; it also describes the parameter in Python.
+    name : str
+        Further or other names, such as ``"-t"``, separated by blanks. Without a long one it is
+        ``--field-name``.
     metavar : str, optional
     least, most : float, optional
         Bounds of a number.
@@ -44,37 +45,42 @@ class Flag:
         Whether it is positional.
     section : str, optional
         Heading in the help of the command, where a command has many options.
-    default : str, optional
+    shown : str, optional
         What the default comes to, in words, where the value itself does not say it.
     """
 
-    names: tuple[str, ...]
     help: str
-    metavar: str | None
-    least: float | None
-    most: float | None
-    parse: Callable[[str], Any] | None
-    repeated: bool
-    argument: bool
-    section: str | None
-    default: str | None
+    name: str = ""
+    metavar: str | None = None
+    least: float | None = None
+    most: float | None = None
+    parse: Callable[[str], Any] | None = None
+    repeated: bool = False
+    argument: bool = False
+    section: str | None = None
+    shown: str | None = None
 
-    def __init__(
-        self,
-        *names: str,
-        help: str,  # noqa: A002 -- what every command line calls it
-        metavar: str | None = None,
-        least: float | None = None,
-        most: float | None = None,
-        parse: Callable[[str], Any] | None = None,
-        repeated: bool = False,
-        argument: bool = False,
-        section: str | None = None,
-        default: str | None = None,
-    ) -> None:
-        values = (names, help, metavar, least, most, parse, repeated, argument, section, default)
-        for field, value in zip(dataclasses.fields(self), values, strict=True):
-            object.__setattr__(self, field.name, value)
+    @property
+    def names(self) -> list[str]:
+        """Names of ``name``."""
+        return self.name.split()
+
+
+def option(default: Any = dataclasses.MISSING, **flag: Any) -> Any:
+    """Field of an options class that can be typed at the command line; required if no default.
+
+    Parameters
+    ----------
+    default : object, optional
+    **flag
+        As of ``Flag``.
+    """
+    return dataclasses.field(default=default, metadata={"flag": Flag(**flag)})
+
+
+def unseen(default: Any, text: str) -> Any:
+    """Field of an options class that is for Python only, and its description."""
+    return dataclasses.field(default=default, metadata={"text": text})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,8 +108,8 @@ class Described:
     @property
     def default_text(self) -> str:
         """Its default as it would be typed, or in words; empty where there is none."""
-        if self.flag.default is not None:
-            return self.flag.default
+        if self.flag.shown is not None:
+            return self.flag.shown
         if self.required or self.default is None:
             return ""
         if isinstance(self.default, (tuple, list)):
@@ -116,17 +122,12 @@ def described_fields(options: type[Any]) -> list[Described]:
 
     A field without a ``Flag`` is for Python only.
     """
-    hints = get_type_hints(options, include_extras=True)
-    found = []
-    for field in _ordered(options):
-        kind, extras = _parts(hints[field.name])
-        for flag in extras:
-            if isinstance(flag, Flag):
-                default = field.default
-                if field.default_factory is not dataclasses.MISSING:
-                    default = field.default_factory()
-                found.append(Described(field.name, kind, default, flag))
-    return found
+    hints = get_type_hints(options)
+    return [
+        Described(field.name, hints[field.name], field.default, field.metadata["flag"])
+        for field in _ordered(options)
+        if "flag" in field.metadata
+    ]
 
 
 def _ordered(options: type[Any]) -> list[dataclasses.Field[Any]]:
@@ -135,14 +136,6 @@ def _ordered(options: type[Any]) -> list[dataclasses.Field[Any]]:
     for rank, base in enumerate(options.__mro__):
         home |= dict.fromkeys(vars(base).get("__annotations__", {}), rank)
     return sorted(dataclasses.fields(options), key=lambda field: home[field.name])
-
-
-def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Type of a field without its annotations, and these."""
-    if get_origin(hint) is not Annotated:
-        return hint, ()
-    kind, *extras = get_args(hint)
-    return kind, tuple(extras)
 
 
 def refuse_unused(options: Any, names: Sequence[str], reason: str) -> None:
@@ -225,15 +218,15 @@ def _documented(text: str, options: type[Any]) -> str:
     text = inspect.cleandoc(text)
     heading = _HEADING.search(text)
     place = heading.start() if heading else len(text)
-    hints = get_type_hints(options, include_extras=True)
+    hints = get_type_hints(options)
     lines = ["Parameters", "----------"]
     for field in _ordered(options):
-        kind, extras = _parts(hints[field.name])
-        lines.append(f"{field.name} : {type_text(kind)}")
-        for extra in extras:
-            words = extra.help if isinstance(extra, Flag) else str(extra)
-            words = words.replace("*", r"\*")  # no emphasis in reStructuredText
-            lines += textwrap.wrap(words, 96, initial_indent=" " * 4, subsequent_indent=" " * 4)
+        lines.append(f"{field.name} : {type_text(hints[field.name])}")
+        flag, words = field.metadata.get("flag"), field.metadata.get("text", "")
+        words = (flag.help if flag else words).replace(
+            "*", r"\*"
+        )  # no emphasis in reStructuredText
+        lines += textwrap.wrap(words, 96, initial_indent=" " * 4, subsequent_indent=" " * 4)
     return "\n".join([text[:place].rstrip(), "", *lines, "", text[place:]]).rstrip() + "\n"
 
 

@@ -68,12 +68,8 @@ class SupernetRecipe(SupernetOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_least(self, {"width": 1, "cells": 1, "limit": 1, "calibration": 0, "tune": 0})
-        known: dict[str, tuple[str | None, ...]] = {
-            "part": ("train", "valid", "test"),
-            "score": SCORES,
-        }
-        known |= {"reduction": (*REDUCTIONS, None)}
-        check_known(self, known)
+        check_known(self, {"part": ("train", "valid", "test"), "score": SCORES})
+        check_known(self, {"reduction": (*REDUCTIONS, None)})
 
 
 def read_supernet_recipe(text: str) -> SupernetRecipe:

@@ -11,17 +11,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import (
-    Annotated,
-    Any,
-    ClassVar,
-    Generic,
-    NotRequired,
-    TypeVar,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import Any, ClassVar, Generic, TypeVar, get_args, get_type_hints
 
 from .journal import Journal, Row, Unit, fingerprint, write_rows
 from .options import RunOptions
@@ -66,9 +56,10 @@ class Findings:
 
 
 Found = TypeVar("Found", bound=Findings)
+Options = TypeVar("Options", bound=RunOptions)
 
 
-class Study(ABC, Generic[Found]):
+class Study(ABC, Generic[Found, Options]):
     """One study that can be run, and the record of its kind.
 
     An instance is what shall be measured; the class methods show what was found, also from the
@@ -93,7 +84,7 @@ class Study(ABC, Generic[Found]):
     entry: ClassVar[type[Any]]
     """TypedDict of an entry of the summary, in the same way."""
 
-    options: RunOptions
+    options: Options
 
     @abstractmethod
     def about(self) -> dict[str, Any]:
@@ -252,11 +243,4 @@ class Study(ABC, Generic[Found]):
 def _meanings(keys: type[Any]) -> dict[str, str]:
     """What each key of a TypedDict means, by its annotation."""
     hints = get_type_hints(keys, include_extras=True)
-    return {name: next(iter(_bare(hint)[1:]), "") for name, hint in hints.items()}
-
-
-def _bare(hint: Any) -> tuple[Any, ...]:
-    """Arguments of an ``Annotated``, also inside ``NotRequired``."""
-    if get_origin(hint) is NotRequired:
-        return _bare(get_args(hint)[0])
-    return get_args(hint) if get_origin(hint) is Annotated else ()
+    return {name: next(iter(get_args(hint)[1:]), "") for name, hint in hints.items()}

@@ -14,16 +14,17 @@ from numpy.typing import NDArray
 from ...data.devices import resolve_device
 from ...data.images import Images, load_images
 from ...data.spaces import Codes, Space
-from ...data.tables import Table
 from ...data.types import Values
 from ...errors import ParameterError
 from ..intervals import Interval, interval, kendall_tau_interval
 from ..training import Recipe, read_recipe
+from .cases import grouped
 from .digits import interval_text
 from .flags import refuse_unused
-from .journal import Row, Unit, versions
-from .options import TrainingOptions
-from .page import TextTable
+from .journal import Journal, Row, Unit, versions
+from .kinds import Findings, Found, Options, Parts, Study
+from .options import RunOptions, TrainingOptions
+from .page import Page, Section, TextTable, descending, number_of
 
 _DRAW = 256  # architectures drawn at a time: a smaller sample begins a larger one
 _SIDES = ("mean", "low", "high")
@@ -217,31 +218,17 @@ def fault_lines(about: Mapping[str, Any]) -> list[str]:
 
 def training_summary(rows: Sequence[Row]) -> list[Row]:
     """One entry per architecture: its accuracies over seeds, the best on validation first."""
-    found: dict[str, list[Row]] = {}
-    for row in rows:
-        found.setdefault(row["architecture"], []).append(row)
     summary: list[Row] = []
-    for architecture, runs in found.items():
+    for architecture, runs in grouped(rows, "architecture").items():
         ended = [run for run in runs if not run["diverged"]]
         accuracies = {
             key: interval(np.array([run[key] for run in ended]), least=0.0, most=100.0)
             for key in ("test_accuracy", "valid_accuracy")
         }
         seconds = interval([run["train_seconds"] for run in runs], least=0.0)
-        diverged = len(runs) - len(ended)
-        summary.append(
-            {
-                "architecture": architecture,
-                **accuracies,
-                "train_seconds": seconds,
-                "diverged": diverged,
-            }
-        )
-    unknown = float("-inf")
-    return sorted(
-        summary,
-        key=lambda entry: -(unknown if (mean := entry["valid_accuracy"]["mean"]) is None else mean),
-    )
+        entry = {"architecture": architecture, **accuracies, "train_seconds": seconds}
+        summary.append({**entry, "diverged": len(runs) - len(ended)})
+    return sorted(summary, key=lambda entry: descending(entry["valid_accuracy"]))
 
 
 def training_table(summary: Sequence[Row], *, most: int | None = _SHOWN) -> TextTable:
@@ -258,15 +245,6 @@ def training_table(summary: Sequence[Row], *, most: int | None = _SHOWN) -> Text
     more = len(summary) - len(rows)
     note = f"and {more} more in the report" if more else ""
     return TextTable(("architecture", "valid %", "test %", "seconds"), rows, note=note)
-
-
-def table_agreement(table: Table, task: str) -> dict[str, Any] | None:
-    """Kendall tau of the reported accuracy between two seeds of a table; None for one seed.
-
-    With more than two seeds, the mean over pairs of them.
-    """
-    runs = table.runs(table.default(task).report)
-    return None if runs is None else seed_agreement(runs)
 
 
 def seed_agreement(runs: Values) -> dict[str, Any] | None:
@@ -291,9 +269,84 @@ def seed_agreement(runs: Values) -> dict[str, Any] | None:
 def run_table(rows: Sequence[Row], key: str) -> Values:
     """One number of every training, shape (architectures, seeds); NaN where it diverged."""
     seeds = sorted({row["seed"] for row in rows})
-    found: dict[str, list[float]] = {}
-    for row in rows:
-        values = found.setdefault(row["architecture"], [float("nan")] * len(seeds))
-        if not row["diverged"]:
-            values[seeds.index(row["seed"])] = row[key]
-    return np.array(list(found.values()), dtype=np.float64).reshape(-1, len(seeds))
+    trained = grouped(rows, "architecture")
+    values = np.full((len(trained), len(seeds)), np.nan)
+    for number, runs in enumerate(trained.values()):
+        for run in runs:
+            if not run["diverged"]:
+                values[number, seeds.index(run["seed"])] = run[key]
+    return values
+
+
+class Trainings(Study[Found, Options]):
+    """Study whose units are trainings, one per architecture and seed."""
+
+    row = TrainingRow
+    entry = TrainingEntry
+    plan: TrainingPlan
+    codes: Codes
+    seeds: int
+
+    def units(self, folder: Path) -> Mapping[str, Unit]:
+        """One unit per architecture and seed."""
+        return self.plan.units(self.codes, seeds=range(self.seeds), folder=folder)
+
+    def execute(self, journal: Journal) -> list[Row]:
+        """Rows of all trainings, on as many processes as the device allows."""
+        units, jobs = self.units(journal.folder), self.plan.jobs(self.options.jobs)
+        return journal.run(units, jobs=jobs, progress=self.options.progress)
+
+    @classmethod
+    def table_of(cls, found: Parts) -> TextTable:
+        """Accuracies of the best architectures."""
+        return training_table(found["summary"])
+
+
+class TrainedStudy(Trainings[Findings, RunOptions]):
+    """What architectures reach that are trained one after another, as a search asks for them.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+    codes : int8 array, shape (n, d)
+    seeds : int
+        Trainings of each, with the seeds 0, 1, ...
+    options : RunOptions, optional
+    """
+
+    kind = "trained"
+    title = "Architectures that a search had trained"
+
+    def __init__(
+        self,
+        plan: TrainingPlan,
+        codes: Codes,
+        *,
+        seeds: int = 1,
+        options: RunOptions | None = None,
+    ) -> None:
+        self.plan, self.codes, self.seeds = plan, codes, seeds
+        self.options = options or RunOptions(jobs=1)
+
+    def about(self) -> dict[str, Any]:
+        """JSON description of the trainings; any architectures may be asked for."""
+        return self.plan.about()
+
+    def summarise(self, rows: Sequence[Row]) -> Parts:
+        """One entry per architecture, the best on validation first."""
+        return {"summary": training_summary(rows)}
+
+    @classmethod
+    def restored(cls, rows: Sequence[Row], about: Mapping[str, Any]) -> Parts:  # noqa: ARG003
+        """Summary of all that was trained so far."""
+        return {"summary": training_summary(rows)}
+
+    @classmethod
+    def page(cls, found: Parts, folder: Path) -> Page:  # noqa: ARG003 -- shows no other files
+        """Report of the trainings."""
+        table = training_table(found["summary"], most=None)
+        number = number_of(len(found["summary"]), "architecture")
+        text = "Mean and 95 % interval over seeds; the single values where seeds are few."
+        sections = [Section.of("Architectures", table, text)]
+        made = {key: value for key, value in found["about"].items() if key != "kind"}
+        return Page(f"{number} trained.", sections, made)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from ...data.arguments import as_path
-from ...data.devices import one_thread
 from ...data.spaces import Codes, Space, make_space
 from ...data.tables import Table
 from ...data.types import Index, Values
 from ...errors import LabelError, ParameterError
 from ..objectives import Problem, parse_problems, problems_of
-from .comparing import Factory, split_rows
+from .comparing import Factory, split_rows, timed_scores
 from .flags import refuse_unused
 from .journal import Row, fingerprint, read_about, read_units
 from .options import ValidateOptions
@@ -64,7 +62,7 @@ def candidates_of(options: ValidateOptions, n: int) -> Candidates:
     ParameterError
         If none or several of them are given, or more than one task is named.
     NasurgeError
-        As ``from_table``, ``from_search`` and ``from_space``.
+        As ``from_table``, ``from_search`` and ``sample_architectures``.
     """
     table, space, seed = options.table, options.space, options.seed
     if space is not None:
@@ -73,7 +71,9 @@ def candidates_of(options: ValidateOptions, n: int) -> Candidates:
                 "a bare space has no table and no search: leave --space out, or the others"
             )
         refuse_unused(options, ("metric", "n_train"), "with --space")
-        return from_space(make_space(space), n, seed=seed)
+        made = make_space(space)
+        codes = sample_architectures(made, n, seed=seed)
+        return Candidates(made, codes, about={"space": made.spec()})
     metric, n_train = options.metric, options.n_train
     if options.search is not None:
         address = table.address if isinstance(table, Problem) else table
@@ -225,19 +225,6 @@ def from_search(
     )
 
 
-def from_space(space: Space, n: int, *, seed: int = 0) -> Candidates:
-    """Canonical forms of ``n`` different functions of a space, of which nothing is known.
-
-    Raises
-    ------
-    ParameterError
-        If there are not so many.
-    """
-    return Candidates(
-        space, sample_architectures(space, n, seed=seed), about={"space": space.spec()}
-    )
-
-
 def _table_about(problem: Problem, n_train: int) -> dict[str, Any]:
     return {
         "table": problem.address,
@@ -304,7 +291,8 @@ def chosen_rows(
         rng = np.random.default_rng([seed, number])
         if group in ("top", "spread") and ranking is not None:
             left = left[np.argsort(-ranking[left], kind="stable")]
-            picked = _PICK[group](_first_of_each(functions, left), count)
+            left = _first_of_each(functions, left)
+            picked = left[:count] if group == "top" else even_steps(left, count)
         else:
             left = _first_of_each(functions, rng.permutation(left))
             if group in ("stratified", "inherited") and strata is not None:
@@ -324,15 +312,9 @@ def _first_of_each(functions: Index, rows: Index) -> Index:
     return np.asarray(rows[np.sort(first)])
 
 
-def _best(rows: Index, count: int) -> Index:
-    return rows[:count]
-
-
-def _even_steps(rows: Index, count: int) -> Index:
+def even_steps(rows: Index, count: int) -> Index:
+    """Rows at even steps from the first to the last, shape (count,)."""
     return np.asarray(rows[np.linspace(0, len(rows) - 1, count).round().astype(np.int64)])
-
-
-_PICK: dict[str, Callable[[Index, int], Index]] = {"top": _best, "spread": _even_steps}
 
 
 @dataclass(frozen=True, eq=False)
@@ -380,17 +362,10 @@ def learnt_scores(
     """Scores of ``test`` by a predictor that learnt from ``codes``, shape (m,), and its costs."""
     predictor = factory(space, seed=seed)
     predictor.preload()
-    with one_thread():
-        start = time.perf_counter()
-        predictor.fit(codes, values)
-        fitted = time.perf_counter()
-        scores = np.asarray(predictor.predict(test))
-        predicted = time.perf_counter()
-    return scores, {
-        "architectures": len(test),
-        "once_seconds": fitted - start,
-        "seconds_per_architecture": (predicted - fitted) / max(1, len(test)),
-    }
+    scores, (once, each) = timed_scores(predictor, codes, values, test)
+    each /= max(1, len(test))
+    cost = {"architectures": len(test), "once_seconds": once, "seconds_per_architecture": each}
+    return np.asarray(scores), cost
 
 
 def check_predictors(

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
 from pathlib import Path
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, Any, TypedDict
 
 import numpy as np
 
 from ...data.spaces import Codes, Space
 from ...errors import ParameterError
 from ..intervals import Interval
-from ..training import Recipe
+from ..training import Recipe, check_known, check_least
 from .comparing import Factory
 from .flags import refuse_unused
 from .inherit import InheritUnit, SupernetRecipe, read_supernet_recipe
@@ -41,21 +41,18 @@ from .validate_columns import (
     add_inherited,
     add_own,
     add_trainings,
+    architecture_table,
+    ceiling_text,
     column_values,
     columns_of,
+    correlation_table,
     correlations,
+    cost_table,
     own_column,
     predictor_column,
     seed_ceiling,
-    total_cost,
-    training_cost,
-)
-from .validate_page import (
-    architecture_table,
-    ceiling_text,
-    correlation_table,
-    cost_table,
     tau_between,
+    training_cost,
     truth_column,
     validate_page,
 )
@@ -66,37 +63,35 @@ _SHOWN = 20  # architectures that the terminal shows; the report has all
 _NOT_COMPARED = ("learnt", "inherited")  # groups that are not trained to be compared
 
 
-class ValidateRow(TypedDict):
+class ValidateRow(TypedDict, total=False):
     """One chosen architecture; only the columns that were asked for."""
 
     architecture: Annotated[str, "the architecture in text"]
     group: Annotated[str, f"how it was chosen: {', '.join(GROUPS)}"]
-    predicted: NotRequired[Annotated[float, "score of the first predictor"]]
-    predicted_NAME: NotRequired[Annotated[float, "score of another predictor"]]
-    own_predicted: NotRequired[
-        Annotated[float, "score of the first predictor after own trainings (--learn-from)"]
+    predicted: Annotated[float, "score of the first predictor"]
+    predicted_NAME: Annotated[float, "score of another predictor"]
+    own_predicted: Annotated[
+        float, "score of the first predictor after own trainings (--learn-from)"
     ]
-    own_predicted_NAME: NotRequired[Annotated[float, "that of another predictor"]]
-    searched: NotRequired[Annotated[float, "what the search saw (--search)"]]
-    table_value: NotRequired[Annotated[float, "the table's value"]]
-    inherited_accuracy: NotRequired[
-        Annotated[float, "accuracy with the weights of the supernet, in percent"]
+    own_predicted_NAME: Annotated[float, "that of another predictor"]
+    searched: Annotated[float, "what the search saw (--search)"]
+    table_value: Annotated[float, "the table's value"]
+    inherited_accuracy: Annotated[float, "accuracy with the weights of the supernet, in percent"]
+    inherited_loss: Annotated[float, "loss with the weights of the supernet"]
+    inherited_tuned: Annotated[
+        float, "mean training loss of a few steps from the weights of the supernet"
     ]
-    inherited_loss: NotRequired[Annotated[float, "loss with the weights of the supernet"]]
-    inherited_tuned: NotRequired[
-        Annotated[float, "mean training loss of a few steps from the weights of the supernet"]
+    trained_accuracy: Annotated[
+        float, "test accuracy of the network trained alone, in percent, mean over seeds"
     ]
-    trained_accuracy: NotRequired[
-        Annotated[float, "test accuracy of the network trained alone, in percent, mean over seeds"]
+    trained_valid_accuracy: Annotated[
+        float, "validation accuracy of that network, in percent, mean over seeds"
     ]
-    trained_valid_accuracy: NotRequired[
-        Annotated[float, "validation accuracy of that network, in percent, mean over seeds"]
-    ]
-    trained_score: NotRequired[Annotated[float, "what else ranks that network (--score)"]]
-    train_seconds: NotRequired[Annotated[float, "seconds of all its trainings"]]
-    parameters: NotRequired[Annotated[int, "weights of that network"]]
-    diverged: NotRequired[Annotated[bool, "whether none of its trainings ended well"]]
-    device: NotRequired[Annotated[str, "where it was trained"]]
+    trained_score: Annotated[float, "what else ranks that network (--score)"]
+    train_seconds: Annotated[float, "seconds of all its trainings"]
+    parameters: Annotated[int, "weights of that network"]
+    diverged: Annotated[bool, "whether none of its trainings ended well"]
+    device: Annotated[str, "where it was trained"]
 
 
 class ValidateEntry(TypedDict):
@@ -115,12 +110,10 @@ class Validation(Findings):
 
     Attributes
     ----------
-    summary : list of dict
-        One entry per way to score: how far it agrees with what trained networks reach.
-    rows, architectures : list of dict
-        One entry per chosen architecture.
-    folder : Path
-    about : dict
+    summary, rows, folder, about
+        As of ``Findings``: an entry is of a way to score, a row of a chosen architecture.
+    architectures : list of dict
+        The rows.
     correlations : list of dict
         Kendall tau between each two columns, with its 95 % interval over architectures.
     costs : list of dict
@@ -162,7 +155,7 @@ class OwnUnit:
         return scored
 
 
-class ValidateStudy(Study[Validation]):
+class ValidateStudy(Study[Validation, ValidateOptions]):
     """Agreement of several ways to score architectures with what they reach when trained.
 
     Every way is a column: what predictors say that learnt from a table, what they say that learnt
@@ -195,8 +188,6 @@ class ValidateStudy(Study[Validation]):
     row = ValidateRow
     entry = ValidateEntry
 
-    options: ValidateOptions
-
     def __init__(self, options: ValidateOptions, predictors: Mapping[str, Factory]) -> None:
         self.options, self.predictors = options, dict(predictors)
         asked = {key: getattr(options, key) for key in ("top", "spread", "stratified", "random")}
@@ -226,10 +217,8 @@ class ValidateStudy(Study[Validation]):
                 f"at least {FEWEST} architectures must be chosen, fewer have no correlation; "
                 f"received {compared}: raise --top, --spread, --stratified or --random"
             )
-        if options.seeds < 1:
-            raise ParameterError(f"seeds must be at least 1, not {options.seeds}")
-        if options.score not in SCORES:
-            raise ParameterError(f"score must be one of {', '.join(SCORES)}, not {options.score!r}")
+        check_least(options, {"seeds": 1})
+        check_known(options, {"score": tuple(SCORES)})
         if counts.get("inherited") and self.supernet is None:
             raise ParameterError(
                 "--supernet-architectures are scored by a supernet: ask for one with --supernet"
@@ -301,7 +290,10 @@ class ValidateStudy(Study[Validation]):
             own = {own_column(key): factory for key, factory in self.scorers.items()}
             last = OwnUnit(self.plan.space, rows, target, own, options.seed)
             costs += add_own(rows, journal.run({"own predictors": last}, jobs=1, progress=progress))
-        self._costs = [total_cost(cost) for cost in (*costs, training_cost(rows))]
+        self._costs = []
+        for cost in (*costs, training_cost(rows)):
+            each = cost["architectures"] * cost["seconds_per_architecture"]
+            self._costs.append({**cost, "seconds": cost["once_seconds"] + each})
         return rows
 
     def remarks(self, rows: Sequence[Row]) -> dict[str, Any]:  # noqa: ARG002 -- of the trainings

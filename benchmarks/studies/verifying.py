@@ -13,17 +13,16 @@ from numpy.typing import NDArray
 from ...data.images import Images, load_images
 from ...data.tables import Table, load_table
 from ...errors import LabelError, ParameterError
-from ..intervals import Interval, kendall_tau_interval
-from ..metrics import kendall_tau
+from ..intervals import Interval
 from ..training import make_recipe
 from .digits import interval_text
-from .journal import Journal, Row, Unit, versions
-from .kinds import Findings, Parts, Study
+from .journal import Journal, Row, versions
+from .kinds import Findings, Parts
 from .options import VerifyOptions
 from .page import Page, Section, TextTable
-from .trainings import TrainingPlan, table_agreement
-
-_FEWEST = 5  # fewer architectures have no interval of tau
+from .trainings import TrainingPlan, Trainings, seed_agreement
+from .validate_choice import even_steps
+from .validate_columns import tau_of_some
 
 
 class VerifyRow(TypedDict):
@@ -55,22 +54,13 @@ class VerifyEntry(TypedDict):
 
 @dataclass(frozen=True, repr=False)
 class Verification(Findings):
-    """Outcome of ``table verify``.
-
-    Attributes
-    ----------
-    summary : list of dict
-        One entry, see ``VerifyEntry``.
-    rows, architectures : list of dict
-        One entry per training.
-    folder : Path
-    about : dict
-    """
+    """Outcome of ``table verify``: one entry, and a row per training."""
 
     architectures: list[Row]
+    """The rows."""
 
 
-class VerifyStudy(Study[Verification]):
+class VerifyStudy(Trainings[Verification, VerifyOptions]):
     """Agreement of a table that NASurge trained with the same trainings done again.
 
     The architectures lie at even steps down the table's ranking, and each is trained with all
@@ -99,8 +89,6 @@ class VerifyStudy(Study[Verification]):
     row = VerifyRow
     entry = VerifyEntry
 
-    options: VerifyOptions
-
     def __init__(self, options: VerifyOptions) -> None:
         self.options = options
         name = options.table
@@ -119,11 +107,12 @@ class VerifyStudy(Study[Verification]):
             options.device,
             table.made["threads"],
         )
-        (self.task,) = table.tasks
-        report = table.default(self.task).report
+        (task,) = table.tasks
+        report = table.default(task).report
         column, runs = table.data[report], table.runs(report)
         self.stored = column[:, None] if runs is None else runs
         self.numbers = _even_rows(column, options.n)
+        self.codes, self.seeds = table.codes[self.numbers], self.stored.shape[1]
 
     def about(self) -> dict[str, Any]:
         """JSON description of the study."""
@@ -143,18 +132,9 @@ class VerifyStudy(Study[Verification]):
             "trained_with": self.table.made["versions"],
         }
 
-    def units(self, folder: Path) -> Mapping[str, Unit]:
-        """One unit per architecture and seed of the table."""
-        codes, seeds = self.table.codes[self.numbers], range(self.stored.shape[1])
-        return self.plan.units(codes, seeds=seeds, folder=folder)
-
     def execute(self, journal: Journal) -> list[Row]:
         """Row of each training, beside the stored value."""
-        trained = journal.run(
-            self.units(journal.folder),
-            jobs=self.plan.jobs(self.options.jobs),
-            progress=self.options.progress,
-        )
+        trained = super().execute(journal)
         rows: list[Row] = []
         for row, value in zip(trained, self.stored[self.numbers].ravel(), strict=True):
             one: VerifyRow = {
@@ -170,8 +150,9 @@ class VerifyStudy(Study[Verification]):
     def summarise(self, rows: Sequence[Row]) -> Parts:
         """The one entry of the summary."""
         entry = _agreement_of(rows, len(self.numbers))
-        entry["seed_difference"] = _seed_difference(self.stored)
-        entry["tau_between_seeds"] = table_agreement(self.table, self.task)
+        first, *others = self.stored.T
+        entry["seed_difference"] = float(np.nanmean(np.abs(first - others[0]))) if others else None
+        entry["tau_between_seeds"] = seed_agreement(self.stored)
         return {"summary": [entry], "architectures": list(rows)}
 
     @classmethod
@@ -228,14 +209,7 @@ def _even_rows(values: NDArray[np.float64], n: int) -> NDArray[np.int64]:
             f"of; received {n}"
         )
     order = measured[np.argsort(-values[measured], kind="stable")]
-    return order[np.linspace(0, len(order) - 1, n).round().astype(np.int64)]
-
-
-def _seed_difference(stored: NDArray[np.float64]) -> float | None:
-    """Mean absolute difference between the first two seeds of a table; None for one seed."""
-    if stored.shape[1] < 2:
-        return None
-    return float(np.nanmean(np.abs(stored[:, 0] - stored[:, 1])))
+    return even_steps(order, n)
 
 
 def _agreement_of(rows: Sequence[Row], n: int) -> Row:
@@ -244,15 +218,13 @@ def _agreement_of(rows: Sequence[Row], n: int) -> Row:
     gap = np.abs(both[:, 0] - both[:, 1])
     stored, again = both.reshape(n, -1, 2).mean(axis=1).T
     known = np.isfinite(stored + again)
-    x, y = stored[known], again[known]
-    few = {"mean": kendall_tau(x, y) if len(x) > 1 else None, "low": None, "high": None}
     return {
         "architectures": n,
         "trainings": len(both),
         "equal": int((gap < 1e-9).sum()),
         "mean_difference": float(np.nanmean(gap)) if np.isfinite(gap).any() else None,
         "largest_difference": float(np.nanmax(gap)) if np.isfinite(gap).any() else None,
-        "tau": kendall_tau_interval(x, y) if len(x) >= _FEWEST else {**few, "n": len(x)},
+        "tau": tau_of_some(stored[known], again[known]),
     }
 
 

@@ -43,26 +43,6 @@ def make_path(space: Space, code: Codes) -> Path:
     return Path(chosen, sources)
 
 
-class SharedLayer(nn.Module):
-    """A layer that holds every operation of some variables of the space."""
-
-    def forward(self, x: Tensor, path: Path) -> Tensor:
-        """Compute the chosen operations only."""
-        raise NotImplementedError
-
-    def mix(self, x: Tensor, weights: Tensor, chosen: Sequence[int] | None) -> Tensor:
-        """Compute sums of all operations by ``weights`` (d, k), or the chosen times its weight."""
-        raise NotImplementedError
-
-    def path_state(self, path: Path) -> State:
-        """State of the layer that ``build_network`` makes of the path."""
-        raise NotImplementedError
-
-    def own(self, path: Path) -> nn.Module:
-        """Layer of the chosen operations alone, these very modules."""
-        raise NotImplementedError
-
-
 def _weighted_sum(
     operations: Sequence[nn.Module | None], x: Tensor, weights: Tensor, chosen: int | None
 ) -> Tensor | None:
@@ -75,7 +55,7 @@ def _weighted_sum(
     return reduce(torch.add, terms) if terms else None
 
 
-class SharedCell(SharedLayer):
+class SharedCell(nn.Module):
     """A cell with every operation on every edge."""
 
     def __init__(self, space: Space, cell: CellShape, width: int, *, affine: bool) -> None:
@@ -98,7 +78,7 @@ class SharedCell(SharedLayer):
         return cast(nn.ModuleList, self.edges[self.names[edge]])
 
     def forward(self, x: Tensor, path: Path) -> Tensor:
-        """Sum at the last node over the live edges."""
+        """Sum at the last node over the live edges, whose chosen operations alone are computed."""
         if not path.sources[-1]:
             return torch.zeros_like(x)
         nodes: dict[int, Tensor] = {0: x}
@@ -112,7 +92,10 @@ class SharedCell(SharedLayer):
         return nodes[self.n_nodes - 1]
 
     def mix(self, x: Tensor, weights: Tensor, chosen: Sequence[int] | None) -> Tensor:
-        """Last node of the cell in which every edge is a weighted sum."""
+        """Last node of the cell in which every edge is a sum by ``weights``, shape (d, k).
+
+        Of an edge that has a ``chosen`` operation it is that one times its weight.
+        """
         nodes: dict[int, Tensor] = {0: x}
         for edge, (source, target) in enumerate(self.ends):
             if source not in nodes:
@@ -129,7 +112,7 @@ class SharedCell(SharedLayer):
         return nodes.get(self.n_nodes - 1, torch.zeros_like(x))
 
     def path_state(self, path: Path) -> State:
-        """State of the cell of the path, its dead edges too."""
+        """State of the cell that ``build_network`` makes of the path, its dead edges too."""
         state: State = {}
         for edge, name in enumerate(self.names):
             own = self._operations(edge)[path.code[edge]].state_dict()
@@ -137,14 +120,14 @@ class SharedCell(SharedLayer):
         return state
 
     def own(self, path: Path) -> nn.Module:
-        """Cell of the live edges."""
+        """Cell of the live edges, of these very modules."""
         sources = [[(node, self.names[edge]) for node, edge in reach] for reach in path.sources]
         live = [edge for reach in path.sources for _, edge in reach]
         chosen = {self.names[edge]: self._operations(edge)[path.code[edge]] for edge in live}
         return LiveCell(chosen, sources)
 
 
-class SharedBlock(SharedLayer):
+class SharedBlock(nn.Module):
     """One layer of a chain with all its operations."""
 
     def __init__(self, space: Space, variable: int, place: Place) -> None:
@@ -158,7 +141,7 @@ class SharedBlock(SharedLayer):
         return result
 
     def mix(self, x: Tensor, weights: Tensor, chosen: Sequence[int] | None) -> Tensor:
-        """Weighted sum of the operations."""
+        """Sum of the operations by ``weights``, shape (d, k), or the chosen times its weight."""
         one = None if chosen is None else int(chosen[self.variable])
         result = _weighted_sum(list(self.choices), x, weights[self.variable], one)
         return torch.zeros_like(x) if result is None else result
@@ -170,6 +153,10 @@ class SharedBlock(SharedLayer):
     def own(self, path: Path) -> nn.Module:
         """Module of the chosen operation."""
         return self.choices[path.code[self.variable]]
+
+
+SharedLayer = SharedCell | SharedBlock
+"""A layer that holds every operation of some variables of the space."""
 
 
 def uniform_codes(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import update_bn
 
 from ...data.arguments import checked
 from ...data.images import Images
@@ -199,7 +200,14 @@ class Supernet(nn.Module):
     @property
     def blocks(self) -> list[slice]:
         """The layers of each stage, the stem with the first, without the head."""
-        starts = [i for i, layer in enumerate(self.layers) if _begins_stage(layer, self.space)]
+        chain = self.space.chain or ()
+        strided = {variable for variable, place in enumerate(chain) if place.stride == 2}
+        starts = [
+            i
+            for i, layer in enumerate(self.layers)
+            if isinstance(layer, Reduction)
+            or (isinstance(layer, SharedBlock) and layer.variable in strided)
+        ]
         ends = [*starts, len(self.layers) - HEAD_LAYERS]
         return [slice(a, b) for a, b in zip([0, *starts], ends, strict=True)]
 
@@ -311,25 +319,13 @@ class Supernet(nn.Module):
         return torch.tensor(x, device=self.device), torch.tensor(y, device=self.device)
 
 
-def _begins_stage(layer: nn.Module, space: Space) -> bool:
-    if isinstance(layer, SharedBlock) and space.chain is not None:
-        return space.chain[layer.variable].stride == 2
-    return isinstance(layer, Reduction)
-
-
 def _part(images: Images, part: Part) -> tuple[NDArray[Any], NDArray[Any]]:
     """Images and labels of one part."""
-    parts = {
-        "train": (images.train_x, images.train_y),
-        "valid": (images.valid_x, images.valid_y),
-        "test": (images.test_x, images.test_y),
-    }
-    if part not in parts:
-        raise ParameterError(f"part must be one of {', '.join(parts)}, not {part!r}")
-    return parts[part]
+    if part not in get_args(Part):
+        raise ParameterError(f"part must be one of {', '.join(get_args(Part))}, not {part!r}")
+    return getattr(images, f"{part}_x"), getattr(images, f"{part}_y")
 
 
-@torch.no_grad()
 def recalibrate(network: nn.Module, x: Tensor, *, batch_size: int = 128) -> None:
     """Give the network's batch normalisation the mean statistics of some images.
 
@@ -353,16 +349,7 @@ def recalibrate(network: nn.Module, x: Tensor, *, batch_size: int = 128) -> None
     >>> layer.running_mean
     tensor([1.5000])
     """
-    norms = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # the mean of all batches
-    network.train()
-    for batch in x.tensor_split(-(-len(x) // batch_size)):
-        network(batch)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
+    update_bn(x.tensor_split(-(-len(x) // batch_size)), network)
     network.eval()
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
 
 from ...errors import UnknownNameError
-from ..studies.flags import Flag
+from ..studies.flags import option
 from ..training import PRECISIONS, EpochOptions, check_known, check_least
 
 RULES = {
@@ -55,12 +54,12 @@ class SupernetOptions(SharedWeightOptions):
     20
     """
 
-    rule: Annotated[str, Flag(help="How paths are drawn: spos, fairnas or sandwich.")] = "spos"
-    learning_rate: Annotated[float, Flag(least=0, help="The highest of a cosine.")] = 0.1
-    precision: Annotated[str, Flag(help="float32 or bfloat16.")] = "float32"
-    channels_last: Annotated[
-        bool, Flag(help="Keep images and weights in channels-last memory order.")
-    ] = False
+    rule: str = option("spos", help="How paths are drawn: spos, fairnas or sandwich.")
+    learning_rate: float = option(0.1, least=0, help="The highest of a cosine.")
+    precision: str = option("float32", help="float32 or bfloat16.")
+    channels_last: bool = option(
+        False, help="Keep images and weights in channels-last memory order."
+    )
     compile: bool = False
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...data.images import Images
-from .checkpoints import State, load_optimiser_state, optimiser_state, with_prefix, without_prefix
+from .loop import State, load_optimiser_state, optimiser_state, with_prefix, without_prefix
 from .recipe import EpochOptions
 
 Progress = Callable[[int, int], None]

@@ -1,8 +1,12 @@
-"""The loop of every training: steps, checkpoints, and batches that the device has memory for."""
+"""The loop of every training: steps, checkpoints, and batches that the device has memory for.
+
+A checkpoint is the state of a training in one file, written whole or not at all, never run.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,8 +15,133 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from ...errors import DeviceError
-from .checkpoints import State, read_state, write_checkpoint
+from ...data.files import atomic_write
+from ...errors import DataFileError, DeviceError, ParameterError, StorageError
+
+State = tuple[dict[str, Tensor], dict[str, Any]]
+"""Tensors by name, and JSON values."""
+
+# What the first checkpoints of ``train_network`` told runs apart by; it stood beside the state.
+_FIRST_IDENTITY = ("recipe", "seed", "images", "weights", "teacher")
+
+
+def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+    """Write tensors and a JSON description to one safetensors file, in place of an earlier one.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written; an earlier file is then untouched.
+    """
+    from safetensors.torch import save
+
+    kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with atomic_write(path) as file:
+        file.write(save(kept, metadata={"nasurge": json.dumps(about)}))
+
+
+def read_checkpoint(path: Path) -> State | None:
+    """Tensors (on the CPU) and description in a file, or None if there is no file.
+
+    Raises
+    ------
+    DataFileError
+        If the file is no checkpoint of ours, or truncated.
+    StorageError
+        If it cannot be read.
+
+    Examples
+    --------
+    >>> read_checkpoint(Path("nothing.safetensors")) is None
+    True
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads(file.metadata()["nasurge"])
+            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
+    except (SafetensorError, ValueError, LookupError, TypeError) as error:
+        raise DataFileError(
+            f"{path} is truncated or no checkpoint of NASurge ({error}): delete it, and the "
+            "training begins anew"
+        ) from error
+
+
+def read_state(path: Path, identity: Mapping[str, Any]) -> State | None:
+    """State of the same run that ``run_training`` kept, or None if there is no file.
+
+    Parameters
+    ----------
+    path : Path
+    identity : mapping
+        The arguments of the run, as JSON values.
+
+    Raises
+    ------
+    ParameterError
+        If the file is of a run with other arguments.
+    DataFileError, StorageError
+        As ``read_checkpoint``.
+    """
+    if (checkpoint := read_checkpoint(path)) is None:
+        return None
+    tensors, about = _in_one_form(*checkpoint)
+    # The first checkpoints of supernets did not keep all options: those are not compared.
+    known = {"options": identity.get("options"), **about["about"]}
+    names = dict.fromkeys((*identity, *known))
+    if changed := [name for name in names if known.get(name) != identity.get(name)]:
+        raise ParameterError(
+            f"{path} is the checkpoint of another run: {', '.join(changed)} differ; give the "
+            "arguments it had, seed included, or another file"
+        )
+    return tensors, about["state"]
+
+
+def _in_one_form(tensors: dict[str, Tensor], about: dict[str, Any]) -> State:
+    """Checkpoint as ``run_training`` writes it, of one in a training's own form, as there were."""
+    if "state" in about:
+        return tensors, about
+    identity = about.get("about", {k: about[k] for k in _FIRST_IDENTITY if k in about})
+    renamed = {"generator" if name == "batches" else name: value for name, value in tensors.items()}
+    return renamed, {"about": identity, "state": about.get("meta", about)}
+
+
+def optimiser_state(optimiser: torch.optim.Optimizer) -> State:
+    """Tensors of an optimiser, by weight and name, and the rest of its state."""
+    state = optimiser.state_dict()
+    tensors: dict[str, Tensor] = {}
+    rest: dict[str, Any] = {}
+    for weight, values in state["state"].items():
+        for name, value in values.items():
+            kept: dict[str, Any] = tensors if isinstance(value, Tensor) else rest
+            kept[f"{weight}.{name}"] = value
+    return tensors, {"rest": rest, "groups": state["param_groups"]}
+
+
+def load_optimiser_state(
+    optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor], about: Mapping[str, Any]
+) -> None:
+    """Bring an optimiser over the same weights to the state that ``optimiser_state`` gave."""
+    state: dict[int, dict[str, Any]] = {}
+    for key, value in {**tensors, **about["rest"]}.items():
+        weight, _, name = key.partition(".")
+        state.setdefault(int(weight), {})[name] = value
+    optimiser.load_state_dict({"state": state, "param_groups": about["groups"]})
+
+
+def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors under names that begin with ``prefix``."""
+    return {f"{prefix}{name}": tensor for name, tensor in tensors.items()}
+
+
+def without_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors whose names begin with ``prefix``, without it."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 class Training(Protocol):

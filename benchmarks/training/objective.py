@@ -5,6 +5,7 @@ Used from Python: ``nasurge table build`` trains drawn architectures instead.
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from ..studies import (
     TrainedStudy,
     TrainingPlan,
     fingerprint,
+    grouped,
     table_of_trainings,
     training_name,
 )
@@ -134,16 +136,13 @@ class TrainedObjective:
             If nothing was trained.
         """
         check_table_name(name)
-        trained: dict[str, set[object]] = {}
-        for row in self.rows:
-            trained.setdefault(str(row["architecture"]), set()).add(row["seed"])
-        whole = [text for text, seeds in trained.items() if set(range(self.seeds)) <= seeds]
+        rows = [row for row in self.rows if row["seed"] in range(self.seeds)]
+        trained = grouped(rows, "architecture")
+        whole = {text: runs for text, runs in trained.items() if len(runs) == self.seeds}
         if not whole:
             raise LabelError(f"{self.folder} has no trainings yet: call the objective first")
-        kept = [
-            r for r in self.rows if r["architecture"] in whole and r["seed"] in range(self.seeds)
-        ]
-        codes = self.space.parse(whole)
+        kept = list(chain.from_iterable(whole.values()))
+        codes = self.space.parse(list(whole))
         table = table_of_trainings(
             name, self.space, codes, kept, self.images, self.recipe, made=self.about
         )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 from ...data.arguments import checked
 from ...errors import DataFileError, ParameterError, StorageError
-from ..studies.flags import Flag
+from ..studies.flags import option
 
 OPTIMISERS = ("sgd", "adamw")
 SCHEDULES = ("one-cycle", "cosine", "constant")
@@ -18,7 +19,7 @@ PRECISIONS = ("float32", "bfloat16")
 REDUCTIONS = ("residual", "plain")
 
 AnyRecipe = TypeVar("AnyRecipe")
-Epochs = Annotated[int, Flag(least=1, help="Times that every image is learnt from.")]
+Epochs = partial(option, least=1, help="Times that every image is learnt from.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +49,8 @@ class EpochOptions:
         If a value is outside its range.
     """
 
-    epochs: Epochs = 20
-    batch_size: Annotated[int, Flag(least=2, help="Images of a step, at most.")] = 64
+    epochs: int = Epochs(20)
+    batch_size: int = option(64, least=2, help="Images of a step, at most.")
     learning_rate: float = 0.1
     weight_decay: float = 5e-4
     flip: bool | None = None
@@ -167,7 +168,9 @@ def with_changes(recipe: AnyRecipe, changes: Mapping[str, Any], what: str) -> An
     ParameterError
         If a field is unknown or a value outside its range.
     """
-    check_fields(type(recipe), changes, what)
+    names = [field.name for field in fields(recipe)]  # type: ignore[arg-type]
+    if unknown := [name for name in changes if name not in names]:
+        raise ParameterError(f"{what} has no {', '.join(unknown)}; it has {', '.join(names)}")
     return replace(recipe, **changes)  # type: ignore[type-var]
 
 
@@ -197,19 +200,6 @@ def check_known(recipe: Any, allowed: Mapping[str, Sequence[str | None]]) -> Non
         if getattr(recipe, name) not in choices:
             words = ", ".join(map(str, choices))
             raise ParameterError(f"{name} must be one of {words}, not {getattr(recipe, name)!r}")
-
-
-def check_fields(cls: type[Any], values: Mapping[str, Any], what: str) -> None:
-    """Refuse values for fields that a dataclass has not.
-
-    Raises
-    ------
-    ParameterError
-        If there is one.
-    """
-    names = [field.name for field in fields(cls)]
-    if unknown := [name for name in values if name not in names]:
-        raise ParameterError(f"{what} has no {', '.join(unknown)}; it has {', '.join(names)}")
 
 
 def read_recipe(text: str | Recipe | None, **changes: Any) -> Recipe:

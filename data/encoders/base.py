@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from functools import lru_cache
 from typing import Any, Self
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from ..parameters import Estimator
 from ..spaces import Codes, Space, check_space
 from ..types import Index, Matrix
 
@@ -19,11 +21,10 @@ _MOST_KEPT = 100_000
 _WANTED = 4
 
 
-class Encoder(TransformerMixin, BaseEstimator):
+class Encoder(Estimator, TransformerMixin, BaseEstimator):
     """A stateless transformer from codes (n, d) to features (n, f)."""
 
-    def __init__(self, space: Space) -> None:
-        self.space = space
+    space: Space = field(kw_only=False)
 
     def fit(self, codes: ArrayLike, y: Any = None) -> Self:  # noqa: ARG002 -- scikit-learn's signature
         """Check ``codes``; there is nothing to learn."""
@@ -37,6 +38,12 @@ class Encoder(TransformerMixin, BaseEstimator):
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:  # noqa: ARG002
         """Name of each feature, shape (f,)."""
         return np.array(self._names(), dtype=object)
+
+    @property
+    def _weighed(self) -> list[int]:
+        """Operations that do something, and so count along paths."""
+        operations = enumerate(self.space.operations)
+        return [k for k, operation in operations if operation.kind not in ("zero", "skip")]
 
     def _names(self) -> list[str]:
         raise NotImplementedError

@@ -37,12 +37,6 @@ class Connections(Encoder):
     """
 
     @property
-    def _weighed(self) -> list[int]:
-        """Operations that do something, and so stay nodes."""
-        kinds = [operation.kind for operation in self.space.operations]
-        return [k for k, kind in enumerate(kinds) if kind not in ("zero", "skip")]
-
-    @property
     def n_pairs(self) -> int:
         """Number of columns, the first ones, that count connections."""
         return (len(self._weighed) + 2) ** 2

@@ -42,7 +42,7 @@ class Paths(Encoder):
     @property
     def _layout(self) -> tuple[list[int], int, bool]:
         """Operations that count, the longest sequence, and whether sequences are whole paths."""
-        kept = [k for k, o in enumerate(self.space.operations) if o.kind not in ("zero", "skip")]
+        kept = self._weighed
         longest = self.space.paths(self.space.sample(1, seed=0)).operations.shape[2]
         columns = np.cumsum(len(kept) ** np.arange(longest + 1.0))
         if columns[-1] <= _MAX_PATH_COLUMNS:
@@ -117,12 +117,6 @@ class Structure(Encoder):
     >>> features.shape
     (15625, 29)
     """
-
-    @property
-    def _weighed(self) -> list[int]:
-        """Operations that do something, and so are counted along paths."""
-        kinds = [operation.kind for operation in self.space.operations]
-        return [k for k, kind in enumerate(kinds) if kind not in ("zero", "skip")]
 
     def _names(self) -> list[str]:
         operations = self.space.operations

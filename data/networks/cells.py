@@ -203,24 +203,15 @@ class CellNetworks:
         self,
         code: ArrayLike,
         *,
-        classes: int,
-        in_channels: int,
-        width: int,
-        cells: int,
         affine: bool,
-        reduction: str,
+        **skeleton: Any,
     ) -> nn.Sequential:
         """Network of one architecture; for the arguments see ``build_network``."""
-        layers = cell_layers(
-            lambda width: Cell(self.space, code, width, affine=affine),
-            classes=classes,
-            in_channels=in_channels,
-            width=width,
-            cells=cells,
-            affine=affine,
-            reduction=reduction,
-        )
-        return nn.Sequential(*layers)
+
+        def cell(width: int) -> Cell:
+            return Cell(self.space, code, width, affine=affine)
+
+        return nn.Sequential(*cell_layers(cell, affine=affine, **skeleton))
 
 
 def check_sizes(**sizes: int) -> None:

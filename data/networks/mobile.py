@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -122,23 +122,15 @@ class ChainNetworks:
         self,
         code: ArrayLike,
         *,
-        classes: int,
-        in_channels: int,
-        width: int,
         cells: int,  # noqa: ARG002 -- a chain has none
-        affine: bool,
         reduction: str,  # noqa: ARG002 -- its own layers reduce
+        **skeleton: Any,
     ) -> nn.Sequential:
         """Network of one architecture; for the arguments see ``build_network``."""
         [row] = self.space.check(np.asarray(code)[None])
         names = [self.space.operations[value].name for value in row]
-        return nn.Sequential(
-            *chain_layers(
-                self.space.chain or (),
-                lambda variable, place: LAYERS[names[variable]](place),
-                classes=classes,
-                in_channels=in_channels,
-                width=width,
-                affine=affine,
-            )
-        )
+
+        def layer(variable: int, place: Place) -> nn.Module:
+            return LAYERS[names[variable]](place)
+
+        return nn.Sequential(*chain_layers(self.space.chain or (), layer, **skeleton))

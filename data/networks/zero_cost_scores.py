@@ -278,30 +278,15 @@ class ZeroCost(Encoder):
     (3, 2)
     """
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        names: tuple[str, ...] = PROXIES,
-        width: int = 8,
-        cells: int = 2,
-        steps: int = 20,
-        batch: int = 16,
-        size: int = 8,
-        images: str | None = None,
-        seed: int = 0,
-        jobs: int = 1,
-    ) -> None:
-        super().__init__(space)
-        self.names = names
-        self.width = width
-        self.cells = cells
-        self.steps = steps
-        self.batch = batch
-        self.size = size
-        self.images = images
-        self.seed = seed
-        self.jobs = jobs
+    names: tuple[str, ...] = PROXIES
+    width: int = 8
+    cells: int = 2
+    steps: int = 20
+    batch: int = 16
+    size: int = 8
+    images: str | None = None
+    seed: int = 0
+    jobs: int = 1
 
     def _names(self) -> list[str]:
         return [f"zero_cost:{name}" for name in self.names]

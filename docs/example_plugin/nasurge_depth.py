@@ -17,12 +17,7 @@ class Depth(Predictor):
     """Ridge regression on structural features."""
 
     minimum_labels = 5
-
-    def __init__(self, space, *, alpha=1.0, labels="normal-scores", seed=None):
-        self.space = space
-        self.alpha = alpha
-        self.labels = labels
-        self.seed = seed
+    alpha: float = 1.0
 
     def _fit(self, codes, z, rng):
         self.encoder_ = Structure(self.space)

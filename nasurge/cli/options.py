@@ -36,8 +36,8 @@ def command_of(
     Parameters
     ----------
     options : type
-        A dataclass whose fields have a ``Flag``. Its ``moved`` names options that have become
-        commands, such as ``--evaluate``, or ``--verify N`` if it took a value.
+        A dataclass whose fields are made by ``option``. Its ``moved`` names options that have
+        become commands, such as ``--evaluate``, or ``--verify N`` if it took a value.
     work : callable
         Called with the options and whether ``--json`` was typed; its docstring is the help.
     """
@@ -80,7 +80,7 @@ def study_command(kind: str, options: type[Any]) -> Callable[..., None]:
     kind : str
         One of ``nasurge.registry.STUDIES``.
     options : type
-        A dataclass whose fields have a ``Flag``.
+        A dataclass whose fields are made by ``option``.
     """
 
     def work(typed: Any, as_json: bool) -> None:
@@ -103,7 +103,7 @@ def _parameter(field: Described) -> inspect.Parameter:
     typed = _typed(field)
     shown: dict[str, Any] = {"help": flag.help, "metavar": flag.metavar or _metavar(typed)}
     text = field.default_text
-    if "," in text or flag.default is not None:  # with blanks, at which a terminal can wrap
+    if "," in text or flag.shown is not None:  # with blanks, at which a terminal can wrap
         shown["show_default"] = re.sub(r",(?=\S)", ", ", text)
     elif not text:
         shown["show_default"] = False
@@ -114,7 +114,7 @@ def _parameter(field: Described) -> inspect.Parameter:
     if flag.argument:
         made = typer.Argument(**shown)
     else:
-        names = list(flag.names)
+        names = flag.names
         if not any(name.startswith("--") for name in names):
             names.insert(0, field.option)
         made = typer.Option(*names, **shown)
@@ -168,19 +168,19 @@ def _value(field: Described, typed: Any) -> Any:
         raise ParameterError(f"{field.option}: {error}") from None
 
 
-def run_with_progress(study: Study[Found]) -> Found:
+def run_with_progress(study: Study[Found, Any]) -> Found:
     """Findings of a study, which is run with a progress bar."""
     with progress_bar(study.kind) as progress:
         study.options = dataclasses.replace(study.options, progress=progress)
         return study.run()
 
 
-def run_and_print(study: Study[Any], *, as_json: bool) -> None:
+def run_and_print(study: Study[Any, Any], *, as_json: bool) -> None:
     """Run a study with a progress bar and print what it found."""
     print_findings(run_with_progress(study), type(study), as_json=as_json)
 
 
-def print_tables(found: Findings, study: type[Study[Any]]) -> None:
+def print_tables(found: Findings, study: type[Study[Any, Any]]) -> None:
     """Print the tables of a study, and the lines that belong to them."""
     for table in study.tables_of(found.parts):
         print_table(table.columns, table.rows, best=table.best, elsewhere=_EVERYWHERE)
@@ -190,7 +190,7 @@ def print_tables(found: Findings, study: type[Study[Any]]) -> None:
         say(line)
 
 
-def print_findings(found: Findings, study: type[Study[Any]], *, as_json: bool) -> None:
+def print_findings(found: Findings, study: type[Study[Any, Any]], *, as_json: bool) -> None:
     """Print what a study found: its tables, what belongs to them, and where everything is."""
     if as_json:
         emit(study.as_json(found.parts, found.folder))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ..benchmarks.studies.flags import Flag
+from ..benchmarks.studies.flags import option
 from ..benchmarks.studies.options import Seed
 from ..benchmarks.supernet import SupernetOptions
 from ..benchmarks.training.recipe import Epochs
@@ -30,19 +30,16 @@ app = typer.Typer(
 class _NetworkOptions:
     """A supernet, the images that it learns, and where."""
 
-    space: Annotated[str, Flag(help="A cell space, such as nb201, transnas-micro, or mobile.")] = (
-        "nb201"
+    space: str = option("nb201", help="A cell space, such as nb201, transnas-micro, or mobile.")
+    images: str = option("digits", help=IMAGES_HELP)
+    width: int = option(4, least=1, help="Channels of the first stage.")
+    cells: int = option(1, least=1, help="Cells per stage.")
+    size: int | None = option(None, least=1, help="Resize images to so many pixels.")
+    device: str = option("auto", help="auto, cpu, cuda, cuda:INDEX or mps.")
+    seed: int = Seed(0)
+    checkpoint: Path | None = option(
+        None, help="File in which the state is kept: the same command again goes on from there."
     )
-    images: Annotated[str, Flag(help=IMAGES_HELP)] = "digits"
-    width: Annotated[int, Flag(least=1, help="Channels of the first stage.")] = 4
-    cells: Annotated[int, Flag(least=1, help="Cells per stage.")] = 1
-    size: Annotated[int | None, Flag(least=1, help="Resize images to so many pixels.")] = None
-    device: Annotated[str, Flag(help="auto, cpu, cuda, cuda:INDEX or mps.")] = "auto"
-    seed: Seed = 0
-    checkpoint: Annotated[
-        Path | None,
-        Flag(help="File in which the state is kept: the same command again goes on from there."),
-    ] = None
 
     def made(self) -> tuple[Supernet, Images]:
         """Fresh supernet, and the images."""
@@ -83,8 +80,8 @@ class _NetworkOptions:
 class _TrainOptions(_NetworkOptions, SupernetOptions):
     """Options of ``nasurge supernet train``."""
 
-    epochs: Epochs = 30
-    evaluate: Annotated[int, Flag(least=0, help="Sub-networks drawn and evaluated after it.")] = 10
+    epochs: int = Epochs(30)
+    evaluate: int = option(10, least=0, help="Sub-networks drawn and evaluated after it.")
 
 
 def _train(options: _TrainOptions, as_json: bool) -> None:
@@ -129,10 +126,10 @@ def _train(options: _TrainOptions, as_json: bool) -> None:
 class _SearchOptions(_NetworkOptions, DifferentiableOptions):
     """Options of ``nasurge supernet search``."""
 
-    method: Annotated[
-        str, Flag(help="darts, darts-2 (second order), gdas, drnas, balenas or ddpnas.")
-    ] = "gdas"
-    epochs: Epochs = 15
+    method: str = option(
+        "gdas", help="darts, darts-2 (second order), gdas, drnas, balenas or ddpnas."
+    )
+    epochs: int = Epochs(15)
 
 
 def _search(options: _SearchOptions, as_json: bool) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...data.seeds import Seed
-from ...data.spaces import Codes, Space
+from ...data.spaces import Codes
 from ...errors import MissingExtraError
 from ..base import Scores
 from ..labels import Labels
@@ -45,7 +44,19 @@ def _quick_normal() -> type[Any]:
     return QuickNormal
 
 
-class LightGBM(PipelinePredictor):
+class _OptionalPipeline(PipelinePredictor):
+    """A pipeline whose regressor is of a package that may be missing."""
+
+    minimum_labels = 5
+
+    @classmethod
+    def preload(cls) -> None:
+        """Import what ``fit`` needs; raise ``MissingExtraError`` where it is missing."""
+        for package in cls.heavy_imports:
+            _optional(package)
+
+
+class LightGBM(_OptionalPipeline):
     """Gradient-boosted trees (LightGBM) on structural and path features.
 
     Needs the extra ``boosting``.
@@ -54,68 +65,29 @@ class LightGBM(PipelinePredictor):
     ----------
     n_estimators, num_leaves, min_child_samples, learning_rate, subsample, colsample_bytree
         As ``lightgbm.LGBMRegressor``.
-    features : tuple of str, optional
-        Encoders used; structure, paths and, where positions matter, one-hot.
     n_jobs : int
         Threads of one fit.
 
     References
     ----------
     G. Ke et al. LightGBM: A highly efficient gradient boosting decision tree. NeurIPS 2017.
-
-    Examples
-    --------
-    >>> import nasurge
-    >>> table = nasurge.load_table("nb201-analog")
-    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> boosted = LightGBM(table.space, n_estimators=20, seed=0).fit(table.codes[::150], y[::150])
-    >>> boosted.predict(table.codes[:5]).shape
-    (5,)
     """
 
-    minimum_labels = 5
     heavy_imports = ("lightgbm",)
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        n_estimators: int = 500,
-        num_leaves: int = 6,
-        min_child_samples: int = 2,
-        learning_rate: float = 0.03,
-        subsample: float = 0.8,
-        colsample_bytree: float = 0.4,
-        features: tuple[str, ...] | None = None,
-        labels: str = "normal-scores",
-        n_jobs: int = 1,
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(space, features=features, labels=labels, seed=seed)
-        self.n_estimators = n_estimators
-        self.num_leaves = num_leaves
-        self.min_child_samples = min_child_samples
-        self.learning_rate = learning_rate
-        self.subsample = subsample
-        self.colsample_bytree = colsample_bytree
-        self.n_jobs = n_jobs
-
-    @classmethod
-    def preload(cls) -> None:
-        """Import what ``fit`` needs; raise ``MissingExtraError`` where it is missing."""
-        _optional("lightgbm")
+    n_estimators: int = 500
+    num_leaves: int = 6
+    min_child_samples: int = 2
+    learning_rate: float = 0.03
+    subsample: float = 0.8
+    colsample_bytree: float = 0.4
+    n_jobs: int = 1
 
     def _steps(self, n_features: int, seed: int) -> list[Any]:  # noqa: ARG002
         return [
             _optional("lightgbm").LGBMRegressor(
-                n_estimators=self.n_estimators,
-                num_leaves=self.num_leaves,
-                min_child_samples=self.min_child_samples,
-                learning_rate=self.learning_rate,
-                subsample=self.subsample,
+                **self._own_parameters(),
                 subsample_freq=1,
-                colsample_bytree=self.colsample_bytree,
-                n_jobs=self.n_jobs,
                 random_state=seed,
                 deterministic=True,
                 force_col_wise=True,
@@ -129,7 +101,7 @@ class LightGBM(PipelinePredictor):
         return np.asarray(scores, dtype=np.float64), None
 
 
-class NGBoost(PipelinePredictor):
+class NGBoost(_OptionalPipeline):
     """Natural gradient boosting: each architecture gets a normal distribution, mean and deviation.
 
     Needs the extra ``boosting``.
@@ -142,8 +114,6 @@ class NGBoost(PipelinePredictor):
         Of each tree.
     max_features : float
         Share of the features tried at each split.
-    features : tuple of str, optional
-        Encoders used; structure, paths and, where positions matter, one-hot.
 
     References
     ----------
@@ -160,34 +130,14 @@ class NGBoost(PipelinePredictor):
     True
     """
 
-    minimum_labels = 5
     offers_std = True
     heavy_imports = ("ngboost",)
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        n_estimators: int = 60,
-        max_depth: int = 4,
-        learning_rate: float = 0.05,
-        minibatch_frac: float = 0.8,
-        max_features: float = 0.33,
-        features: tuple[str, ...] | None = None,
-        labels: str = "normal-scores",
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(space, features=features, labels=labels, seed=seed)
-        self.n_estimators = n_estimators
-        self.max_depth = max_depth
-        self.learning_rate = learning_rate
-        self.minibatch_frac = minibatch_frac
-        self.max_features = max_features
-
-    @classmethod
-    def preload(cls) -> None:
-        """Import what ``fit`` needs; raise ``MissingExtraError`` where it is missing."""
-        _optional("ngboost")
+    n_estimators: int = 60
+    max_depth: int = 4
+    learning_rate: float = 0.05
+    minibatch_frac: float = 0.8
+    max_features: float = 0.33
 
     def _steps(self, n_features: int, seed: int) -> list[Any]:  # noqa: ARG002
         from sklearn.tree import DecisionTreeRegressor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import abstractmethod
 from typing import Any, ClassVar
 
@@ -10,7 +11,6 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 
 from ...data.encoders import OneHot, Paths, Structure
 from ...data.networks import ZeroCost
-from ...data.seeds import Seed
 from ...data.spaces import Codes, Space
 from ...errors import ParameterError
 from ..base import Predictor, Scores
@@ -46,24 +46,28 @@ class PipelinePredictor(Predictor):
 
     Parameters
     ----------
-    features : tuple of str
+    features : tuple of str, optional
         Encoders used: ``"structure"``, ``"paths"``, ``"onehot"``, and for cells ``"zero-cost"``.
+        By default structure, paths and, where positions matter, one-hot.
+
+    Examples
+    --------
+    >>> import nasurge
+    >>> table = nasurge.load_table("nb201-analog")
+    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
+    >>> trees = nasurge.make_predictor("xgb", table.space, seed=0)  # or "lightgbm"
+    >>> trees.fit(table.codes[::150], y[::150]).predict(table.codes).shape
+    (15625,)
     """
 
     default_features: ClassVar[tuple[str, ...]] = ("structure", "paths", "onehot")
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        features: tuple[str, ...] | None = None,
-        labels: str = "normal-scores",
-        seed: Seed = None,
-    ) -> None:
-        self.space = space
-        self.features = features
-        self.labels = labels
-        self.seed = seed
+    features: tuple[str, ...] | None = None
+
+    def _own_parameters(self) -> dict[str, Any]:
+        """Parameters that only some pipelines have, by the names that the regressor takes."""
+        shared = inspect.signature(PipelinePredictor).parameters
+        return {k: v for k, v in self.get_params(deep=False).items() if k not in shared}
 
     @abstractmethod
     def _steps(self, n_features: int, seed: int) -> list[Any]:

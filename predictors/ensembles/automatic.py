@@ -9,8 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...data.devices import resolve_device
 from ...data.networks import ZeroCost
-from ...data.seeds import Seed
-from ...data.spaces import Codes, Space
+from ...data.spaces import Codes
 from ...errors import ParameterError
 from ..base import Predictor, Scores
 from ..labels import Labels, NormalScores
@@ -70,22 +69,10 @@ class Auto(Predictor):
     offers_std = True
     heavy_imports = ("scipy.optimize", "xgboost", "nasurge.predictors.graph.predictors")
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        members: tuple[str, ...] = MEMBERS,
-        labels: str = "blended",
-        n_jobs: int = 1,
-        device: str = "auto",
-        seed: Seed = None,
-    ) -> None:
-        self.space = space
-        self.members = members
-        self.labels = labels
-        self.n_jobs = n_jobs
-        self.device = device
-        self.seed = seed
+    members: tuple[str, ...] = MEMBERS
+    labels: str = "blended"
+    n_jobs: int = 1
+    device: str = "auto"
 
     @property
     def _untrained(self) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from ...data.seeds import Seed
-from ...data.spaces import Codes, Space
+from ...data.spaces import Codes
 from ..base import Predictor, Scores
 from ..classical import BayesianRidge, ExtraTrees, PipelinePredictor, XGBoost
 from ..labels import Labels
@@ -73,11 +73,6 @@ class GPNASEnsemble(Predictor):
     quick_update = True
     heavy_imports = ("sklearn.gaussian_process",)
 
-    def __init__(self, space: Space, *, labels: str = "normal-scores", seed: Seed = None) -> None:
-        self.space = space
-        self.labels = labels
-        self.seed = seed
-
     def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:  # noqa: ARG002
         makers = [cls(self.space, features=features) for cls, features in _MEMBERS]
         self.pipelines_ = [maker.fit_pipeline(codes, z) for maker in makers]
@@ -133,20 +128,8 @@ class Stacking(Predictor):
     minimum_labels = 15
     heavy_imports = ("sklearn.ensemble", "sklearn.gaussian_process", "xgboost")
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        n_estimators: int = 50,
-        labels: str = "normal-scores",
-        n_jobs: int = 1,
-        seed: Seed = None,
-    ) -> None:
-        self.space = space
-        self.n_estimators = n_estimators
-        self.labels = labels
-        self.n_jobs = n_jobs
-        self.seed = seed
+    n_estimators: int = 50
+    n_jobs: int = 1
 
     def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
         from sklearn.ensemble import StackingRegressor
@@ -196,42 +179,8 @@ class BANANAS(MLPEnsemble):
     ----------
     C. White, W. Neiswanger, Y. Savani. BANANAS: Bayesian optimization with neural architectures
     for neural architecture search. AAAI 2021.
-
-    Examples
-    --------
-    >>> import nasurge
-    >>> table = nasurge.load_table("nb201-analog")
-    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> bananas = BANANAS(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
-    >>> bananas.predict(table.codes[:5]).shape
-    (5,)
     """
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        members: int = 5,
-        width: int = 128,
-        steps: int = 200,
-        learning_rate: float = 5e-3,
-        weight_decay: float = 1.0,
-        dropout: float = 0.1,
-        features: tuple[str, ...] = ("paths",),
-        labels: str = "normal-scores",
-        device: str = "auto",
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(
-            space,
-            members=members,
-            width=width,
-            steps=steps,
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            dropout=dropout,
-            features=features,
-            labels=labels,
-            device=device,
-            seed=seed,
-        )
+    loss: str = field(default="mse", init=False)
+    patience: int | None = field(default=None, init=False)
+    features: tuple[str, ...] = ("paths",)

@@ -7,8 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...data.seeds import Seed
-from ...data.spaces import Codes, Space
+from ...data.spaces import Codes
 from ...data.types import Matrix
 from ...errors import ArchitectureError, ParameterError
 from ..base import Predictor, Scores
@@ -58,20 +57,9 @@ class LowFidelity(Predictor):
     offers_std = True
     heavy_imports = ("scipy.optimize",)
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        cheap: ArrayLike | Callable[[Codes], ArrayLike] | None = None,
-        cheap_codes: ArrayLike | None = None,
-        labels: str = "blended",
-        seed: Seed = None,
-    ) -> None:
-        self.space = space
-        self.cheap = cheap
-        self.cheap_codes = cheap_codes
-        self.labels = labels
-        self.seed = seed
+    cheap: ArrayLike | Callable[[Codes], ArrayLike] | None = None
+    cheap_codes: ArrayLike | None = None
+    labels: str = "blended"
 
     @property
     def refusal(self) -> str | None:

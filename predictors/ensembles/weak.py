@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
-from ...data.seeds import Seed
-from ...data.spaces import Codes, Space
+from ...data.spaces import Codes
 from ...errors import ParameterError
 from ..base import Predictor, Scores
 from ..classical import BayesianRidge, RandomForest, XGBoost
@@ -59,20 +58,8 @@ class WeakNAS(Predictor):
 
     minimum_labels = 5
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        base: str = "mlp",
-        share: float = 0.5,
-        labels: str = "normal-scores",
-        seed: Seed = None,
-    ) -> None:
-        self.space = space
-        self.base = base
-        self.share = share
-        self.labels = labels
-        self.seed = seed
+    base: str = "mlp"
+    share: float = 0.5
 
     @classmethod
     def preload(cls) -> None:

@@ -57,7 +57,7 @@ def isomorphism_layer(width: int) -> TwoWay:
 def _attend(logits: Tensor, weights: Tensor) -> Tensor:
     """Attention (..., v, v) that is a softmax where the weights are 1 and nothing at 0."""
     shares = torch.exp(logits - logits.amax(dim=-1, keepdim=True).detach()) * weights
-    return shares / (shares.sum(dim=-1, keepdim=True) + 1e-6)
+    return shares / (shares.sum(dim=-1, keepdim=True) + 1e-6)  # no flow in: no attention, not NaN
 
 
 class Attention(nn.Module):

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ...data.devices import one_thread
-from ...data.seeds import Seed, torch_seed
-from ...data.spaces import Codes, Space
+from ...data.seeds import torch_seed
+from ...data.spaces import Codes
 from ..labels import Labels
 from ..neural import NeuralPredictor
 from .layers import (
@@ -52,52 +52,27 @@ class GraphPredictor(NeuralPredictor):
         (Monte Carlo dropout); the score stays that of the whole network.
     path_sums : bool
         Whether the head reads path lengths.
-    patience : int, optional
-        Stop early, by a held-out fifth of the labels: see ``NeuralPredictor``.
 
     References
     ----------
     Ensembles: B. Lakshminarayanan, A. Pritzel, C. Blundell. Simple and scalable predictive
     uncertainty estimation using deep ensembles. NeurIPS 2017. Dropout: Y. Gal and Z. Ghahramani.
     Dropout as a Bayesian approximation. ICML 2016.
+
+    Examples
+    --------
+    >>> import nasurge
+    >>> table = nasurge.load_table("nb201-analog")
+    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
+    >>> gat = nasurge.make_predictor("gat", table.space, steps=20, seed=0)  # or "gin", "gcn", ...
+    >>> gat.fit(table.codes[::150], y[::150]).predict(table.codes[:5]).shape
+    (5,)
     """
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        members: int = 1,
-        layers: int = 2,
-        width: int = 32,
-        steps: int = 200,
-        learning_rate: float = 5e-3,
-        weight_decay: float = 0.05,
-        dropout: float = 0.1,
-        dropout_samples: int = 0,
-        path_sums: bool = True,
-        loss: str = "hinge",
-        patience: int | None = None,
-        labels: str = "normal-scores",
-        device: str = "auto",
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(
-            space,
-            width=width,
-            steps=steps,
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            dropout=dropout,
-            loss=loss,
-            patience=patience,
-            labels=labels,
-            device=device,
-            seed=seed,
-        )
-        self.members = members
-        self.layers = layers
-        self.dropout_samples = dropout_samples
-        self.path_sums = path_sums
+    members: int = 1
+    layers: int = 2
+    dropout_samples: int = 0
+    path_sums: bool = True
 
     @property
     def has_std(self) -> bool:
@@ -167,7 +142,7 @@ class GraphPredictor(NeuralPredictor):
         self._check_fitted()
         if mask is None:
             mask = torch.ones(nodes.shape[:2], device=nodes.device)
-        graphs = self.reader_.scaled(soft_graphs(nodes, adjacency, mask, self.reader_.kinds))
+        graphs = self.reader_.scale_sums(soft_graphs(nodes, adjacency, mask, self.reader_.kinds))
         offset, slope = self.line_
         scores: Tensor = offset + slope * self.module_(*graphs).mean(dim=0)
         return scores
@@ -197,7 +172,7 @@ class GraphPredictor(NeuralPredictor):
         """
         self._check_fitted()
         offset, slope = self.line_
-        mean, votes = self._votes(list(self.reader_.relaxed(shares)))
+        mean, votes = self._votes(list(self.reader_.relaxed_graphs(shares)))
         return offset + slope * mean, slope * votes.std(dim=0, correction=0)
 
 
@@ -209,15 +184,6 @@ class GIN(GraphPredictor):
     References
     ----------
     K. Xu, W. Hu, J. Leskovec, S. Jegelka. How powerful are graph neural networks? ICLR 2019.
-
-    Examples
-    --------
-    >>> import nasurge
-    >>> table = nasurge.load_table("nb201-analog")
-    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> gin = GIN(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
-    >>> gin.predict(table.codes[:5]).shape
-    (5,)
     """
 
     heavy_imports = ("torch_geometric.nn",)
@@ -235,15 +201,6 @@ class GCN(GraphPredictor):
     ----------
     T. N. Kipf and M. Welling. Semi-supervised classification with graph convolutional networks.
     ICLR 2017. As a predictor: W. Wen et al. Neural predictor for NAS. ECCV 2020.
-
-    Examples
-    --------
-    >>> import nasurge
-    >>> table = nasurge.load_table("nb201-analog")
-    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> model = GCN(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
-    >>> model.predict(table.codes[:5]).shape
-    (5,)
     """
 
     heavy_imports = ("torch_geometric.nn",)
@@ -266,15 +223,6 @@ class GAT(GraphPredictor):
     References
     ----------
     P. Veličković et al. Graph attention networks. ICLR 2018.
-
-    Examples
-    --------
-    >>> import nasurge
-    >>> table = nasurge.load_table("nb201-analog")
-    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> model = GAT(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
-    >>> model.predict(table.codes[:5]).shape
-    (5,)
     """
 
     def _layer(self) -> nn.Module:
@@ -290,15 +238,6 @@ class GatedGCN(GraphPredictor):
     References
     ----------
     X. Bresson and T. Laurent. Residual gated graph ConvNets. arXiv 1711.07553.
-
-    Examples
-    --------
-    >>> import nasurge
-    >>> table = nasurge.load_table("nb201-analog")
-    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> model = GatedGCN(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
-    >>> model.predict(table.codes[:5]).shape
-    (5,)
     """
 
     predict_batch = 256  # memory for a gate per edge and channel
@@ -318,15 +257,6 @@ class GATES(GraphPredictor):
     ----------
     X. Ning, Y. Zheng, T. Zhao, Y. Wang, H. Yang. A generic graph-based neural architecture encoding
     scheme for predictor-based NAS. ECCV 2020.
-
-    Examples
-    --------
-    >>> import nasurge
-    >>> table = nasurge.load_table("nb201-analog")
-    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> model = GATES(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
-    >>> model.predict(table.codes[:5]).shape
-    (5,)
     """
 
     def _layer(self) -> nn.Module:
@@ -344,15 +274,6 @@ class FLAN(GraphPredictor):
     ----------
     Y. Akhauri and M. S. Abdelfattah. Encodings for prediction-based neural architecture search.
     arXiv 2403.02484.
-
-    Examples
-    --------
-    >>> import nasurge
-    >>> table = nasurge.load_table("nb201-analog")
-    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> model = FLAN(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
-    >>> model.predict(table.codes[:5]).shape
-    (5,)
     """
 
     def _layer(self) -> nn.Module:
@@ -371,15 +292,6 @@ class GraphTransformer(GraphPredictor):
     S. Lu, J. Li, J. Tan, S. Yang, J. Liu. TNASP: a transformer-based NAS predictor with a
     self-evolution framework. NeurIPS 2021. D. Hwang, H. Kim, S. Kim, K. Shin. FlowerFormer:
     empowering neural architecture encoding using a flow-aware graph transformer. CVPR 2024.
-
-    Examples
-    --------
-    >>> import nasurge
-    >>> table = nasurge.load_table("nb201-analog")
-    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> model = GraphTransformer(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
-    >>> model.predict(table.codes[:5]).shape
-    (5,)
     """
 
     def _layer(self) -> nn.Module:

@@ -40,7 +40,7 @@ class GraphReader(nn.Module):
             self.register_buffer(name, tensor)
         sums = self._graphs(space.canonical(space.sample(_SAMPLE, seed=0))).sums
         spread, centre = torch.std_mean(sums, dim=0)
-        varies = spread > 1e-4
+        varies = spread > 1e-4  # less is the rounding of equal sums
         if not path_sums:
             varies = torch.zeros_like(varies)
         self.register_buffer("varies", varies)
@@ -63,16 +63,16 @@ class GraphReader(nn.Module):
             self.kinds,
         )
 
-    def scaled(self, graphs: SoftGraphs) -> SoftGraphs:
+    def scale_sums(self, graphs: SoftGraphs) -> SoftGraphs:
         """Graphs with their path sums standardised."""
         return graphs._replace(sums=(graphs.sums[:, self.varies] - self.centre) / self.spread)
 
     def forward(self, codes: Codes) -> SoftGraphs:
         """Graphs of canonical codes, shape (n, d)."""
-        return self.scaled(self._graphs(codes))
+        return self.scale_sums(self._graphs(codes))
 
-    def relaxed(self, shares: Tensor) -> SoftGraphs:
+    def relaxed_graphs(self, shares: Tensor) -> SoftGraphs:
         """Graphs of relaxed architectures, shares (n, s): see ``Relaxation``."""
         nodes, adjacency = relaxation(self.space, str(self.cuts.device)).graphs(shares)
         mask = torch.ones_like(nodes[:, :, 0])
-        return self.scaled(soft_graphs(nodes, adjacency, mask, self.kinds))
+        return self.scale_sums(soft_graphs(nodes, adjacency, mask, self.kinds))

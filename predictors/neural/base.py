@@ -10,15 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from ...data.devices import one_thread, resolve_device
-from ...data.seeds import Seed, torch_seed
-from ...data.spaces import Codes, Space
+from ...data.seeds import torch_seed
+from ...data.spaces import Codes
 from ..base import Predictor, Scores
 from ..labels import Labels
 from .losses import IN_UNITS, Loss, make_loss
+from .parameters import TrainingParameters
 from .training import train
 
 
-class NeuralPredictor(Predictor):
+class NeuralPredictor(TrainingParameters, Predictor):
     """A torch network trained with AdamW on the transformed labels.
 
     A subclass turns codes into tensors (``_tensors``) and makes the network (``_network``), which
@@ -27,12 +28,6 @@ class NeuralPredictor(Predictor):
 
     Parameters
     ----------
-    width : int
-        Units of each hidden layer.
-    steps : int
-        Gradient steps.
-    learning_rate, weight_decay, dropout : float
-        Largest step of AdamW's one cycle, its decay of weights, and the share of units dropped.
     loss : str
         One of ``losses.LOSSES``.
     patience : int, optional
@@ -48,32 +43,9 @@ class NeuralPredictor(Predictor):
     predict_batch: ClassVar[int] = 4096
     """Architectures predicted at once."""
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        width: int,
-        steps: int,
-        learning_rate: float,
-        weight_decay: float,
-        dropout: float,
-        loss: str,
-        patience: int | None,
-        labels: str,
-        device: str,
-        seed: Seed,
-    ) -> None:
-        self.space = space
-        self.width = width
-        self.steps = steps
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.dropout = dropout
-        self.loss = loss
-        self.patience = patience
-        self.labels = labels
-        self.device = device
-        self.seed = seed
+    loss: str = "hinge"
+    patience: int | None = None
+    device: str = "auto"
 
     def _prepare(self, codes: Codes) -> None:
         """Learn what ``_tensors`` needs from the training codes."""

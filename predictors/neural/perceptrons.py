@@ -9,8 +9,7 @@ import torch
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
-from ...data.seeds import Seed
-from ...data.spaces import Codes, Space
+from ...data.spaces import Codes
 from ..classical import make_features
 from .base import NeuralPredictor
 
@@ -51,8 +50,6 @@ class MLPEnsemble(NeuralPredictor):
     members : int
     width : int
         Units in each of the two hidden layers.
-    patience : int, optional
-        Stop early, by a held-out fifth of the labels: see ``NeuralPredictor``.
     features : tuple of str
         Encoders used.
 
@@ -65,45 +62,18 @@ class MLPEnsemble(NeuralPredictor):
     >>> import nasurge
     >>> table = nasurge.load_table("nb201-analog")
     >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> mlp = MLPEnsemble(table.space, steps=20, seed=0).fit(table.codes[::150], y[::150])
-    >>> mlp.predict(table.codes[:5]).shape
+    >>> mlp = nasurge.make_predictor("mlp", table.space, steps=20, seed=0)  # or "bananas"
+    >>> mlp.fit(table.codes[::150], y[::150]).predict(table.codes[:5]).shape
     (5,)
     """
 
     offers_std = True
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        members: int = 5,
-        width: int = 128,
-        steps: int = 200,
-        learning_rate: float = 5e-3,
-        weight_decay: float = 1.0,
-        dropout: float = 0.1,
-        loss: str = "mse",
-        patience: int | None = None,
-        features: tuple[str, ...] = ("structure", "onehot"),
-        labels: str = "normal-scores",
-        device: str = "auto",
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(
-            space,
-            width=width,
-            steps=steps,
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            dropout=dropout,
-            loss=loss,
-            patience=patience,
-            labels=labels,
-            device=device,
-            seed=seed,
-        )
-        self.members = members
-        self.features = features
+    members: int = 5
+    width: int = 128
+    weight_decay: float = 1.0
+    loss: str = "mse"
+    features: tuple[str, ...] = ("structure", "onehot")
 
     def _prepare(self, codes: Codes) -> None:
         self.encoder_ = make_features(self.space, self.features)

@@ -40,7 +40,7 @@ def cholesky_factor(covariance: Array, diagonal: float) -> Array:
     return torch.linalg.cholesky(covariance + torch.diag(noise))
 
 
-def whiten(factor: Array, columns: Array) -> Array:
+def whiten_columns(factor: Array, columns: Array) -> Array:
     """Columns with the factor's correlations taken out, ``inv(factor) @ columns``."""
     if isinstance(factor, np.ndarray):
         from scipy.linalg import solve_triangular
@@ -68,7 +68,7 @@ def moments(factor: Array, weights: Array, cross: Array, prior: Array) -> tuple[
     Of the labels are given the factor (n, n) and the centred labels through ``cholesky_solve`` as
     ``weights``; of the values their covariance with the labels (m, n) and their prior variance.
     """
-    half = whiten(factor, cross.T)
+    half = whiten_columns(factor, cross.T)
     # Rounding takes the difference of two nearly equal variances below 0.
     variance = namespace(cross).clip(prior - (half * half).sum(0), 0, None)
     return cross @ weights, variance

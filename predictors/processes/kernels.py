@@ -93,7 +93,8 @@ class GaussianProcess(PipelinePredictor):
     >>> import nasurge
     >>> table = nasurge.load_table("nb201-analog")
     >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> gp = GaussianProcess(table.space).fit(table.codes[::150], y[::150])
+    >>> gp = nasurge.make_predictor("gp", table.space)  # or "gp-rbf", "gp-ard"
+    >>> gp = gp.fit(table.codes[::150], y[::150])
     >>> scores, std = gp.predict(table.codes, return_std=True)
     >>> bool((std > 0).all())
     True
@@ -153,15 +154,6 @@ class RBFGaussianProcess(GaussianProcess):
     References
     ----------
     C. E. Rasmussen and C. K. I. Williams. Gaussian processes for machine learning. 2006.
-
-    Examples
-    --------
-    >>> import nasurge
-    >>> table = nasurge.load_table("nb201-analog")
-    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> gp = RBFGaussianProcess(table.space).fit(table.codes[::150], y[::150])
-    >>> gp.predict(table.codes[:5]).shape
-    (5,)
     """
 
     def _kernel(self, n_features: int) -> Any:
@@ -179,15 +171,6 @@ class ARDGaussianProcess(GaussianProcess):
     References
     ----------
     R. M. Neal. Bayesian learning for neural networks. 1996.
-
-    Examples
-    --------
-    >>> import nasurge
-    >>> table = nasurge.load_table("nb201-analog")
-    >>> y = table.values(task="cifar10", metric="baseline_accuracy")
-    >>> gp = ARDGaussianProcess(table.space).fit(table.codes[::150], y[::150])
-    >>> gp.predict(table.codes[:5]).shape
-    (5,)
     """
 
     default_features = ("structure",)

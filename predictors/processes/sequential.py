@@ -9,7 +9,7 @@ import numpy as np
 
 from ...data.types import Matrix
 from .grouped import GroupedGP, Groups
-from .inference import cholesky_factor, whiten
+from .inference import cholesky_factor, whiten_columns
 
 
 def _joined(a: Groups, b: Groups) -> Groups:
@@ -51,7 +51,7 @@ class SequentialGP:
     factor_: Matrix = field(init=False)
     """Lower Cholesky factor of the rows' kernel, shape (n, n)."""
     cross_: Matrix = field(init=False)
-    """The candidates' kernel to the rows, whiten by the factor, shape (n, m)."""
+    """The candidates' kernel to the rows, whitened by the factor, shape (n, m)."""
 
     def refit(self, rows: Groups, z: Matrix) -> Self:
         """Choose the hyperparameters for labels ``z``, shape (n,), of these rows."""
@@ -65,7 +65,7 @@ class SequentialGP:
         self._embedded = self.process.embed(self.candidates)
         self.factor_ = cholesky_factor(self.process.kernel(rows, rows), self.process.noise_)
         between = self.process.cross_covariance(self.process.embed(rows), self._embedded)
-        self.cross_ = whiten(self.factor_, between)
+        self.cross_ = whiten_columns(self.factor_, between)
         self._unexplained = self._prior - np.einsum("ij,ij->j", self.cross_, self.cross_)
         return self
 
@@ -73,7 +73,7 @@ class SequentialGP:
         """Add one row, each group of shape (1, columns)."""
         gp, factor = self.process, self.factor_
         near = gp.kernel(self.rows_, row)[:, 0]
-        left = whiten(factor, near)
+        left = whiten_columns(factor, near)
         own = float(gp.kernel(row, row)[0, 0] + gp.noise_ - left @ left)
         # A row that the others nearly repeat leaves no variance, which rounding makes negative.
         corner = float(np.sqrt(np.maximum(own, 1e-9)))
@@ -97,7 +97,7 @@ class SequentialGP:
     def left_out_density(self, z: Matrix) -> float:
         """Log density of the rows' labels, each predicted from all the others, summed."""
         n = len(z)
-        half = whiten(self.factor_[:n, :n], np.eye(n))
+        half = whiten_columns(self.factor_[:n, :n], np.eye(n))
         variance = 1 / (half * half).sum(axis=0)
         error = variance * (half.T @ (half @ (z - z.mean())))
         return float(-0.5 * (error**2 / variance + np.log(2 * np.pi * variance)).sum())
@@ -113,6 +113,6 @@ class SequentialGP:
         """
         k = len(z)
         centre = float(z.mean())
-        white = whiten(self.factor_[:k, :k], z - centre)
+        white = whiten_columns(self.factor_[:k, :k], z - centre)
         variance = np.maximum(self._unexplained, 0) + self.process.noise_
         return centre + white @ self.cross_[:k], np.sqrt(variance)

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from ...data.devices import one_thread, resolve_device
-from ...data.seeds import Seed
 from ...data.spaces import Codes, Space
 from ..base import Predictor, Scores
 from ..graph import GraphReader, SoftGraphs
@@ -55,7 +54,7 @@ class SoftFeatures:
 
     def of_shares(self, shares: Tensor) -> SoftGroups:
         """Groups of relaxed architectures, each (n, columns)."""
-        return self._groups(self.reader.relaxed(shares), shares)
+        return self._groups(self.reader.relaxed_graphs(shares), shares)
 
     def _groups(self, graphs: SoftGraphs, shares: Tensor) -> SoftGroups:
         groups = {"sums": graphs.sums.double()}
@@ -112,18 +111,8 @@ class SoftGaussianProcess(Predictor):
     quick_update = True
     smoothness: ClassVar[float] = 1.5
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        labels: str = "blended",
-        device: str = "auto",
-        seed: Seed = None,
-    ) -> None:
-        self.space = space
-        self.labels = labels
-        self.device = device
-        self.seed = seed
+    labels: str = "blended"
+    device: str = "auto"
 
     def _terms(self, groups: SoftGroups) -> list[Term]:
         names = tuple(groups)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Any, Self
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.gaussian_process.kernels import Hyperparameter, Kernel
 
-from ...data.seeds import Seed
+from ...data.parameters import Estimator
 from ...data.spaces import Space
 from ...data.types import Matrix
 from ...errors import ParameterError
@@ -69,7 +70,7 @@ def subtree_labels(space: Space, codes: ArrayLike, depth: int) -> tuple[Hashes, 
     return np.stack(labels), alive
 
 
-class WeisfeilerLehman(TransformerMixin, BaseEstimator):
+class WeisfeilerLehman(Estimator, TransformerMixin, BaseEstimator):
     """Counts of the Weisfeiler-Lehman labels seen in ``fit``, one block of columns per level.
 
     Each block is divided by the length of the graph's whole count vector, so that the product of
@@ -90,9 +91,8 @@ class WeisfeilerLehman(TransformerMixin, BaseEstimator):
     0
     """
 
-    def __init__(self, space: Space, depth: int = 3) -> None:
-        self.space = space
-        self.depth = depth
+    space: Space = field(kw_only=False)
+    depth: int = field(default=3, kw_only=False)
 
     def fit(self, codes: ArrayLike, y: Any = None) -> Self:  # noqa: ARG002 -- scikit-learn's signature
         """Learn which labels there are."""
@@ -218,16 +218,8 @@ class WLGaussianProcess(GaussianProcess):
 
     optimiser = staticmethod(few_steps)
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        depth: int = 2,
-        labels: str = "normal-scores",
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(space, labels=labels, seed=seed)
-        self.depth = depth
+    features: tuple[str, ...] | None = field(default=None, init=False)
+    depth: int = 2
 
     def make_pipeline(self, seed: int) -> Any:  # noqa: ARG002 -- nothing is drawn
         """Pipeline that ``fit`` fits, from codes to transformed labels.

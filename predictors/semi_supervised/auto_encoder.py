@@ -15,6 +15,9 @@ from ...data.spaces import Codes, Space
 from ..graph import GraphReader, SoftGraphs, isomorphism_layer
 from ..neural import train
 
+LAYERS = 2
+"""Of every encoder, and of the networks that start from one."""
+
 _MOST_GRAPHS = 8192
 _BATCH = 256
 _AT_ONCE = 4096
@@ -33,7 +36,7 @@ class AutoEncoder(nn.Module):
     ----------
     reader : GraphReader
         Of the space that the graphs come from.
-    layers, width : int
+    width : int
         Of the encoder.
     latent : int
         Numbers a node is described by; the embedding of a graph has twice as many.
@@ -44,12 +47,12 @@ class AutoEncoder(nn.Module):
     learning help neural architecture search? (arch2vec). NeurIPS 2020.
     """
 
-    def __init__(self, reader: GraphReader, *, layers: int, width: int, latent: int) -> None:
+    def __init__(self, reader: GraphReader, *, width: int, latent: int) -> None:
         super().__init__()
         types, sums = len(reader.space.node_types), len(reader.centre)
         self.reader = reader
         self.embedding = nn.Linear(types, width, bias=False)
-        self.layers = nn.ModuleList(isomorphism_layer(width) for _ in range(layers))
+        self.layers = nn.ModuleList(isomorphism_layer(width) for _ in range(LAYERS))
         self.mean, self.log_variance = nn.Linear(width, latent), nn.Linear(width, latent)
         self.types = nn.Linear(latent, types)
         self.ends = nn.Linear(latent, latent, bias=False)
@@ -125,7 +128,7 @@ def unlabelled_codes(space: Space, n: int) -> Codes:
 
 @cache
 def pretrained_encoder(
-    space: Space, *, layers: int, width: int, latent: int, steps: int, device: str
+    space: Space, *, width: int, latent: int, steps: int, device: str
 ) -> AutoEncoder:
     """Auto-encoder of a space, trained once per process and setting.
 
@@ -135,7 +138,7 @@ def pretrained_encoder(
     Parameters
     ----------
     space : Space
-    layers, width, latent : int
+    width, latent : int
         As ``AutoEncoder``.
     steps : int
         Gradient steps, each on 256 architectures.
@@ -150,7 +153,7 @@ def pretrained_encoder(
     rng = as_generator(0)
     with torch_seed(rng, device), one_thread():
         reader = GraphReader(space).to(device)
-        module = AutoEncoder(reader, layers=layers, width=width, latent=latent).to(device)
+        module = AutoEncoder(reader, width=width, latent=latent).to(device)
         graphs = reader(unlabelled_codes(space, _MOST_GRAPHS))
         train(
             module,

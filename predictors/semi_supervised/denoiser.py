@@ -74,7 +74,7 @@ class Denoiser(nn.Module):
             found = self(torch.as_tensor(codes.astype(np.int64)), steps).double().exp()
         return np.asarray(found.numpy())
 
-    def noisy(self, codes: Codes, steps: NDArray[np.int64], rng: np.random.Generator) -> Codes:
+    def add_noise(self, codes: Codes, steps: NDArray[np.int64], rng: np.random.Generator) -> Codes:
         """Rows with as much noise as the step of each says, shape (n, d)."""
         cardinalities = (self.uniform > 0).sum(axis=1)
         random = rng.integers(0, cardinalities, codes.shape, dtype=np.int8)
@@ -131,7 +131,7 @@ def train_denoiser(
     for _ in range(steps):
         clean = codes[rng.integers(len(codes), size=batch_size)]
         when = rng.integers(1, noise_steps + 1, size=batch_size)
-        noisy = torch.as_tensor(denoiser.noisy(clean, when, rng).astype(np.int64))
+        noisy = torch.as_tensor(denoiser.add_noise(clean, when, rng).astype(np.int64))
         found = denoiser(noisy, torch.as_tensor(when))
         target = torch.as_tensor(clean.astype(np.int64))
         loss = nn.functional.nll_loss(found.flatten(0, 1), target.flatten())

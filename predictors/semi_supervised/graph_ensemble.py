@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...data.seeds import Seed
-from ...data.spaces import Codes, Space
+from ...data.spaces import Codes
 from ..base import Predictor, Scores
 from ..labels import Labels
-from .learners import Arch2Vec, SemiNAS
+from ..neural import TrainingParameters
+from .learners import Arch2Vec, SemiNAS, WithAutoEncoder
 
 
-class GraphEnsemble(Predictor):
+class GraphEnsemble(WithAutoEncoder, TrainingParameters, Predictor):
     """Graph networks fine-tuned from a graph auto-encoder, and a Gaussian process on its embedding.
 
     The networks are ``SemiNAS`` without guessed labels, the process is ``Arch2Vec``; all start from
@@ -23,16 +23,8 @@ class GraphEnsemble(Predictor):
     ----------
     members : int
         Networks.
-    width : int
-        Of the encoder and the heads.
-    latent : int
-        Numbers a node is described by; the embedding of an architecture has twice as many.
-    pretraining_steps : int
-        Gradient steps of the auto-encoder, each on 256 architectures.
     steps : int
         Gradient steps of each network.
-    learning_rate, weight_decay, dropout : float
-        Largest step of AdamW's one cycle, its decay of weights, and the share of units dropped.
     loss : str
         One of ``losses.LOSSES``.
     device : str
@@ -60,62 +52,17 @@ class GraphEnsemble(Predictor):
     offers_std = True
     heavy_imports = ("sklearn.gaussian_process", "torch_geometric.nn")
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        members: int = 2,
-        width: int = 64,
-        latent: int = 32,
-        pretraining_steps: int = 1000,
-        steps: int = 150,
-        learning_rate: float = 5e-3,
-        weight_decay: float = 0.05,
-        dropout: float = 0.1,
-        loss: str = "hinge",
-        labels: str = "normal-scores",
-        device: str = "auto",
-        seed: Seed = None,
-    ) -> None:
-        self.space = space
-        self.members = members
-        self.width = width
-        self.latent = latent
-        self.pretraining_steps = pretraining_steps
-        self.steps = steps
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.dropout = dropout
-        self.loss = loss
-        self.labels = labels
-        self.device = device
-        self.seed = seed
+    members: int = 2
+    steps: int = 150
+    loss: str = "hinge"
+    device: str = "auto"
 
     def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
-        networks = SemiNAS(
-            self.space,
-            members=self.members,
-            pseudo_labels=0,
-            width=self.width,
-            latent=self.latent,
-            pretraining_steps=self.pretraining_steps,
-            steps=self.steps,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            dropout=self.dropout,
-            loss=self.loss,
-            labels="standardised",
-            device=self.device,
-            seed=int(rng.integers(2**31)),
-        )
-        process = Arch2Vec(
-            self.space,
-            width=self.width,
-            latent=self.latent,
-            pretraining_steps=self.pretraining_steps,
-            labels="standardised",
-            device=self.device,
-        )
+        seed = int(rng.integers(2**31))
+        shared = {**self.get_params(deep=False), "labels": "standardised"}
+        networks = SemiNAS(**{**shared, "seed": seed}, pseudo_labels=0)
+        encoder = ("space", "width", "latent", "pretraining_steps", "labels", "device")
+        process = Arch2Vec(**{name: shared[name] for name in encoder})
         self.networks_ = networks.fit(codes, z)
         self.process_ = process.fit(codes, z)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Any, Self
 
 import numpy as np
@@ -12,18 +13,16 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from torch import Tensor, nn
 
 from ...data.devices import resolve_device
-from ...data.seeds import Seed
+from ...data.parameters import Estimator
 from ...data.spaces import Codes, Space
 from ..graph import GIN, networks
 from ..labels import Labels
 from ..neural import NeuralPredictor
 from ..processes import GaussianProcess
-from .auto_encoder import AutoEncoder, pretrained_encoder, unlabelled_codes
-
-_LAYERS = 2
+from .auto_encoder import LAYERS, AutoEncoder, pretrained_encoder, unlabelled_codes
 
 
-class Embedding(TransformerMixin, BaseEstimator):
+class Embedding(Estimator, TransformerMixin, BaseEstimator):
     """A transformer from codes to what a trained auto-encoder makes of them.
 
     Centred and scaled, all columns alike, over unlabelled architectures of the space.
@@ -33,8 +32,7 @@ class Embedding(TransformerMixin, BaseEstimator):
     encoder : AutoEncoder
     """
 
-    def __init__(self, encoder: AutoEncoder) -> None:
-        self.encoder = encoder
+    encoder: AutoEncoder = field(kw_only=False)
 
     def fit(self, codes: ArrayLike, y: Any = None) -> Self:  # noqa: ARG002 -- scikit-learn's signature
         """Learn centre and scale from the space; ``codes`` are not used."""
@@ -53,7 +51,36 @@ class Embedding(TransformerMixin, BaseEstimator):
         return embedded
 
 
-class Arch2Vec(GaussianProcess):
+class WithAutoEncoder(Estimator):
+    """A predictor that starts from a graph auto-encoder, trained without labels.
+
+    Parameters
+    ----------
+    width : int
+        Of the encoder and of what is trained on top of it.
+    latent : int
+        Numbers a node is described by; the embedding of an architecture has twice as many.
+    pretraining_steps : int
+        Gradient steps of the auto-encoder, each on 256 architectures.
+    """
+
+    space: Space = field(kw_only=False)
+    width: int = 64
+    latent: int = 32
+    pretraining_steps: int = 1000
+
+    def _auto_encoder(self, device: str) -> AutoEncoder:
+        """Trained auto-encoder, shared by all of the process with these parameters."""
+        return pretrained_encoder(
+            self.space,
+            width=self.width,
+            latent=self.latent,
+            steps=self.pretraining_steps,
+            device=device,
+        )
+
+
+class Arch2Vec(WithAutoEncoder, GaussianProcess):
     """arch2vec: a Gaussian process on the embedding of a graph auto-encoder.
 
     The auto-encoder is trained on unlabelled architectures, once per process and setting (see
@@ -62,12 +89,6 @@ class Arch2Vec(GaussianProcess):
 
     Parameters
     ----------
-    width : int
-        Of the encoder.
-    latent : int
-        Numbers a node is described by; the embedding of an architecture has twice as many.
-    pretraining_steps : int
-        Gradient steps of the auto-encoder, each on 256 architectures.
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     seed : int, Generator or None
@@ -90,37 +111,16 @@ class Arch2Vec(GaussianProcess):
 
     heavy_imports = ("sklearn.gaussian_process", "torch_geometric.nn")
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        width: int = 64,
-        latent: int = 32,
-        pretraining_steps: int = 1000,
-        labels: str = "normal-scores",
-        device: str = "auto",
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(space, labels=labels, seed=seed)
-        self.width = width
-        self.latent = latent
-        self.pretraining_steps = pretraining_steps
-        self.device = device
+    features: tuple[str, ...] | None = field(default=None, init=False)
+    device: str = "auto"
 
     def make_pipeline(self, seed: int) -> Pipeline:  # noqa: ARG002
         """Embedding and the process, from canonical codes to transformed labels."""
-        encoder = pretrained_encoder(
-            self.space,
-            layers=_LAYERS,
-            width=self.width,
-            latent=self.latent,
-            steps=self.pretraining_steps,
-            device=resolve_device(self.device),
-        )
+        encoder = self._auto_encoder(resolve_device(self.device))
         return make_pipeline(Embedding(encoder), self._process(self._kernel(2 * self.latent)))
 
 
-class SemiNAS(GIN):
+class SemiNAS(WithAutoEncoder, GIN):
     """SemiNAS: a predictor labels architectures that were not measured and learns from these too.
 
     The encoder starts as that of a graph auto-encoder (see ``auto_encoder.pretrained_encoder``),
@@ -136,12 +136,6 @@ class SemiNAS(GIN):
         Networks of the ensemble.
     pseudo_labels : int
         Architectures whose labels are guessed; with 0 there is no second round.
-    width : int
-        Of the encoder and the head.
-    latent : int
-        Numbers a node is described by; the embedding of an architecture has twice as many.
-    pretraining_steps : int
-        Gradient steps of the auto-encoder, each on 256 architectures.
     steps : int
         Gradient steps of each round.
 
@@ -160,53 +154,17 @@ class SemiNAS(GIN):
     (5,)
     """
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        members: int = 1,
-        pseudo_labels: int = 1000,
-        width: int = 64,
-        latent: int = 32,
-        pretraining_steps: int = 1000,
-        steps: int = 150,
-        learning_rate: float = 5e-3,
-        weight_decay: float = 0.05,
-        dropout: float = 0.1,
-        loss: str = "hinge",
-        labels: str = "normal-scores",
-        device: str = "auto",
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(
-            space,
-            members=members,
-            layers=_LAYERS,
-            width=width,
-            steps=steps,
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            dropout=dropout,
-            loss=loss,
-            labels=labels,
-            device=device,
-            seed=seed,
-        )
-        self.pseudo_labels = pseudo_labels
-        self.latent = latent
-        self.pretraining_steps = pretraining_steps
+    pseudo_labels: int = 1000
+    layers: int = field(default=LAYERS, init=False)
+    dropout_samples: int = field(default=0, init=False)
+    path_sums: bool = field(default=True, init=False)
+    steps: int = 150
+    patience: int | None = field(default=None, init=False)
 
     def _network(self, inputs: list[Tensor]) -> nn.Module:
         members = super()._network(inputs)
         if self.pretraining_steps:
-            encoder = pretrained_encoder(
-                self.space,
-                layers=_LAYERS,
-                width=self.width,
-                latent=self.latent,
-                steps=self.pretraining_steps,
-                device=self.device_,
-            )
+            encoder = self._auto_encoder(self.device_)
             for network in networks(members):
                 network.embedding.load_state_dict(encoder.embedding.state_dict())
                 network.layers.load_state_dict(encoder.layers.state_dict())
@@ -250,7 +208,7 @@ class _SimilarityNetwork(nn.Module):
         return scores.T
 
 
-class Assessor(NeuralPredictor):
+class Assessor(WithAutoEncoder, NeuralPredictor):
     """The semi-supervised assessor: a graph network over architectures that lie near each other.
 
     Nodes are the labelled architectures and a sample of unlabelled ones, described by the embedding
@@ -266,12 +224,6 @@ class Assessor(NeuralPredictor):
         Unlabelled architectures in the graph.
     neighbours : int
         Nearest nodes that an architecture is joined to.
-    width : int
-        Of the encoder and the convolutions.
-    latent : int
-        Numbers a node is described by; the embedding of an architecture has twice as many.
-    pretraining_steps : int
-        Gradient steps of the auto-encoder, each on 256 architectures.
     steps : int
         Gradient steps of the convolutions.
 
@@ -291,51 +243,12 @@ class Assessor(NeuralPredictor):
 
     heavy_imports = ("torch_geometric.nn",)
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        unlabelled: int = 1000,
-        neighbours: int = 10,
-        width: int = 64,
-        latent: int = 32,
-        pretraining_steps: int = 1000,
-        steps: int = 200,
-        learning_rate: float = 5e-3,
-        weight_decay: float = 0.05,
-        dropout: float = 0.1,
-        loss: str = "hinge",
-        labels: str = "normal-scores",
-        device: str = "auto",
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(
-            space,
-            width=width,
-            steps=steps,
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            dropout=dropout,
-            loss=loss,
-            patience=None,
-            labels=labels,
-            device=device,
-            seed=seed,
-        )
-        self.unlabelled = unlabelled
-        self.neighbours = neighbours
-        self.latent = latent
-        self.pretraining_steps = pretraining_steps
+    unlabelled: int = 1000
+    neighbours: int = 10
+    patience: int | None = field(default=None, init=False)
 
     def _prepare(self, codes: Codes) -> None:
-        encoder = pretrained_encoder(
-            self.space,
-            layers=_LAYERS,
-            width=self.width,
-            latent=self.latent,
-            steps=self.pretraining_steps,
-            device=self.device_,
-        )
+        encoder = self._auto_encoder(self.device_)
         self.embedding_ = Embedding(encoder).fit(codes)
         others = unlabelled_codes(self.space, self.unlabelled)
         known = np.unique(np.concatenate([codes, others]), axis=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from pathlib import Path
+from dataclasses import field
 from typing import Any, Self
 
 import numpy as np
@@ -38,29 +38,32 @@ def require_learnt(
 class TransferPredictor(Predictor):
     """A predictor that learnt earlier tasks (``prior``) and adapts to a new one.
 
-    It predicts before any label of the new task. A subclass makes an unfitted prior
+    It predicts before any label of the new task, in normal scores over the space, and can be saved
+    then. A subclass makes an unfitted prior
     (``_new_prior``), adapts in ``_fit`` and predicts both before (``label_transform_`` is then
     the identity, ``adapted_`` False) and after.
 
     Parameters
     ----------
-    prior : optional
+    prior : TaskPrior or GraphPrior, optional
         Fitted to the earlier tasks; ``fit_tasks`` makes one. Without, the predictor refuses.
     vector : array_like of float, shape (k,), optional
         What the new task is like, where the prior knows the vectors of the earlier ones.
     labels : {"blended", "normal-scores", "standardised"}
+    seed : int, Generator or None
+        Of the prior that ``fit_tasks`` makes; adapting is deterministic.
     """
 
     minimum_labels = FEWEST
     needs_labels = False
     offers_std = True
 
-    prior: Any
-    vector: ArrayLike | None
+    prior: Any = None
+    vector: ArrayLike | None = None
 
     # Labels too few or too equal to adapt to, which ``update`` adds to.
-    kept_codes_: Codes
-    kept_labels_: Labels
+    kept_codes_: Codes = field(init=False)
+    kept_labels_: Labels = field(init=False)
 
     @abstractmethod
     def _new_prior(self) -> Any:
@@ -126,34 +129,11 @@ class TransferPredictor(Predictor):
         labels = np.concatenate([self.kept_labels_, finite_labels(y, len(codes))])
         return self.fit(np.concatenate([self.kept_codes_, codes]), labels)
 
-    def predict(self, codes: ArrayLike, *, return_std: bool = False) -> Any:
-        """Predicted label of each architecture.
-
-        Before any labels of the new task, in normal scores over the space.
-
-        Parameters
-        ----------
-        codes : array_like of int, shape (n, d)
-        return_std : bool
-
-        Returns
-        -------
-        scores : ndarray of float, shape (n,)
-        std : ndarray of float, shape (n,)
-            Only with ``return_std``.
-        """
-        self._begin()
-        return super().predict(codes, return_std=return_std)  # type: ignore[call-overload]
-
-    def save(self, path: str | Path) -> None:
-        """Write this predictor to one file, also before any label of the new task."""
-        self._begin()
-        super().save(path)
-
-    def _begin(self) -> None:
+    def _check_fitted(self) -> None:
         """Predict what the earlier tasks say, where nothing was said of the new one."""
         if not hasattr(self, "label_transform_") and self.refusal is None:
             self._start()
+        super()._check_fitted()
 
     @property
     def _adapted(self) -> bool:

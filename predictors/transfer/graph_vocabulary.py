@@ -16,7 +16,7 @@ from ...data.spaces import Codes, Space
 from ...data.types import Matrix
 from ..graph import Gated, GraphReader, Network, SoftGraphs, TwoWay
 from ..labels import Labels
-from ..neural import make_loss, train
+from ..neural import TrainingParameters, make_loss, train
 from .between_spaces import common_features
 
 _WORDS = ("input", "output", "conv", "pool")
@@ -92,12 +92,8 @@ def _words(space: Space) -> Tensor:
 
 def train_tasks(
     lessons: Sequence[tuple[Space, Codes, Labels]],
+    training: TrainingParameters,
     *,
-    width: int,
-    steps: int,
-    learning_rate: float,
-    weight_decay: float,
-    dropout: float,
     rng: np.random.Generator,
 ) -> TaskNetwork:
     """Network that learnt all tasks, each as (space, codes, labels)."""
@@ -108,16 +104,16 @@ def train_tasks(
     task = torch.repeat_interleave(torch.arange(len(lessons)), torch.tensor(counts))
     targets = torch.as_tensor(np.concatenate([z for _, _, z in lessons]), dtype=torch.float32)
     with torch_seed(rng), one_thread():
-        network = TaskNetwork(len(lessons), every[4].shape[1], width, dropout)
+        network = TaskNetwork(len(lessons), every[4].shape[1], training.width, training.dropout)
         train(
             network,
             [task, *every],
             targets,
             criterion=make_loss("mse"),
-            steps=steps,
+            steps=training.steps,
             batch_size=_BATCH,
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
+            learning_rate=training.learning_rate,
+            weight_decay=training.weight_decay,
             rng=rng,
         )
     return network

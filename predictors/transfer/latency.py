@@ -80,7 +80,8 @@ class LatencyTransfer:
         """
         checked = self.space.check(codes)
         if self.space.cell is not None:
-            found = _counts(checked, len(self.space.operations))
+            each = range(len(self.space.operations))
+            found = np.stack([(checked == k).sum(axis=1) for k in each], axis=1).astype(float)
         else:
             found = np.asarray(OneHot(self.space).transform(checked), dtype=np.float64)
         return np.concatenate([np.ones((len(checked), 1)), found], axis=1)
@@ -111,7 +112,9 @@ class LatencyTransfer:
         if not (np.isfinite(known) & (known > 0)).all():
             raise LabelError("latencies of known devices are finite and above 0: leave others out")
         relative = known / known.mean(axis=0)
-        costs = _costs(features, relative)
+        # Features depend on each other (operations fill a cell): the smallest solution is taken.
+        costs = np.linalg.lstsq(features, relative, rcond=None)[0]
+        # Devices whose latencies are exact sums would leave no noise, and a new one no doubt.
         self.noise_ = max(float(np.median((relative - features @ costs).std(axis=0))), 1e-3)
         self.mean_ = costs.mean(axis=1)
         away = (costs - self.mean_[:, None]) / np.sqrt(costs.shape[1])
@@ -213,13 +216,3 @@ class LatencyTransfer:
             return found
         variance = ((features @ self.left_) * features).sum(axis=1)
         return found, self.scale_ * np.sqrt(np.maximum(variance, 0) + self.noise_**2)
-
-
-def _counts(codes: Codes, operations: int) -> Matrix:
-    """Count of each operation in each architecture, shape (n, operations)."""
-    return np.stack([(codes == k).sum(axis=1) for k in range(operations)], axis=1).astype(float)
-
-
-def _costs(features: Matrix, values: Matrix) -> Matrix:
-    """Least-squares costs, the smallest where features depend on each other."""
-    return np.asarray(np.linalg.lstsq(features, values, rcond=None)[0], dtype=np.float64)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import ArrayLike
+from dataclasses import field
 
-from ...data.seeds import Seed
-from ...data.spaces import Codes, Space
+import numpy as np
+
+from ...data.spaces import Codes
 from ...data.types import Matrix
 from ..base import Scores
 from ..labels import Labels
@@ -29,16 +29,10 @@ class Transfer(TransferPredictor):
     how noisy labels are and what the rest looks like is averaged by marginal likelihood, with odds
     learnt from other pairs of tasks. So a task that is like the earlier ones keeps their ranking,
     and one that is not is learnt afresh: the less the tasks correlate and the more labels there
-    are, the more two processes count that search their hyperparameters.
+    are, the more two processes count that search their hyperparameters. Its prior is a
+    ``TaskPrior``.
 
     Labels are learnt as ranks, on the scale of the earlier scores.
-
-    Parameters
-    ----------
-    prior : TaskPrior, optional
-        Fitted to the earlier tasks; ``fit_tasks`` makes one. Without, the predictor refuses.
-    seed : int, Generator or None
-        Of the prior that ``fit_tasks`` makes; adapting is deterministic.
 
     Attributes
     ----------
@@ -70,26 +64,13 @@ class Transfer(TransferPredictor):
     """
 
     heavy_imports = ("scipy.optimize",)
-    labels = "normal-scores"
-
-    def __init__(
-        self,
-        space: Space,
-        *,
-        prior: TaskPrior | None = None,
-        vector: ArrayLike | None = None,
-        seed: Seed = None,
-    ) -> None:
-        self.space = space
-        self.prior = prior
-        self.vector = vector
-        self.seed = seed
+    labels: str = field(default="normal-scores", init=False)
 
     def _new_prior(self) -> TaskPrior:
         return TaskPrior(self.space, seed=self.seed)
 
     def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:  # noqa: ARG002
-        scores = self._prior().scores(codes)
+        scores = self.prior.scores(codes)
         groups = feature_groups(self.space, codes, untrained=False)
         self.inner_ = OnScale().of(z, scores)
         z = self.inner_.transform(z)
@@ -100,16 +81,12 @@ class Transfer(TransferPredictor):
         self.correlation_ = float((self.weights_ @ correlation).sum())
         open_ = float((self.weights_ @ (1 - correlation**2)).sum())
         self.afresh_ = open_ * len(z) / (len(z) + _HALF)
-        both = _with_scores(groups, scores @ self._prior().weights(self.vector))
+        both = _with_scores(groups, scores @ self.prior.weights(self.vector))
         self.free_ = [GroupedGP(terms).fit(both, z) for terms in _searched(groups)]
-
-    def _prior(self) -> TaskPrior:
-        prior: TaskPrior = self.prior
-        return prior
 
     def _members(self, groups: Groups, scores: Matrix, z: Labels) -> tuple[list[Likeness], Matrix]:
         """Likenesses to the mean of the earlier tasks and to each, and their log odds."""
-        prior = self._prior().weights(self.vector)
+        prior = self.prior.weights(self.vector)
         mixes, chances = [prior], [1.0]
         if len(prior) > 1:
             mixes, chances = [prior, *np.eye(len(prior))], [0.5, *(0.5 * prior)]
@@ -122,8 +99,8 @@ class Transfer(TransferPredictor):
         return members, np.array(odds)
 
     def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
-        scores = self._prior().scores(codes)
-        weights = self._prior().weights(self.vector)
+        scores = self.prior.scores(codes)
+        weights = self.prior.weights(self.vector)
         common = scores @ weights
         if not self._adapted:
             # Tasks that agree may still be wrong about a new one: at least half a deviation.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
@@ -15,6 +15,7 @@ from ...data.types import Matrix
 from ...errors import LabelError
 from ..base import Scores
 from ..labels import Blended, Labels
+from ..neural import TrainingParameters
 from ..processes import linear_posterior
 from .base import TransferPredictor, require_learnt
 from .between_spaces import Elsewhere, distinct_share
@@ -41,7 +42,7 @@ class _Lesson(NamedTuple):
     z: Labels
 
 
-class GraphPrior:
+class GraphPrior(TrainingParameters):
     """A graph network that learnt many tasks: ``score = task vector @ embedding(architecture)``.
 
     The network reads what all spaces have in common: kinds of operations, and the numbers of
@@ -54,10 +55,6 @@ class GraphPrior:
         Of the new task.
     members : int
         Networks whose scores are averaged.
-    width, steps : int
-        Units of each layer, and gradient steps.
-    learning_rate, weight_decay, dropout : float
-        Largest step of AdamW's one cycle, its decay of weights, and the share of units dropped.
     seed : int, Generator or None
 
     Examples
@@ -71,26 +68,10 @@ class GraphPrior:
     (['cora'], (5, 32))
     """
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        members: int = 2,
-        width: int = 32,
-        steps: int = 400,
-        learning_rate: float = 5e-3,
-        weight_decay: float = 0.05,
-        dropout: float = 0.1,
-        seed: Seed = None,
-    ) -> None:
-        self.space = space
-        self.members = members
-        self.width = width
-        self.steps = steps
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.dropout = dropout
-        self.seed = seed
+    space: Space = field(kw_only=False)
+    members: int = 2
+    steps: int = 400
+    seed: Seed = None
 
     def fit(
         self,
@@ -115,18 +96,8 @@ class GraphPrior:
         names = [lesson.name for lesson in lessons]
         found = checked_vectors(vectors, names)
         rng = as_generator(self.seed)
-        networks = [
-            train_tasks(
-                [(lesson.space, lesson.codes, lesson.z) for lesson in lessons],
-                width=self.width,
-                steps=self.steps,
-                learning_rate=self.learning_rate,
-                weight_decay=self.weight_decay,
-                dropout=self.dropout,
-                rng=rng,
-            )
-            for _ in range(self.members)
-        ]
+        labels = [(lesson.space, lesson.codes, lesson.z) for lesson in lessons]
+        networks = [train_tasks(labels, self, rng=rng) for _ in range(self.members)]
         usual = self.space.canonical(self.space.sample(_REFERENCE, seed=0))
         self.scales_ = [_Scale.of(network, self.space, usual) for network in networks]
         self.networks_, self.names_, self.vectors_ = networks, names, found
@@ -190,6 +161,7 @@ class _Scale:
     @classmethod
     def of(cls, network: TaskNetwork, space: Space, codes: Codes) -> _Scale:
         found = network.embedded(space, codes)
+        # A unit of the ReLU may be 0 all over the space.
         return cls(found.mean(axis=0), found.std(axis=0) + 1e-6)
 
     def scaled(self, embedding: Matrix) -> Matrix:
@@ -222,14 +194,7 @@ class TransferGraph(TransferPredictor):
     before labels the new task's is the mean of theirs, weighed by how alike the tasks are where
     vectors say so. With labels it is a Bayesian regression on the embedding around that mean, in
     whose directions earlier tasks differed and a little in all; how far, and the noise, are
-    averaged over by marginal likelihood.
-
-    Parameters
-    ----------
-    prior : GraphPrior, optional
-        Fitted to the earlier tasks; ``fit_tasks`` makes one. Without, the predictor refuses.
-    seed : int, Generator or None
-        Of the prior that ``fit_tasks`` makes; adapting is deterministic.
+    averaged over by marginal likelihood. Its prior is a ``GraphPrior``.
 
     References
     ----------
@@ -251,20 +216,7 @@ class TransferGraph(TransferPredictor):
 
     heavy_imports = (f"{__package__}.graph_vocabulary",)
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        prior: GraphPrior | None = None,
-        vector: ArrayLike | None = None,
-        labels: str = "blended",
-        seed: Seed = None,
-    ) -> None:
-        self.space = space
-        self.prior = prior
-        self.vector = vector
-        self.labels = labels
-        self.seed = seed
+    labels: str = "blended"
 
     @property
     def refusal(self) -> str | None:
@@ -280,17 +232,15 @@ class TransferGraph(TransferPredictor):
         return GraphPrior(self.space, seed=self.seed)
 
     def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:  # noqa: ARG002
-        prior: GraphPrior = self.prior
-        pairs = zip(prior.embed(codes), prior.task_vectors(self.vector), strict=True)
+        pairs = zip(self.prior.embed(codes), self.prior.task_vectors(self.vector), strict=True)
         self.heads_ = [_head(x, z, *expected) for x, expected in pairs]
 
     def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
-        prior: GraphPrior = self.prior
-        embedded = prior.embed(codes)
+        embedded = self.prior.embed(codes)
         if self._adapted:
             heads = self.heads_
         else:
-            heads = [_Head.expected(mean) for mean, _ in prior.task_vectors(self.vector)]
+            heads = [_Head.expected(mean) for mean, _ in self.prior.task_vectors(self.vector)]
         found = [head.predict(x) for head, x in zip(heads, embedded, strict=True)]
         means, variances = (np.stack(part) for part in zip(*found, strict=True))
         mean = means.mean(axis=0)

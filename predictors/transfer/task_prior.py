@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import field
 from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...data.parameters import Estimator
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Codes, Space
 from ...data.types import Matrix
@@ -26,7 +28,7 @@ ENOUGH = 20
 _REFERENCE = 2000  # unlabelled architectures that say what is usual
 
 
-class TaskPrior:
+class TaskPrior(Estimator):
     """Scorers learnt from the labels of earlier tasks, on one scale.
 
     A task with at least 20 labels gets a predictor of its own. All tasks with fewer are learnt
@@ -65,18 +67,10 @@ class TaskPrior:
     (['citeseer', 'cora'], (5, 2))
     """
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        learner: Callable[..., Predictor] = Auto,
-        chosen: bool | None = None,
-        seed: Seed = None,
-    ) -> None:
-        self.space = space
-        self.learner = learner
-        self.chosen = chosen
-        self.seed = seed
+    space: Space = field(kw_only=False)
+    learner: Callable[..., Predictor] = Auto
+    chosen: bool | None = None
+    seed: Seed = None
 
     def fit(
         self,

@@ -17,6 +17,7 @@ from ..searchers import (
     BayesianOptimisation,
     Chosen,
     FunctionProcess,
+    PoolModel,
     log_expected_improvement,
 )
 from .earlier_tasks import EarlierTasks
@@ -77,7 +78,7 @@ def learnt_prior(earlier_tasks: EarlierTasks) -> Learnt | None:
     return np.mean(thetas, axis=0), np.sqrt(np.var(thetas, axis=0) + _LEAST**2)
 
 
-class GatedProcess:
+class GatedProcess(PoolModel):
     """A warm and a cold Gaussian process over a pool, each with the weight it has earned.
 
     The weight of a process is the density it gives each observed value by the others
@@ -142,8 +143,6 @@ class MetaBayes(BayesianOptimisation):
     earlier_tasks : EarlierTasks
     initial : int
         Architectures proposed from the earlier tasks alone.
-    pool : array_like of int, shape (m, d), optional
-    seed : int, Generator or None
 
     References
     ----------
@@ -155,16 +154,14 @@ class MetaBayes(BayesianOptimisation):
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> from nasurge.search.across_tables import learn_tasks
     >>> space = make_space("nb201")
     >>> codes = space.sample(60, seed=0)
     >>> earlier = {"convolutions": (codes, (codes >= 2).sum(axis=1))}
     >>> searcher = MetaBayes(learn_tasks(space, earlier, seed=0), seed=0)
-    >>> for _ in range(8):
-    ...     codes = searcher.ask(4)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=32, batch=4)
+    <Trace: 32 evaluations, 0 failed, best 6>
     """
 
     def __init__(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import field
+
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ...data.arguments import checked
@@ -13,8 +15,8 @@ from ...data.seeds import Seed, as_generator, torch_seed
 from ...data.spaces import Codes, Space
 from ...data.types import Values
 from ...predictors.neural import OneCycleAdamW
-from ..base import Searcher
-from ..guided import above_zero, at_least_one
+from ..guided import draw_choices
+from ..parameters import DeclaredSearcher, positive_number, whole_number
 from .earlier_tasks import EarlierTasks
 
 _WIDTH = 64
@@ -180,14 +182,11 @@ def _standardised(values: Values) -> NDArray[np.float32]:
 
 def _sampled(space: Space, log_policy: Tensor, n: int, rng: np.random.Generator) -> Codes:
     """Up to ``n`` architectures, those left out that break a rule of the space."""
-    limits = log_policy.detach().exp().double().numpy().cumsum(axis=1)
-    most = np.asarray(space.cardinalities) - 1
-    drawn = (rng.random((n, len(limits), 1)) >= limits).sum(axis=2)
-    codes: Codes = np.minimum(drawn, most).astype(np.int8)
+    codes = draw_choices(space, n, log_policy.detach().exp().double().numpy(), rng)
     return codes[space.is_valid(codes)]
 
 
-class CATCH(Searcher):
+class CATCH(DeclaredSearcher):
     """A controller meta-trained over earlier tasks, which adapts by inferring its context.
 
     All observed values are encoded into the context; the policy under it proposes ``candidates``
@@ -203,8 +202,6 @@ class CATCH(Searcher):
         Architectures drawn from the policy for a batch.
     greed : float
         Share of the proposals that the evaluator picks; the others are the policy's own draws.
-    pool : array_like of int, shape (m, d), optional
-    seed : int, Generator or None
 
     References
     ----------
@@ -222,28 +219,27 @@ class CATCH(Searcher):
     (3, 6)
     """
 
-    def __init__(
-        self,
-        earlier_tasks: EarlierTasks,
-        controller: Controller | None = None,
-        *,
-        candidates: int = 200,
-        greed: float = 0.7,
-        pool: ArrayLike | None = None,
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(earlier_tasks.space, pool=pool, seed=seed)
-        self.earlier_tasks = earlier_tasks
-        self.candidates = at_least_one("candidates", candidates)
-        self.greed = above_zero("greed", greed, most=1.0)
-        self.controller = controller or train_controller(earlier_tasks, seed=0)
+    space: Space = field(init=False)
+    earlier_tasks: EarlierTasks = field(kw_only=False)
+    controller: Controller | None = field(default=None, kw_only=False)
+    candidates: int = whole_number(200)
+    greed: float = positive_number(0.7, most=1.0)
+
+    def __post_init__(self) -> None:
+        self.space = self.earlier_tasks.space
+        super().__post_init__()
+        self._controller = (
+            train_controller(self.earlier_tasks, seed=0)
+            if self.controller is None
+            else self.controller
+        )
 
     def _ask(self, n: int) -> Codes:
         context = self._context()
         with torch.inference_mode():
-            policy = self.controller.log_policy(context)
+            policy = self._controller.log_policy(context)
             found = self._drawn(policy, max(self.candidates, 2 * n))
-            values = self.controller.evaluate(self.controller.one_hot(found), context).numpy()
+            values = self._controller.evaluate(self._controller.one_hot(found), context).numpy()
         if not len(found):
             return found
         ranking = np.argsort(-values, kind="stable")
@@ -255,7 +251,7 @@ class CATCH(Searcher):
     def _drawn(self, policy: Tensor, n: int) -> Codes:
         """Unseen draws from the policy, from a flatter one where nearly all were proposed."""
         found = np.empty((0, self.space.n_variables), dtype=np.int8)
-        exists = self.controller.exists
+        exists = self._controller.exists
         uniform = exists / exists.sum(dim=1, keepdim=True)
         for share in (0.0, 0.1, 0.3):
             mixed = ((1 - share) * policy.exp() + share * uniform).log()
@@ -272,5 +268,5 @@ class CATCH(Searcher):
             return torch.zeros(_LATENT)
         values = torch.as_tensor(_standardised(self.values_[known]))
         with torch.inference_mode():
-            rows = self.controller.one_hot(self.codes_[known])
-            return torch.as_tensor(self.controller.context(rows, values)[0])
+            rows = self._controller.one_hot(self.codes_[known])
+            return torch.as_tensor(self._controller.context(rows, values)[0])

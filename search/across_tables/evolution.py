@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from ...data.seeds import Seed
-from ...data.spaces import Codes
+from ...data.spaces import Codes, Space
 from ...data.types import Values
 from ...predictors.labels import Blended, check_labels
 from ...predictors.processes import GroupedGP, Groups, feature_groups
-from ..guided import best_observed
+from ..guided import Regressor, best_observed
+from ..parameters import whole_number
 from ..searchers import GuidedEvolution
 from .bayes import learnt_prior, warm_terms
 from .earlier_tasks import EarlierTasks
@@ -67,10 +67,6 @@ class MetaEvolution(GuidedEvolution):
     earlier_tasks : EarlierTasks
     population_size : int
         How many are proposed from the earlier tasks alone.
-    parents, candidates : int
-        As ``GuidedEvolution``.
-    pool : array_like of int, shape (m, d), optional
-    seed : int, Generator or None
 
     References
     ----------
@@ -86,26 +82,15 @@ class MetaEvolution(GuidedEvolution):
     (3, 5)
     """
 
-    def __init__(
-        self,
-        earlier_tasks: EarlierTasks,
-        *,
-        population_size: int = 5,
-        parents: int = 10,
-        candidates: int = 400,
-        pool: ArrayLike | None = None,
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(
-            earlier_tasks.space,
-            WarmProcess(earlier_tasks),
-            population_size=population_size,
-            parents=parents,
-            candidates=candidates,
-            pool=pool,
-            seed=seed,
-        )
-        self.earlier_tasks = earlier_tasks
+    space: Space = field(init=False)
+    predictor: Regressor = field(init=False)
+    earlier_tasks: EarlierTasks = field(kw_only=False)
+    population_size: int = whole_number(5)
+    candidates: int = whole_number(400)
+
+    def __post_init__(self) -> None:
+        self.space, self.predictor = self.earlier_tasks.space, WarmProcess(self.earlier_tasks)
+        super().__post_init__()
 
     def _draw(self, n: int) -> Codes:
         started = len(self.values_) + len(self._pending)

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from ...benchmarks.studies import fingerprint
 from ...data.arguments import checked
+from ...data.plugins import import_place
 from ...data.tables import read_task_labels
 from ...errors import ParameterError, UnknownNameError
+from ..searchers.names import SEARCHERS, TASK_SEARCHERS
 from .earlier_tasks import EarlierTasks, learn_labels, learn_table
-from .names import METHODS, WARM
+from .names import COLD, WARM
 
 if TYPE_CHECKING:
     from ...benchmarks.objectives import Problem
@@ -47,7 +49,7 @@ class TaskSearcher:
     ) -> Searcher:
         """Searcher that proposes architectures of ``pool`` only."""
         del objectives
-        if not METHODS[self.name].learns_tasks:
+        if self.name in COLD:
             return _cold_searcher(self.name, space, pool, seed)
         if self.problem is None:
             raise ParameterError(f"{self.name} learns from earlier tasks: say which is held out")
@@ -84,32 +86,21 @@ def warm_searcher(
     """
     if name not in WARM:
         raise UnknownNameError("method", name, WARM)
-    if name == "catch":
-        from .catch import CATCH
-
-        return CATCH(earlier_tasks, _controller(earlier_tasks), pool=pool, seed=seed)
-    if name == "meta-bo":
-        from .bayes import MetaBayes
-
-        return MetaBayes(earlier_tasks, pool=pool, seed=seed)
-    from .evolution import MetaEvolution
-
-    return MetaEvolution(earlier_tasks, pool=pool, seed=seed)
+    learnt = {"controller": _controller(earlier_tasks)} if name == "catch" else {}
+    searcher: Searcher = import_place(TASK_SEARCHERS[name])(
+        earlier_tasks, **learnt, pool=pool, seed=seed
+    )
+    return searcher
 
 
 def _cold_searcher(name: str, space: Space, pool: Codes | None, seed: int) -> Searcher:
-    from ..searchers import BayesianOptimisation, RandomSearch, RegularisedEvolution
-
-    if name == "bo":
-        return BayesianOptimisation(space, pool=pool, seed=seed)
+    guide = {}
     if name == "gp-ei":
         from ...predictors.processes import GaussianProcess
 
-        plain = GaussianProcess(space)
-        return BayesianOptimisation(space, predictor=plain, pool=pool, seed=seed)
-    if name == "evolution":
-        return RegularisedEvolution(space, pool=pool, seed=seed)
-    return RandomSearch(space, pool=pool, seed=seed)
+        name, guide = "bo", {"predictor": GaussianProcess(space)}
+    searcher: Searcher = import_place(SEARCHERS[name].place)(space, **guide, pool=pool, seed=seed)
+    return searcher
 
 
 # Those of one held-out task at a time: they score every architecture of a space.

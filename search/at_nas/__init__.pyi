@@ -9,11 +9,12 @@ from .files import load_search as load_search
 from .files import save_search as save_search
 from .files import unseen_classes as unseen_classes
 from .options import AdaptOptions as AdaptOptions
+from .options import EpisodeOptions as EpisodeOptions
 from .options import EvaluateOptions as EvaluateOptions
 from .options import MetaTrainOptions as MetaTrainOptions
 from .tasks import EPISODES as EPISODES
 from .tasks import RULE as RULE
-from .tasks import FewShotTask as FewShotTask
+from .tasks import load_split as load_split
 from .tasks import make_learner as make_learner
 from .tasks import training_episodes as training_episodes
 from .training import adapt_file as adapt_file

@@ -17,8 +17,9 @@ from ...data.devices import one_thread
 from ...data.images import Episodes, EpisodeSampler, ImageClasses
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Codes
+from ...data.types import Values
 from ...errors import LabelError, ParameterError
-from ..guided import at_least_one
+from ..parameters import check_whole_number
 from .evolve import ATNAS
 
 _MOST_WAYS = 20  # of the episodes that are made of the task's own images
@@ -102,7 +103,7 @@ def adapt_search(
     >>> adapt_search(search, task, shots=3, generations=0, steps=1, seed=0).asked
     85
     """
-    at_least_one("shots", shots)
+    check_whole_number("shots", shots)
     if generations < 0 or steps < 0:
         raise ParameterError(
             f"generations and steps must be at least 0, not {generations} and {steps}"
@@ -172,17 +173,23 @@ def _accuracy(learner: FewShotLearner, support: ImageClasses, asked: ImageClasse
 
 def _evolve(search: ATNAS, own: EpisodeSampler, generations: int, rng: np.random.Generator) -> int:
     """Number of encodings measured while the population evolved on the task; its best is chosen."""
-    population, fitness = search.population, _TaskFitness(search, own)
+    population, episodes, measured = search.population, _affordable(own, _IMAGES, _EPISODES), 0
+
+    def fitness(codes: Codes) -> Values:
+        nonlocal measured
+        measured += len(codes)
+        return search.fitness(codes, own.draw(episodes))  # the same ones within a generation
+
     prior = np.concatenate([search.encoding[None], population.members])
     population.restart(np.unique(prior, axis=0), fitness)
     for _ in range(generations):
         population.evolve(fitness, search.offspring, rng)
     best = population.members[0]
-    episodes = own.draw(2 * fitness.episodes)
-    different = len(own.data.labels) / len(episodes.query_y)
-    if _is_better(search, best, episodes, different):
+    tested = own.draw(2 * episodes)
+    different = len(own.data.labels) / len(tested.query_y)
+    if _is_better(search, best, tested, different):
         search.encoding = best
-    return fitness.measured
+    return measured
 
 
 def _is_better(search: ATNAS, code: Codes, episodes: Episodes, different: float) -> bool:
@@ -195,18 +202,6 @@ def _is_better(search: ATNAS, code: Codes, episodes: Episodes, different: float)
     old, new = search.episode_accuracies(np.stack([search.encoding, code]), episodes)
     error = np.std(new - old, ddof=1) / np.sqrt(min(len(new), different))
     return bool(np.mean(new - old) > 2 * error)
-
-
-class _TaskFitness:
-    """Accuracy of encodings on episodes of a task: the same ones within a generation."""
-
-    def __init__(self, search: ATNAS, own: EpisodeSampler) -> None:
-        self.search, self.own, self.measured = search, own, 0
-        self.episodes = _affordable(own, _IMAGES, _EPISODES)
-
-    def __call__(self, codes: Codes) -> NDArray[np.float64]:
-        self.measured += len(codes)
-        return self.search.fitness(codes, self.own.draw(self.episodes))
 
 
 def _affordable(own: EpisodeSampler, images: int, most: int) -> int:

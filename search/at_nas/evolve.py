@@ -16,11 +16,12 @@ from ...benchmarks.training import State, without_prefix
 from ...data.arguments import checked
 from ...data.images import Episodes, EpisodeSampler
 from ...data.seeds import Seed, as_generator
-from ...data.spaces import Codes, Space
+from ...data.spaces import Codes
 from ...data.types import Values
 from ...errors import ParameterError
 from ...predictors.saving.names import old_class_name
-from ..guided import Regressor, at_least_one
+from ..guided import Regressor
+from ..parameters import check_whole_number
 from .population import Contest, Population
 
 _SEARCH = 0.06  # share of the meta-training at which evolution begins
@@ -99,19 +100,20 @@ class ATNAS:
         predictor: Regressor | bool = True,
         seed: Seed = None,
     ) -> None:
-        for name, value in {
-            "population": population,
-            "offspring": offspring,
-            "episodes": episodes,
-        }.items():
-            at_least_one(name, value)
+        check_whole_number("population", population)
+        check_whole_number("offspring", offspring)
+        check_whole_number("episodes", episodes)
         self.rule = rule
         self.steps, self.start_rate = inner_loop(rule, steps, rate)
         self.supernet, self.fitness_sampler = supernet, fitness
         self.episodes, self.offspring = episodes, offspring
         learnt = rule in LAST_LAYER
         self.rate = nn.Parameter(torch.tensor(self.start_rate), requires_grad=learnt)
-        screen = _screening_process(supernet.space) if predictor is True else predictor or None
+        if predictor is True:
+            from ...predictors.processes import GaussianProcess
+
+            predictor = GaussianProcess(supernet.space)
+        screen = None if predictor is False else predictor
         self.population = Population(supernet.space, population, screen)
         self._rng = as_generator(seed)
         self._code = uniform_codes(supernet.space, 1, self._rng)[0]
@@ -193,17 +195,13 @@ class ATNAS:
 
     def generation(self) -> None:
         """Let the population evolve once."""
-        episodes = self._drawn()
+        if self.fitness_sampler is None:
+            raise ParameterError("this search has no classes kept aside: give it fitness=")
+        episodes = self.fitness_sampler.draw(self.episodes)
         self.population.evolve(
             lambda codes: self.fitness(codes, episodes), self.offspring, self._rng
         )
         self._rested = 0
-
-    def _drawn(self) -> Episodes:
-        """Episodes of the classes kept aside."""
-        if self.fitness_sampler is None:
-            raise ParameterError("this search has no classes kept aside: give it fitness=")
-        return self.fitness_sampler.draw(self.episodes)
 
     def fitness(self, codes: Codes, episodes: Episodes) -> Values:
         """Share of the queries that each encoding answers rightly after adaptation, shape (n,)."""
@@ -262,10 +260,3 @@ class ATNAS:
             "evolution": [self.population.size, self.offspring, self.episodes],
             "predictor": old_class_name(type(self.population.predictor)),
         }
-
-
-def _screening_process(space: Space) -> Regressor:
-    """Predictor that screens encodings."""
-    from ...predictors.processes import GaussianProcess
-
-    return GaussianProcess(space)

@@ -13,7 +13,7 @@ import numpy as np
 from ...benchmarks.few_shot import FewShotSupernet
 from ...benchmarks.training import read_checkpoint, write_checkpoint
 from ...data.arguments import checked
-from ...data.images import EpisodeSampler, ImageClasses
+from ...data.images import ImageClasses
 from ...data.spaces import make_space
 from ...errors import DataFileError, LabelError, ParameterError, StorageError, UnknownNameError
 from .evolve import ATNAS
@@ -186,11 +186,3 @@ def check_images(data: ImageClasses, search: ATNAS) -> ImageClasses:
             f"is for {'x'.join(map(str, wanted))} (channels, height, width)"
         )
     return data
-
-
-def sampler_for(
-    data: ImageClasses, *, way: int, shot: int, query: int, seed: np.random.Generator
-) -> EpisodeSampler:
-    """Episodes with as many of the queries as every class has images for."""
-    most = int(data.counts.min()) - shot
-    return EpisodeSampler(data, way=way, shot=shot, query=max(1, min(query, most)), seed=seed)

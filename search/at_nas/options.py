@@ -8,15 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Any
 
-from ...benchmarks.studies.flags import Flag, listed, whole_numbers
+from ...benchmarks.studies.flags import listed, option, unseen, whole_numbers
 from ...benchmarks.studies.options import Seed
 from ...errors import ParameterError, UnknownNameError
-
-if TYPE_CHECKING:
-    from .tasks import FewShotTask
 
 _IMAGES = (
     "glyphs (characters of matplotlib's fonts), digits, mnist5k, fashion-mnist, or a path: CIFAR's "
@@ -24,20 +22,17 @@ _IMAGES = (
 )
 SPLITS = ("groups", "classes")
 
-Images = Annotated[str, Flag(help=_IMAGES)]
-Way = Annotated[int, Flag(least=2, help="Classes of an episode.")]
-Shots = Annotated[
-    tuple[int, ...],
-    Flag(parse=whole_numbers, help="Images a class that are learnt from, separated by commas."),
-]
-SearchFile = Annotated[
-    Path | None,
-    Flag(
-        argument=True,
-        metavar="FILE",
-        help="A file of nasurge meta train; by default the search that comes with the package.",
-    ),
-]
+Images = partial(option, help=_IMAGES)
+Way = partial(option, least=2, help="Classes of an episode.")
+Shots = partial(
+    option, parse=whole_numbers, help="Images a class that are learnt from, separated by commas."
+)
+SearchFile = partial(
+    option,
+    argument=True,
+    metavar="FILE",
+    help="A file of nasurge meta train; by default the search that comes with the package.",
+)
 
 
 def number_or_share(text: str) -> int | float:
@@ -69,73 +64,59 @@ def number_or_share(text: str) -> int | float:
 class EpisodeOptions:
     """Which images are classified, how their classes are split, and by which networks."""
 
-    images: Images = "glyphs"
-    size: Annotated[
-        int | None,
-        Flag(least=1, help="Resize images to so many pixels: 28 for Omniglot's own zips."),
-    ] = None
-    way: Way = 5
-    train_classes: Annotated[
-        int | float,
-        Flag(parse=number_or_share, help="Classes for meta-training: a number, or a share."),
-    ] = 0.7
-    split: Annotated[
-        str, Flag(help="groups keeps alphabets whole; classes draws single characters.")
-    ] = "groups"
-    rotations: Annotated[
-        bool,
-        Flag(
-            "--rotations/--no-rotations",
-            help="Meta-train on turned classes too, as is usual for characters.",
-        ),
-    ] = True
-    space: Annotated[str, Flag(help="Of the searched networks: a cell space, or mobile.")] = "nb201"
-    width: Annotated[int, Flag(least=1, help="Channels of their first stage.")] = 16
-    device: Annotated[str, Flag(help="cpu, cuda, cuda:INDEX or auto.")] = "cpu"
-    query: Annotated[int, "Images a class that are classified."] = 15
+    images: str = Images("glyphs")
+    size: int | None = option(
+        None, least=1, help="Resize images to so many pixels: 28 for Omniglot's own zips."
+    )
+    way: int = Way(5)
+    train_classes: int | float = option(
+        0.7, parse=number_or_share, help="Classes for meta-training: a number, or a share."
+    )
+    split: str = option(
+        "groups", help="groups keeps alphabets whole; classes draws single characters."
+    )
+    rotations: bool = option(
+        True,
+        name="--rotations/--no-rotations",
+        help="Meta-train on turned classes too, as is usual for characters.",
+    )
+    space: str = option("nb201", help="Of the searched networks: a cell space, or mobile.")
+    width: int = option(16, least=1, help="Channels of their first stage.")
+    device: str = option("cpu", help="cpu, cuda, cuda:INDEX or auto.")
+    query: int = unseen(15, "Images a class that are classified.")
 
     @property
-    def task(self) -> FewShotTask:
-        """Images and split as one task.
+    def task(self) -> dict[str, Any]:
+        """JSON values that tell the classes and their episodes from others.
 
         Raises
         ------
         UnknownNameError
             If there is no such split.
         """
-        from .tasks import FewShotTask
-
         if self.split not in SPLITS:
             raise UnknownNameError("split", self.split, SPLITS)
-        return FewShotTask(
-            images=self.images,
-            size=self.size,
-            train_classes=self.train_classes,
-            whole_groups=self.split == "groups",
-            rotations=self.rotations,
-            way=self.way,
-            query=self.query,
-        )
+        names = "images", "size", "train_classes", "whole_groups", "rotations", "way", "query"
+        values = {**vars(self), "whole_groups": self.split == "groups"}
+        return {name: values[name] for name in names}
 
 
 @dataclass(frozen=True, kw_only=True)
 class MetaTrainOptions(EpisodeOptions):
     """Options of ``nasurge meta train``."""
 
-    shot: Annotated[int, Flag(least=1, help="Images a class in a training episode.")] = 1
-    rule: Annotated[
-        str,
-        Flag(
-            help="How a network adapts: protonet (distances to the classes' means), anil (the last "
-            "layer from zero), maml, or reptile."
-        ),
-    ] = "protonet"
-    steps: Annotated[int | None, Flag(least=1, help="Meta-steps.")] = None
-    seconds: Annotated[
-        float | None, Flag(least=0, help="Instead of --steps: processor time. By default 300.")
-    ] = None
-    seed: Seed = 0
-    out: Annotated[Path, Flag(help="File of the search.")] = Path("at-nas.safetensors")
+    shot: int = option(1, least=1, help="Images a class in a training episode.")
+    rule: str = option(
+        "protonet",
+        help="How a network adapts: protonet (distances to the classes' means), anil (the last "
+        "layer from zero), maml, or reptile.",
+    )
+    steps: int | None = option(None, least=1, help="Meta-steps.")
+    seconds: float | None = option(
+        None, least=0, help="Instead of --steps: processor time. By default 300."
+    )
+    seed: int = Seed(0)
+    out: Path = option(Path("at-nas.safetensors"), help="File of the search.")
     command: str = ""
     progress: Callable[[float], None] | None = None
 
@@ -144,31 +125,29 @@ class MetaTrainOptions(EpisodeOptions):
 class EvaluateOptions:
     """Options of ``nasurge meta evaluate``."""
 
-    search: SearchFile = None
-    images: Images = "glyphs"
-    way: Way = 5
-    shots: Shots = (1, 5)
-    episodes: Annotated[int, Flag(least=1, help="Of every test.")] = 300
-    seed: Seed = 0
+    search: Path | None = SearchFile(None)
+    images: str = Images("glyphs")
+    way: int = Way(5)
+    shots: tuple[int, ...] = Shots((1, 5))
+    episodes: int = option(300, least=1, help="Of every test.")
+    seed: int = Seed(0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptOptions:
     """Options of ``nasurge meta adapt``."""
 
-    search: SearchFile = None
-    images: Images = "digits"
-    classes: Annotated[
-        tuple[str, ...],
-        Flag(
-            parse=listed,
-            help="Those of the task, by the beginnings of their names, separated by commas: "
-            "GREEK, COPTIC. By default all.",
-        ),
-    ] = ()
-    shots: Annotated[int, Flag(least=1, help="Images a class that are learnt from.")] = 5
-    generations: Annotated[int, Flag(least=0, help="Of the search.")] = 2
-    steps: Annotated[int, Flag(least=0, help="Gradient steps.")] = 20
-    seed: Seed = 0
-    out: Annotated[Path | None, Flag(help="File for the adapted search.")] = None
+    search: Path | None = SearchFile(None)
+    images: str = Images("digits")
+    classes: tuple[str, ...] = option(
+        (),
+        parse=listed,
+        help="Those of the task, by the beginnings of their names, separated by commas: "
+        "GREEK, COPTIC. By default all.",
+    )
+    shots: int = option(5, least=1, help="Images a class that are learnt from.")
+    generations: int = option(2, least=0, help="Of the search.")
+    steps: int = option(20, least=0, help="Gradient steps.")
+    seed: int = Seed(0)
+    out: Path | None = option(None, help="File for the adapted search.")
     command: str = ""

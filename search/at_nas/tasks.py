@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ...benchmarks.few_shot import (
     RULES,
     FewShotLearner,
@@ -19,6 +17,7 @@ from ...data.spaces import make_space
 from ...errors import LabelError, ParameterError
 from .baselines import SYSTEMS, JointLearner
 from .evolve import ATNAS
+from .options import EpisodeOptions
 
 RULE: Rule = "protonet"
 """By which searched and drawn networks adapt."""
@@ -32,84 +31,55 @@ ASIDE = 0.06
 """Share of the classes for meta-training by which AT-NAS compares encodings."""
 
 
-@dataclass(frozen=True)
-class FewShotTask:
-    """Images, how their classes are split, and the episodes that are asked of them.
+@checked
+def load_split(options: EpisodeOptions, *, seed: int) -> tuple[ImageClasses, ImageClasses]:
+    """Classes for meta-training, and those for meta-test.
 
-    Attributes
-    ----------
-    images : str
-        As for ``load_classes``.
-    size : int or None
-        Pixels to which images are resized.
-    train_classes : int or float
-        How many classes, or which share of them, are for meta-training.
-    whole_groups : bool
-        Whether alphabets stay whole.
-    rotations : bool
-        Whether the classes for meta-training also count turned by 90, 180 and 270 degrees.
-    way : int
-    query : int
-        Images a class that are classified.
+    Raises
+    ------
+    ParameterError
+        If images are not square, or a part would be empty.
+    UnknownNameError
+        If there is no such split.
     """
-
-    images: str = "glyphs"
-    size: int | None = None
-    train_classes: int | float = 0.7
-    whole_groups: bool = True
-    rotations: bool = True
-    way: int = 5
-    query: int = 15
-
-    def load(self, seed: int) -> tuple[ImageClasses, ImageClasses]:
-        """Classes for meta-training, and those for meta-test.
-
-        Raises
-        ------
-        ParameterError
-            If images are not square, or a part would be empty.
-        """
-        data = load_classes(self.images, size=self.size)
-        height, width = data.images.shape[2:]
-        if height != width:
-            raise ParameterError(
-                f"images of {data.name} are {height}x{width} pixels, not square: give a size to "
-                "which they are resized (--size)"
-            )
-        train, test = split_classes(
-            data,
-            self.train_classes,
-            whole_groups=self.whole_groups,
-            seed=seed,
+    data = load_classes(options.images, size=options.size)
+    height, width = data.images.shape[2:]
+    if height != width:
+        raise ParameterError(
+            f"images of {data.name} are {height}x{width} pixels, not square: give a size to "
+            "which they are resized (--size)"
         )
-        return (train.with_rotations() if self.rotations else train), test
+    whole_groups = options.task["whole_groups"]
+    train, test = split_classes(data, options.train_classes, whole_groups=whole_groups, seed=seed)
+    return (train.with_rotations() if options.rotations else train), test
+
+
+def episodes_of(
+    data: ImageClasses, *, way: int, shot: int, query: int, seed: Seed = None
+) -> EpisodeSampler:
+    """Episodes with as many of the queries as every class has images for."""
+    most = int(data.counts.min()) - shot
+    return EpisodeSampler(data, way=way, shot=shot, query=max(1, min(query, most)), seed=seed)
 
 
 @checked
 def training_episodes(
-    method: str, train: ImageClasses, task: FewShotTask, *, shot: int, seed: Seed = None
+    method: str, train: ImageClasses, options: EpisodeOptions, *, shot: int, seed: Seed = None
 ) -> EpisodeSampler:
     """Training episodes of a method, or of AT-NAS by the rule of that name."""
     # A rule that sets only the last layer learns from more classes at once than it is asked for.
     head = method not in ("maml", "reptile", *SYSTEMS)
-    return EpisodeSampler(
-        train,
-        way=min(MOST_WAYS, len(train.classes)) if head else task.way,
-        shot=shot,
-        query=max(1, min(EPISODES[method][1], int(train.counts.min()) - shot)),
-        seed=seed,
-    )
+    way = min(MOST_WAYS, len(train.classes)) if head else options.way
+    return episodes_of(train, way=way, shot=shot, query=EPISODES[method][1], seed=seed)
 
 
 @checked
 def make_learner(
     method: str,
     train: ImageClasses,
-    task: FewShotTask,
+    options: EpisodeOptions,
     *,
     shot: int,
-    space: str = "nb201",
-    width: int = 16,
     rule: str = RULE,
     seed: Seed = None,
 ) -> tuple[FewShotLearner | ATNAS, ImageClasses]:
@@ -123,11 +93,10 @@ def make_learner(
         ``at-nas``, ``random``, ``t-nas``, ``metanas``, or a rule with the hand-made network.
     train : ImageClasses
         Classes for meta-training.
-    task : FewShotTask
+    options : EpisodeOptions
+        Classes of an episode, and the searched networks.
     shot : int
         Images a class that are learnt from.
-    space, width
-        Of the searched networks, as for ``FewShotSupernet``.
     rule : str
         By which the encodings of AT-NAS adapt.
     seed : int, Generator or None
@@ -145,25 +114,29 @@ def make_learner(
     _, channels, size, _ = train.images.shape
     sizes = {"in_channels": channels, "size": size}
     if method in RULES:
-        network = four_convolutions(task.way, **sizes, seed=rng)
+        network = four_convolutions(options.way, **sizes, seed=rng)
         return FewShotLearner(network, method), train  # type: ignore[arg-type]
-    fold = 2 if size >= 16 and size % 2 == 0 else 1
+    fold, way = 2 if size >= 16 and size % 2 == 0 else 1, options.way
     supernet = FewShotSupernet(
-        make_space(space), way=task.way, **sizes, width=width, fold=fold, seed=rng
+        make_space(options.space),
+        way=way,
+        **sizes,
+        width=options.width,
+        fold=fold,
+        seed=rng,
     )
     if method in SYSTEMS:
         return JointLearner(supernet, method), train  # type: ignore[arg-type]
     if method == "random":
         code = uniform_codes(supernet.space, 1, rng)[0]
         return FewShotLearner(supernet.network(code), RULE), train
-    n_aside = max(task.way, round(ASIDE * len(train.classes)))
-    if len(train.classes) < n_aside + task.way:
+    n_aside = max(way, round(ASIDE * len(train.classes)))
+    if len(train.classes) < n_aside + way:
         raise LabelError(
-            f"at-nas keeps {n_aside} classes aside and trains {task.way}-way episodes on others, "
+            f"at-nas keeps {n_aside} classes aside and trains {way}-way episodes on others, "
             f"but has {len(train.classes)} classes of {train.name} for meta-training: give it more "
             "(--train-classes, --rotations), or a lower --way"
         )
     aside, rest = split_classes(train, n_aside, seed=rng)
-    query = max(1, min(5, int(aside.counts.min()) - shot))
-    fitness = EpisodeSampler(aside, way=task.way, shot=shot, query=query, seed=rng)
+    fitness = episodes_of(aside, way=way, shot=shot, query=5, seed=rng)
     return ATNAS(supernet, fitness, rule=rule, seed=rng), rest  # type: ignore[arg-type]

@@ -24,12 +24,11 @@ from .files import (
     class_keys,
     classes_named,
     load_search,
-    sampler_for,
     save_search,
     unseen_classes,
 )
 from .options import AdaptOptions, MetaTrainOptions
-from .tasks import EPISODES, make_learner, training_episodes
+from .tasks import EPISODES, episodes_of, load_split, make_learner, training_episodes
 
 _DRAWN, _THEIRS = 20, 4  # encodings drawn uniformly, and what share of the episodes is theirs
 _SECONDS = 300.0  # of a meta-training for which nothing is asked
@@ -71,23 +70,16 @@ def train_search(options: MetaTrainOptions) -> Row:
         return _summary(path, made)
     state = path.with_name(f"{path.name}.training")
     rng = np.random.default_rng([options.seed, 2])
-    task, device = options.task, resolve_device(options.device)
+    device = resolve_device(options.device)
     with one_thread():
-        train, _ = task.load(options.seed)
+        train, _ = load_split(options, seed=options.seed)
         learner, classes = make_learner(
-            "at-nas",
-            train,
-            task,
-            shot=options.shot,
-            space=options.space,
-            width=options.width,
-            rule=options.rule,
-            seed=rng,
+            "at-nas", train, options, shot=options.shot, rule=options.rule, seed=rng
         )
         search = cast(ATNAS, learner)
         history = meta_train(
             search.to(device),
-            training_episodes(options.rule, classes, task, shot=options.shot, seed=rng),
+            training_episodes(options.rule, classes, options, shot=options.shot, seed=rng),
             steps=made["steps"],
             seconds=made["seconds"],
             tasks=EPISODES[options.rule][0],
@@ -116,7 +108,7 @@ def _recipe(options: MetaTrainOptions) -> dict[str, Any]:
     recipe: dict[str, Any] = jsonable(
         {
             "images": options.images,
-            "task": vars(options.task),
+            "task": options.task,
             "shot": options.shot,
             "rule": options.rule,
             "steps": options.steps,
@@ -255,7 +247,7 @@ def evaluate_search(
             few = max(1, episodes // (_THEIRS * _DRAWN))
             best, *others = [
                 search.learner(code).accuracy(
-                    sampler_for(
+                    episodes_of(
                         rest,
                         way=way,
                         shot=shot,

@@ -1,13 +1,13 @@
+from .darts import DifferentiableResult as DifferentiableResult
 from .darts import best_code as best_code
 from .darts import search_supernet as search_supernet
 from .options import RULES as RULES
 from .options import DifferentiableOptions as DifferentiableOptions
+from .options import Gate as Gate
 from .relaxations import no_logits as no_logits
 from .warm_start import Donor as Donor
-from .warm_start import Gate as Gate
 from .warm_start import donor_distances as donor_distances
 from .warm_start import donor_weights as donor_weights
 from .warm_start import keep_donor as keep_donor
 from .warm_start import read_donors as read_donors
 from .warm_start import transferred_logits as transferred_logits
-from .warm_start import warm_search as warm_search

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ from ...data.images import Images
 from ...data.seeds import Seed, as_generator, torch_seed
 from ...data.spaces import Codes, Space
 from ...errors import ParameterError, UnknownNameError
-from .options import RULES, DifferentiableOptions
+from .options import RULES, DifferentiableOptions, Gate
 from .relaxations import MIXTURES, Loss, MixtureRule, no_logits
 
 COLLAPSED = 0.5
@@ -62,6 +63,12 @@ class DifferentiableResult:
         Steps of the weights, as many of the logits.
     diverged : bool
         Whether the loss became infinite or NaN, which ended the search.
+    accepted : bool
+        Whether the gate let the donor pass; False without a gate.
+    beaten : float
+        Share of the random architectures that the donor's equalled or beat; NaN without a gate.
+    gate_seconds : float
+        Processor time of the gate.
     """
 
     code: Codes
@@ -75,24 +82,9 @@ class DifferentiableResult:
     seconds: float
     steps: int
     diverged: bool
-
-
-class Watch(Protocol):
-    """Looks at a search after each of its epochs but the last, and may give it other logits.
-
-    Attributes
-    ----------
-    about : dict
-        Its ``gate`` and ``donor`` in JSON values. Checkpoints of others are refused.
-    found : dict
-        Its results so far in JSON values. A checkpoint keeps them and gives them back.
-    """
-
-    about: dict[str, Any]
-    found: dict[str, Any]
-
-    def __call__(self, done: int) -> ArrayLike | None:
-        """Logits in place of those learnt in the epochs done, shape (d, k), or None."""
+    accepted: bool = False
+    beaten: float = np.nan
+    gate_seconds: float = 0.0
 
 
 @checked
@@ -103,12 +95,12 @@ def search_supernet(
     options: DifferentiableOptions | None = None,
     *,
     logits: ArrayLike | None = None,
+    gate: Gate | None = None,
     until: int | None = None,
     device: str = "auto",
     seed: Seed = None,
     checkpoint: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
-    watch: Watch | None = None,
     **changes: Any,
 ) -> DifferentiableResult:
     """Architecture whose operations are learnt by gradient, beside the weights of a supernet.
@@ -127,7 +119,11 @@ def search_supernet(
     options : DifferentiableOptions, optional
         Epochs, batches and learning rates.
     logits : array_like, shape (d, k), optional
-        To begin from, such as those of an earlier search: a warm start. By default all alike.
+        To begin from, such as ``transferred_logits`` of earlier searches: a warm start. By default
+        all alike.
+    gate : Gate, optional
+        To begin cold, and to take the logits in place of those learnt if they pass it. By default
+        they are trusted from the first step on.
     until : int, optional
         End after so many of the epochs: for searches of which a part may be enough.
     device, seed
@@ -136,9 +132,6 @@ def search_supernet(
         As for ``run_training``; written after every epoch.
     progress : callable, optional
         Called with (epochs done, ``epochs``) after every epoch.
-    watch : Watch, optional
-        Called with the epochs done after every epoch but the last of ``epochs``. Logits that it
-        returns take the place of those learnt so far.
     **changes
         Fields of the options to have other values, such as ``epochs=2``.
 
@@ -147,7 +140,8 @@ def search_supernet(
     UnknownNameError
         If there is no such method.
     ParameterError
-        If a number is outside its range, or logits have another shape.
+        If a number is outside its range, logits have another shape, or the gate would come after
+        the last epoch, and never be asked.
     NasurgeError
         As ``run_training``.
 
@@ -160,13 +154,19 @@ def search_supernet(
     >>> found = search_supernet(supernet, images, "gdas", epochs=1, seed=0, device="cpu")
     >>> found.logits.shape, found.steps, space.format([found.code]) == [found.architecture]
     ((6, 5), 2, True)
+    >>> donor = np.log([[0.1, 0.1, 0.1, 0.6, 0.1]] * 6)
+    >>> settings = {"logits": donor, "gate": Gate(after=1, beaten=0), "epochs": 2}
+    >>> found = search_supernet(supernet, images, "gdas", seed=0, device="cpu", **settings)
+    >>> found.accepted, found.architecture.count("nor_conv_3x3")
+    (True, 6)
     """
     if method not in RULES:
         raise UnknownNameError("method", method, RULES)
     options = with_changes(options or DifferentiableOptions(), changes, "a differentiable search")
     if until is not None and until < 1:
         raise ParameterError(f"until must be at least 1, not {until}")
-    start, rng = _start_logits(supernet.space, logits), as_generator(seed)
+    donor = None if gate is None else _Donor(gate, supernet, images, logits, options.epochs, seed)
+    start, rng = _start_logits(supernet.space, logits if gate is None else None), as_generator(seed)
     drawn, order = int(rng.integers(2**63)), int(rng.integers(2**63))
     device = resolve_device(device)
     supernet.to(device)
@@ -180,7 +180,7 @@ def search_supernet(
     identity |= {"start": np.nan_to_num(start.numpy(), neginf=-1e9).tolist()}
     names = ("flip", "shift", "channels_last")
     identity |= {"options": {name: getattr(options, name) for name in names}}
-    identity |= {"gate": None, "donor": None} | (watch.about if watch else {})
+    identity |= {"gate": gate and asdict(gate), "donor": donor and donor.about}
 
     with torch_seed(np.random.default_rng(drawn)):
         random = torch.get_rng_state()
@@ -194,7 +194,7 @@ def search_supernet(
             rate = options.logit_rate * (30 if method == "ddpnas" else 1)
             steps = options.epochs * training.batches.steps
             training.mixture = MIXTURES[method](start.to(device), steps=steps, learning_rate=rate)
-            training.valid, training.watch = valid, watch
+            training.valid, training.donor = valid, donor
             training.until = until or options.epochs
             return training
 
@@ -224,6 +224,48 @@ def _start_logits(space: Space, logits: ArrayLike | None) -> Tensor:
     return torch.from_numpy(np.where(np.isfinite(empty), values, empty))
 
 
+class _Donor:
+    """Logits of other tasks that a search is offered at a gate."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        supernet: Supernet,
+        images: Images,
+        logits: ArrayLike | None,
+        epochs: int,
+        seed: Seed,
+    ) -> None:
+        if logits is None:
+            raise ParameterError("a gate tests the logits of a donor: give logits=")
+        if gate.after >= epochs:
+            raise ParameterError(
+                f"a gate after {gate.after} epochs is never asked in a search of {epochs}: give "
+                "the gate a lower after, or the search more epochs"
+            )
+        self.gate, self.supernet, self.images = gate, supernet, images
+        self.start = _start_logits(supernet.space, logits)
+        values = np.asarray(logits, dtype=np.float64)
+        self.about = np.nan_to_num(values, neginf=-1e9).tolist()
+        # The order of the logits is all that an architecture takes of them.
+        own = best_code(supernet.space, np.exp(values))
+        rivals = supernet.space.sample(gate.rivals, seed=seed)
+        self.codes = np.concatenate([own[None], rivals])
+        self.verdict: dict[str, Any] = {"accepted": False, "beaten": np.nan, "gate_seconds": 0.0}
+
+    def passes(self) -> bool:
+        """Whether the donor's architecture beats enough random ones with the weights so far."""
+        begin = time.process_time()
+        ranked = self.supernet.evaluate(
+            self.codes, self.images, limit=self.gate.limit, calibration=0
+        )
+        beaten = float((ranked.accuracy[1:] <= ranked.accuracy[0]).mean())
+        accepted = beaten >= self.gate.beaten
+        self.verdict |= {"accepted": accepted, "beaten": beaten}
+        self.verdict["gate_seconds"] = time.process_time() - begin
+        return accepted
+
+
 class DifferentiableTraining(EpochTraining):
     """One search at some epoch: supernet, mixture, optimisers and losses so far."""
 
@@ -232,7 +274,7 @@ class DifferentiableTraining(EpochTraining):
     mixture: MixtureRule
     valid: tuple[Tensor, Tensor]
     until: int
-    watch: Watch | None
+    donor: _Donor | None
 
     def __init__(self, *network: Any, **options: Any) -> None:
         super().__init__(*network, **options)
@@ -264,12 +306,12 @@ class DifferentiableTraining(EpochTraining):
         yield self.loss((x, y), weights, code)
 
     def step(self) -> None:
-        """Take as many steps as there are batches of training images, and show it to the watch."""
+        """Take as many steps as there are batches of training images, and test a donor then."""
         super().step()
         self.codes.append(best_code(self.network.space, self.shares()).tolist())
         done = len(self.losses)
-        if self.watch and done < self.epochs and (logits := self.watch(done)) is not None:
-            self.mixture.restart(_start_logits(self.network.space, logits))
+        if self.donor and done == self.donor.gate.after and self.donor.passes():
+            self.mixture.restart(self.donor.start)
 
     def shares(self) -> NDArray[np.float64]:
         """Probabilities of the operations, shape (d, k)."""
@@ -277,14 +319,14 @@ class DifferentiableTraining(EpochTraining):
         return shares
 
     def state(self) -> State:
-        """All that the epochs left depend on, and the results of the watch."""
+        """All that the epochs left depend on, and the verdict on a donor."""
         tensors, about = super().state()
         tensors |= {"random": torch.get_rng_state()}
         tensors |= with_prefix("relaxation.", self.mixture.state())
         return tensors, {
             **about,
             "codes": self.codes,
-            "watched": self.watch.found if self.watch else {},
+            "watched": self.donor.verdict if self.donor else {},
         }
 
     def load(self, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
@@ -293,8 +335,8 @@ class DifferentiableTraining(EpochTraining):
         torch.set_rng_state(tensors["random"])
         self.mixture.load(without_prefix("relaxation.", tensors))
         self.codes = list(about["codes"])
-        if self.watch:
-            self.watch.found.update(about.get("watched", {}))  # the first files have none
+        if self.donor:
+            self.donor.verdict.update(about.get("watched", {}))  # the first files have none
 
     def result(self) -> DifferentiableResult:
         """Architecture of the largest shares, and the cost of the search."""
@@ -315,6 +357,7 @@ class DifferentiableTraining(EpochTraining):
             seconds=self.seconds,
             steps=self.steps,
             diverged=self.diverged,
+            **(self.donor.verdict if self.donor else {}),
         )
 
 

@@ -43,3 +43,37 @@ class DifferentiableOptions(SharedWeightOptions):
         super().__post_init__()
         if self.logit_rate <= 0:
             raise ParameterError(f"logit_rate must be above 0, not {self.logit_rate}")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Test that a donor must pass before a search takes its logits.
+
+    The search begins cold. After some epochs, when the weights have learnt from all operations
+    alike, the donor's architecture is evaluated with them, beside some drawn at random; it is
+    refused if too few of these are worse, and the search goes on as a cold one. A refused donor
+    thus costs its evaluation and nothing else.
+
+    Attributes
+    ----------
+    after : int
+        Epochs before the test.
+    rivals : int
+        How many random architectures.
+    beaten : float
+        The least share of them that the donor's must equal or beat; 0 lets every donor pass.
+    limit : int
+        Validation images.
+    """
+
+    after: int = 2
+    rivals: int = 3
+    beaten: float = 0.3
+    limit: int = 128
+
+    def __post_init__(self) -> None:
+        if min(self.rivals, self.after) < 1 or not 0 <= self.beaten <= 1 or self.limit < 2:
+            raise ParameterError(
+                "after and rivals must be at least 1, beaten between 0 and 1 and limit at least "
+                f"2, not {self.after}, {self.rivals}, {self.beaten} and {self.limit}"
+            )

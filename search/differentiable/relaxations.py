@@ -42,6 +42,7 @@ class MixtureRule(ABC):
         self.logits.requires_grad_()
         self.steps, self.learning_rate = steps, learning_rate
         self.done = 0
+        # Momenta and decay are those of DARTS.
         self.optimiser = torch.optim.Adam(
             [self.logits], learning_rate, betas=(0.5, 0.999), weight_decay=1e-3
         )
@@ -152,11 +153,13 @@ class DrNASRule(MixtureRule):
     """
 
     def _concentrations(self) -> Tensor:
+        # elu + 1 comes down to 0, where there is no Dirichlet distribution.
         return functional.elu(self.logits) + 1 + 1e-3
 
     def draw(self) -> tuple[Tensor, Codes | None]:
         """Drawn shares."""
         gammas = torch.distributions.Gamma(self._concentrations(), 1.0).rsample()
+        # Draws of small concentrations are often exactly 0 in single precision, all of a row too.
         kept = gammas.masked_fill(~self.exists, 0.0) + 1e-20
         return kept / kept.sum(dim=1, keepdim=True), None
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from ...benchmarks.supernet import Supernet
 from ...benchmarks.training import (
     ARRAYS,
     Kind,
@@ -25,11 +23,9 @@ from ...benchmarks.training import (
     write_checkpoint,
 )
 from ...data.arguments import as_numbers, checked
-from ...data.images import Images
 from ...data.spaces import Space
 from ...data.types import Values
 from ...errors import DataFileError, IncompatibleDonorError, ParameterError
-from .darts import DifferentiableResult, best_code, search_supernet
 
 ENDING = ".experience.safetensors"
 FORMAT = 1
@@ -68,22 +64,6 @@ class Donor:
     steps: int
     embedding: TaskEmbedding
 
-    def check(self, space: Space) -> None:
-        """Refuse searches of another space.
-
-        Raises
-        ------
-        IncompatibleDonorError
-            Naming both spaces.
-        """
-        shape = (len(space.cardinalities), max(space.cardinalities))
-        if self.space != space.name or self.shares.shape != shape:
-            raise IncompatibleDonorError(
-                f"the donor of task {self.task!r} cannot start a search of space "
-                f"{space.name!r}, whose shares have shape {shape}: it is of space {self.space!r}, "
-                f"shape {self.shares.shape}; search that space, or leave this donor out"
-            )
-
 
 @checked
 def keep_donor(folder: Path, donor: Donor) -> Path:
@@ -107,18 +87,15 @@ def keep_donor(folder: Path, donor: Donor) -> Path:
     }
     arrays = {"shares": donor.shares, **donor.embedding.arrays()}
     tensors = {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
-    path = folder / _file_name(donor.task, donor.space)
+    name = re.sub(r"[^A-Za-z0-9]+", "-", Path(donor.task).name)[:40].strip("-")
+    # Other tasks and spaces may have the same name.
+    digest = hashlib.sha256(f"{donor.space}\n{donor.task}".encode()).hexdigest()[:8]
+    path = folder / f"{name}-{digest}{ENDING}"
     write_checkpoint(path, tensors, about)
     return path
 
 
 _FIELDS = ("task", "space", "architecture", "accuracy", "seconds", "steps")
-
-
-def _file_name(task: str, space: str) -> str:
-    """File name that no other task and space have."""
-    digest = hashlib.sha256(f"{space}\n{task}".encode()).hexdigest()[:8]
-    return re.sub(r"[^A-Za-z0-9]+", "-", Path(task).name)[:40].strip("-") + f"-{digest}{ENDING}"
 
 
 @checked
@@ -248,8 +225,15 @@ def transferred_logits(
     ----------
     M. Grobelnik, J. Vanschoren. Warm-starting DARTS using meta-learning. arXiv 2205.06355, 2022.
     """
+    shape = (len(space.cardinalities), max(space.cardinalities))
     for donor in donors:
-        donor.check(space)
+        if donor.space != space.name or donor.shares.shape != shape:
+            raise IncompatibleDonorError(
+                f"the donor of task {donor.task!r} cannot start a search of space "
+                f"{space.name!r}, whose shares have shape {shape}: it is of space "
+                f"{donor.space!r}, shape {donor.shares.shape}; search that space, or leave this "
+                "donor out"
+            )
     shared = np.ones(len(donors)) if weights is None else np.asarray(weights, dtype=np.float64)
     if not len(donors) or shared.shape != (len(donors),) or shared.min() < 0 or not shared.sum():
         raise ParameterError(
@@ -265,153 +249,3 @@ def transferred_logits(
     # A softmax ignores the centre; the optimiser, which sees logits, should begin around zero.
     started: Values = np.where(exists, strength * (logits - centre), -np.inf)
     return started
-
-
-@dataclass(frozen=True)
-class Gate:
-    """Test that a donor must pass before a search takes its logits.
-
-    The search begins cold. After some epochs, when the weights have learnt from all operations
-    alike, the donor's architecture is evaluated with them, beside some drawn at random; it is
-    refused if too few of these are worse, and the search goes on as a cold one. A refused donor
-    thus costs its evaluation and nothing else.
-
-    Attributes
-    ----------
-    after : int
-        Epochs before the test.
-    rivals : int
-        How many random architectures.
-    beaten : float
-        The least share of them that the donor's must equal or beat; 0 lets every donor pass.
-    limit : int
-        Validation images.
-    """
-
-    after: int = 2
-    rivals: int = 3
-    beaten: float = 0.3
-    limit: int = 128
-
-    def __post_init__(self) -> None:
-        if min(self.rivals, self.after) < 1 or not 0 <= self.beaten <= 1 or self.limit < 2:
-            raise ParameterError(
-                "after and rivals must be at least 1, beaten between 0 and 1 and limit at least "
-                f"2, not {self.after}, {self.rivals}, {self.beaten} and {self.limit}"
-            )
-
-
-@dataclass(frozen=True)
-class WarmResult:
-    """Outcome of a search that was offered a donor.
-
-    Attributes
-    ----------
-    result : DifferentiableResult
-    accepted : bool
-        Whether the donor passed the gate.
-    beaten : float
-        Share of the random architectures that the donor's equalled or beat; NaN without a gate.
-    gate_seconds : float
-        Processor time of the gate.
-    """
-
-    result: DifferentiableResult
-    accepted: bool
-    beaten: float
-    gate_seconds: float
-
-
-@checked
-def warm_search(
-    supernet: Supernet,
-    images: Images,
-    logits: ArrayLike,
-    method: str = "drnas",
-    *,
-    gate: Gate | None = None,
-    epochs: int = 10,
-    seed: int = 0,
-    **options: Any,
-) -> WarmResult:
-    """Outcome of a search by gradient from logits of other tasks, if they pass the gate.
-
-    Parameters
-    ----------
-    supernet : Supernet
-    images : Images
-    logits : array_like, shape (d, k)
-        Such as ``transferred_logits`` gives.
-    method : str
-        As for ``search_supernet``.
-    gate : Gate, optional
-        By default the donor is trusted from the first step on.
-    epochs, seed : int
-    **options
-        As for ``search_supernet``.
-
-    Raises
-    ------
-    ParameterError
-        If the gate would come after the last epoch, and never be asked.
-    NasurgeError
-        As ``search_supernet``.
-
-    Examples
-    --------
-    >>> from nasurge.data.images import load_images
-    >>> from nasurge.data.spaces import make_space
-    >>> images, space = load_images("digits", limit=60), make_space("nb201")
-    >>> supernet = Supernet(space, classes=10, in_channels=1, width=2, cells=1, seed=0)
-    >>> start = np.log([[0.1, 0.1, 0.1, 0.6, 0.1]] * 6)
-    >>> found = warm_search(
-    ...     supernet, images, start, "gdas", gate=Gate(after=1, beaten=0), epochs=2, device="cpu"
-    ... )
-    >>> found.accepted, found.result.architecture.count("nor_conv_3x3")
-    (True, 6)
-    """
-    options |= {"epochs": epochs, "seed": seed}
-    if gate is None:
-        result = search_supernet(supernet, images, method, logits=logits, **options)
-        return WarmResult(result, accepted=True, beaten=np.nan, gate_seconds=0.0)
-    if gate.after >= epochs:
-        raise ParameterError(
-            f"a gate after {gate.after} epochs is never asked in a search of {epochs}: give the "
-            "gate a lower after, or the search more epochs"
-        )
-    test = _GateTest(supernet, images, np.asarray(logits, dtype=np.float64), gate, seed)
-    result = search_supernet(supernet, images, method, watch=test, **options)
-    return WarmResult(result, **test.found)
-
-
-class _GateTest:
-    """Test of one donor: called after every epoch of a search, it acts after the gate's."""
-
-    def __init__(
-        self, supernet: Supernet, images: Images, logits: Values, gate: Gate, seed: int
-    ) -> None:
-        self.supernet, self.images, self.logits = supernet, images, logits
-        self.gate, self.seed = gate, seed
-        donor = np.nan_to_num(logits, neginf=-1e9).tolist()
-        self.about: dict[str, Any] = {"gate": asdict(gate), "donor": donor}
-        self.found: dict[str, Any] = {"accepted": False, "beaten": np.nan, "gate_seconds": 0.0}
-
-    def __call__(self, done: int) -> Values | None:
-        if done != self.gate.after:
-            return None
-        start = time.process_time()
-        space = self.supernet.space
-        shares = np.exp(self.logits)  # their order is all that an architecture takes of them
-        donor = best_code(space, shares)
-        rivals = space.sample(self.gate.rivals, seed=self.seed)
-        ranked = self.supernet.evaluate(
-            np.concatenate([donor[None], rivals]),
-            self.images,
-            limit=self.gate.limit,
-            calibration=0,
-        )
-        beaten = float((ranked.accuracy[1:] <= ranked.accuracy[0]).mean())
-        accepted = beaten >= self.gate.beaten
-        self.found |= {"accepted": accepted, "beaten": beaten}
-        self.found["gate_seconds"] = time.process_time() - start
-        return self.logits if accepted else None

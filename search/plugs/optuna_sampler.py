@@ -192,16 +192,10 @@ def space_of(search_space: Mapping[str, BaseDistribution]) -> ProductSpace:
 def _values(distribution: BaseDistribution) -> list[Any] | None:
     """Values of a parameter in order, or None if there are too many."""
     if isinstance(distribution, CategoricalDistribution):
-        values: list[Any] = list(distribution.choices)
-    elif isinstance(distribution, IntDistribution):
-        if (distribution.high - distribution.low) // distribution.step >= MOST_VALUES:
-            return None
-        values = list(range(distribution.low, distribution.high + 1, distribution.step))
-    elif isinstance(distribution, FloatDistribution) and distribution.step:
-        count = math.floor((distribution.high - distribution.low) / distribution.step + 1e-9) + 1
-        if count > MOST_VALUES:
-            return None
-        values = [distribution.low + k * distribution.step for k in range(count)]
-    else:
+        return list(distribution.choices) if len(distribution.choices) <= MOST_VALUES else None
+    if not isinstance(distribution, (IntDistribution, FloatDistribution)) or not distribution.step:
         return None
-    return values if len(values) <= MOST_VALUES else None
+    low, step = distribution.low, distribution.step
+    # Steps of floats do not add up exactly: the last value may lie a little beyond the highest.
+    count = math.floor((distribution.high - low) / step + 1e-9) + 1
+    return [low + k * step for k in range(count)] if count <= MOST_VALUES else None

@@ -3,6 +3,7 @@ from .assisted import NAT as NAT
 from .assisted import SMEMNAS as SMEMNAS
 from .bayes import BANANASSearch as BANANASSearch
 from .bayes import BayesianOptimisation as BayesianOptimisation
+from .constraints import Constraints as Constraints
 from .diffusion import Diffusion as Diffusion
 from .distributions import DDPNAS as DDPNAS
 from .distributions import BaLeNAS as BaLeNAS
@@ -17,6 +18,7 @@ from .optuna_samplers import OptunaGP as OptunaGP
 from .optuna_samplers import OptunaTPE as OptunaTPE
 from .pool_models import Chosen as Chosen
 from .pool_models import FunctionProcess as FunctionProcess
+from .pool_models import PoolModel as PoolModel
 from .prednas import PredNAS as PredNAS
 from .ranking import NPENAS as NPENAS
 from .ranking import BRPNASLoop as BRPNASLoop

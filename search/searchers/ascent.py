@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,48 +11,21 @@ from torch import Tensor
 from ...data.spaces import Codes
 from ...predictors.relaxed import Relaxation
 
-Climbed = Callable[[Tensor], Tensor]
+ScoreFunction = Callable[[Tensor], Tensor]
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """How relaxed architectures are climbed.
-
-    Attributes
-    ----------
-    steps : int
-        Gradient steps, by Adam.
-    learning_rate : float
-        Of the logits.
-    temperatures : tuple of float
-        Of the softmax at the first step and at the last; between them it falls geometrically.
-    gumbel : float
-        Scale of the Gumbel noise on the logits, drawn afresh at every step; 0 for none, 1 for
-        samples of the categorical distribution that the logits describe.
-    straight_through : bool
-        Score the nearest architecture instead, with the gradient of the relaxed one.
-    """
-
-    steps: int
-    learning_rate: float
-    temperatures: tuple[float, float]
-    gumbel: float = 0.0
-    straight_through: bool = False
-
-    def temperature(self, step: int) -> float:
-        """Temperature of a step, from 0."""
-        first, last = self.temperatures
-        fallen: float = (last / first) ** (step / max(1, self.steps - 1))
-        return first * fallen
-
-
-def climb(
-    climbed: Climbed,
+def ascent_codes(
+    score: ScoreFunction,
     relaxation: Relaxation,
     logits: Tensor,
-    schedule: Schedule,
+    *,
+    steps: int,
+    learning_rate: float,
+    temperatures: tuple[float, float],
     generator: torch.Generator,
-    violation: Climbed | None = None,
+    gumbel: float = 0.0,
+    straight_through: bool = False,
+    violation: ScoreFunction | None = None,
 ) -> Codes:
     """Nearest architecture of every point on the way of every ascent.
 
@@ -62,14 +34,24 @@ def climb(
 
     Parameters
     ----------
-    climbed : callable
+    score : callable
         From shares (n, s) to values (n,), differentiable.
     relaxation : Relaxation
     logits : Tensor, shape (n, s)
         Where the ascents start.
-    schedule : Schedule
+    steps : int
+        Gradient steps, by Adam.
+    learning_rate : float
+        Of the logits.
+    temperatures : tuple of float
+        Of the softmax at the first step and at the last; between them it falls geometrically.
     generator : torch.Generator
         On the CPU; of the Gumbel noise.
+    gumbel : float
+        Scale of the Gumbel noise on the logits, drawn afresh at every step; 0 for none, 1 for
+        samples of the categorical distribution that the logits describe.
+    straight_through : bool
+        Score the nearest architecture instead, with the gradient of the relaxed one.
     violation : callable, optional
         From shares (n, s) to how far they break the constraints, (n,), 0 for not at all.
 
@@ -85,22 +67,26 @@ def climb(
     mean, square, taken = torch.zeros_like(logits), torch.zeros_like(logits), torch.zeros(())
     multipliers = torch.ones(len(logits), dtype=torch.double, device=logits.device)
     visited = [nearest_codes(relaxation, logits)]
-    for step in range(schedule.steps):
+    first, last = temperatures
+    for step in range(steps):
         noisy = logits
-        if schedule.gumbel:
+        if gumbel:
+            # Clamped, as the two logarithms are infinite at 0 and at 1.
             noise = torch.rand(logits.shape, generator=generator).clamp(1e-6, 1 - 1e-6)
-            noisy = logits - schedule.gumbel * torch.log(-torch.log(noise)).to(logits.device)
-        shares = relaxation.softmax(noisy, schedule.temperature(step))
-        if schedule.straight_through:
+            noisy = logits - gumbel * torch.log(-torch.log(noise)).to(logits.device)
+        temperature = first * (last / first) ** (step / max(1, steps - 1))
+        shares = relaxation.softmax(noisy, temperature)
+        if straight_through:
             hot = relaxation.one_hot(nearest_codes(relaxation, noisy))
             shares = hot + shares - shares.detach()
-        objective = climbed(shares)
+        objective = score(shares)
         if violation is not None:
             broken = violation(shares)
             objective = objective - multipliers * broken
             multipliers = multipliers + broken.detach()
         (gradient,) = torch.autograd.grad(-objective.sum(), logits)
         with torch.no_grad():
+            # Shorter memories than usual: an ascent is over after ten steps or so.
             adam(
                 [logits],
                 [torch.nan_to_num(gradient)],
@@ -112,7 +98,7 @@ def climb(
                 maximize=False,
                 beta1=0.8,
                 beta2=0.99,
-                lr=schedule.learning_rate,
+                lr=learning_rate,
                 weight_decay=0.0,
                 eps=1e-8,
             )
@@ -122,6 +108,6 @@ def climb(
 
 def nearest_codes(relaxation: Relaxation, logits: Tensor) -> Codes:
     """Likeliest architecture, (n, d), of every row of logits, (n, s)."""
-    table = relaxation.padded(logits.detach(), -torch.inf)
+    table = relaxation.pad_values(logits.detach(), -torch.inf)
     codes: Codes = table.argmax(dim=2).cpu().numpy().astype(np.int8)
     return codes

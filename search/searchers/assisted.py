@@ -5,17 +5,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import field
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from ...data.seeds import Seed
-from ...data.spaces import Codes, Space
+from ...data.spaces import Codes
 from ...data.types import Index, Values
 from ...errors import LabelError, ParameterError
-from ...predictors.base import Predictor
-from ..guided import Guide, Regressor, at_least_one
+from ..guided import Guide, Regressor
+from ..parameters import probability, whole_number
 from ..pareto import Scale, non_dominated
 from .nsga2 import NSGA2, survivors, tournaments
 
@@ -31,36 +30,24 @@ class Assisted(NSGA2):
     of NSGA-II.
     """
 
-    predictor: Regressor
+    predictor: Regressor | None = field(default=None, kw_only=False)
+    candidates: int = whole_number(100)
 
-    def __init__(
-        self,
-        space: Space,
-        predictor: Regressor,
-        *,
-        n_objectives: int = 1,
-        bounds: Sequence[float] = (),
-        population_size: int = 20,
-        candidates: int = 100,
-        pool: ArrayLike | None = None,
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(
-            space,
-            n_objectives=n_objectives,
-            bounds=bounds,
-            population_size=population_size,
-            pool=pool,
-            seed=seed,
-        )
-        self.predictor = predictor
-        self.candidates = at_least_one("candidates", candidates)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.predictor is None:
+            self.predictor = self._default_predictor()
         seed_of_guides = int(self._rng.integers(2**31))
         # A foreign predictor is fitted in its place, and must not serve two columns.
-        copies = hasattr(predictor, "get_params")
+        copies = hasattr(self.predictor, "get_params")
         self._guides = [
-            Guide(predictor if copies else deepcopy(predictor), seed_of_guides) for _ in self.bounds
+            Guide(self.predictor if copies else deepcopy(self.predictor), seed_of_guides)
+            for _ in self.bounds
         ]
+
+    @abstractmethod
+    def _default_predictor(self) -> Regressor:
+        """Guide of the search when none is given."""
 
     @abstractmethod
     def _propose(self, n: int, models: Sequence[Any]) -> Codes:
@@ -125,11 +112,6 @@ class NAT(Assisted):
     generations : int
         Generations of the inner NSGA-II.
 
-    Raises
-    ------
-    ParameterError
-        If a parameter is outside its values.
-
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
@@ -147,34 +129,13 @@ class NAT(Assisted):
     transfer. TPAMI 2021, arXiv 2005.05859.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        predictor: Regressor | None = None,
-        *,
-        n_objectives: int = 1,
-        bounds: Sequence[float] = (),
-        population_size: int = 20,
-        candidates: int = 60,
-        generations: int = 8,
-        pool: ArrayLike | None = None,
-        seed: Seed = None,
-    ) -> None:
-        if predictor is None:
-            from ...predictors.processes import GaussianProcess
+    candidates: int = whole_number(60)
+    generations: int = whole_number(8)
 
-            predictor = GaussianProcess(space)
-        super().__init__(
-            space,
-            predictor,
-            n_objectives=n_objectives,
-            bounds=bounds,
-            population_size=population_size,
-            candidates=candidates,
-            pool=pool,
-            seed=seed,
-        )
-        self.generations = at_least_one("generations", generations)
+    def _default_predictor(self) -> Regressor:
+        from ...predictors.processes import GaussianProcess
+
+        return GaussianProcess(self.space)
 
     def _propose(self, n: int, models: Sequence[Any]) -> Codes:
         codes = self.codes_[self._population]
@@ -283,41 +244,23 @@ class SMEMNAS(Assisted):
     arXiv 2407.15600.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        predictor: Predictor | None = None,
-        *,
-        n_objectives: int = 1,
-        bounds: Sequence[float] = (),
-        population_size: int = 20,
-        candidates: int = 50,
-        vice: float = 0.4,
-        pool: ArrayLike | None = None,
-        seed: Seed = None,
-    ) -> None:
-        from ...predictors.pairwise import PairwisePredictor, SMEMRelation
+    candidates: int = whole_number(50)
+    vice: float = probability(0.4)
 
-        if predictor is None:
-            predictor = SMEMRelation(space)
-        if not isinstance(predictor, PairwisePredictor):
+    def __post_init__(self) -> None:
+        from ...predictors.pairwise import PairwisePredictor
+
+        if not isinstance(self.predictor, PairwisePredictor | None):
             raise ParameterError(
                 "smem-nas needs a predictor that compares pairs: smem-nas or brp-nas, not "
-                f"{type(predictor).__name__}"
+                f"{type(self.predictor).__name__}"
             )
-        super().__init__(
-            space,
-            predictor,
-            n_objectives=n_objectives,
-            bounds=bounds,
-            population_size=population_size,
-            candidates=candidates,
-            pool=pool,
-            seed=seed,
-        )
-        if not 0 <= vice <= 1:
-            raise ParameterError(f"vice is a share of the children, not {vice!r}")
-        self.vice = vice
+        super().__post_init__()
+
+    def _default_predictor(self) -> Regressor:
+        from ...predictors.pairwise import SMEMRelation
+
+        return SMEMRelation(self.space)
 
     def _propose(self, n: int, models: Sequence[Any]) -> Codes:
         main = self._unseen(self._breed(self.candidates))

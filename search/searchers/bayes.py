@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import field
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from ...data.seeds import Seed
-from ...data.spaces import Codes, Space
+from ...data.spaces import Codes
 from ...data.types import Values
 from ...errors import ParameterError
 from ...predictors.labels import check_labels, make_transform
 from ...predictors.processes import GROWTH
-from ..guided import Guide, ModelSearcher, Regressor, at_least_one, best_observed
+from ..guided import Guide, ModelSearcher, Regressor, best_observed
+from ..parameters import one_of, whole_number
 from .acquisition import log_expected_improvement
 
 if TYPE_CHECKING:
@@ -50,8 +50,6 @@ class BayesianOptimisation(ModelSearcher):
     candidates : int
         How many are drawn for every batch, half of them near the best, where more than 30,000
         architectures may be proposed; of fewer, all are ranked.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
 
     Raises
     ------
@@ -66,50 +64,33 @@ class BayesianOptimisation(ModelSearcher):
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> searcher = BayesianOptimisation(make_space("nb201"), seed=0)
-    >>> for _ in range(8):
-    ...     codes = searcher.ask(4)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))  # as many 3x3 convolutions as can be
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=32, batch=4)
+    <Trace: 32 evaluations, 0 failed, best 6>
     """
 
-    most_proposed = 200  # each is chosen in the light of those before
+    most_proposed: ClassVar[int] = 200  # each is chosen in the light of those before
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        predictor: Regressor | None = None,
-        acquisition: str = "ei",
-        beta: float = 1.0,
-        initial: int = 3,
-        labels: str = "blended",
-        candidates: int = 4000,
-        pool: ArrayLike | None = None,
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(space, pool=pool, seed=seed)
-        if acquisition not in ACQUISITIONS:
+    predictor: Regressor | None = None
+    acquisition: str = one_of("ei", ACQUISITIONS)
+    beta: float = 1.0
+    initial: int = whole_number(3)
+    labels: str = "blended"
+    candidates: int = whole_number(4000)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.predictor is not None and not getattr(self.predictor, "has_std", True):
             raise ParameterError(
-                f"acquisition is one of {', '.join(ACQUISITIONS)}, not {acquisition!r}"
+                f"{type(self.predictor).__name__} offers no standard deviations with these "
+                "parameters: take one that does (see: nasurge predictors), or more than one member"
             )
-        if predictor is not None and not getattr(predictor, "has_std", True):
-            raise ParameterError(
-                f"{type(predictor).__name__} offers no standard deviations with these parameters: "
-                "take one that does (see: nasurge predictors), or more than one member"
-            )
-        make_transform(labels)
-        self.predictor = predictor
-        self.acquisition = acquisition
-        self.beta = float(beta)
-        self.initial = at_least_one("initial", initial)
-        self.labels = labels
-        self.candidates = at_least_one("candidates", candidates)
+        make_transform(self.labels)  # raises where there is none of that name
         self._predictor_seed = int(self._rng.integers(2**31))
         self._guide: Guide | None = None
-        if predictor is not None:
-            self._guide = Guide(predictor, self._predictor_seed, growth=(GROWTH, 1.0))
+        if self.predictor is not None:
+            self._guide = Guide(self.predictor, self._predictor_seed, growth=(GROWTH, 1.0))
         self._model: PoolModel | None = None
         self._chosen: Chosen = (0, np.empty(0))
 
@@ -214,27 +195,13 @@ class BANANASSearch(BayesianOptimisation):
     (5, 6)
     """
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        predictor: Regressor | None = None,
-        acquisition: str = "thompson",
-        beta: float = 1.0,
-        initial: int = 10,
-        candidates: int = 4000,
-        pool: ArrayLike | None = None,
-        seed: Seed = None,
-    ) -> None:
+    acquisition: str = one_of("thompson", ACQUISITIONS)
+    initial: int = whole_number(10)
+    labels: str = field(init=False, default="blended")  # of the process, which it has not
+
+    def __post_init__(self) -> None:
         from ...predictors.ensembles import BANANAS
 
-        super().__init__(
-            space,
-            predictor=BANANAS(space) if predictor is None else predictor,
-            acquisition=acquisition,
-            beta=beta,
-            initial=initial,
-            candidates=candidates,
-            pool=pool,
-            seed=seed,
-        )
+        if self.predictor is None:
+            self.predictor = BANANAS(self.space)
+        super().__post_init__()

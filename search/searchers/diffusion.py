@@ -6,13 +6,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ...data.devices import one_thread
-from ...data.seeds import Seed, torch_seed
+from ...data.seeds import torch_seed
 from ...data.spaces import Codes, Space
 from ...data.types import Index
-from ..guided import GuidedSearcher, Regressor, above_zero, at_least_one
+from ..guided import GuidedSearcher, Regressor, draw_choices
+from ..parameters import positive_number, whole_number
 
 if TYPE_CHECKING:
     from ...predictors.semi_supervised import Denoiser
@@ -64,22 +65,15 @@ class Diffusion(GuidedSearcher):
     training_steps : int
         Gradient steps of the network, once per space and process; at least 1.
 
-    Raises
-    ------
-    ParameterError
-        If a number is out of its range, or the predictor lacks a method.
-
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> from sklearn.ensemble import RandomForestRegressor
     >>> forest = RandomForestRegressor(10)
     >>> searcher = Diffusion(make_space("nb201"), forest, training_steps=20, seed=0)
-    >>> for _ in range(10):
-    ...     codes = searcher.ask(10)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=100, batch=10)
+    <Trace: 100 evaluations, 0 failed, best 6>
 
     References
     ----------
@@ -89,30 +83,15 @@ class Diffusion(GuidedSearcher):
     models in discrete state-spaces. NeurIPS 2021.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        predictor: Regressor | None = None,
-        *,
-        initial: int = 10,
-        samples: int = 64,
-        clean: int = 8,
-        strength: float = 2.0,
-        noise_steps: int = 10,
-        training_steps: int = 300,
-        pool: ArrayLike | None = None,
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(space, predictor, initial=initial, pool=pool, seed=seed)
-        self.samples = at_least_one("samples", samples)
-        self.clean = at_least_one("clean", clean)
-        self.strength = above_zero("strength", strength)
-        self.noise_steps = at_least_one("noise_steps", noise_steps)
-        self.training_steps = at_least_one("training_steps", training_steps)
-        self._limited = pool is not None
+    samples: int = whole_number(64)
+    clean: int = whole_number(8)
+    strength: float = positive_number(2.0)
+    noise_steps: int = whole_number(10)
+    training_steps: int = whole_number(300)
 
     def _propose(self, fitted: Regressor, n: int) -> Codes:
-        allowed = self._allowed.tobytes() if self._limited and self._allowed is not None else None
+        limited = None if self.pool is None else self._allowed
+        allowed = None if limited is None else limited.tobytes()
         denoiser = _trained(self.space, allowed, self.training_steps, self.noise_steps)
         scores = _Scores(self, fitted)
         shape = (max(self.samples, 4 * n), self.space.n_variables)
@@ -121,7 +100,8 @@ class Diffusion(GuidedSearcher):
         for step in range(self.noise_steps, 0, -1):
             clean = self._guided(denoiser.probabilities(noisy, step), scores)
             generated.append(clean)
-            noisy = self._draw_each(denoiser.posterior(noisy, clean, step))
+            less = denoiser.posterior(noisy, clean, step)
+            noisy = draw_choices(self.space, len(less), less, self._rng)
         # The last come first where scores are equal: they saw most of the guidance.
         every = np.concatenate(generated[::-1])
         new = self._unseen(every[self.space.is_valid(every)])
@@ -130,20 +110,13 @@ class Diffusion(GuidedSearcher):
     def _guided(self, probabilities: Probabilities, scores: _Scores) -> Codes:
         """One clean architecture per sample, of several the likelier the better."""
         n = len(probabilities)
-        drawn = self._draw_each(np.repeat(probabilities, self.clean, axis=0))
+        each = np.repeat(probabilities, self.clean, axis=0)
+        drawn = draw_choices(self.space, len(each), each, self._rng)
         weights = self.strength * scores(drawn).reshape(n, self.clean)
         noise = self._rng.gumbel(size=weights.shape)  # the largest sum: a draw by softmax
         kept = (weights + noise).argmax(axis=1)
         chosen: Codes = drawn.reshape(n, self.clean, -1)[np.arange(n), kept]
         return chosen
-
-    def _draw_each(self, probabilities: Probabilities) -> Codes:
-        """A draw per row from probabilities (n, d, k)."""
-        limits = probabilities.cumsum(axis=2)
-        draws = self._rng.random((*limits.shape[:2], 1))
-        most = np.asarray(self.space.cardinalities) - 1
-        codes: Codes = np.minimum((draws >= limits).sum(axis=2), most).astype(np.int8)
-        return codes
 
 
 class _Scores:

@@ -7,39 +7,32 @@ architectures, so that each is a rule by which samples and their values move a d
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ...data.networks import rank_scores
-from ...data.seeds import Seed
-from ...data.spaces import Codes, Space
+from ...data.spaces import Codes
 from ...data.types import Values
-from ..base import Searcher
-from ..guided import above_zero, at_least_one
+from ..guided import draw_choices
+from ..parameters import DeclaredSearcher, positive_number, whole_number
 
 # A number for each value of each variable, shape (d, most values); those that are not: 0.
 Table = NDArray[np.float64]
 
 
-class DistributionSearcher(Searcher):
+class DistributionSearcher(DeclaredSearcher):
     """Draws each variable from a categorical distribution of its own, which values move.
 
     Samples known already, or outside the pool, are drawn again; where nearly all are known, from
     the distribution mixed with the uniform one. Subclasses say what is drawn from and how they
     learn.
-
-    Parameters
-    ----------
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
     """
 
-    def __init__(self, space: Space, *, pool: ArrayLike | None = None, seed: Seed = None) -> None:
-        cardinalities = np.asarray(space.cardinalities)
+    def __post_init__(self) -> None:
+        cardinalities = np.asarray(self.space.cardinalities)
         self._exists = np.arange(cardinalities.max()) < cardinalities[:, None]
-        super().__init__(space, pool=pool, seed=seed)
+        super().__post_init__()
 
     @abstractmethod
     def _distribution(self) -> Table:
@@ -56,22 +49,13 @@ class DistributionSearcher(Searcher):
     def _ask(self, n: int) -> Codes:
         learnt = self._distribution()
         uniform = self._exists / self._exists.sum(axis=1, keepdims=True)
-        found = np.empty((0, self.space.n_variables), dtype=np.int8)
-        for share in (0.0, 0.0, 0.1, 0.3):
-            drawn = self._sample((1 - share) * learnt + share * uniform, 4 * n + 8)
-            found = self._unseen(np.concatenate([found, drawn]))[:n]
-            if len(found) == n:
-                break
-        return found
+        shares = (0.0, 0.0, 0.1, 0.3)
+        mixed = ((1 - share) * learnt + share * uniform for share in shares)
+        return self._collect((self._sample(table, 4 * n + 8) for table in mixed), n)
 
     def _sample(self, probabilities: Table, n: int) -> Codes:
         """Up to ``n`` drawn architectures, shape (m, d), without invalid ones."""
-        limits = probabilities.cumsum(axis=1)
-        limits[:, -1] = np.inf
-        limits[~self._exists] = np.inf
-        draws = self._rng.random((n, len(limits), 1))
-        most = np.asarray(self.space.cardinalities) - 1
-        codes: Codes = np.minimum((draws >= limits).sum(axis=2), most).astype(np.int8)
+        codes = draw_choices(self.space, n, probabilities, self._rng)
         return codes[self.space.is_valid(codes)]
 
     def _tell(self, codes: Codes, values: Values) -> None:
@@ -106,20 +90,13 @@ class Reinforce(DistributionSearcher):
     entropy : float
         Weight of the entropy bonus, above 0.
 
-    Raises
-    ------
-    ParameterError
-        If a number is out of its range.
-
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> searcher = Reinforce(make_space("nb201"), seed=0)
-    >>> for _ in range(60):
-    ...     codes = searcher.ask(4)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))  # as many 3x3 convolutions as can be
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=240, batch=4)
+    <Trace: 240 evaluations, 0 failed, best 6>
 
     References
     ----------
@@ -127,20 +104,11 @@ class Reinforce(DistributionSearcher):
     policy without a recurrent network as in X. Dong and Y. Yang. NAS-Bench-201. ICLR 2020.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        learning_rate: float = 0.5,
-        decay: float = 0.9,
-        entropy: float = 0.01,
-        pool: ArrayLike | None = None,
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(space, pool=pool, seed=seed)
-        self.learning_rate = above_zero("learning_rate", learning_rate)
-        self.decay = above_zero("decay", decay, most=1.0)
-        self.entropy = above_zero("entropy", entropy)
+    _kept = ("logits", "baseline")
+
+    learning_rate: float = positive_number(0.5)
+    decay: float = positive_number(0.9, most=1.0)
+    entropy: float = positive_number(0.01)
 
     def _reset(self) -> None:
         super()._reset()
@@ -159,13 +127,6 @@ class Reinforce(DistributionSearcher):
         self._logits += self.learning_rate * gradient
         for utility in utilities.tolist():
             self._baseline = self.decay * self._baseline + (1 - self.decay) * utility
-
-    def _state(self) -> dict[str, Any]:
-        return {"logits": self._logits.copy(), "baseline": self._baseline}
-
-    def _load_state(self, state: dict[str, Any]) -> None:
-        self._logits = np.array(state["logits"], dtype=np.float64)
-        self._baseline = float(state["baseline"])
 
 
 class DDPNAS(DistributionSearcher):
@@ -187,20 +148,13 @@ class DDPNAS(DistributionSearcher):
         The only architectures that may be proposed; by default the whole space. When all that
         the pruned choices allow is known, the others come back.
 
-    Raises
-    ------
-    ParameterError
-        If a number is out of its range.
-
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> searcher = DDPNAS(make_space("nb201"), seed=0)
-    >>> for _ in range(60):
-    ...     codes = searcher.ask(4)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))  # as many 3x3 convolutions as can be
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=240, batch=4)
+    <Trace: 240 evaluations, 0 failed, best 6>
 
     References
     ----------
@@ -209,20 +163,11 @@ class DDPNAS(DistributionSearcher):
     arXiv 1905.13543.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        every: int = 25,
-        keep: int = 2,
-        sharpness: float = 3.0,
-        pool: ArrayLike | None = None,
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(space, pool=pool, seed=seed)
-        self.every = at_least_one("every", every)
-        self.keep = at_least_one("keep", keep)
-        self.sharpness = above_zero("sharpness", sharpness)
+    _kept = ("left", "told")
+
+    every: int = whole_number(25)
+    keep: int = whole_number(2)
+    sharpness: float = positive_number(3.0)
 
     def _reset(self) -> None:
         super()._reset()
@@ -252,13 +197,6 @@ class DDPNAS(DistributionSearcher):
             rows = np.flatnonzero(self._left.sum(axis=1) > self.keep)
             self._left[rows, worst[rows]] = False
 
-    def _state(self) -> dict[str, Any]:
-        return {"left": self._left.copy(), "told": self._told}
-
-    def _load_state(self, state: dict[str, Any]) -> None:
-        self._left = np.array(state["left"], dtype=bool)
-        self._told = int(state["told"])
-
 
 class DrNAS(DistributionSearcher):
     """DrNAS: a Dirichlet distribution over the probabilities of each variable.
@@ -275,20 +213,13 @@ class DrNAS(DistributionSearcher):
     anchor : float
         Weight of the squared distance from 1; above 0.
 
-    Raises
-    ------
-    ParameterError
-        If a number is out of its range.
-
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> searcher = DrNAS(make_space("nb201"), seed=0)
-    >>> for _ in range(60):
-    ...     codes = searcher.ask(4)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))  # as many 3x3 convolutions as can be
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=240, batch=4)
+    <Trace: 240 evaluations, 0 failed, best 6>
 
     References
     ----------
@@ -297,18 +228,10 @@ class DrNAS(DistributionSearcher):
     drawn probabilities; here it is estimated from values.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        learning_rate: float = 1.0,
-        anchor: float = 1e-3,
-        pool: ArrayLike | None = None,
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(space, pool=pool, seed=seed)
-        self.learning_rate = above_zero("learning_rate", learning_rate)
-        self.anchor = above_zero("anchor", anchor)
+    _kept = ("free",)
+
+    learning_rate: float = positive_number(1.0)
+    anchor: float = positive_number(1e-3)
 
     def _reset(self) -> None:
         super()._reset()
@@ -331,14 +254,8 @@ class DrNAS(DistributionSearcher):
         likelihood = chosen / np.where(self._exists, beta, 1.0) - share
         gradient = np.tensordot(utilities, likelihood, axes=1)
         gradient -= len(utilities) * self.anchor * 2.0 * (beta - 1.0) * self._exists
-        slope = np.where(self._free > 0, 1.0, beta)
+        slope = np.where(self._free > 0, 1.0, beta)  # of elu + 1, which is the exponential below 0
         self._free += self.learning_rate * slope * gradient
-
-    def _state(self) -> dict[str, Any]:
-        return {"free": self._free.copy()}
-
-    def _load_state(self, state: dict[str, Any]) -> None:
-        self._free = np.array(state["free"], dtype=np.float64)
 
 
 class BaLeNAS(DistributionSearcher):
@@ -360,20 +277,13 @@ class BaLeNAS(DistributionSearcher):
     samples : int
         At least 1.
 
-    Raises
-    ------
-    ParameterError
-        If a number is out of its range.
-
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> searcher = BaLeNAS(make_space("nb201"), seed=0)
-    >>> for _ in range(60):
-    ...     codes = searcher.ask(4)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))  # as many 3x3 convolutions as can be
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=240, batch=4)
+    <Trace: 240 evaluations, 0 failed, best 6>
 
     References
     ----------
@@ -381,29 +291,17 @@ class BaLeNAS(DistributionSearcher):
     CVPR 2022, arXiv 2111.13204. There the gradient comes from a weight-sharing network.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        learning_rate: float = 1.0,
-        rate: float = 0.02,
-        prior: float = 1.0,
-        samples: int = 8,
-        pool: ArrayLike | None = None,
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(space, pool=pool, seed=seed)
-        self.learning_rate = above_zero("learning_rate", learning_rate)
-        self.rate = above_zero("rate", rate, most=1.0)
-        self.prior = above_zero("prior", prior)
-        self.samples = at_least_one("samples", samples)
-        self._reset()
+    _kept = ("mean", "precision")
+
+    learning_rate: float = positive_number(1.0)
+    rate: float = positive_number(0.02, most=1.0)
+    prior: float = positive_number(1.0)
+    samples: int = whole_number(8)
 
     def _reset(self) -> None:
         super()._reset()
         self._mean = np.zeros(self._exists.shape)
-        # The prior precision is not known yet when the base class calls this.
-        self._precision = np.full(self._exists.shape, getattr(self, "prior", 1.0))
+        self._precision = np.full(self._exists.shape, self.prior)
 
     def _logits(self, n: int) -> Table:
         """Draws of all logits, shape (n, d, k)."""
@@ -417,13 +315,7 @@ class BaLeNAS(DistributionSearcher):
         policies = self._softmax(self._logits(self.samples))[:, None]
         gradients = (utilities[:, None, None] * (chosen - policies)).sum(axis=1)
         curvature = (gradients**2).mean(axis=0) + self.prior
+        # The rate is that of five values, whatever the batch.
         self._precision += self.rate * len(utilities) / 5 * (curvature - self._precision)
         step = gradients.mean(axis=0) - 0.01 * self.prior * self._mean
         self._mean += self.learning_rate * step / self._precision
-
-    def _state(self) -> dict[str, Any]:
-        return {"mean": self._mean.copy(), "precision": self._precision.copy()}
-
-    def _load_state(self, state: dict[str, Any]) -> None:
-        self._mean = np.array(state["mean"], dtype=np.float64)
-        self._precision = np.array(state["precision"], dtype=np.float64)

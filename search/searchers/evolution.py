@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from ...data.seeds import Seed
-from ...data.spaces import Codes, Space
+from ...data.spaces import Codes
 from ...errors import LabelError
-from ..base import Searcher
-from ..guided import Guide, Regressor, at_least_one, best_observed, rank_codes
+from ..guided import Guide, Regressor, best_observed, rank_codes
+from ..parameters import DeclaredSearcher, whole_number
 
 
-class RegularisedEvolution(Searcher):
+class RegularisedEvolution(DeclaredSearcher):
     """Aging evolution: the best of a random few gets a mutant, and the oldest dies.
 
     The population is the ``population_size`` architectures told last (failed evaluations do not
@@ -28,23 +27,14 @@ class RegularisedEvolution(Searcher):
         At least 1.
     tournament_size : int
         How many members, drawn with replacement, compete to be the parent; at least 1.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
-
-    Raises
-    ------
-    ParameterError
-        If a size is less than 1.
 
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> searcher = RegularisedEvolution(make_space("nb201"), population_size=5, seed=0)
-    >>> for _ in range(50):
-    ...     codes = searcher.ask(4)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))  # as many 3x3 convolutions as can be
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=200, batch=4)
+    <Trace: 200 evaluations, 0 failed, best 6>
 
     References
     ----------
@@ -52,18 +42,8 @@ class RegularisedEvolution(Searcher):
     architecture search. AAAI 2019, arXiv 1802.01548, algorithm 1.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        population_size: int = 20,
-        tournament_size: int = 15,
-        pool: ArrayLike | None = None,
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(space, pool=pool, seed=seed)
-        self.population_size = at_least_one("population_size", population_size)
-        self.tournament_size = at_least_one("tournament_size", tournament_size)
+    population_size: int = whole_number(20)
+    tournament_size: int = whole_number(15)
 
     def _ask(self, n: int) -> Codes:
         alive = np.flatnonzero(~np.isnan(self.values_))
@@ -77,15 +57,14 @@ class RegularisedEvolution(Searcher):
         """Up to ``n`` unseen mutants of tournament winners, shape (m, d)."""
         alive = np.flatnonzero(~np.isnan(self.values_))[-self.population_size :]
         codes, values = self.codes_[alive], self.values_[alive]
-        found = codes[:0]
-        for attempts in (2, 8, 32, 128):  # many only where most are seen or not allowed
-            entrants = self._rng.integers(len(alive), size=(attempts * n, self.tournament_size))
-            winners = entrants[np.arange(len(entrants)), values[entrants].argmax(axis=1)]
-            mutants = self.space.mutate(codes[winners], seed=self._rng)
-            found = self._unseen(np.concatenate([found, mutants]))[:n]
-            if len(found) == n:
-                break
-        return found
+
+        def mutants(count: int) -> Codes:
+            entrants = self._rng.integers(len(alive), size=(count, self.tournament_size))
+            winners = entrants[np.arange(count), values[entrants].argmax(axis=1)]
+            return self.space.mutate(codes[winners], seed=self._rng)
+
+        # Many only where most are seen or not allowed.
+        return self._collect((mutants(attempts * n) for attempts in (2, 8, 32, 128)), n)
 
 
 class GuidedEvolution(RegularisedEvolution):
@@ -109,22 +88,15 @@ class GuidedEvolution(RegularisedEvolution):
     candidates : int
         How many mutants are scored in a round; at least 1.
 
-    Raises
-    ------
-    ParameterError
-        If a size is less than 1, or the predictor lacks a method.
-
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> from sklearn.ensemble import RandomForestRegressor
     >>> forest = RandomForestRegressor(n_estimators=10)
     >>> searcher = GuidedEvolution(make_space("nb201"), forest, seed=0)
-    >>> for _ in range(10):
-    ...     codes = searcher.ask(10)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=100, batch=10)
+    <Trace: 100 evaluations, 0 failed, best 6>
 
     References
     ----------
@@ -132,22 +104,14 @@ class GuidedEvolution(RegularisedEvolution):
     for neural architecture search. TNNLS 2022, arXiv 2003.12857.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        predictor: Regressor,
-        *,
-        population_size: int = 20,
-        parents: int = 10,
-        candidates: int = 200,
-        pool: ArrayLike | None = None,
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(space, population_size=population_size, pool=pool, seed=seed)
-        self.predictor = predictor
-        self.parents = at_least_one("parents", parents)
-        self.candidates = at_least_one("candidates", candidates)
-        self._guide = Guide(predictor, int(self._rng.integers(2**31)))
+    predictor: Regressor = field(kw_only=False)
+    parents: int = whole_number(10)
+    candidates: int = whole_number(200)
+    tournament_size: int = field(init=False, default=0)  # the predictor chooses instead
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._guide = Guide(self.predictor, int(self._rng.integers(2**31)))
 
     def _children(self, n: int) -> Codes:
         try:
@@ -159,17 +123,16 @@ class GuidedEvolution(RegularisedEvolution):
     def _breed(self, n: int) -> Codes:
         """About ``n`` unseen descendants of the best observed architectures, shape (m, d)."""
         best = best_observed(self, self.parents)
-        found = best[:0]
-        for _ in range(4):
-            pairs = self._rng.integers(len(best), size=(2, n // 4 + 1))
-            crossed = self.space.crossover(best[pairs[0]], best[pairs[1]], seed=self._rng)
-            picked = best[self._rng.integers(len(best), size=n - n // 4)]
-            near = self.space.mutate(np.concatenate([picked, crossed]), seed=self._rng)
-            far = self.space.mutate(near, seed=self._rng)
-            found = self._unseen(np.concatenate([found, near, crossed, far]))[:n]
-            if len(found) == n:
-                break
-        return found
+        return self._collect((self._descendants(best, n) for _ in range(4)), n)
+
+    def _descendants(self, best: Codes, n: int) -> Codes:
+        """Mutants, crossovers and mutants of mutants of some architectures, seen or not."""
+        pairs = self._rng.integers(len(best), size=(2, n // 4 + 1))
+        crossed = self.space.crossover(best[pairs[0]], best[pairs[1]], seed=self._rng)
+        picked = best[self._rng.integers(len(best), size=n - n // 4)]
+        near = self.space.mutate(np.concatenate([picked, crossed]), seed=self._rng)
+        far = self.space.mutate(near, seed=self._rng)
+        return np.concatenate([near, crossed, far])
 
     def _state(self) -> dict[str, Any]:
         return self._guide.state()

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import ArrayLike
 
-from ...data.seeds import Seed
-from ...data.spaces import Codes, Space
+from ...data.spaces import Codes
 from ...data.types import Values
-from ..base import Searcher
-from ..guided import above_zero, at_least_one
+from ..parameters import DeclaredSearcher, positive_number, whole_number
 
 
-class LocalSearch(Searcher):
+class LocalSearch(DeclaredSearcher):
     """Hill climbing: the neighbours of the best, until none is better; then a fresh start.
 
     A climb starts from the best of ``starts`` uniform draws and evaluates the neighbours of its
@@ -25,23 +20,14 @@ class LocalSearch(Searcher):
     ----------
     starts : int
         How many architectures are drawn before a climb; at least 1.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
-
-    Raises
-    ------
-    ParameterError
-        If ``starts`` is less than 1.
 
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> searcher = LocalSearch(make_space("nb201"), seed=0)
-    >>> for _ in range(40):
-    ...     codes = searcher.ask(4)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))  # as many 3x3 convolutions as can be
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=160, batch=4)
+    <Trace: 160 evaluations, 0 failed, best 6>
 
     References
     ----------
@@ -51,16 +37,9 @@ class LocalSearch(Searcher):
     2004.08996.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        starts: int = 10,
-        pool: ArrayLike | None = None,
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(space, pool=pool, seed=seed)
-        self.starts = at_least_one("starts", starts)
+    _kept = ("since",)
+
+    starts: int = whole_number(10)
 
     def _reset(self) -> None:
         super()._reset()
@@ -80,14 +59,8 @@ class LocalSearch(Searcher):
             return drawn
         return near[self._rng.permutation(len(near))]
 
-    def _state(self) -> dict[str, Any]:
-        return {"since": self._since}
 
-    def _load_state(self, state: dict[str, Any]) -> None:
-        self._since = int(state["since"])
-
-
-class SimulatedAnnealing(Searcher):
+class SimulatedAnnealing(DeclaredSearcher):
     """A walk to neighbours that goes uphill always, and downhill the less often the longer it runs.
 
     A step down is taken with probability exp(difference / (temperature x spread)). The spread is
@@ -100,23 +73,14 @@ class SimulatedAnnealing(Searcher):
         At the start, in standard deviations of the values; above 0.
     cooling : float
         Above 0 and at most 1.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
-
-    Raises
-    ------
-    ParameterError
-        If a number is out of its range.
 
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> searcher = SimulatedAnnealing(make_space("nb201"), seed=0)
-    >>> for _ in range(40):
-    ...     codes = searcher.ask(4)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))  # as many 3x3 convolutions as can be
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=160, batch=4)
+    <Trace: 160 evaluations, 0 failed, best 6>
 
     References
     ----------
@@ -124,18 +88,10 @@ class SimulatedAnnealing(Searcher):
     1983.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        temperature: float = 0.5,
-        cooling: float = 0.97,
-        pool: ArrayLike | None = None,
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(space, pool=pool, seed=seed)
-        self.temperature = above_zero("temperature", temperature)
-        self.cooling = above_zero("cooling", cooling, most=1.0)
+    _kept = ("here",)
+
+    temperature: float = positive_number(0.5)
+    cooling: float = positive_number(0.97, most=1.0)
 
     def _reset(self) -> None:
         super()._reset()
@@ -145,15 +101,15 @@ class SimulatedAnnealing(Searcher):
         if self._here < 0:
             return self._draw(n)
         here = self.codes_[self._here : self._here + 1]
-        found = here[:0]
-        for steps in (1, 1, 2, 3, 4):  # far only where all that is near has been seen
-            rows = np.repeat(here, 4 * n + 8, axis=0)
-            for _ in range(steps):
-                rows = self.space.mutate(rows, seed=self._rng)
-            found = self._unseen(np.concatenate([found, rows]))[:n]
-            if len(found) == n:
-                break
-        return found
+        # Far only where all that is near has been seen.
+        return self._collect((self._walked(here, 4 * n + 8, steps) for steps in (1, 1, 2, 3, 4)), n)
+
+    def _walked(self, start: Codes, n: int, steps: int) -> Codes:
+        """Ends of ``n`` random walks from an architecture, shape (n, d)."""
+        rows = np.repeat(start, n, axis=0)
+        for _ in range(steps):
+            rows = self.space.mutate(rows, seed=self._rng)
+        return rows
 
     def _tell(self, codes: Codes, values: Values) -> None:
         first = len(self.values_)
@@ -169,9 +125,3 @@ class SimulatedAnnealing(Searcher):
             fall = value - self.values_[self._here] if self._here >= 0 else 0.0
             if fall >= 0 or chance < np.exp(fall / heat):
                 self._here = first + row
-
-    def _state(self) -> dict[str, Any]:
-        return {"here": self._here}
-
-    def _load_state(self, state: dict[str, Any]) -> None:
-        self._here = int(state["here"])

@@ -7,13 +7,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from ...data.seeds import Seed
-from ...data.spaces import Codes, Space
+from ...data.spaces import Codes
 from ...data.types import Index, Values
-from ...errors import ParameterError
-from ..base import Searcher
+from ..parameters import DeclaredSearcher, probability, whole_number
 
 # Told architectures that compete with a population at once; a longer warm start comes in parts.
 _MOST_NEW = 500
@@ -60,7 +57,7 @@ def survivors(
     return RankAndCrowding().do(problem, everyone, n_survive=n, random_state=rng)
 
 
-class NSGA2(Searcher):
+class NSGA2(DeclaredSearcher):
     """NSGA-II: the non-dominated and the lonely survive, and breed.
 
     Of all observed architectures a population survives by rank and crowding distance, what is
@@ -74,21 +71,10 @@ class NSGA2(Searcher):
 
     Parameters
     ----------
-    n_objectives : int
-        Number of columns to be maximised.
-    bounds : sequence of float, optional
-        The least feasible value of each observed column; see ``Searcher``.
     population_size : int
         At least 2.
     crossover, mutation : float
         Probabilities that a child has two parents, and that it is mutated.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
-
-    Raises
-    ------
-    ParameterError
-        If a parameter is outside its values.
 
     Examples
     --------
@@ -110,30 +96,16 @@ class NSGA2(Searcher):
     """
 
     several_objectives = True
+    _kept = ("tie_seed", "population", "n_ranked")
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        n_objectives: int = 1,
-        bounds: Sequence[float] = (),
-        population_size: int = 20,
-        crossover: float = 0.9,
-        mutation: float = 0.8,
-        pool: ArrayLike | None = None,
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(space, n_objectives=n_objectives, bounds=bounds, pool=pool, seed=seed)
-        if not isinstance(population_size, (int, np.integer)) or population_size < 2:
-            raise ParameterError(
-                f"population_size must be an integer of at least 2, not {population_size!r}"
-            )
-        for name, share in (("crossover", crossover), ("mutation", mutation)):
-            if not 0 <= share <= 1:
-                raise ParameterError(f"{name} is a probability, not {share!r}")
-        self.population_size = int(population_size)
-        self.crossover = crossover
-        self.mutation = mutation
+    n_objectives: int = 1
+    bounds: Sequence[float] = ()
+    population_size: int = whole_number(20, least=2)
+    crossover: float = probability(0.9)
+    mutation: float = probability(0.8)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self._tie_seed = int(self._rng.integers(2**31))
 
     def _reset(self) -> None:
@@ -178,12 +150,8 @@ class NSGA2(Searcher):
 
     def _children(self, n: int) -> Codes:
         """Up to ``n`` unseen children of the population, shape (m, d)."""
-        found = self.codes_[:0]
-        for attempts in (2, 8, 32, 128):  # many only where most are seen or not allowed
-            found = self._unseen(np.concatenate([found, self._breed(attempts * n)]))[:n]
-            if len(found) == n:
-                break
-        return found
+        # Many only where most are seen or not allowed.
+        return self._collect((self._breed(attempts * n) for attempts in (2, 8, 32, 128)), n)
 
     def _breed(self, n: int) -> Codes:
         """Children of tournament winners, shape (n, d)."""
@@ -201,18 +169,6 @@ class NSGA2(Searcher):
         keep = self._rng.random(len(first)) >= self.mutation
         varied: Codes = np.where(keep[:, None], children, mutated)
         return varied
-
-    def _state(self) -> dict[str, Any]:
-        return {
-            "tie_seed": self._tie_seed,
-            "population": self._population.copy(),
-            "n_ranked": self._n_ranked,
-        }
-
-    def _load_state(self, state: dict[str, Any]) -> None:
-        self._tie_seed = int(state["tie_seed"])
-        self._population = np.asarray(state["population"], dtype=np.int64)
-        self._n_ranked = int(state["n_ranked"])
 
 
 def tournaments(ranked: Any, n: int, rng: np.random.Generator) -> Index:

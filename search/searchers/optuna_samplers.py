@@ -7,16 +7,13 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from ...data.seeds import Seed
-from ...data.spaces import Codes, Space
+from ...data.spaces import Codes
 from ...data.types import Values
-from ..base import Searcher
-from ..guided import at_least_one
+from ..parameters import DeclaredSearcher, whole_number
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -42,7 +39,7 @@ def _quiet() -> Iterator[None]:
         set_verbosity(before)
 
 
-class OptunaSearcher(Searcher):
+class OptunaSearcher(DeclaredSearcher):
     """A sampler of Optuna over the variables of a space, plain categoricals, by ask and tell.
 
     The study lives in memory. Trials asked for are running trials until told, so a sampler takes
@@ -58,31 +55,16 @@ class OptunaSearcher(Searcher):
     startup : int
         How many values the sampler waits for and draws uniformly until then; at least 1.
     retries : int
-        At least 1.
+        How often the sampler is asked again after a proposal that is known already; at least 1.
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed; by default the whole space. Proposals outside
         it are pruned trials.
-
-    Raises
-    ------
-    ParameterError
-        If a number is less than 1.
     """
 
-    most_proposed = 200  # each is chosen in the light of those before
+    most_proposed: ClassVar[int] = 200  # each is chosen in the light of those before
 
-    def __init__(
-        self,
-        space: Space,
-        *,
-        startup: int = 10,
-        retries: int = 10,
-        pool: ArrayLike | None = None,
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(space, pool=pool, seed=seed)
-        self.startup = at_least_one("startup", startup)
-        self.retries = at_least_one("retries", retries)
+    startup: int = whole_number(10)
+    retries: int = whole_number(10)
 
     @abstractmethod
     def _sampler(self, seed: int) -> BaseSampler:
@@ -207,27 +189,13 @@ class OptunaSearcher(Searcher):
 class OptunaTPE(OptunaSearcher):
     """Optuna's tree-structured Parzen estimator, multivariate, on the variables of a space.
 
-    Parameters
-    ----------
-    retries : int
-        How often the sampler is asked again after a proposal that is known already.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
-
-    Raises
-    ------
-    ParameterError
-        If a number is less than 1.
-
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> searcher = OptunaTPE(make_space("nb201"), seed=0)
-    >>> for _ in range(15):
-    ...     codes = searcher.ask(4)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))  # as many 3x3 convolutions as can be
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=60, batch=4)
+    <Trace: 60 evaluations, 0 failed, best 6>
 
     References
     ----------
@@ -247,18 +215,6 @@ class OptunaGP(OptunaSearcher):
     """Optuna's Gaussian process with expected improvement, on the variables of a space.
 
     A proposal takes about a second from a hundred values on. Best with small batches.
-
-    Parameters
-    ----------
-    retries : int
-        How often the sampler is asked again after a proposal that is known already.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
-
-    Raises
-    ------
-    ParameterError
-        If a number is less than 1.
 
     Examples
     --------

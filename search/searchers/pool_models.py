@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import ClassVar
 
 import numpy as np
 
@@ -28,26 +29,26 @@ Chosen = tuple[int, Values]
 """How many labels the hyperparameters were searched with last, and their logarithms."""
 
 
-class PoolModel(Protocol):
+class PoolModel(ABC):
     """A probabilistic model of every architecture of a pool of candidates."""
 
     pool: Codes
     best: float
     """Best observed value, transformed."""
+    believes: ClassVar[bool] = False
+    """Whether ``expect`` changes what it says."""
 
-    @property
-    def believes(self) -> bool:
-        """Whether ``expect`` changes what it says."""
-
+    @abstractmethod
     def learn(self, codes: Codes, values: Values, chosen: Chosen) -> Chosen:
-        """Learn all observed values; the hyperparameters that were used."""
+        """Hyperparameters that were used to learn all observed values."""
 
-    def expect(self, codes: Codes) -> None:
+    def expect(self, codes: Codes) -> None:  # noqa: B027 - a model may not be able to
         """Count architectures that are being evaluated as known."""
 
-    def forget_expected(self) -> None:
+    def forget_expected(self) -> None:  # noqa: B027
         """Go back to the observed values."""
 
+    @abstractmethod
     def posterior(self) -> tuple[Values, Values]:
         """Mean and deviation of every candidate, each (m,), in transformed labels."""
 
@@ -60,7 +61,7 @@ def cold_terms(groups: Groups) -> list[Term]:
     return [Term(tuple(groups), 1.5), Term(("structure",), 0)]
 
 
-class FunctionProcess:
+class FunctionProcess(PoolModel):
     """The Gaussian process of a search, over the functions of a pool of candidates.
 
     Parameters
@@ -160,10 +161,8 @@ class FunctionProcess:
         return mean[self._function], std[self._function]
 
 
-class PredictorModel:
+class PredictorModel(PoolModel):
     """Any predictor with deviations, over a pool of candidates."""
-
-    believes = False
 
     def __init__(self, guide: Guide, pool: Codes) -> None:
         self.pool, self._guide = pool, guide
@@ -176,12 +175,6 @@ class PredictorModel:
             self._predicted = fitted.predict(self.pool, return_std=True)
             self.best, self._n_predicted = float(values.max()), len(values)
         return self._guide.n_base, chosen[1]
-
-    def expect(self, codes: Codes) -> None:
-        """Do nothing: a predictor cannot be told what is only expected."""
-
-    def forget_expected(self) -> None:
-        """Do nothing."""
 
     def posterior(self) -> tuple[Values, Values]:
         """Mean and deviation of every candidate, each (m,), in the units of the values."""

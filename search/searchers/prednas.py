@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import field
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ...data.devices import one_thread
-from ...data.seeds import Seed
-from ...data.spaces import Codes, Space
+from ...data.spaces import Codes
 from ...errors import ParameterError
 from ...predictors.base import Predictor
 from ...predictors.processes import GROWTH
-from ..constraints import Bounds, Constraints, Cost
-from ..guided import Guide, ModelSearcher, at_least_one, best_observed
+from ..guided import GuidedSearcher, Regressor, best_observed
+from ..parameters import one_of, whole_number
 from .acquisition import log_expected_improvement
+from .constraints import Bounds, Constraints, Cost
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +34,7 @@ _CONSIDERED = 100  # best candidates that a batch is chosen from
 _POLISHED = 5  # best rounded architectures whose neighbours are scored as well
 
 
-class PredNAS(ModelSearcher):
+class PredNAS(GuidedSearcher):
     """PredNAS: hundreds of relaxed architectures climb the score of a predictor at once.
 
     After ``initial`` uniform draws, each round fits the predictor to everything observed, climbs
@@ -76,8 +78,6 @@ class PredNAS(ModelSearcher):
     penalties : mapping of str to float, optional
         Makes bounds soft: what a violation by one standard deviation of the cost takes off the
         acquisition.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
 
     Raises
     ------
@@ -88,12 +88,10 @@ class PredNAS(ModelSearcher):
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> searcher = PredNAS(make_space("nb201"), restarts=20, steps=5, seed=0)
-    >>> for _ in range(4):
-    ...     codes = searcher.ask(10)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))  # as many 3x3 convolutions as can be
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=40, batch=10)
+    <Trace: 40 evaluations, 0 failed, best 6>
 
     References
     ----------
@@ -101,53 +99,45 @@ class PredNAS(ModelSearcher):
     framework. arXiv 2210.14460.
     """
 
-    most_proposed = 200  # each is chosen in the light of those before
+    most_proposed: ClassVar[int] = 200  # each is chosen in the light of those before
 
-    def __init__(
-        self,
-        space: Space,
-        predictor: Predictor | None = None,
-        *,
-        acquisition: str | None = None,
-        beta: float = 1.0,
-        initial: int = 5,
-        restarts: int = 128,
-        steps: int = 10,
-        learning_rate: float = 0.4,
-        temperatures: tuple[float, float] = (0.5, 0.1),
-        gumbel: float = 0.0,
-        straight_through: bool = False,
-        constraints: Mapping[str, Bounds] | None = None,
-        costs: Mapping[str, Cost] | None = None,
-        penalties: Mapping[str, float] | None = None,
-        pool: ArrayLike | None = None,
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(space, pool=pool, seed=seed)
-        self.predictor = _differentiable(space, predictor)
-        if acquisition not in (*ACQUISITIONS, None):
-            raise ParameterError(
-                f"acquisition is one of {', '.join(ACQUISITIONS)}, not {acquisition!r}"
-            )
-        low, high = min(temperatures), max(temperatures)
-        if not 0 < low <= high < np.inf or not learning_rate > 0 or gumbel < 0:
+    predictor: Predictor | None = field(default=None, kw_only=False)
+    acquisition: str | None = one_of(None, (*ACQUISITIONS, None))
+    beta: float = 1.0
+    initial: int = whole_number(5)
+    restarts: int = whole_number(128)
+    steps: int = whole_number(10)
+    learning_rate: float = 0.4
+    temperatures: tuple[float, float] = (0.5, 0.1)
+    gumbel: float = 0.0
+    straight_through: bool = False
+    constraints: Mapping[str, Bounds] | None = None
+    costs: Mapping[str, Cost] | None = None
+    penalties: Mapping[str, float] | None = None
+
+    _growth = (GROWTH, _SLOW_GROWTH)
+
+    def __post_init__(self) -> None:
+        from ...predictors.relaxed import require_differentiable
+
+        self.space.frame  # noqa: B018 - raises where the space has no relaxation
+        if self.predictor is not None:
+            require_differentiable(self.predictor)
+        low, high = min(self.temperatures), max(self.temperatures)
+        if not 0 < low <= high < np.inf or not self.learning_rate > 0 or self.gumbel < 0:
             raise ParameterError(
                 "temperatures and learning_rate are positive and gumbel is not negative, received "
-                f"{temperatures}, {learning_rate} and {gumbel}"
+                f"{self.temperatures}, {self.learning_rate} and {self.gumbel}"
             )
-        self.acquisition = acquisition
-        self.beta = beta
-        self.initial = at_least_one("initial", initial)
-        self.restarts = at_least_one("restarts", restarts)
-        self.steps = at_least_one("steps", steps)
-        self.learning_rate = learning_rate
-        self.temperatures = temperatures
-        self.gumbel = gumbel
-        self.straight_through = straight_through
-        self.limits = Constraints(space, constraints or {}, costs or {}, penalties)
+        costs = self.constraints or {}, self.costs or {}
+        self.limits = Constraints(self.space, *costs, self.penalties)
+        super().__post_init__()
         self._keep_to_the_limits()
-        seed_of_guide = int(self._rng.integers(2**31))
-        self._guide = Guide(self.predictor, seed_of_guide, growth=(GROWTH, _SLOW_GROWTH))
+
+    def _default_predictor(self) -> Regressor:
+        from ...predictors.processes import SoftGaussianProcess
+
+        return SoftGaussianProcess(self.space)
 
     def _keep_to_the_limits(self) -> None:
         """Take what breaks a hard bound out of what may be proposed."""
@@ -161,15 +151,6 @@ class PredNAS(ModelSearcher):
         self._allowed = self._allowed[self.limits.feasible(codes)]
         self._reset()
 
-    # -- a round ----------------------------------------------------------------------------------
-
-    def _learn(self) -> Any:
-        return self._guide.fitted(self.codes_, self.values_)
-
-    def _proposals(self, model: Any, n: int, drawn: Codes) -> Codes:  # noqa: ARG002
-        with one_thread():
-            return self._ascend(model, n)
-
     def _draw(self, n: int) -> Codes:
         codes = super()._draw(n)
         if self._allowed is not None or not self.limits:
@@ -181,25 +162,28 @@ class PredNAS(ModelSearcher):
             codes = np.concatenate([codes, super()._draw(10 * n)])
         return codes[self.limits.feasible(codes)][:n]
 
-    def _ascend(self, fitted: Any, n: int) -> Codes:
+    @one_thread()
+    def _propose(self, fitted: Any, n: int) -> Codes:
         """Unseen architectures, the most promising first, each of another function."""
         import torch
 
         from ...predictors.relaxed import relaxation
-        from .ascent import Schedule, climb
+        from .ascent import ascent_codes
 
         relaxed = relaxation(self.space, getattr(fitted, "device_", "cpu"))
         generator = torch.Generator().manual_seed(int(self._rng.integers(2**63)))
-        starts = self._starts(relaxed, generator)
-        schedule = Schedule(
-            self.steps, self.learning_rate, self.temperatures, self.gumbel, self.straight_through
+        visited = ascent_codes(
+            partial(self._acquire, fitted),
+            relaxed,
+            self._starts(relaxed, generator),
+            steps=self.steps,
+            learning_rate=self.learning_rate,
+            temperatures=self.temperatures,
+            generator=generator,
+            gumbel=self.gumbel,
+            straight_through=self.straight_through,
+            violation=self.limits.violation if self.limits else None,
         )
-
-        def climbed(shares: Tensor) -> Tensor:
-            return self._acquire(fitted, shares)
-
-        limit = self.limits.violation if self.limits else None
-        visited = climb(climbed, relaxed, starts, schedule, generator, limit)
         return self._best_of(fitted, self._round(fitted, visited), n)
 
     def _score(self, fitted: Any, codes: Codes) -> NDArray[np.float64]:
@@ -224,6 +208,7 @@ class PredNAS(ModelSearcher):
         near = parents[np.arange(self.restarts // 2) % _PARENTS % len(parents)]
         mutants = len(near) // 2
         near[:mutants] = self.space.mutate(near[:mutants], seed=self._rng)
+        # Near an architecture, not at it: where the softmax is all but one-hot nothing moves.
         logits[: len(near)] = 0.5 * logits[: len(near)] + 2 * relaxed.one_hot(near)
         return logits
 
@@ -277,23 +262,3 @@ class PredNAS(ModelSearcher):
         """Rows that may be proposed."""
         unseen = self._unseen(codes)
         return unseen[self.limits.feasible(unseen)] if self.limits else unseen
-
-    # -- state ------------------------------------------------------------------------------------
-
-    def _state(self) -> dict[str, Any]:
-        return self._guide.state()
-
-    def _load_state(self, state: dict[str, Any]) -> None:
-        self._guide.load_state(state)
-
-
-def _differentiable(space: Space, predictor: Predictor | None) -> Predictor:
-    """The predictor, or the default one, checked for gradients in the architecture."""
-    from ...predictors.processes import SoftGaussianProcess
-    from ...predictors.relaxed import require_differentiable
-
-    space.frame  # noqa: B018 - raises where the space has no relaxation
-    if predictor is None:
-        return SoftGaussianProcess(space)
-    require_differentiable(predictor)
-    return predictor

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from ...data.seeds import Seed
-from ...data.spaces import Codes, Space
-from ..guided import GuidedSearcher, Regressor, above_zero, at_least_one, best_observed, rank_codes
+from ...data.spaces import Codes
+from ..guided import GuidedSearcher, Regressor, best_observed, rank_codes
+from ..parameters import positive_number, whole_number
 
 
 class NPENAS(GuidedSearcher):
@@ -27,21 +26,14 @@ class NPENAS(GuidedSearcher):
     candidates : int
         How many mutants are scored in a round; at least 1.
 
-    Raises
-    ------
-    ParameterError
-        If a size is less than 1, or the predictor lacks a method.
-
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> from sklearn.ensemble import RandomForestRegressor
     >>> searcher = NPENAS(make_space("nb201"), RandomForestRegressor(10), seed=0)
-    >>> for _ in range(10):
-    ...     codes = searcher.ask(10)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=100, batch=10)
+    <Trace: 100 evaluations, 0 failed, best 6>
 
     References
     ----------
@@ -49,20 +41,8 @@ class NPENAS(GuidedSearcher):
     for neural architecture search. TNNLS 2022, arXiv 2003.12857.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        predictor: Regressor | None = None,
-        *,
-        initial: int = 10,
-        parents: int = 10,
-        candidates: int = 100,
-        pool: ArrayLike | None = None,
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(space, predictor, initial=initial, pool=pool, seed=seed)
-        self.parents = at_least_one("parents", parents)
-        self.candidates = at_least_one("candidates", candidates)
+    parents: int = whole_number(10)
+    candidates: int = whole_number(100)
 
     def _propose(self, fitted: Regressor, n: int) -> Codes:
         wanted = max(self.candidates, 2 * n)
@@ -86,22 +66,9 @@ class RankingSearcher(GuidedSearcher):
     candidates : int
         How many unseen architectures are ranked in a round, drawn uniformly; all where there are
         no more. At least 1.
-
-    Others as ``GuidedSearcher``.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        predictor: Regressor | None = None,
-        *,
-        initial: int = 10,
-        candidates: int = 20_000,
-        pool: ArrayLike | None = None,
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(space, predictor, initial=initial, pool=pool, seed=seed)
-        self.candidates = at_least_one("candidates", candidates)
+    candidates: int = whole_number(20_000)
 
     def _ranking(self, fitted: Regressor, n: int) -> Codes:
         """Unseen architectures, the best predicted first; twins tie, in random order."""
@@ -124,24 +91,15 @@ class BRPNASLoop(RankingSearcher):
         Above 0 and at most 1.
     round : int
         Evaluations after which the top is halved; at least 1.
-    candidates : int
-        How many unseen architectures are ranked, drawn uniformly; all where there are no more.
-
-    Raises
-    ------
-    ParameterError
-        If a number is out of its range, or the predictor lacks a method.
 
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.search import run
     >>> from sklearn.ensemble import RandomForestRegressor
     >>> searcher = BRPNASLoop(make_space("nb201"), RandomForestRegressor(10), seed=0)
-    >>> for _ in range(10):
-    ...     codes = searcher.ask(10)
-    ...     searcher.tell(codes, (codes == 3).sum(axis=1))
-    >>> searcher.best()[1]
-    6.0
+    >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=100, batch=10)
+    <Trace: 100 evaluations, 0 failed, best 6>
 
     References
     ----------
@@ -149,23 +107,8 @@ class BRPNASLoop(RankingSearcher):
     NAS using GCNs. NeurIPS 2020, arXiv 2007.08668.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        predictor: Regressor | None = None,
-        *,
-        initial: int = 10,
-        alpha: float = 0.5,
-        round: int = 20,  # noqa: A002 - the paper's word
-        candidates: int = 20_000,
-        pool: ArrayLike | None = None,
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(
-            space, predictor, initial=initial, candidates=candidates, pool=pool, seed=seed
-        )
-        self.alpha = above_zero("alpha", alpha, most=1.0)
-        self.round = at_least_one("round", round)
+    alpha: float = positive_number(0.5, most=1.0)
+    round: int = whole_number(20)
 
     def _propose(self, fitted: Regressor, n: int) -> Codes:
         ranking = self._ranking(fitted, n)
@@ -189,13 +132,6 @@ class WeakNASLoop(RankingSearcher):
         By default XGBoost, which fits in a tenth of a second; the paper's is an MLP (``mlp``).
     top : int
         At least 1; 1 takes the best predicted always. In the paper 100, with batches of 10.
-    candidates : int
-        How many unseen architectures are ranked, drawn uniformly; all where there are no more.
-
-    Raises
-    ------
-    ParameterError
-        If a size is less than 1, or the predictor lacks a method.
 
     Examples
     --------
@@ -213,21 +149,7 @@ class WeakNASLoop(RankingSearcher):
     J. Wu et al. Stronger NAS with weaker predictors. NeurIPS 2021, arXiv 2102.10490.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        predictor: Regressor | None = None,
-        *,
-        initial: int = 10,
-        top: int = 100,
-        candidates: int = 20_000,
-        pool: ArrayLike | None = None,
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(
-            space, predictor, initial=initial, candidates=candidates, pool=pool, seed=seed
-        )
-        self.top = at_least_one("top", top)
+    top: int = whole_number(100)
 
     def _propose(self, fitted: Regressor, n: int) -> Codes:
         ranking = self._ranking(fitted, n)

@@ -9,15 +9,6 @@ from ..base import Searcher
 class RandomSearch(Searcher):
     """Architectures drawn uniformly without replacement.
 
-    Parameters
-    ----------
-    n_objectives : int
-        Number of columns to be maximised.
-    bounds : sequence of float, optional
-        The least feasible value of each observed column; see ``Searcher``.
-    pool : array_like of int, shape (m, d), optional
-        The only architectures that may be proposed; by default the whole space.
-
     Examples
     --------
     >>> from nasurge.data.spaces import make_space

@@ -22,8 +22,10 @@ from ...benchmarks.studies import (
     TextTable,
     Unit,
     chosen,
+    grouped,
     interval_text,
     interval_words,
+    leading,
     number_of,
     refuse_unused,
     versions,
@@ -31,7 +33,7 @@ from ...benchmarks.studies import (
 from ...data.devices import one_thread, resolve_device
 from ...data.images import EpisodeSampler
 from ...errors import ParameterError
-from ..at_nas import ATNAS, EPISODES, RULE, make_learner, training_episodes
+from ..at_nas import ATNAS, EPISODES, RULE, load_split, make_learner, training_episodes
 from .names import FEW_SHOT_METHODS
 from .options import FewShotOptions
 
@@ -76,44 +78,31 @@ class FewShotUnit:
     shot: int
     trial: int
 
-    @property
-    def name(self) -> str:
-        """Name in the journal."""
-        return f"{self.method} {self.shot}-shot {self.trial}"
-
     def __call__(self) -> list[Row]:
         """Row of the meta-training; ``each`` is the accuracy of every episode."""
-        options, task, method, shot = self.study.options, self.study.task, self.method, self.shot
+        options, method, shot = self.study.options, self.method, self.shot
         drawn = np.random.default_rng([options.seed, self.trial, shot])
         with one_thread():
-            train, test = task.load(options.seed)
-            learner, train = make_learner(
-                method,
-                train,
-                task,
-                shot=shot,
-                space=options.space,
-                width=options.width,
-                seed=drawn,
-            )
+            train, test = load_split(options, seed=options.seed)
+            learner, train = make_learner(method, train, options, shot=shot, seed=drawn)
             history = meta_train(
                 learner.to(self.study.device),
-                training_episodes(method, train, task, shot=shot, seed=drawn),
+                training_episodes(method, train, options, shot=shot, seed=drawn),
                 seconds=options.seconds,
                 tasks=EPISODES[method][0],
             )
             tested = learner.learner() if isinstance(learner, ATNAS) else learner
             sampler = EpisodeSampler(
                 test,
-                way=task.way,
+                way=options.way,
                 shot=shot,
-                query=task.query,
+                query=options.query,
                 seed=np.random.default_rng([options.seed, 1]),
             )
             each = tested.accuracy(sampler, options.episodes)
         row: FewShotRow = {
             "method": method,
-            "way": task.way,
+            "way": options.way,
             "shot": shot,
             "trial": self.trial,
             "episodes": options.episodes,
@@ -126,7 +115,7 @@ class FewShotUnit:
         return [{**row, "each": each.round(2).tolist()}]
 
 
-class FewShotStudy(Study[Findings]):
+class FewShotStudy(Study[Findings, FewShotOptions]):
     """Accuracies of few-shot learners, each meta-trained for the same time, on unseen classes.
 
     Parameters
@@ -153,19 +142,16 @@ class FewShotStudy(Study[Findings]):
     row = FewShotRow
     entry = FewShotEntry
 
-    options: FewShotOptions
-
     def __init__(self, options: FewShotOptions) -> None:
         self.options = options
         self.methods = chosen(options.methods, tuple(FEW_SHOT_METHODS), kind="method")
         self.shots = sorted(set(options.shots))
         self.device = resolve_device(options.device)
-        self.task = options.task
         self._check()
 
     def _check(self) -> None:
         """Refuse now what would fail after a training."""
-        options, task = self.options, self.task
+        options = self.options
         lowest = min(options.episodes, options.trials, *self.shots, 1 if self.shots else 0)
         if lowest < 1 or not 0 < options.seconds < math.inf:
             raise ParameterError(
@@ -175,21 +161,19 @@ class FewShotStudy(Study[Findings]):
         if set(self.methods) <= set(RULES):
             reason = f"with {', '.join(self.methods)}, whose network is made by hand"
             refuse_unused(options, ("space", "width"), reason)
-        train, test = task.load(options.seed)
+        train, test = load_split(options, seed=options.seed)
         self.test_classes = len(test.classes)
         for shot in self.shots:
-            EpisodeSampler(test, way=task.way, shot=shot, query=task.query)
+            EpisodeSampler(test, way=options.way, shot=shot, query=options.query)
             for name in self.methods:
-                _, classes = make_learner(
-                    name, train, task, shot=shot, space=options.space, width=options.width
-                )
-                training_episodes(name, classes, task, shot=shot)
+                _, classes = make_learner(name, train, options, shot=shot)
+                training_episodes(name, classes, options, shot=shot)
 
     def about(self) -> dict[str, Any]:
         """JSON description of the study."""
         options = self.options
         return {
-            "task": {**vars(self.task), "test_classes": self.test_classes},
+            "task": {**options.task, "test_classes": self.test_classes},
             "methods": self.methods,
             "shots": self.shots,
             "episodes": options.episodes,
@@ -204,13 +188,12 @@ class FewShotStudy(Study[Findings]):
 
     def units(self, folder: Path) -> Mapping[str, Unit]:  # noqa: ARG002 -- keeps no files
         """One unit per trial, shot and method."""
-        units = [
-            FewShotUnit(self, method, shot, trial)
+        return {
+            f"{method} {shot}-shot {trial}": FewShotUnit(self, method, shot, trial)
             for trial in range(self.options.trials)
             for shot in self.shots
             for method in self.methods
-        ]
-        return {unit.name: unit for unit in units}
+        }
 
     def tidy(self, rows: Sequence[Row]) -> list[Row]:
         """Rows without the accuracies of single episodes."""
@@ -242,8 +225,7 @@ class FewShotStudy(Study[Findings]):
             ]
             for entry in summary
         ]
-        shots = [entry["shot"] for entry in summary]
-        best = [shots.index(shot) for shot in dict.fromkeys(shots)]
+        best = leading([entry["shot"] for entry in summary])
         columns = ("method", "way", "shot", "accuracy, %", "meta-steps", "diverged")
         return TextTable(columns, shown, best)
 
@@ -296,8 +278,7 @@ def _summary(rows: Sequence[Row]) -> list[Row]:
     (2, 50.0)
     """
     summary = []
-    for method, shot in dict.fromkeys((row["method"], row["shot"]) for row in rows):
-        trials = [row for row in rows if (row["method"], row["shot"]) == (method, shot)]
+    for (method, shot), trials in grouped(rows, "method", "shot").items():
         several = len(trials) > 1
         values = [row["accuracy"] for row in trials] if several else trials[0]["each"]
         summary.append(

@@ -17,6 +17,7 @@ from ...benchmarks.studies import (
     Row,
     Section,
     TextTable,
+    grouped,
     interval_text,
     listed,
     mean_text,
@@ -25,8 +26,8 @@ from ...data.types import Values
 from ...errors import ParameterError
 from ..loop import Trace
 from ..pareto import Scale, front_history, hypervolume_curve, non_dominated
-from .fronts_page import fronts_picture, references, volumes_picture
 from .options import SearchOptions
+from .pictures import fronts_picture, references, volumes_picture
 from .searches import MARKS, ContenderSearches, SearchedEntry, trials_text
 from .units import QueryRow, TrialUnit
 
@@ -124,9 +125,7 @@ class TrueFront:
 
     def __call__(self, rows: Sequence[Row]) -> tuple[Row, Row]:
         """Summary and curves of all trials of one searcher."""
-        trials: dict[int, list[Row]] = {}
-        for row in rows:
-            trials.setdefault(row["trial"], []).append(row)
+        trials = grouped(rows, "trial")
         measured = [self._measure(trials[trial]) for trial in sorted(trials)]
         return self._summary(measured), self._curves(measured)
 

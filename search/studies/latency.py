@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from ...benchmarks.intervals import Interval, interval
+from ...benchmarks.intervals import Interval
 from ...benchmarks.metrics import spearman
 from ...benchmarks.studies import (
     Findings,
@@ -25,8 +25,11 @@ from ...benchmarks.studies import (
     chosen,
     descending,
     fingerprint,
+    grouped,
     interval_text,
+    measured_cases,
     number_of,
+    numbers,
     versions,
 )
 from ...data.devices import one_thread
@@ -104,7 +107,7 @@ class LatencyUnit:
         return [dict(row) for row in rows]
 
 
-class LatencyStudy(Study[Findings]):
+class LatencyStudy(Study[Findings, LatencyOptions]):
     """Spearman correlation of predicted latencies with those measured on left-out devices.
 
     Parameters
@@ -130,8 +133,6 @@ class LatencyStudy(Study[Findings]):
     options_type = LatencyOptions
     row = LatencyRow
     entry = LatencyEntry
-
-    options: LatencyOptions
 
     def __init__(self, options: LatencyOptions) -> None:
         self.options = options
@@ -271,21 +272,14 @@ def _components(latencies: Values) -> Values:
 
 def _summary(rows: Sequence[Row]) -> list[Row]:
     """One entry per device, method and number of measurements; the means come last."""
-    cases: dict[tuple[str, str, int], list[float]] = {}
-    means: dict[tuple[str, int], dict[int, list[float]]] = {}
-    for row in rows:
-        method, n, rho = row["method"], row["measurements"], row["spearman"]
-        rho = float("nan") if rho is None else rho
-        cases.setdefault((row["device"], method, n), []).append(rho)
-        means.setdefault((method, n), {}).setdefault(row["trial"], []).append(rho)
-    for (method, n), by_trial in means.items():
-        cases[MEAN, method, n] = [float(np.mean(values)) for values in by_trial.values()]
-    return [
+    means: list[Row] = [
         {
-            "device": device,
+            "device": MEAN,
             "method": method,
             "measurements": n,
-            "spearman": interval(values, least=-1, most=1),
+            "spearman": np.mean(numbers(of, "spearman")),
         }
-        for (device, method, n), values in cases.items()
+        for (method, n, _), of in grouped(rows, "method", "measurements", "trial").items()
     ]
+    case = ("device", "method", "measurements")
+    return measured_cases([*rows, *means], case, {"spearman": (-1, 1)})

@@ -9,20 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import ClassVar
 
-from ...benchmarks.studies.flags import Flag, listed, refuse_unused, whole_numbers
+from ...benchmarks.studies.flags import listed, option, refuse_unused, unseen, whole_numbers
 from ...benchmarks.studies.options import Backend, Jobs, Metric, RunOptions, Seed, Tasks, Trials
 from ..across_tables.names import COLD, WARM
 from ..at_nas.options import EpisodeOptions, Shots
 from .names import FEW_SHOT_METHODS, LATENCY_METHODS, TRANSFER_METHODS, described
-
-if TYPE_CHECKING:
-    from ...benchmarks.objectives import Problem
-else:
-    # The command line reads the types of the fields and must not import what they are.
-    Problem = type("Problem", (), {})
 
 _CHOSEN = "Which to compare, separated by commas; all,-NAME leaves one out: "
 
@@ -38,33 +33,26 @@ class LatencyOptions(RunOptions):
         nasurge meta latency latencies.npz --table nb201 -n 5,10,20
     """
 
-    file: Annotated[
-        Path,
-        Flag(
-            argument=True,
-            metavar="FILE.npz",
-            help="Latencies: one array a device, in the order of the table's architectures.",
-        ),
-    ]
-    table: Annotated[str, Flag(help="Whose architectures they are.")] = "nb201"
-    devices: Annotated[
-        tuple[str, ...],
-        Flag(
-            parse=listed,
-            help="Devices to leave out, all of them together; by default each in turn.",
-        ),
-    ] = ()
-    measurements: Annotated[
-        tuple[int, ...],
-        Flag("-n", parse=whole_numbers, help="Architectures measured on a new device."),
-    ] = (10,)
-    methods: Annotated[
-        str | Sequence[str],
-        Flag(parse=listed, help=f"{_CHOSEN}{described(LATENCY_METHODS)}."),
-    ] = tuple(LATENCY_METHODS)
-    trials: Trials = 10
-    seed: Seed = 0
-    jobs: Jobs = 1
+    file: Path = option(
+        argument=True,
+        metavar="FILE.npz",
+        help="Latencies: one array a device, in the order of the table's architectures.",
+    )
+    table: str = option("nb201", help="Whose architectures they are.")
+    devices: tuple[str, ...] = option(
+        (),
+        parse=listed,
+        help="Devices to leave out, all of them together; by default each in turn.",
+    )
+    measurements: tuple[int, ...] = option(
+        (10,), name="-n", parse=whole_numbers, help="Architectures measured on a new device."
+    )
+    methods: str | Sequence[str] = option(
+        tuple(LATENCY_METHODS), parse=listed, help=f"{_CHOSEN}{described(LATENCY_METHODS)}."
+    )
+    trials: int = Trials(10)
+    seed: int = Seed(0)
+    jobs: int = Jobs(1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,34 +66,32 @@ class TransferOptions(RunOptions):
         nasurge meta transfer nbgraph/cora,nbgraph/citeseer --to nbgraph/pubmed --trials 3
     """
 
-    sources: Annotated[
-        str,
-        Flag(
-            argument=True,
-            metavar="SOURCES",
-            help="Earlier tasks, separated by commas: TABLE/TASK, TABLE for all its tasks but the "
-            "new one and those on its data, or a file of triples FILE.npz (arch, task, acc). "
-            "Tables may be of any space.",
-        ),
-    ]
-    target: Annotated[str, Flag("--to", metavar="TABLE/TASK", help="The new task.")]
-    labels: Annotated[
-        tuple[int, ...],
-        Flag("-n", "--labels", parse=whole_numbers, help="Numbers of labels of the new task."),
-    ] = (0, 10, 20)
-    source_labels: Annotated[
-        int, Flag(least=1, help="Labels of each TABLE/TASK; a file is used whole.")
-    ] = 400
-    methods: Annotated[
-        str | Sequence[str],
-        Flag(parse=listed, help=f"{_CHOSEN}{described(TRANSFER_METHODS)}."),
-    ] = tuple(TRANSFER_METHODS)
-    trials: Trials = 10
-    metric: Annotated[
-        str | None, Flag("-m", help="Metric or column to use instead of the task's own.")
-    ] = None
-    seed: Seed = 0
-    jobs: Jobs = 1
+    sources: str = option(
+        argument=True,
+        metavar="SOURCES",
+        help="Earlier tasks, separated by commas: TABLE/TASK, TABLE for all its tasks but the "
+        "new one and those on its data, or a file of triples FILE.npz (arch, task, acc). "
+        "Tables may be of any space.",
+    )
+    target: str = option(name="--to", metavar="TABLE/TASK", help="The new task.")
+    labels: tuple[int, ...] = option(
+        (0, 10, 20),
+        name="-n --labels",
+        parse=whole_numbers,
+        help="Numbers of labels of the new task.",
+    )
+    source_labels: int = option(
+        400, least=1, help="Labels of each TABLE/TASK; a file is used whole."
+    )
+    methods: str | Sequence[str] = option(
+        tuple(TRANSFER_METHODS), parse=listed, help=f"{_CHOSEN}{described(TRANSFER_METHODS)}."
+    )
+    trials: int = Trials(10)
+    metric: str | None = option(
+        None, name="-m", help="Metric or column to use instead of the task's own."
+    )
+    seed: int = Seed(0)
+    jobs: int = Jobs(1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,18 +106,19 @@ class FewShotOptions(RunOptions, EpisodeOptions):
 
     moved: ClassVar[dict[str, str]] = {"--evaluate": "nasurge meta evaluate [FILE]"}
 
-    methods: Annotated[
-        str | Sequence[str],
-        Flag(parse=listed, help=f"{_CHOSEN}{described(FEW_SHOT_METHODS)}."),
-    ] = ("at-nas", "random", "protonet", "anil", "maml", "reptile")
-    shots: Shots = (1, 5)
-    episodes: Annotated[int, Flag(least=1, help="Of every test, the same for all methods.")] = 1000
-    seconds: Annotated[
-        float, Flag(least=0, help="Processor time of every meta-training; of the clock on a GPU.")
-    ] = 60.0
-    trials: Trials = 1
-    seed: Seed = 0
-    jobs: Jobs = 1
+    methods: str | Sequence[str] = option(
+        ("at-nas", "random", "protonet", "anil", "maml", "reptile"),
+        parse=listed,
+        help=f"{_CHOSEN}{described(FEW_SHOT_METHODS)}.",
+    )
+    shots: tuple[int, ...] = Shots((1, 5))
+    episodes: int = option(1000, least=1, help="Of every test, the same for all methods.")
+    seconds: float = option(
+        60.0, least=0, help="Processor time of every meta-training; of the clock on a GPU."
+    )
+    trials: int = Trials(1)
+    seed: int = Seed(0)
+    jobs: int = Jobs(1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,58 +130,52 @@ class WarmStartOptions(RunOptions):
         nasurge meta warm-start --tasks digits,glyphs#GREEK,glyphs#ARABIC --seeds 1
     """
 
-    tasks: Annotated[
-        tuple[str, ...],
-        Flag(
-            parse=listed,
-            help="Image tasks separated by commas, each a set of images, or SET#CLASS+CLASS: "
-            "digits, glyphs#GREEK, cifar10.tar.gz#cat+dog. By default what this machine has; "
-            "'offline' leaves out the folder NASURGE_DATA.",
-        ),
-    ] = ()
-    seeds: Annotated[int, Flag(least=1, help="Searches of each kind on each task.")] = 3
-    space: Annotated[str, Flag(help="A cell space, or mobile.")] = "nb201"
-    method: Annotated[str, Flag(help="The search: darts, drnas, gdas, balenas or ddpnas.")] = (
-        "ddpnas"
+    tasks: tuple[str, ...] = option(
+        (),
+        parse=listed,
+        help="Image tasks separated by commas, each a set of images, or SET#CLASS+CLASS: "
+        "digits, glyphs#GREEK, cifar10.tar.gz#cat+dog. By default what this machine has; "
+        "'offline' leaves out the folder NASURGE_DATA.",
     )
-    epochs: Annotated[int, Flag(least=3, help="Of a cold search.")] = 20
-    learning_rate: Annotated[float, "Of the weights."] = 0.1
-    logit_rate: Annotated[float, "Of the logits of the architecture."] = 0.01
-    gate: Annotated[int, Flag(least=1, help="Epochs after which a donor is tested, and taken.")] = 2
-    strengths: Annotated[tuple[float, ...], "Of the warm starts that are tried."] = (0.5, 1.0)
-    size: Annotated[int, Flag(least=4, help="Pixels of the images.")] = 12
-    classes: Annotated[int, "Most classes of a task."] = 20
-    train: Annotated[int, Flag(least=20, help="Most training images.")] = 500
-    held_out: Annotated[int, "Most held-out images."] = 200
-    width: Annotated[
-        int, Flag(least=1, help="Channels of supernets and of networks that are trained alone.")
-    ] = 4
-    train_epochs: Annotated[int, Flag(least=1, help="Of the trainings that tell the truth.")] = 8
-    trainings: Annotated[int, "Stand-alone trainings of each architecture."] = 2
-    shared: Annotated[int, Flag(least=3, help="Architectures trained on every task.")] = 10
-    jobs: Jobs = 1
+    seeds: int = option(3, least=1, help="Searches of each kind on each task.")
+    space: str = option("nb201", help="A cell space, or mobile.")
+    method: str = option("ddpnas", help="The search: darts, drnas, gdas, balenas or ddpnas.")
+    epochs: int = option(20, least=3, help="Of a cold search.")
+    learning_rate: float = unseen(0.1, "Of the weights.")
+    logit_rate: float = unseen(0.01, "Of the logits of the architecture.")
+    gate: int = option(2, least=1, help="Epochs after which a donor is tested, and taken.")
+    strengths: tuple[float, ...] = unseen((0.5, 1.0), "Of the warm starts that are tried.")
+    size: int = option(12, least=4, help="Pixels of the images.")
+    classes: int = unseen(20, "Most classes of a task.")
+    train: int = option(500, least=20, help="Most training images.")
+    held_out: int = unseen(200, "Most held-out images.")
+    width: int = option(
+        4, least=1, help="Channels of supernets and of networks that are trained alone."
+    )
+    train_epochs: int = option(8, least=1, help="Of the trainings that tell the truth.")
+    trainings: int = unseen(2, "Stand-alone trainings of each architecture.")
+    shared: int = option(10, least=3, help="Architectures trained on every task.")
+    jobs: int = Jobs(1)
 
 
-Tables = Annotated[
-    Tasks,
-    Flag(
-        argument=True,
-        metavar="TABLE/TASK",
-        help="What to work on, such as nb201-analog/cifar10; several separated by commas; a table "
-        "alone means all its tasks. See: nasurge tables.",
-    ),
-]
-Budget = Annotated[int, Flag("-b", least=1, help="Architectures evaluated per trial.")]
+Tables = partial(
+    option,
+    argument=True,
+    metavar="TABLE/TASK",
+    help="What to work on, such as nb201-analog/cifar10; several separated by commas; a table "
+    "alone means all its tasks. See: nasurge tables.",
+)
+Budget = partial(option, name="-b", least=1, help="Architectures evaluated per trial.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrialOptions(RunOptions):
     """Options of all studies that search tables over trials."""
 
-    budget: Budget = 100
-    trials: Trials = 20
-    seed: Seed = 0
-    backend: Backend = None
+    budget: int = Budget(100)
+    trials: int = Trials(20)
+    seed: int = Seed(0)
+    backend: str | None = Backend(None)
 
     @property
     def batch_size(self) -> int:
@@ -206,66 +187,54 @@ class TrialOptions(RunOptions):
 class SearchOptions(TrialOptions):
     """Options of ``nasurge search``."""
 
-    tables: Tables
-    searchers: Annotated[
-        str | Sequence[str] | None,
-        Flag(
-            "-s",
-            default="bo, with -p evolution, with --objectives nsga2",
-            help="Searchers, separated by commas, random always beside them; all is every one, "
-            "all,-NAME all but one.",
-        ),
-    ] = None
+    tables: Tasks = Tables()
+    searchers: str | Sequence[str] | None = option(
+        None,
+        name="-s",
+        shown="bo, with -p evolution, with --objectives nsga2",
+        help="Searchers, separated by commas, random always beside them; all is every one, "
+        "all,-NAME all but one.",
+    )
     _: KW_ONLY
-    predictors: Annotated[
-        str | Sequence[str] | None,
-        Flag("-p", help="Predictors that guide them, separated by commas; all,-NAME as for -s."),
-    ] = None
-    objectives: Annotated[
-        str | Sequence[str] | None,
-        Flag(help="Two or more, such as accuracy,flops: search for their Pareto front."),
-    ] = None
-    constraints: Annotated[
-        str | Sequence[str],
-        Flag(
-            "--constraint",
-            metavar="NAME<=NUMBER",
-            repeated=True,
-            help="A bound in the table's units, such as 'flops<=100'; may be repeated.",
-        ),
-    ] = ()
-    batch: Annotated[
-        int | None,
-        Flag(least=1, default="5", help="Architectures asked for at once, between refits."),
-    ] = None
-    metric: Metric = None
-    workers: Annotated[
-        int | None,
-        Flag(
-            least=1,
-            help="Simulate so many asynchronous workers, each training one architecture at a time, "
-            "and say how long they take; for tables with training times, such as transnas-micro.",
-        ),
-    ] = None
-    timeout: Annotated[
-        float | None,
-        Flag(
-            least=0,
-            help="Seconds after which nothing further is begun; the same command again goes on.",
-        ),
-    ] = None
-    storage: Annotated[
-        str | None,
-        Flag(
-            help="Database in which every search is an Optuna study, such as sqlite:///runs.db or "
-            "postgresql://USER@HOST/DATABASE: a search that was stopped goes on there, and several "
-            "workers share it. With --study alone: sqlite:///nasurge.db.",
-        ),
-    ] = None
-    study: Annotated[
-        str | None,
-        Flag(help="How the names of these studies begin: NAME/TABLE/TASK/SEARCHER/TRIAL."),
-    ] = None
+    predictors: str | Sequence[str] | None = option(
+        None,
+        name="-p",
+        help="Predictors that guide them, separated by commas; all,-NAME as for -s.",
+    )
+    objectives: str | Sequence[str] | None = option(
+        None, help="Two or more, such as accuracy,flops: search for their Pareto front."
+    )
+    constraints: str | Sequence[str] = option(
+        (),
+        name="--constraint",
+        metavar="NAME<=NUMBER",
+        repeated=True,
+        help="A bound in the table's units, such as 'flops<=100'; may be repeated.",
+    )
+    batch: int | None = option(
+        None, least=1, shown="5", help="Architectures asked for at once, between refits."
+    )
+    metric: str | None = Metric(None)
+    workers: int | None = option(
+        None,
+        least=1,
+        help="Simulate so many asynchronous workers, each training one architecture at a time, "
+        "and say how long they take; for tables with training times, such as transnas-micro.",
+    )
+    timeout: float | None = option(
+        None,
+        least=0,
+        help="Seconds after which nothing further is begun; the same command again goes on.",
+    )
+    storage: str | None = option(
+        None,
+        help="Database in which every search is an Optuna study, such as sqlite:///runs.db or "
+        "postgresql://USER@HOST/DATABASE: a search that was stopped goes on there, and several "
+        "workers share it. With --study alone: sqlite:///nasurge.db.",
+    )
+    study: str | None = option(
+        None, help="How the names of these studies begin: NAME/TABLE/TASK/SEARCHER/TRIAL."
+    )
 
     def __post_init__(self) -> None:
         """Refuse what simulated workers do not use.
@@ -301,25 +270,21 @@ class MetaTablesOptions(TrialOptions):
         nasurge meta tables nbgraph/photo --methods evolution,meta-evolution --trials 3
     """
 
-    tables: Tables
-    methods: Annotated[
-        str | Sequence[str],
-        Flag(
-            help=f"Warm: {', '.join(WARM)}. Cold: {', '.join(COLD)}. all is every one, all,-NAME "
-            "all but one.",
-        ),
-    ] = ",".join((*COLD[:3], *WARM))
+    tables: Tasks = Tables()
+    methods: str | Sequence[str] = option(
+        ",".join((*COLD[:3], *WARM)),
+        help=f"Warm: {', '.join(WARM)}. Cold: {', '.join(COLD)}. all is every one, all,-NAME "
+        "all but one.",
+    )
     _: KW_ONLY
-    file: Annotated[
-        Path | None,
-        Flag(
-            "--from",
-            metavar="FILE.npz",
-            help="Learn from the triples in this file (arch, task, acc), not from the table.",
-        ),
-    ] = None
-    trials: Trials = 10
-    batch: Annotated[int, Flag(least=1, help="Architectures asked for at once.")] = 1
+    file: Path | None = option(
+        None,
+        name="--from",
+        metavar="FILE.npz",
+        help="Learn from the triples in this file (arch, task, acc), not from the table.",
+    )
+    trials: int = Trials(10)
+    batch: int = option(1, least=1, help="Architectures asked for at once.")
 
     @property
     def batch_size(self) -> int:

@@ -25,8 +25,10 @@ from ...benchmarks.studies import (
     Unit,
     backend,
     descending,
+    grouped,
     interval_text,
     interval_words,
+    leading,
     number_of,
     read_about,
     versions,
@@ -68,13 +70,13 @@ class SearchedEntry(TypedDict):
     search_seconds: Annotated[Interval, "time of the search itself, of each trial"]
 
 
-class TableSearches(Study[SearchFound], Generic[SearchFound, SearchTask]):
+class TableSearches(Study[SearchFound, TrialOptions], Generic[SearchFound, SearchTask]):
     """Every searcher on every task, over trials.
 
     Parameters
     ----------
     options : TrialOptions
-    tasks : sequence of Problem or ManyObjectives
+    tasks : sequence of Problem
     contenders : sequence of Contender
     within : str
         Words for the constraints that limit the tasks, for an error.
@@ -89,8 +91,6 @@ class TableSearches(Study[SearchFound], Generic[SearchFound, SearchTask]):
     unit_class: ClassVar[type[TrialUnit[Any]]]
     judge_class: ClassVar[Callable[..., Judge]]
     """Makes the measure of a task's searches, of the task and the budget."""
-
-    options: TrialOptions
 
     def __init__(
         self,
@@ -169,10 +169,7 @@ class TableSearches(Study[SearchFound], Generic[SearchFound, SearchTask]):
 
     def summarise(self, rows: Sequence[Row]) -> Parts:
         """Summary and curves, one entry each per task and searcher."""
-        searches: dict[tuple[Any, ...], list[Row]] = {}
-        for row in rows:
-            key = (row["table"], row["task"], row["searcher"], row["predictor"])
-            searches.setdefault(key, []).append(row)
+        searches = grouped(rows, "table", "task", "searcher", "predictor")
         summary, curves = [], []
         for task in self.tasks:
             judge = self.judge_class(task, self.options.budget)
@@ -343,17 +340,6 @@ def searcher_text(entry: Mapping[str, Any]) -> str:
     """Searcher and predictor of an entry of a summary."""
     guide = f" + {entry['predictor']}" if entry["predictor"] else ""
     return f"{entry['searcher']}{guide}"
-
-
-def leading(groups: Sequence[Any]) -> list[int]:
-    """Numbers of the rows that begin a group, of each row's group.
-
-    Examples
-    --------
-    >>> leading(["a", "a", "b"])
-    [0, 2]
-    """
-    return [k for k, group in enumerate(groups) if k == 0 or group != groups[k - 1]]
 
 
 def trials_text(about: Mapping[str, Any]) -> str:

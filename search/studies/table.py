@@ -23,6 +23,7 @@ from ..base import Searcher
 from ..loop import Trace, oracle_curve, queries_to_reach, selected_curve
 from .asynchronous import run_simulated
 from .options import SearchOptions
+from .pictures import regret_section
 from .searches import (
     MARKS,
     ContenderSearches,
@@ -31,7 +32,6 @@ from .searches import (
     searcher_text,
     trials_text,
 )
-from .table_page import regret_section
 from .units import Contender, QueryRow, TrialUnit
 
 

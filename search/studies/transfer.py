@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from ...benchmarks.intervals import Interval, interval
+from ...benchmarks.intervals import Interval
 from ...benchmarks.metrics import kendall_tau
 from ...benchmarks.objectives import Problem
 from ...benchmarks.studies import (
@@ -28,6 +28,8 @@ from ...benchmarks.studies import (
     descending,
     interval_text,
     interval_words,
+    leading,
+    measured_cases,
     number_of,
     refuse_unused,
     split_rows,
@@ -87,11 +89,6 @@ class TransferUnit:
 
     study: TransferStudy
     trial: int
-
-    @property
-    def name(self) -> str:
-        """Name in the journal."""
-        return f"trial={self.trial}"
 
     def __call__(self) -> list[Row]:
         """Rows of the trial, one per number of labels and method."""
@@ -159,7 +156,7 @@ class TransferUnit:
         return process.fit(together[rows], y[rows]).predict(codes)
 
 
-class TransferStudy(Study[Findings]):
+class TransferStudy(Study[Findings, TransferOptions]):
     """Kendall's tau on a new task after earlier ones, with no and with few labels of it.
 
     In trial ``t`` all methods get the same labels, fewer labels are part of more, and all other
@@ -192,8 +189,6 @@ class TransferStudy(Study[Findings]):
     row = TransferRow
     entry = TransferEntry
 
-    options: TransferOptions
-
     def __init__(self, options: TransferOptions) -> None:
         self.options = options
         self.methods = chosen(options.methods, tuple(TRANSFER_METHODS), kind="method")
@@ -201,7 +196,7 @@ class TransferStudy(Study[Findings]):
         self.sources, self.target = parse_sources(
             options.sources, options.target, metric=options.metric
         )
-        self._only_files = all(source.whole is not None for source in self.sources)
+        self._only_files = not any(isinstance(source.content, Problem) for source in self.sources)
         self.shared_priors: Priors | None = None
         """Priors of all trials, where all earlier tasks are in files."""
         self._check()
@@ -249,8 +244,7 @@ class TransferStudy(Study[Findings]):
 
     def units(self, folder: Path) -> Mapping[str, Unit]:  # noqa: ARG002 -- keeps no files
         """One unit per trial."""
-        units = [TransferUnit(self, trial) for trial in range(self.options.trials)]
-        return {unit.name: unit for unit in units}
+        return {f"trial={k}": TransferUnit(self, k) for k in range(self.options.trials)}
 
     def execute(self, journal: Journal) -> list[Row]:
         """Rows of all trials; labels in files are the same in each, and are learnt once."""
@@ -297,8 +291,7 @@ class TransferStudy(Study[Findings]):
             [entry["method"], str(entry["labels"]), interval_text(entry["kendall_tau"])]
             for entry in summary
         ]
-        sizes = [entry["labels"] for entry in summary]
-        best = [sizes.index(n) for n in dict.fromkeys(sizes)]
+        best = leading([entry["labels"] for entry in summary])
         return TextTable(("method", "labels", "Kendall tau"), shown, best)
 
     @classmethod
@@ -350,18 +343,5 @@ def _enough(method: str, n: int) -> bool:
 
 def _summary(rows: Sequence[Row]) -> list[Row]:
     """One entry per method and number of labels."""
-    cases: dict[tuple[str, str, str, int], list[float]] = {}
-    for row in rows:
-        case = row["source"], row["target"], row["method"], row["labels"]
-        tau = row["kendall_tau"]
-        cases.setdefault(case, []).append(float("nan") if tau is None else tau)
-    return [
-        {
-            "source": source,
-            "target": target,
-            "labels": n,
-            "method": method,
-            "kendall_tau": interval(taus, least=-1, most=1),
-        }
-        for (source, target, method, n), taus in cases.items()
-    ]
+    case = ("source", "target", "labels", "method")
+    return measured_cases(rows, case, {"kendall_tau": (-1, 1)})

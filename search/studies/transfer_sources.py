@@ -28,40 +28,27 @@ class EarlierLabels(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Earlier tasks: one of a table, of which labels are drawn, or a file, used whole.
-
-    Attributes
-    ----------
-    name : str
-    whole : TaskLabels, optional
-        The labels in a file.
-    problem : Problem, optional
-        The task of a table.
-    """
+    """Earlier tasks: one of a table, of which labels are drawn, or a file, used whole."""
 
     name: str
-    whole: TaskLabels | None = None
-    problem: Problem | None = None
+    content: Problem | TaskLabels
 
     @property
     def digest(self) -> str:
         """Text that tells its content from another's."""
-        if self.problem is not None:
-            return self.problem.table.digest
-        if self.whole is None:
-            raise ParameterError(f"{self.name} has neither a task nor labels")
-        return fingerprint(self.whole._asdict())
+        if isinstance(self.content, Problem):
+            return self.content.table.digest
+        return fingerprint(self.content._asdict())
 
     def draw(self, n: int, rng: np.random.Generator) -> TaskLabels:
         """Labels of a task's architectures, ``n`` drawn at random; all labels of a file."""
-        if self.whole is not None:
+        content = self.content
+        if not isinstance(content, Problem):
             # Two files may call different tasks the same.
-            return self.whole._replace(tasks=np.char.add(f"{self.name}/", self.whole.tasks))
-        if self.problem is None:
-            raise ParameterError(f"{self.name} has neither a task nor labels")
-        rows = rng.choice(len(self.problem.rows), min(n, len(self.problem.rows)), replace=False)
+            return content._replace(tasks=np.char.add(f"{self.name}/", content.tasks))
+        rows = rng.choice(len(content.rows), min(n, len(content.rows)), replace=False)
         names = np.full(len(rows), self.name)
-        return TaskLabels(self.problem.codes[rows], self.problem.report_values[rows], names)
+        return TaskLabels(content.codes[rows], content.report_values[rows], names)
 
 
 def parse_sources(
@@ -96,14 +83,14 @@ def parse_sources(
     for name, stem in zip(names, stems, strict=True):
         if name.endswith(".npz"):
             unique = stem if stems.count(stem) == 1 else name
-            parsed[unique] = Source(unique, whole=read_task_labels(name, problem.space))
+            parsed[unique] = Source(unique, read_task_labels(name, problem.space))
             continue
         if name == problem.address:
             raise ParameterError(f"{name} is the new task: it cannot be an earlier one too")
         several = parse_problems(name, metric=metric)
         if "/" not in name:
             several = [p for p in several if not on_same_data(p, problem)]
-        parsed |= {p.address: Source(p.address, problem=p) for p in several}
+        parsed |= {p.address: Source(p.address, p) for p in several}
     if not parsed:
         raise ParameterError(
             f"no earlier task is left of {sources!r}: give TABLE/TASK of other data, or FILE.npz"
@@ -119,9 +106,9 @@ def draw_labels(
     same, others = [nothing], []
     for k, source in enumerate(sources):
         labels = source.draw(n, np.random.default_rng([seed, trial, k]))
-        if source.problem is None or source.problem.space == target.space:
-            same.append(labels)
+        if isinstance(source.content, Problem) and source.content.space != target.space:
+            others.append(Elsewhere(source.content.space, *labels))
         else:
-            others.append(Elsewhere(source.problem.space, *labels))
+            same.append(labels)
     parts = (np.concatenate(part) for part in zip(*same, strict=True))
     return EarlierLabels(TaskLabels(*parts), others)

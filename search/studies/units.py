@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...benchmarks.objectives import Problem
-from ...benchmarks.quantities import ManyObjectives
 from ...benchmarks.studies import Progress, Row, Unit, in_parallel
 from ...data.devices import one_thread
 from ...data.spaces import Codes, Space
@@ -25,7 +24,7 @@ from ..loop import Trace, run
 from ..store import opened, run_stored
 
 # A table's task for one objective or for several.
-SearchTask = TypeVar("SearchTask", bound=Problem | ManyObjectives)
+SearchTask = TypeVar("SearchTask", bound=Problem)
 
 
 class SearcherFactory(Protocol):

@@ -37,13 +37,14 @@ from ...data.types import Values
 from ...errors import ParameterError
 from ..differentiable import Donor, donor_weights, keep_donor, transferred_logits
 from .options import WarmStartOptions
-from .warm_start_rows import WarmStartRows
-from .warm_start_summary import MEAN, summarise_savings, tasks_and_ranks
+from .warm_start_summary import MEAN, WarmStartRows, summarise_savings, tasks_and_ranks
 from .warm_start_units import (
     ColdUnit,
     DistanceUnit,
     EmbedUnit,
-    NamedUnit,
+    OpenUnit,
+    SharedUnit,
+    TaskUnit,
     TrainUnit,
     WarmUnit,
 )
@@ -102,7 +103,7 @@ class WarmStartFindings(Findings):
     task_map: dict[str, Any]
 
 
-class WarmStartStudy(Study[WarmStartFindings]):
+class WarmStartStudy(Study[WarmStartFindings, WarmStartOptions]):
     """Savings of searches that start from other tasks, each task left out in turn.
 
     The folder keeps every search and every training: one may be asked for more ``seeds`` and
@@ -129,8 +130,6 @@ class WarmStartStudy(Study[WarmStartFindings]):
     options_type = WarmStartOptions
     row = WarmStartRow
     entry = WarmStartEntry
-
-    options: WarmStartOptions
 
     def __init__(self, options: WarmStartOptions) -> None:
         options = replace(options, tasks=tuple(options.tasks), strengths=tuple(options.strengths))
@@ -167,9 +166,9 @@ class WarmStartStudy(Study[WarmStartFindings]):
         """Units that need nothing of others: embeddings and cold searches."""
         return {unit.name: unit for unit in self._first_units()}
 
-    def _first_units(self) -> list[NamedUnit]:
+    def _first_units(self) -> list[TaskUnit]:
         options = self.options
-        units: list[NamedUnit] = [EmbedUnit(options, task) for task in options.tasks]
+        units: list[TaskUnit] = [EmbedUnit(options, task) for task in options.tasks]
         return [*units, *(ColdUnit(options, *trial) for trial in trials_of(options))]
 
     def execute(self, journal: Journal) -> list[Row]:
@@ -183,9 +182,9 @@ class WarmStartStudy(Study[WarmStartFindings]):
             keep_donor(store / f"seed-{seed}", rows.donor(task, seed))
         phases.finish(DistanceUnit(options, *trial, store) for trial in trials_of(options))
         # At the gate only the order of the logits counts, and one strength serves all.
-        phases.search_warm(options.gate, (1.0,), gated=True)
-        phases.search_warm(options.epochs, options.strengths, gated=True)
-        phases.search_warm(options.epochs, options.strengths, gated=False)
+        phases.search_warm(WarmUnit, options.gate, (1.0,))
+        phases.search_warm(WarmUnit, options.epochs, options.strengths)
+        phases.search_warm(OpenUnit, options.epochs, options.strengths)
         phases.finish(shared_units(options))
         return phases.done
 
@@ -219,18 +218,12 @@ class WarmStartStudy(Study[WarmStartFindings]):
     @classmethod
     def table_of(cls, found: Parts) -> TextTable:
         """Costs and savings per task and method."""
-        measures = {
-            "cost": 1,
-            "accuracy": 1,
-            "cold_accuracy": 1,
-            "saving": 2,
-            "saving_to_first": 2,
-        }
+        digits = {"cost": 1, "accuracy": 1, "cold_accuracy": 1, "saving": 2, "saving_to_first": 2}
         shown = [
             [
                 entry["task"],
                 entry["method"],
-                *(interval_text(entry[key], digits=n) for key, n in measures.items()),
+                *(interval_text(entry[key], digits=n) for key, n in digits.items()),
                 *(f"{entry[key]:.0%}" for key in ("accepted", "reached")),
             ]
             for entry in found["summary"]
@@ -303,7 +296,7 @@ class _Phases:
         """Rows so far by what they are of."""
         return WarmStartRows(self.options, self.done)
 
-    def finish(self, units: Iterable[NamedUnit]) -> list[Row]:
+    def finish(self, units: Iterable[TaskUnit]) -> list[Row]:
         """Rows of some units, after those that were not done have been run."""
         named = {unit.name: unit for unit in units}
         self._asked |= dict.fromkeys(named)
@@ -317,33 +310,23 @@ class _Phases:
             for code in self.space.canonical(np.array(codes, dtype=np.int8))
         )
 
-    def search_warm(self, until: int, strengths: Iterable[float], *, gated: bool) -> None:
+    def search_warm(self, kind: type[WarmUnit], until: int, strengths: Iterable[float]) -> None:
         """Search from the donors for so many epochs, where the gate's have not been enough."""
-        rows = self.rows()
-        units: list[NamedUnit] = []
-        for task, seed in trials_of(self.options):
+        rows, options = self.rows(), self.options
+        units: list[TaskUnit] = []
+        for task, seed in trials_of(options):
             for method, (donors, weights) in starts_of(rows, task, seed).items():
-                if until > self.options.gate:
-                    begun = rows.at_gate[task, seed, method]
-                    if rows.as_good(task, seed, begun["codes"]):
-                        continue
+                if until > options.gate and rows.as_good(
+                    task, seed, rows.at_gate[task, seed, method]["codes"]
+                ):
+                    continue
+                donor = "all" if len(donors) > 1 else rows.embedded[donors[0].task]["label"]
                 for strength in strengths:
                     logits = transferred_logits(
                         donors, self.space, weights=weights, strength=strength
                     )
-                    units.append(
-                        WarmUnit(
-                            self.options,
-                            task,
-                            seed,
-                            method,
-                            until,
-                            strength,
-                            gated,
-                            "all" if len(donors) > 1 else rows.embedded[donors[0].task]["label"],
-                            tuple(map(tuple, logits.tolist())),
-                        )
-                    )
+                    start = tuple(map(tuple, logits.tolist()))
+                    units.append(kind(options, task, seed, method, until, strength, donor, start))
         self.train((row["task"], row["codes"]) for row in self.finish(units))
 
 
@@ -352,12 +335,12 @@ def trials_of(options: WarmStartOptions) -> Iterator[tuple[str, int]]:
     return ((task, seed) for task in options.tasks for seed in range(options.seeds))
 
 
-def shared_units(options: WarmStartOptions) -> list[TrainUnit]:
+def shared_units(options: WarmStartOptions) -> list[SharedUnit]:
     """Trainings of the same architectures on every task, for the rank correlation of tasks."""
     space = make_space(options.space)
     codes: Codes = space.canonical(space.sample(options.shared, seed=0, unique=True))
     return [
-        TrainUnit(options, task, tuple(code.tolist()), 1, shared=True)
+        SharedUnit(options, task, tuple(code.tolist()), 1)
         for task in options.tasks
         for code in codes
     ]

@@ -1,9 +1,9 @@
-"""Costs and savings of warm starts, and the map of the tasks, from the rows of a study."""
+"""What the rows of a study of warm starts say: accuracies, costs, savings, and the map of tasks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -11,12 +11,95 @@ import numpy as np
 
 from ...benchmarks.intervals import Interval, interval
 from ...benchmarks.metrics import spearman
-from ...benchmarks.studies import Row
+from ...benchmarks.studies import Row, grouped
 from ...benchmarks.training import KINDS, read_embedding, task_distances
+from ...data.spaces import Codes, Space, make_space
 from ...data.types import Values
+from ..differentiable import Donor
 from .names import WARM_START_METHODS
-from .warm_start_rows import WarmStartRows
-from .warm_start_units import looked_epochs
+from .options import WarmStartOptions
+from .warm_start_units import looked_epochs, supernet_sizes
+
+
+class WarmStartRows:
+    """Rows of a study by what they are of, and the accuracies that they measured.
+
+    Parameters
+    ----------
+    options : WarmStartOptions
+        With the tasks' names.
+    rows : iterable of dict
+        Each with its ``kind``.
+    """
+
+    def __init__(self, options: WarmStartOptions, rows: Iterable[Row]) -> None:
+        self.options, self.space = options, make_space(options.space)
+        self._tolerances: dict[str, float] = {}
+        self._rows = grouped(rows, "kind")
+        trial, trained = ("task", "seed"), ("task", "architecture")
+        start = (*trial, "method")
+        self.embedded = self._by("embed", "task")
+        self.cold, self.distances = self._by("cold", *trial), self._by("distances", *trial)
+        self.at_gate = self._by("warm", *start, until=options.gate)
+        self.gated = self._by("warm", *start, "strength", until=options.epochs)
+        self.open = self._by("open", *start, "strength")
+        self.trained = {k: row["accuracies"] for k, row in self._by("train", *trained).items()}
+        self.shared = {k: row["accuracies"][0] for k, row in self._by("shared", *trained).items()}
+
+    def _by(self, kind: str, *columns: str, until: int | None = None) -> dict[Any, Row]:
+        """Last row of a kind for each case, by the values of its columns."""
+        rows = (row for row in self._rows.get(kind, ()) if until in (None, row.get("until")))
+        return {case: members[-1] for case, members in grouped(rows, *columns).items()}
+
+    def runs(self, task: str, codes: Any) -> Values:
+        """Accuracies of architectures, shape (architectures, trainings)."""
+        texts = self.space.format(self.space.canonical(np.asarray(codes, dtype=np.int8)))
+        return np.array([self.trained[task, text] for text in texts])
+
+    def accuracies(self, task: str, codes: Any) -> Values:
+        """Mean accuracies of architectures over their trainings, shape (architectures,)."""
+        return np.asarray(self.runs(task, codes).mean(axis=1))
+
+    def tolerance(self, task: str) -> float:
+        """Standard error of an accuracy, by the trainings of what the cold searches found."""
+        if task not in self._tolerances:
+            cold = [self.cold[task, seed]["codes"] for seed in range(self.options.seeds)]
+            runs = self.runs(task, _different_codes(self.space, cold))
+            error = np.sqrt(runs.var(axis=1, ddof=1).mean() / runs.shape[1])
+            self._tolerances[task] = float(error)
+        return self._tolerances[task]
+
+    def goal(self, task: str, seed: int) -> float:
+        """Least accuracy that is as good as what the cold search found."""
+        last = self.accuracies(task, self.cold[task, seed]["codes"][-1:])[0]
+        return float(last) - self.tolerance(task)
+
+    def as_good(self, task: str, seed: int, codes: Any) -> bool:
+        """Whether one of some architectures is as good as what the cold search found."""
+        return bool((self.accuracies(task, codes) >= self.goal(task, seed)).any())
+
+    def donor(self, task: str, seed: int) -> Donor:
+        """Result of a cold search, for searches on other tasks."""
+        row = self.cold[task, seed]
+        code = np.array(row["codes"][-1:], dtype=np.int8)
+        return Donor(
+            task=task,
+            space=self.options.space,
+            sizes=supernet_sizes(self.options),
+            shares=np.array(row["shares"]),
+            architecture=self.space.format(code)[0],
+            accuracy=float(self.runs(task, code).mean()),
+            seconds=row["seconds"],
+            steps=row["steps"],
+            embedding=read_embedding(self.embedded[task]),
+        )
+
+
+def _different_codes(space: Space, searches: Iterable[Any]) -> Codes:
+    """Canonical rows of what some searches came by, each function once, in a fixed order."""
+    codes = np.concatenate([np.array(search, dtype=np.int8) for search in searches])
+    return np.unique(space.canonical(codes), axis=0)
+
 
 Setting = tuple[float, float]
 """Share of random architectures that the gate asks a donor to beat, and strength of the start."""
@@ -91,38 +174,31 @@ class SearchCosts:
         architecture is there before the first epoch, and nothing is spent to test it.
         """
         rows, (beaten, strength) = self.rows, setting
-        begun = rows.at_gate[task, seed, method]
+        begun, looked = rows.at_gate[task, seed, method], self.looked
         looking = rows.embedded[task]["seconds"] + rows.distances[task, seed]["seconds"]
         if method == "random":  # looks at no task
             looking = 0.0
-        if not beaten:
-            # Nothing was searched where the donor's architecture was as good.
-            row = rows.open.get((task, seed, method, strength), begun)
-            return self._open(task, seed, row, looking)
         if begun["beaten"] < beaten:
-            cold = self.cold(task, seed)
-            extra = looking + begun["gate_seconds"]
-            return SearchCost(
-                cold.seconds + extra,
-                self.options.epochs,
-                cold.first_seconds + extra,
-                cold.accuracy,
-                cold.accuracy,
-                accepted=False,
-                reached=True,
-            )
-        whole = rows.gated.get((task, seed, method, strength), begun)
-        epochs, accuracies, where = self._reached(task, seed, whole["codes"], self.looked)
-        cost = looking + self._spent(task, begun, whole, epochs)
-        return self._accepted(cost, epochs, accuracies, where)
-
-    def _open(self, task: str, seed: int, row: Row, looking: float) -> SearchCost:
-        """Cost of a search without a gate, beside what was spent to find its donors."""
-        epochs, accuracies, where = self._reached(task, seed, row["codes"], (0, *self.looked))
-        each = row["seconds"] / row["epochs"]
-        if epochs > self.options.epochs:
-            each = max(each, self.epoch_seconds[task])
-        return self._accepted(looking + each * epochs, epochs, accuracies, where)
+            cold, extra = self.cold(task, seed), looking + begun["gate_seconds"]
+            first = cold.first_seconds + extra
+            return replace(cold, seconds=cold.seconds + extra, first_seconds=first)
+        if not beaten:
+            looked = (0, *looked)
+        # Nothing more was searched where what had been found was as good.
+        searches = rows.gated if beaten else rows.open
+        whole = searches.get((task, seed, method, strength), begun)
+        epochs, accuracies, where = self._reached(task, seed, whole["codes"], looked)
+        spent = self._spent if beaten else self._spent_open
+        cost = looking + spent(task, begun, whole, epochs)
+        return SearchCost(
+            cost,
+            epochs,
+            cost,
+            float(accuracies[where]),
+            float(accuracies[0]),
+            accepted=True,
+            reached=epochs <= self.options.epochs,
+        )
 
     def _reached(
         self, task: str, seed: int, codes: Any, looked: Sequence[int]
@@ -138,18 +214,6 @@ class SearchCosts:
         where = int(good.argmax())
         return looked[where], accuracies, where
 
-    def _accepted(self, cost: float, epochs: int, accuracies: Values, where: int) -> SearchCost:
-        """Cost of a search whose donor was taken."""
-        return SearchCost(
-            cost,
-            epochs,
-            cost,
-            float(accuracies[where]),
-            float(accuracies[0]),
-            accepted=True,
-            reached=epochs <= self.options.epochs,
-        )
-
     def _spent(self, task: str, begun: Row, whole: Row, epochs: int) -> float:
         """Processor time of a warm search and its gate until it had so many epochs.
 
@@ -162,14 +226,18 @@ class SearchCosts:
             return float(max(spent, self.epoch_seconds[task] * epochs + begun["gate_seconds"]))
         return float(spent)
 
+    def _spent_open(self, task: str, begun: Row, whole: Row, epochs: int) -> float:  # noqa: ARG002
+        """Processor time of a search without a gate until it had so many epochs."""
+        each = float(whole["seconds"] / whole["epochs"])
+        if epochs > self.options.epochs:
+            each = max(each, self.epoch_seconds[task])
+        return each * epochs
+
     def savings(self, task: str, method: str, setting: Setting) -> Values:
         """Share of the cold search's cost that was saved, shape (seeds,)."""
-        return np.array(
-            [
-                1 - self.warm(task, seed, method, setting).seconds / self.cold(task, seed).seconds
-                for seed in range(self.options.seeds)
-            ]
-        )
+        seeds = range(self.options.seeds)
+        warm = [self.warm(task, seed, method, setting).seconds for seed in seeds]
+        return 1 - np.array(warm) / [self.cold(task, seed).seconds for seed in seeds]
 
     def best_setting(self, held_out: str, method: str) -> Setting:
         """Setting of gate and start that was best on the other tasks.

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
-import textwrap
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import Process, run_code
 from typer.testing import CliRunner
 
 import nasurge
@@ -22,7 +20,7 @@ from nasurge.benchmarks.studies import (
     sample_architectures,
 )
 from nasurge.benchmarks.studies.journal import read_units
-from nasurge.benchmarks.studies.trainings import table_agreement
+from nasurge.benchmarks.studies.trainings import seed_agreement
 from nasurge.benchmarks.training import Recipe, train_architectures
 from nasurge.cli import app
 from nasurge.data.images import Images, load_images
@@ -122,15 +120,15 @@ def test_a_killed_build_goes_on(few: Images, tmp_path: Path) -> None:
             device="cpu", jobs=1, out=Path("study"),
         )).run()
     """
-    first = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], cwd=tmp_path)
+    first = Process(run_code, code, folder=tmp_path)
     journal = tmp_path / "study" / "rows.jsonl"
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline and (
         not journal.exists() or journal.read_bytes().count(b"\n") < 2
     ):
         time.sleep(0.05)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
+    first.kill()
+    assert first.end() == -signal.SIGKILL, first.stderr
     kept = read_units(tmp_path / "study")
     assert len(kept) >= 2
     settings = {"seeds": 1, "device": "cpu", "jobs": 1, "out": tmp_path / "study"}
@@ -143,7 +141,9 @@ def test_verify_finds_equal_values_here(built: Built, tmp_path: Path) -> None:
     found = nasurge.verify(built.table, 3, device="cpu", jobs=1, out=tmp_path / "v")
     assert found.summary[0]["trainings"] == found.summary[0]["equal"] == 6
     assert found.summary[0]["largest_difference"] == 0
-    assert found.summary[0]["tau_between_seeds"] == table_agreement(built.table, "digits")
+    assert found.summary[0]["tau_between_seeds"] == seed_agreement(
+        built.table.runs(built.table.default("digits").report)
+    )
 
 
 def test_verify_refuses_what_it_cannot_train(analog, built: Built, tmp_path: Path) -> None:

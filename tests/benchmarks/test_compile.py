@@ -22,6 +22,9 @@ def compiler(tmp_path_factory: pytest.TempPathFactory):
     """Skip where torch cannot compile: no C++ compiler, or a Python it does not know."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path_factory.mktemp("inductor")))
+        # For four kernels, neither processes that compile nor precompiled headers are worth it.
+        patch.setattr("torch._inductor.config.compile_threads", 1)
+        patch.setattr("torch._inductor.config.cpp_cache_precompile_headers", False)
         try:
             torch.compile(torch.nn.Linear(2, 2))(torch.ones(3, 2))
         except Exception as error:  # noqa: BLE001 - whatever keeps torch from compiling
@@ -37,6 +40,7 @@ def network() -> torch.nn.Module:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_a_compiled_network_trains_as_the_plain_one(few) -> None:
     settings = {"epochs": 2, "device": "cpu", "seed": 0}
     plain, compiled = network(), network()

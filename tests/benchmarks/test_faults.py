@@ -5,12 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import signal
-import subprocess
-import sys
-import textwrap
 
 import pytest
 import torch
+from processes import Process, run_code
 from torch import nn
 
 from nasurge.benchmarks.training import (
@@ -100,8 +98,8 @@ def test_a_killed_process_loses_nothing_that_was_kept(few, tmp_path):
             checkpoint=Path("kept.safetensors"),
         )
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=tmp_path)
-    assert done.returncode == -signal.SIGKILL
+    killed = Process(run_code, code, folder=tmp_path)
+    assert killed.end() == -signal.SIGKILL, killed.stderr
     path = tmp_path / "kept.safetensors"
     kept = read_checkpoint(path)
     assert kept is not None

@@ -4,15 +4,13 @@ import json
 import math
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 import time
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import Process, run_code
 
 from nasurge.benchmarks.studies.journal import (
     Journal,
@@ -207,26 +205,17 @@ SCRIPT = """
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_stopped_study_goes_on_and_grows(tmp_path: Path, stop: signal.Signals, jobs: int) -> None:
     """Stopped at several moments, the told units are those of an uninterrupted run, each once."""
-    script = tmp_path / "script.py"
-    script.write_text(textwrap.dedent(SCRIPT))
     folder = tmp_path / "study"
-    command = [sys.executable, str(script), str(folder), str(jobs)]
     journal = folder / "rows.jsonl"
     for wanted, trials in ((5, "30"), (20, "30"), (40, "60")):
-        process = subprocess.Popen(
-            [*command, trials],
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            # A shell has its background jobs ignore Ctrl-C, and so their children, this one too.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
-        )
-        while process.poll() is None:
+        process = Process(run_code, SCRIPT, str(folder), str(jobs), trials, folder=tmp_path)
+        while process.running():
             if journal.exists() and journal.read_bytes().count(b"\n") >= wanted:
                 os.killpg(process.pid, stop)
                 break
             time.sleep(0.01)
-        process.wait(timeout=60)
-    subprocess.run([*command, "60"], check=True)
+        process.end()
+    assert Process(run_code, SCRIPT, str(folder), str(jobs), "60", folder=tmp_path).end() == 0
     units = [json.loads(line)["unit"] for line in journal.read_text().splitlines()]
     assert sorted(units, key=int) == [str(k) for k in range(60)]
     assert json.loads((folder / "study.json").read_text()) == {"trials": 60}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import subprocess
-import sys
+import socket
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from processes import Process, run_code
 from typer.testing import CliRunner
 
 from nasurge.benchmarks.supernet import RULES, train_supernet, tuned_losses, uniform_codes
@@ -299,13 +299,24 @@ sys.stdout.write(f"{sum(float(p.sum()) for p in net.parameters())!r} {history.lo
 @pytest.mark.slow
 def test_two_processes_train_the_same_weights(tmp_path):
     pytest.importorskip("accelerate")
-    script = tmp_path / "two.py"
-    script.write_text(TWO)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    done = subprocess.run([*launch, str(script)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    first, second = done.stdout.splitlines()
-    assert first == second
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    # What torchrun tells each of its processes.
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    both = [
+        Process(
+            run_code,
+            TWO,
+            folder=tmp_path,
+            name=rank,
+            environment={**shared, "RANK": rank, "LOCAL_RANK": rank},
+        )
+        for rank in "01"
+    ]
+    assert [process.end() for process in both] == [0, 0], [process.stderr for process in both]
+    assert both[0].stdout == both[1].stdout
+    assert "(" in both[0].stdout
 
 
 def test_a_distributed_training_needs_a_seed_and_accelerate(few):

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import Process, run_code
 from scipy.stats import kendalltau
 
 import nasurge
@@ -171,8 +169,8 @@ def test_a_killed_validation_goes_on(tmp_path: Path) -> None:
             jobs=1, device="cpu", out=sys.argv[1],
         )
     """
-    command = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "a")]
-    assert subprocess.run(command, capture_output=True).returncode == -signal.SIGKILL
+    killed = Process(run_code, code, str(tmp_path / "a"), folder=tmp_path)
+    assert killed.end() == -signal.SIGKILL, killed.stderr
     kept = read_units(tmp_path / "a")
     assert list(kept)[:2] == ["choice", "supernet"]
     assert len(kept) == 4

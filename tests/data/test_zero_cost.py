@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
+from processes import Process, run_code
 from sklearn.base import clone
 from torch import nn
 from torch.nn import functional
@@ -301,24 +300,21 @@ def test_a_damaged_cache_is_made_again(fresh, damage) -> None:
         assert len(content["ids"]) == len(np.unique(NB201.function_ids(codes)))
 
 
-def test_processes_share_a_cache(fresh) -> None:
+def test_processes_share_a_cache(fresh, tmp_path) -> None:
     code = (
         "import sys, json; from nasurge.data.spaces import make_space;"
         "from nasurge.data.networks.zero_cost_scores import ZeroCost; space = make_space('nb201');"
-        "codes = space.sample(300, seed=0)[int(sys.argv[1]):];"
+        "codes = space.sample(80, seed=0)[int(sys.argv[1]):];"
         "made = ZeroCost(space, names=('params',), width=2, cells=1, batch=4, size=4);"
         "made = made.values(codes);"
-        "print(json.dumps(made[-100:, 0].tolist()))"
+        "print(json.dumps(made[-40:, 0].tolist()))"
     )
-    running = [
-        subprocess.Popen([sys.executable, "-c", code, start], stdout=subprocess.PIPE, text=True)
-        for start in ("0", "100")
-    ]
-    outputs = [process.communicate()[0] for process in running]
-    assert [process.returncode for process in running] == [0, 0]
+    running = [Process(run_code, code, start, folder=tmp_path, name=start) for start in ("0", "40")]
+    assert [process.end() for process in running] == [0, 0]
+    outputs = [process.stdout for process in running]
     assert json.loads(outputs[0]) == json.loads(outputs[1])
     encoder = ZeroCost(NB201, names=("params",), **ENCODER)
-    assert encoder.values(NB201.sample(300, seed=0))[-100:, 0].tolist() == json.loads(outputs[0])
+    assert encoder.values(NB201.sample(80, seed=0))[-40:, 0].tolist() == json.loads(outputs[0])
     assert home() == fresh
     assert not [f for f in (fresh / "zero-cost").iterdir() if f.suffix not in (".npz", ".lock")]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from nasurge.benchmarks.studies.comparing import summarise
+from nasurge.benchmarks.studies.comparing import summary_of
 from nasurge.benchmarks.studies.journal import read_units
 
 Row = dict[str, Any]
@@ -32,7 +32,7 @@ def main() -> None:
     given = parser.parse_args()
     rows = [row for unit in read_units(given.folder).values() for row in unit]
     cells: Cells = {}
-    for entry in summarise([row for row in rows if row["trial"] < given.trials], {}):
+    for entry in summary_of([row for row in rows if row["trial"] < given.trials], {}):
         key = f"{entry['table']}/{entry['task']}", entry["n_train"], entry["predictor"]
         cells.setdefault(key, {})[entry["unseen_functions_only"]] = entry
     make = _wide if given.wide else _by_size

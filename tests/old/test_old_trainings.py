@@ -20,7 +20,7 @@ from nasurge.data.images import EpisodeSampler, load_classes, load_images
 from nasurge.data.networks import build_network
 from nasurge.data.seeds import as_generator, torch_seed
 from nasurge.search.at_nas import ATNAS, JointLearner
-from nasurge.search.differentiable import Gate, search_supernet, warm_search
+from nasurge.search.differentiable import Gate, search_supernet
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -89,8 +89,9 @@ def test_a_differentiable_search_goes_on(name: str, few, tmp_path: Path) -> None
 def test_a_warm_search_goes_on(few, tmp_path: Path) -> None:
     start, known = np.log([[0.1, 0.1, 0.1, 0.6, 0.1]] * 6), CHECKPOINTS["search-warm"]
     settings = {"epochs": 3, "seed": 1, "device": "cpu", **checkpoint("search-warm", tmp_path)}
-    found = warm_search(supernet(), few, start, "gdas", gate=Gate(after=1, beaten=0), **settings)
-    goes_on(found.result.losses, "search-warm", 2)
+    settings |= {"logits": start, "gate": Gate(after=1, beaten=0)}
+    found = search_supernet(supernet(), few, "gdas", **settings)
+    goes_on(found.losses, "search-warm", 2)
     assert (found.accepted, found.beaten) == (known["accepted"], known["beaten"])
 
 

@@ -3,15 +3,14 @@
 import inspect
 import json
 import os
-import re
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from processes import Process, run_command
 from typer.testing import CliRunner
 
 from nasurge import api
@@ -321,31 +320,21 @@ def test_a_stopped_command_keeps_what_was_done_and_goes_on(
 ) -> None:
     """A real process, a real signal, in the middle of the run."""
     options = ["-p", "gp", "-n", "20,60", "--trials", "15", "--out", "study", "-j", "2"]
-    command = [sys.executable, "-m", "nasurge", "compare", "nb201-analog/cifar10", *options]
+    arguments = ["compare", "nb201-analog/cifar10", *options]
     journal = tmp_path / "study" / "rows.jsonl"
-    process = subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        # A shell has its background jobs ignore Ctrl-C, and so their children, this one too.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
-    )
-    while process.poll() is None and not (
-        journal.exists() and journal.read_bytes().count(b"\n") >= 5
-    ):
+    process = Process(run_command, *arguments, folder=tmp_path)
+    while process.running() and not (journal.exists() and journal.read_bytes().count(b"\n") >= 5):
         time.sleep(0.02)
     os.killpg(process.pid, stop)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130, stderr
-    assert "what was done is kept" in stderr
-    assert "Traceback" not in stderr
+    assert process.end() == 130, process.stderr
+    assert "what was done is kept" in process.stderr
+    assert "Traceback" not in process.stderr
     kept = [json.loads(line)["unit"] for line in journal.read_text().splitlines()]
     assert 5 <= len(kept) < 30
-    alone = [*command[:-1], "1"]  # how many processes there are is no setting of a study
-    done = subprocess.run(alone, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert re.search(r"report: study/report\.html", done.stdout)
+    alone = [*arguments[:-1], "1"]  # how many processes there are is no setting of a study
+    again = Process(run_command, *alone, folder=tmp_path)
+    assert again.end() == 0
+    assert "report: study/report.html" in again.stdout
     units = [json.loads(line)["unit"] for line in journal.read_text().splitlines()]
     assert units[: len(kept)] == kept
     assert len(set(units)) == len(units) == 30

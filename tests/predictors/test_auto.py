@@ -14,6 +14,7 @@ from nasurge.data.spaces import make_space
 from nasurge.data.tables import Table
 from nasurge.errors import LabelError, ParameterError
 from nasurge.predictors.ensembles.automatic import PROCESSES
+from nasurge.predictors.graph import GatedGCN
 from nasurge.predictors.processes.grouped import GroupedGP, Prior, Term
 from nasurge.registry import load_predictor, make_predictor
 
@@ -193,8 +194,9 @@ def test_two_labels_are_too_few(analog: Table) -> None:
     [(4, {}), (5, {"graphs": 1}), (100, {"graphs": 2})],
 )
 def test_graph_networks_join_when_labels_are_enough(
-    n: int, votes: dict[str, int], analog: Table, tmp_path: Path
+    n: int, votes: dict[str, int], analog: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(GatedGCN.__init__.__kwdefaults__, "steps", 30)
     y = analog.values(task="cifar10", metric="baseline_accuracy")
     rows = np.random.default_rng(0).choice(len(y), n, replace=False)
     codes, rest = analog.codes[rows], analog.codes[::31]

@@ -4,7 +4,6 @@ import hashlib
 import importlib
 import io
 import json
-import subprocess
 import sys
 import types
 import zipfile
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import Process, run_code
 from safetensors.numpy import load, save
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
@@ -56,16 +56,19 @@ def rewritten(path: Path, change, *, seal: bool = True) -> None:
     path.write_bytes(save(arrays, metadata={saving._KEY: json.dumps(about)}))
 
 
-def test_another_process_predicts_the_same(saved: Path, analog: Table, labelled) -> None:
+def test_another_process_predicts_the_same(
+    saved: Path, analog: Table, labelled, tmp_path: Path
+) -> None:
     code = (
         f"import nasurge, hashlib; p = nasurge.load_predictor({str(saved)!r});"
         "print(hashlib.sha256(p.predict(p.space.all_codes()).tobytes()).hexdigest())"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    other = Process(run_code, code, folder=tmp_path)
+    assert other.end() == 0, other.stderr
     scores = load_predictor(saved).predict(analog.space.all_codes())
     again = make_predictor("gp", analog.space).fit(*labelled).predict(analog.space.all_codes())
     assert np.array_equal(scores, again)
-    assert done.stdout.strip() == hashlib.sha256(scores.tobytes()).hexdigest()
+    assert other.stdout.strip() == hashlib.sha256(scores.tobytes()).hexdigest()
 
 
 def test_a_file_holds_no_pickle(analog: Table, labelled, tmp_path: Path) -> None:

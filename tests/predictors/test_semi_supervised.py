@@ -1,11 +1,9 @@
 """What semi-supervised and weak predictors add to the contract."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
+from processes import Process, run_code
 
 from nasurge.data.spaces import ProductSpace, Space, make_space
 from nasurge.errors import ParameterError
@@ -19,7 +17,7 @@ from nasurge.registry import load_predictor, make_predictor
 
 NB201 = make_space("nb201")
 SMALL = {"pretraining_steps": 10, "width": 32, "latent": 8}
-SETTING = {"layers": 2, "width": 32, "latent": 16, "steps": 150, "device": "cpu"}
+SETTING = {"width": 32, "latent": 16, "steps": 150, "device": "cpu"}
 QUICK = {
     "arch2vec": SMALL,
     "seminas": SMALL | {"steps": 10, "pseudo_labels": 20},
@@ -74,7 +72,7 @@ def test_an_encoder_is_trained_once_and_depends_on_its_setting_alone(encoder: Au
 
 def test_fits_leave_the_shared_encoder_as_it_was(labelled) -> None:
     codes, y = labelled
-    setting = {"layers": 2, "width": 32, "latent": 8, "steps": 10, "device": "cpu"}
+    setting = {"width": 32, "latent": 8, "steps": 10, "device": "cpu"}
     before = {k: v.clone() for k, v in pretrained_encoder(NB201, **setting).state_dict().items()}
     for name in QUICK:
         make_predictor(name, NB201, device="cpu", seed=0, **QUICK[name]).fit(codes, y)
@@ -145,7 +143,7 @@ def test_saved_predictors_need_no_pretraining(labelled, tmp_path) -> None:
         "assert auto_encoder.pretrained_encoder.cache_info().currsize == 0\n"
     )
     paths = [str(tmp_path / name) for name in QUICK]
-    subprocess.run([sys.executable, "-c", code, *paths], check=True)
+    assert Process(run_code, code, *paths, folder=tmp_path).end() == 0
     for path in paths:
         expected = load_predictor(path).predict(NB201.sample(40, seed=3))
         assert np.allclose(np.load(path + ".npy"), expected, rtol=1e-5)

@@ -35,13 +35,14 @@ from nasurge.errors import (
 )
 from nasurge.search.at_nas import (
     ATNAS,
-    FewShotTask,
+    EpisodeOptions,
     JointLearner,
     MetaTrainOptions,
     adapt_search,
     class_keys,
     evaluate_search,
     load_search,
+    load_split,
     save_search,
     train_search,
     unseen_classes,
@@ -421,8 +422,9 @@ def test_images_that_are_not_square_are_refused(tmp_path) -> None:
                 pixels = np.full((6, 8), 10 * k + ord(name), dtype=np.uint8)
                 Image.fromarray(pixels).save(tmp_path / part / name / f"{k}.png")
     with pytest.raises(ParameterError, match=r"6x8 pixels, not square.*--size"):
-        FewShotTask(str(tmp_path), way=2).load(0)
-    assert FewShotTask(str(tmp_path), size=9, way=2).load(0)[0].images.shape[2:] == (9, 9)
+        load_split(EpisodeOptions(images=str(tmp_path), way=2), seed=0)
+    resized = EpisodeOptions(images=str(tmp_path), size=9, way=2)
+    assert load_split(resized, seed=0)[0].images.shape[2:] == (9, 9)
 
 
 def test_studies_compare_searches(tmp_path) -> None:

@@ -37,8 +37,7 @@ from nasurge.search.across_tables.bayes import MetaBayes, learnt_prior, warm_ter
 from nasurge.search.base import Values
 from nasurge.search.searchers import log_expected_improvement
 from nasurge.search.studies import MetaTablesOptions, MetaTablesStudy
-from nasurge.search.studies.across_tables import best_values, savings
-from nasurge.search.studies.across_tables_page import meta_table
+from nasurge.search.studies.across_tables import best_values, meta_table, savings
 from nasurge.testing.searcher import searcher_contract
 
 SPACE = make_space("transnas-micro")
@@ -193,7 +192,7 @@ def test_cold_gp_ei_is_the_search_that_users_can_run() -> None:
 
 def test_methods_are_described_as_their_classes_are() -> None:
     for name, cls in zip(WARM, (MetaBayes, MetaEvolution, CATCH), strict=True):
-        assert METHODS[name].description == (cls.__doc__ or "").partition("\n")[0]
+        assert METHODS[name] == (cls.__doc__ or "").partition("\n")[0]
 
 
 def test_too_little_to_learn_from_is_a_clear_error(nbgraph: Table) -> None:

@@ -16,11 +16,10 @@ from nasurge.errors import LabelError, NotFittedError, ParameterError
 from nasurge.predictors.processes import SoftGaussianProcess
 from nasurge.predictors.relaxed import DIFFERENTIABLE, Relaxation, relaxation
 from nasurge.registry import make_predictor, make_searcher, predictor_class, predictor_names
-from nasurge.search.constraints import Constraints
 from nasurge.search.loop import run
-from nasurge.search.searchers import GuidedEvolution, PredNAS
+from nasurge.search.searchers import Constraints, GuidedEvolution, PredNAS
 from nasurge.search.searchers.acquisition import log_expected_improvement
-from nasurge.search.searchers.ascent import Schedule, climb, nearest_codes
+from nasurge.search.searchers.ascent import ascent_codes, nearest_codes
 from nasurge.testing.searcher import check_same_seed_same_sequence
 
 NB201 = make_space("nb201")
@@ -159,7 +158,6 @@ def test_ascents_find_the_best_architecture_of_a_linear_score(options):
     weights = torch.randn(30, generator=torch.Generator().manual_seed(2))
     generator = torch.Generator().manual_seed(0)
     usual = {"steps": 40, "learning_rate": 0.4, "temperatures": (1.0, 0.3)}
-    schedule = Schedule(**(usual | options))
     calls = []
 
     def climbed(shares):
@@ -167,7 +165,7 @@ def test_ascents_find_the_best_architecture_of_a_linear_score(options):
         return shares.double() @ weights.double()
 
     logits = torch.randn(30, 30, generator=generator)
-    visited = climb(climbed, relaxed, logits, schedule, generator)
+    visited = ascent_codes(climbed, relaxed, logits, generator=generator, **(usual | options))
     best = nearest_codes(relaxed, weights[None])
     assert (visited == best).all(axis=1).any()
     assert calls == [(30, 30)] * 40
@@ -279,9 +277,11 @@ def test_the_ascent_itself_keeps_away_from_a_bound():
     def climbed(shares):
         return shares[:, columns].sum(dim=1).double()
 
-    schedule = Schedule(30, 0.4, (1.0, 0.3))
-    free = climb(climbed, relaxed, logits, schedule, generator)
-    kept = climb(climbed, relaxed, logits, schedule, generator, limits.violation)
+    schedule = {"steps": 30, "learning_rate": 0.4, "temperatures": (1.0, 0.3)}
+    free = ascent_codes(climbed, relaxed, logits, generator=generator, **schedule)
+    kept = ascent_codes(
+        climbed, relaxed, logits, generator=generator, violation=limits.violation, **schedule
+    )
     assert limits.feasible(kept).mean() > limits.feasible(free).mean() + 0.1
     assert convolutions(kept).mean() < convolutions(free).mean() - 0.3
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+from processes import Process, run_code
 from scipy.stats import binomtest
 from searching import OneHotRidge, Unlearnable, smooth
 from sklearn.ensemble import RandomForestRegressor
@@ -239,23 +238,21 @@ from sklearn.ensemble import RandomForestRegressor
 from nasurge.data.spaces import make_space
 from nasurge.search.searchers import GuidedEvolution
 searcher = GuidedEvolution(make_space("nb201"), RandomForestRegressor(3), candidates=50)
-state = json.load(sys.stdin)
+state = json.loads(sys.argv[1])
 searcher.load_state_dict(state | {k: np.array(state[k]) for k in ("codes", "values", "pending")})
 sys.stdout.write(json.dumps(searcher.ask(5).tolist()))
 """
 
 
-def test_another_process_goes_on_identically(nb201):
+def test_another_process_goes_on_identically(nb201, tmp_path):
     searcher = guided_by_forest(nb201, seed=0)
     run(searcher, smooth, budget=30, batch=10)
     searcher.ask(2)
     state = searcher.state_dict()
     state |= {k: state[k].tolist() for k in ("codes", "values", "pending")}
-    done = subprocess.run(
-        [sys.executable, "-c", PROCESS], input=json.dumps(state), capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == searcher.ask(5).tolist()
+    other = Process(run_code, PROCESS, json.dumps(state), folder=tmp_path)
+    assert other.end() == 0, other.stderr
+    assert json.loads(other.stdout) == searcher.ask(5).tolist()
 
 
 @pytest.mark.parametrize("make", [RandomSearch, RegularisedEvolution, guided])

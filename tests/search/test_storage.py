@@ -179,9 +179,11 @@ def test_an_interruption_gives_back_what_was_claimed() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", searcher_names())
 def test_every_searcher_goes_on_in_a_study(name: str) -> None:
+    quick = {"optuna-gp": {"startup": 15}, "diffusion": {"training_steps": 20}}.get(name, {})
+
     def made() -> Searcher:
         try:
-            return nasurge.make_searcher(name, SPACE, seed=0)
+            return nasurge.make_searcher(name, SPACE, seed=0, **quick)
         except ParameterError:  # it cannot do without a predictor
             return nasurge.make_searcher(name, SPACE, predictor="ridge", seed=0)
 

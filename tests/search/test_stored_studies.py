@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import optuna
 import pytest
 from click.testing import Result
+from processes import Process, run_command
 from typer.testing import CliRunner
 
 import nasurge
@@ -91,17 +91,14 @@ def test_a_progress_bar_is_shown_in_a_terminal(capsys, monkeypatch) -> None:
     assert "best " in shown
 
 
-def command(folder: Path, *more: str) -> list[str]:
+def arguments(folder: Path, *more: str) -> list[str]:
     options = ["-s", "random", "--budget", "40", "--trials", "1", "--batch", "2", "-j", "1"]
     where = ["--storage", f"sqlite:///{folder}/runs.db", "--study", "mine"]
-    # A test run in the background of a script ignores Ctrl-C, and so would its children.
-    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    code = f"{heed}; from nasurge.cli import main; main()"
-    return [sys.executable, "-c", code, "search", "nb201-analog/cifar10", *options, *where, *more]
+    return ["search", "nb201-analog/cifar10", *options, *where, *more]
 
 
 def run_here(folder: Path, *more: str) -> Result:
-    return CliRunner().invoke(app, command(folder, *more)[3:])
+    return CliRunner().invoke(app, arguments(folder, *more))
 
 
 @pytest.mark.slow
@@ -116,16 +113,13 @@ def test_the_command_stops_cleanly_and_goes_on(
     assert "goes on from there" in json.loads(stopped.stdout)["stopped"]
     name = "mine/nb201-analog/cifar10/random/0"
     studies(url)  # imports what the loop below needs
-    process = subprocess.Popen(
-        command(tmp_path, *long), cwd=tmp_path, stderr=subprocess.PIPE, text=True
-    )
+    process = Process(run_command, *arguments(tmp_path, *long), folder=tmp_path)
     while studies(url).get(name, 0) < 4:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT if os.name == "posix" else signal.CTRL_C_EVENT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "the same command again goes on from there" in errors
-    assert "Traceback" not in errors
+    os.kill(process.pid, signal.SIGINT)
+    assert process.end() == 130
+    assert "the same command again goes on from there" in process.stderr
+    assert "Traceback" not in process.stderr
     found = json.loads(run_here(tmp_path, *long, "--json").stdout)
     assert found["summary"][0]["budget"] == 150
     trials = optuna_trials(url, name)

@@ -33,7 +33,6 @@ from nasurge.search.differentiable import (
     read_donors,
     search_supernet,
     transferred_logits,
-    warm_search,
 )
 from nasurge.search.studies import WarmStartOptions
 from nasurge.search.studies.warm_start_units import DistanceUnit, EmbedUnit
@@ -190,16 +189,19 @@ def test_a_refused_donor_leaves_the_cold_search_as_it_was(few, embedding):
     nothing = donor_of(embedding, operation=0)
     logits = transferred_logits([nothing], SPACE)
     gate = Gate(after=1, rivals=10, beaten=1.0)
-    found = warm_search(small_supernet(), few, logits, "ddpnas", gate=gate, seed=4, **options)
+    found = search_supernet(
+        small_supernet(), few, "ddpnas", logits=logits, gate=gate, seed=4, **options
+    )
     assert not found.accepted
-    np.testing.assert_array_equal(found.result.logits, cold.logits)
-    assert found.result.losses == cold.losses
-    trusted = warm_search(
-        small_supernet(), few, logits, "ddpnas", gate=replace(gate, beaten=0), seed=4, **options
+    np.testing.assert_array_equal(found.logits, cold.logits)
+    assert found.losses == cold.losses
+    lax = replace(gate, beaten=0)
+    trusted = search_supernet(
+        small_supernet(), few, "ddpnas", logits=logits, gate=lax, seed=4, **options
     )
     assert trusted.accepted
-    assert trusted.result.losses[0] == cold.losses[0]
-    assert not np.array_equal(trusted.result.logits, cold.logits)
+    assert trusted.losses[0] == cold.losses[0]
+    assert not np.array_equal(trusted.logits, cold.logits)
 
 
 class KilledError(Exception):
@@ -210,7 +212,7 @@ def test_a_gated_search_that_was_killed_goes_on_to_the_same_verdict(few, embeddi
     options = {"epochs": 3, "batch_size": 20, "device": "cpu", "seed": 4}
     gate = Gate(after=1, beaten=0)
     logits = transferred_logits([donor_of(embedding)], SPACE)
-    whole = warm_search(small_supernet(), few, logits, "ddpnas", gate=gate, **options)
+    whole = search_supernet(small_supernet(), few, "ddpnas", logits=logits, gate=gate, **options)
 
     def kill(done, total):
         if done == 2:
@@ -218,19 +220,21 @@ def test_a_gated_search_that_was_killed_goes_on_to_the_same_verdict(few, embeddi
 
     options["checkpoint"] = tmp_path / "search.safetensors"
     with pytest.raises(KilledError):
-        warm_search(small_supernet(), few, logits, "ddpnas", gate=gate, progress=kill, **options)
-    again = warm_search(small_supernet(), few, logits, "ddpnas", gate=gate, **options)
+        search_supernet(
+            small_supernet(), few, "ddpnas", logits=logits, gate=gate, progress=kill, **options
+        )
+    again = search_supernet(small_supernet(), few, "ddpnas", logits=logits, gate=gate, **options)
     assert (again.accepted, again.beaten) == (True, whole.beaten)
     assert again.gate_seconds > 0
-    assert again.result.losses == whole.result.losses
-    np.testing.assert_array_equal(again.result.logits, whole.result.logits)
+    assert again.losses == whole.losses
+    np.testing.assert_array_equal(again.logits, whole.logits)
 
     other = transferred_logits([donor_of(embedding, operation=1)], SPACE)
     with pytest.raises(ParameterError, match="another run: donor differ"):
-        warm_search(small_supernet(), few, other, "ddpnas", gate=gate, **options)
+        search_supernet(small_supernet(), few, "ddpnas", logits=other, gate=gate, **options)
     strict = replace(gate, beaten=1.0)
     with pytest.raises(ParameterError, match="another run: gate differ"):
-        warm_search(small_supernet(), few, logits, "ddpnas", gate=strict, **options)
+        search_supernet(small_supernet(), few, "ddpnas", logits=logits, gate=strict, **options)
     with pytest.raises(ParameterError, match="another run: gate, donor differ"):
         search_supernet(small_supernet(), few, "ddpnas", **options)
 
@@ -239,7 +243,7 @@ def test_a_gate_that_is_never_asked_is_an_error(few):
     logits = np.zeros((6, 5))
     for gate, options in {Gate(after=3): {"epochs": 3}, Gate(after=10): {}}.items():
         with pytest.raises(ParameterError, match=f"after {gate.after} epochs is never asked"):
-            warm_search(small_supernet(), few, logits, gate=gate, **options)
+            search_supernet(small_supernet(), few, logits=logits, gate=gate, **options)
 
 
 def test_a_search_can_end_early_on_the_same_way(few):

@@ -17,8 +17,7 @@ from nasurge.errors import ParameterError, StorageError
 from nasurge.search.differentiable import best_code, read_donors, transferred_logits
 from nasurge.search.studies import WARM_START_METHODS, WarmStartOptions, WarmStartStudy
 from nasurge.search.studies.warm_start import starts_of, trials_of
-from nasurge.search.studies.warm_start_rows import WarmStartRows
-from nasurge.search.studies.warm_start_summary import SearchCosts, tasks_and_ranks
+from nasurge.search.studies.warm_start_summary import SearchCosts, WarmStartRows, tasks_and_ranks
 from nasurge.search.studies.warm_start_units import ColdUnit, TrainUnit, looked_epochs
 
 SPACE = make_space("nb201")

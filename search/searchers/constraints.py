@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..data.encoders import OneHot
-from ..data.spaces import Codes, Space
-from ..errors import LabelError, ParameterError
+from ...data.encoders import OneHot
+from ...data.spaces import Codes, Space
+from ...errors import LabelError, ParameterError
 
 Cost = Callable[[Codes], ArrayLike]
 Bounds = tuple[float | None, float | None]
@@ -169,7 +169,7 @@ class _CostModel:
         exact = np.abs(shares @ self._weights - cost).max() <= _EXACT * self.deviation
         self._process: Any = None
         if not exact:
-            from ..predictors.processes import SoftGaussianProcess
+            from ...predictors.processes import SoftGaussianProcess
 
             self._process = SoftGaussianProcess(space, labels="standardised").fit(codes, cost)
 
