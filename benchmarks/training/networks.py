@@ -286,6 +286,7 @@ class NetworkTraining(EpochTraining):
         )
 
 
+@checked
 def train_architectures(
     space: Space,
     codes: ArrayLike,
@@ -374,6 +375,7 @@ def train_architectures(
     return results
 
 
+@checked
 def train_architecture(
     space: Space,
     code: ArrayLike,
