@@ -15,7 +15,14 @@ from typer.testing import CliRunner
 
 from nasurge import registry
 from nasurge.benchmarks.intervals import interval
-from nasurge.benchmarks.studies import Page, Section, TextTable, interval_text, number_text
+from nasurge.benchmarks.studies import (
+    Page,
+    Section,
+    TextTable,
+    interval_text,
+    number_text,
+    pictures,
+)
 from nasurge.benchmarks.studies.page import render
 from nasurge.cli import app, common
 from nasurge.cli.printing import print_table, printable, say
@@ -50,6 +57,16 @@ def test_names_are_data_in_a_report(name: str, tmp_path: Path) -> None:
     text = render(tmp_path / "report.html", page, title="t", command=name).read_text()
     assert "<b>" not in text
     assert name not in text or "<" not in name
+
+
+def test_names_are_data_in_a_picture() -> None:
+    name = r"cost $\no$ [/b] $"
+    figure, [axis] = pictures.panels(1)
+    axis.plot([1, 10, 100], [1, 2, 3], label=name)
+    axis.set(title=name, xlabel=name, xscale="log")
+    axis.set_yticks([1, 2], [name, "other"])
+    figure.legend()
+    assert pictures.to_svg(figure).startswith("<svg")
 
 
 @given(st.text(max_size=20), st.sampled_from(["utf-8", "cp1252", "ascii"]))
