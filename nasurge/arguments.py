@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,12 @@ from .benchmarks.studies import (
     chosen,
     listed,
 )
-from .data.arguments import brief
+from .data.arguments import argument, brief, check_bounds, misfit
 from .errors import ParameterError
 from .predictors.names import PREDICTORS
 from .predictors.saving.names import predictor_name
 from .registry import make_predictor, predictor_class, predictor_names
+from .search.studies.options import SearchOptions
 
 if TYPE_CHECKING:
     from .benchmarks.studies import Factory
@@ -154,3 +155,47 @@ def validate_study(options: ValidateOptions) -> ValidateStudy:
     """Study of ``validate``, its predictors by name; without one where none is named."""
     asked = options.predictors
     return ValidateStudy(options, predictor_factories(asked) if asked else {})
+
+
+_SEARCHED: dict[str, Any] = {
+    "budget": int,
+    "seed": int,
+    "timeout": float | None,
+    "study": str | None,
+    "callback": Callable[..., Any] | None,
+    "progress": bool | Callable[..., Any] | None,
+}
+_DIRECTIONS = ("direction", "maximise", "maximize", "minimise", "minimize")
+
+
+def check_search(objective: Any, tables: Mapping[str, Any], **given: Any) -> None:
+    """Refuse arguments of ``nasurge.search`` that nothing takes, or of other types.
+
+    Parameters
+    ----------
+    objective : object
+        A function, or what names tasks of tables.
+    tables : mapping
+        Arguments that only a search on tables may have.
+    **given
+        The others, as far as they are of a plain type.
+
+    Raises
+    ------
+    ParameterError
+        With what is allowed.
+    """
+    for name, value in given.items():
+        if name in _SEARCHED:
+            argument(f"search: {name}", value, _SEARCHED[name])
+    check_bounds("search: budget", given["budget"], 0 if callable(objective) else 1, None)
+    for name in tables:
+        if name in _DIRECTIONS:
+            raise ParameterError(
+                f"search has no argument {name!r}: bigger is better, so let the function return "
+                "minus what shall be small; a table says itself which of its columns are minimised"
+            )
+        if name in ("searchers", "predictors"):
+            raise ParameterError(f"search has no argument {name!r}: it is {name[:-1]}, for several")
+        if callable(objective) and name not in SearchOptions.__dataclass_fields__:
+            raise ParameterError(misfit("search", inspect.signature(SearchOptions), [name]))

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from .arguments import check_search
 from .benchmarks.studies import called_with, chosen, listed
 from .errors import ParameterError
 from .progress import after_every_batch, progress_bar
@@ -110,6 +111,7 @@ def search(
     """
     limits: dict[str, Any] = {"budget": budget, "timeout": timeout}
     limits |= {"storage": storage, "study": study}
+    check_search(objective, tables, **limits, seed=seed, callback=callback, progress=progress)
     with progress_bar("search") if progress is True else nullcontext(progress or None) as shown:
         if callable(objective):
             if tables:

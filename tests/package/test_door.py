@@ -255,3 +255,26 @@ def test_numbers_of_numpy_are_numbers_and_truths_are_not() -> None:
     assert accepts(3, float)
     assert not accepts(np.bool_(1), int)
     assert not accepts(3.0, int)
+
+
+def objective(codes: np.ndarray) -> np.ndarray:
+    return codes.sum(axis=1)
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ({"direction": "minimize"}, "minus what shall be small"),
+        ({"searchers": "bo"}, "it is searcher"),
+        ({"bugdet": 3}, "did you mean 'budget'"),
+        ({"progress": 3}, "progress must be True or False or a function"),
+        ({"callback": 3}, "callback must be a function"),
+        ({"budget": "3"}, "budget must be a whole number"),
+        ({"budget": -1}, "budget must be at least 0"),
+        ({"space": 3}, "space|spec"),
+    ],
+)
+def test_a_search_says_what_it_takes(argument: dict[str, Any], words: str) -> None:
+    call: Callable[..., Any] = nasurge.search
+    with pytest.raises(ParameterError, match=words):
+        call(objective, **{"space": "nb201", "searcher": "random", "budget": 3, **argument})
