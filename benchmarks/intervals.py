@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from ..data.arguments import checked
 from ..data.seeds import Seed, as_generator
 from ..data.types import Values
 from ..errors import LabelError, ParameterError
@@ -35,6 +36,7 @@ class Interval(TypedDict):
     values: NotRequired[list[float]]
 
 
+@checked
 def interval(
     values: ArrayLike,
     level: float = 0.95,
@@ -93,6 +95,7 @@ def interval(
     return {"mean": mean, "low": max(least, mean - half), "high": min(most, mean + half), "n": n}
 
 
+@checked
 def bootstrap_interval(
     metric: Callable[..., Any],
     y_true: ArrayLike,
@@ -165,6 +168,7 @@ def bootstrap_interval(
     return {"mean": mean, "low": float(low), "high": float(high), "n": n}
 
 
+@checked
 def kendall_tau_interval(y_true: ArrayLike, y_pred: ArrayLike, *, level: float = 0.95) -> Interval:
     """Kendall's tau-b and its interval over architectures by Fisher's z, in closed form.
 
@@ -221,6 +225,7 @@ def kendall_tau_interval(y_true: ArrayLike, y_pred: ArrayLike, *, level: float =
     return {"mean": tau, "low": min(low, tau), "high": max(high, tau), "n": n}
 
 
+@checked
 def noise_ceiling(
     runs: ArrayLike, *, top: float | None = None, seed: Seed = 0, draws: int = 20
 ) -> float:

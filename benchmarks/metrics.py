@@ -27,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from numbers import Real
 from typing import Literal
 
 import numpy as np
@@ -84,7 +85,7 @@ def kendall_tau_top(y_true: Values, y_pred: Values, *, top: float = 0.05) -> Sco
     >>> kendall_tau_top([1, 2, 3, 4, 5, 6], [6, 5, 4, 1, 2, 3], top=0.5)
     1.0
     """
-    if not 0 < top <= 1:
+    if not isinstance(top, Real) or not 0 < top <= 1:
         raise ParameterError(f"top must be a fraction above 0 and at most 1, received {top!r}")
     n = y_true.shape[-1]
     # The subtraction keeps 0.07 * 100 = 7.000000000000001 from counting as 8.

@@ -9,11 +9,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..data.arguments import brief, checked
 from ..data.spaces import Codes, Space
 from ..data.tables import Column, Roles, Table, load_table
 from ..data.types import Values
 from ..errors import LabelError, ParameterError, SchemaError, UnknownNameError
 from .studies.flags import listed
+from .studies.options import Tasks
 
 TRAINING_TIME = "training-time"  # metric of the columns that say how many seconds training takes
 
@@ -125,6 +127,7 @@ class Problem:
         return sign * self.table.data[column]
 
 
+@checked
 def make_problem(
     table: Table, task: str, *, metric: str | None = None, objectives: Sequence[str] = ()
 ) -> Problem:
@@ -219,17 +222,14 @@ def parse_problems(
 
 
 def problems_of(
-    tables: str | Sequence[Problem],
-    *,
-    metric: str | None = None,
-    objectives: Sequence[str] = (),
+    tables: Tasks, *, metric: str | None = None, objectives: Sequence[str] = ()
 ) -> list[Problem]:
-    """Problems that an argument names or holds.
+    """Problems that an argument names or holds, each once.
 
     Parameters
     ----------
-    tables : str or sequence of Problem
-        As ``parse_problems``, or problems already made.
+    tables : str, Table, Problem, or a sequence of these
+        As ``parse_problems``, a table for all its tasks, or problems already made.
     metric : str, optional
     objectives : sequence of str
         As ``make_problem``.
@@ -243,6 +243,25 @@ def problems_of(
     """
     if isinstance(tables, str):
         return parse_problems(tables, metric=metric, objectives=objectives)
-    if metric is not None:
-        raise ParameterError("a problem has its metric: leave metric out, or name TABLE/TASK")
-    return list(tables)
+    if isinstance(tables, Table):
+        return [
+            make_problem(tables, task, metric=metric, objectives=objectives)
+            for task in tables.tasks
+        ]
+    if isinstance(tables, Problem):
+        if metric is not None:
+            raise ParameterError("a problem has its metric: leave metric out, or name TABLE/TASK")
+        return [tables]
+    if not isinstance(tables, Sequence):
+        raise ParameterError(
+            "tasks are named TABLE/TASK, or given as a table or as what make_problem returns; "
+            f"received {brief(tables)}"
+        )
+    problems = [
+        problem
+        for one in tables
+        for problem in problems_of(one, metric=metric, objectives=objectives)
+    ]
+    if not problems:
+        raise ParameterError("name a table and a task, such as nb201-analog/cifar10")
+    return list({problem.address: problem for problem in problems}.values())

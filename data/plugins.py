@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import UnknownNameError
+from ..errors import NasurgeError, PluginError, UnknownNameError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -54,12 +54,28 @@ def named_part(kind: str, name: str, places: Mapping[str, str], *, group: str) -
     ------
     UnknownNameError
         If neither has that name.
+    PluginError
+        If the plug-in of that name cannot be imported.
     """
     if name in places:
         return import_place(places[name])
     if name in plugins(group):
-        return plugins(group)[name].load()
+        return _loaded(kind, plugins(group)[name])
     raise UnknownNameError(kind, name, all_names(places, group=group))
+
+
+def _loaded(kind: str, entry: EntryPoint) -> Any:
+    """Part of a plug-in, whose code may do anything when it is imported."""
+    try:
+        return entry.load()
+    except NasurgeError:
+        raise
+    except Exception as error:
+        package = f" of package {entry.dist.name}" if entry.dist else ""
+        raise PluginError(
+            f"{kind} {entry.name!r}{package} cannot be imported from {entry.value}: "
+            f"{type(error).__name__}: {error}; mend or uninstall that package"
+        ) from error
 
 
 def all_names(names: Iterable[str], *, group: str) -> list[str]:

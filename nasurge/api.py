@@ -13,6 +13,7 @@ from .benchmarks.studies import (
     VerifyStudy,
     called_with,
 )
+from .progress import with_bar
 from .searching import search as search
 from .searching import search_study as search_study
 
@@ -85,6 +86,6 @@ def _verify(options: VerifyOptions) -> Verification:
     return VerifyStudy(options).run()
 
 
-compare = called_with(CompareOptions, _compare)
-validate = called_with(ValidateOptions, _validate)
-verify = called_with(VerifyOptions, _verify)
+compare = with_bar(called_with(CompareOptions, _compare))
+validate = with_bar(called_with(ValidateOptions, _validate))
+verify = with_bar(called_with(VerifyOptions, _verify))

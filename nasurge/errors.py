@@ -6,7 +6,7 @@ A message says what was wrong, what was received, what is allowed and what to do
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -17,9 +17,18 @@ class NasurgeError(Exception):
 class UnknownNameError(NasurgeError, KeyError):
     """A table, task, metric, predictor, searcher or space that does not exist."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], *, hint: str = "") -> None:
+    def __init__(
+        self,
+        kind: str,
+        name: str,
+        known: Iterable[str],
+        *,
+        hint: str = "",
+        near: Sequence[str] | None = None,
+    ) -> None:
         known = list(known)
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        if near is None:
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         message = f"unknown {kind} {name!r}"
         if near:
             message += f"; did you mean {' or '.join(map(repr, near))}?"
@@ -100,6 +109,10 @@ class DeviceError(NasurgeError, RuntimeError):
 
 class MissingExtraError(NasurgeError, ImportError):
     """An optional package that is not installed; the message names the extra."""
+
+
+class PluginError(NasurgeError, ImportError):
+    """A plug-in that cannot be imported, or is not what its entry point says."""
 
 
 class ExhaustedError(NasurgeError, RuntimeError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .benchmarks.studies import called_with
+from .progress import with_bar
 from .search.studies import MetaTablesFindings, MetaTablesOptions, MetaTablesStudy
 
 
@@ -17,4 +18,4 @@ def _meta_study(options: MetaTablesOptions) -> MetaTablesFindings:
     return MetaTablesStudy(options).run()
 
 
-meta_study = called_with(MetaTablesOptions, _meta_study)
+meta_study = with_bar(called_with(MetaTablesOptions, _meta_study))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from .benchmarks.studies import Progress
     from .search.base import Searcher
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -28,12 +32,12 @@ def progress_bar(title: str) -> Iterator[Progress]:
     )
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        TextColumn("[dim]{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", style="dim", markup=False),
     )
     console = Console(stderr=True)
     shown = console.is_terminal or console.is_jupyter
@@ -44,6 +48,23 @@ def progress_bar(title: str) -> Iterator[Progress]:
             bar.update(task, completed=done, total=total, note=note)
 
         yield advance
+
+
+def with_bar(study: Callable[P, Result]) -> Callable[P, Result]:
+    """Function that runs a study and takes ``progress=True`` for a progress bar."""
+
+    @functools.wraps(study)
+    def call(*args: P.args, **kwargs: P.kwargs) -> Result:
+        if not isinstance(kwargs.get("progress"), bool):
+            return study(*args, **kwargs)
+        if not kwargs.pop("progress"):
+            return study(*args, **kwargs)
+        with progress_bar(study.__name__) as advance:
+            kwargs["progress"] = advance
+            return study(*args, **kwargs)
+
+    del call.__dict__["__wrapped__"]
+    return call
 
 
 def after_every_batch(

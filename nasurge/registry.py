@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .data.arguments import as_path, brief, checked
 from .data.plugins import all_names, first_line, named_part, plugins
-from .errors import DataFileError, ParameterError, UnknownNameError
+from .errors import DataFileError, ParameterError, PluginError, UnknownNameError
 from .predictors.names import PREDICTORS, ListedPredictor
 from .predictors.saving.names import class_path
 from .search.searchers.names import GUIDED, SEARCHERS, ListedSearcher
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from .data.spaces import Space
     from .predictors.base import Predictor
     from .search.base import Searcher
+    from .search.guided import Regressor
 
 DEFAULT_PREDICTOR = "auto"
 STUDIES = {
@@ -64,9 +68,17 @@ def predictor_class(name: str) -> type[Predictor]:
     ------
     UnknownNameError
         If there is no such predictor.
+    PluginError
+        If that of a plug-in cannot be imported, or is none.
     """
     places = {own: entry.place for own, entry in PREDICTORS.items()}
+    if name not in predictor_names():
+        raise _unknown("predictor", name, PREDICTORS, predictor_names())
     cls: type[Predictor] = named_part("predictor", name, places, group=_PREDICTORS)
+    if name not in PREDICTORS:
+        from .predictors import Predictor as Base
+
+        _check_part("predictor", name, cls, Base)
     return cls
 
 
@@ -77,12 +89,54 @@ def searcher_class(name: str, *, guided: bool = False) -> type[Searcher]:
     ------
     UnknownNameError
         If there is no such searcher.
+    PluginError
+        If that of a plug-in cannot be imported, or is none.
     """
     places = {own: entry.place for own, entry in SEARCHERS.items()}
     if guided:
         places |= GUIDED
+    if name not in searcher_names():
+        raise _unknown("searcher", name, SEARCHERS, searcher_names())
     cls: type[Searcher] = named_part("searcher", name, places, group=_SEARCHERS)
+    if name not in places:
+        from .search import Searcher as Base
+
+        _check_part("searcher", name, cls, Base)
     return cls
+
+
+def _check_part(kind: str, name: str, cls: Any, base: type[Any]) -> None:
+    """Error if the part of a plug-in is not what its entry point says."""
+    if not isinstance(cls, type) or not issubclass(cls, base):
+        raise PluginError(
+            f"{kind} {name!r} of a plug-in is no class of a {base.__name__}, but {cls!r}: its "
+            "entry point names something else"
+        )
+
+
+def _unknown(
+    kind: str,
+    name: str,
+    entries: Mapping[str, ListedPredictor] | Mapping[str, ListedSearcher],
+    known: Sequence[str],
+) -> UnknownNameError:
+    """Error on a name, with what has it as its class's name, in its summary, or as a command."""
+    from .search.methods import PREDICTING, SEARCHING
+
+    methods = PREDICTING if kind == "predictor" else SEARCHING
+    wanted = _letters(name)
+    near = [own for own, entry in entries.items() if wanted == _letters(entry.place.split(":")[1])]
+    if not near and len(wanted) > 3:
+        near = [own for own, entry in entries.items() if wanted in _letters(entry.summary)][:3]
+    if usages := [method.usage for method in methods if method.name == name]:
+        hint = f"{name} is a method of: {usages[0]}"
+        return UnknownNameError(kind, name, known, hint=hint, near=())
+    return UnknownNameError(kind, name, known, near=near or None)
+
+
+def _letters(text: str) -> str:
+    """Letters and digits of a text, in small letters."""
+    return re.sub(r"[^a-z0-9]", "", text.lower())
 
 
 def predictor_entry(name: str) -> ListedPredictor:
@@ -227,23 +281,26 @@ def study_descriptions() -> list[StudyDescription]:
     return found
 
 
-def _make(cls: type[Any], name: str, space: Space, parameters: dict[str, Any]) -> Any:
+def _make(cls: type[Any], name: str, space: str | Space, parameters: dict[str, Any]) -> Any:
+    from .data.spaces import make_space
+
     known = [p for p in inspect.signature(cls).parameters if p != "space"]
     for parameter in parameters:
         if parameter not in known:
             raise UnknownNameError("parameter", parameter, known, hint=f"of {name!r}")
-    return cls(space, **parameters)
+    return cls(make_space(space), **parameters)
 
 
-def make_predictor(name: str, space: Space, **parameters: Any) -> Predictor:
+@checked
+def make_predictor(name: str, space: str | Space, **parameters: Any) -> Predictor:
     """Unfitted predictor of a name.
 
     Parameters
     ----------
     name : str
         One of ``nasurge predictors``.
-    space : Space
-        The space it predicts for, such as ``table.space``.
+    space : Space or str
+        The space it predicts for, such as ``table.space``, or its name.
     **parameters
         As the predictor's class takes them: ``seed`` and others.
 
@@ -262,6 +319,7 @@ def make_predictor(name: str, space: Space, **parameters: Any) -> Predictor:
     return predictor
 
 
+@checked
 def load_predictor(path: str | Path) -> Predictor:
     """Fitted predictor that ``Predictor.save`` wrote to a file.
 
@@ -296,7 +354,7 @@ def load_predictor(path: str | Path) -> Predictor:
     """
     from .predictors.saving.objects import read_predictor
 
-    return read_predictor(Path(path), _saved_class)
+    return read_predictor(as_path(path), _saved_class)
 
 
 def _saved_class(name: str) -> type[Predictor]:
@@ -312,8 +370,9 @@ def _saved_class(name: str) -> type[Predictor]:
     raise LookupError(name)
 
 
+@checked
 def make_searcher(
-    name: str, space: Space, *, predictor: str | Predictor | None = None, **parameters: Any
+    name: str, space: str | Space, *, predictor: str | Regressor | None = None, **parameters: Any
 ) -> Searcher:
     """Searcher of a name that has not asked for anything yet.
 
@@ -321,9 +380,11 @@ def make_searcher(
     ----------
     name : str
         One of ``nasurge searchers``.
-    space : Space
-    predictor : str or Predictor, optional
-        Guides the search, where the searcher can be guided.
+    space : Space or str
+        A space, or its name.
+    predictor : str, Predictor or regressor, optional
+        Guides the search, where the searcher can be guided: a name, or what has ``fit`` and
+        ``predict`` as a regressor of scikit-learn.
     **parameters
         As the searcher's class takes them: ``seed`` and others.
 
@@ -354,6 +415,11 @@ def make_searcher(
             )
         if isinstance(predictor, str):
             predictor = make_predictor(predictor, space)  # its seed follows the searcher's
+        if isinstance(predictor, type) or not hasattr(predictor, "fit"):
+            raise ParameterError(
+                "a predictor that guides a search is a name of: nasurge predictors, or an object "
+                f"with fit and predict, not {brief(predictor)}"
+            )
         parameters["predictor"] = predictor
     searcher: Searcher = _make(cls, name, space, parameters)
     return searcher

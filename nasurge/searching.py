@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from .arguments import check_search
 from .benchmarks.studies import called_with, chosen, listed
 from .data.spaces import Space, make_space
 from .errors import ParameterError
@@ -118,6 +119,7 @@ def search(
     """
     limits: dict[str, Any] = {"budget": budget, "timeout": timeout}
     limits |= {"storage": storage, "study": study}
+    check_search(objective, tables, **limits, seed=seed, callback=callback, progress=progress)
     with progress_bar("search") if progress is True else nullcontext(progress or None) as shown:
         if callable(objective):
             if tables:

@@ -14,9 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags
 
+from ..data.arguments import as_path, checked
 from ..data.parameters import Estimator
 from ..data.seeds import Seed, as_generator
-from ..data.spaces import Codes, Space
+from ..data.spaces import Codes, Space, check_space
 from ..errors import NotFittedError, ParameterError
 from .labels import Labels, LabelTransform, check_labels, finite_labels, make_transform
 from .saving.objects import Savable, write_predictor
@@ -112,6 +113,7 @@ class Predictor(Estimator, RegressorMixin, BaseEstimator, Savable, ABC):
         ParameterError
             If it cannot serve this space with these parameters (``refusal`` says why).
         """
+        check_space(self)
         if self.refusal is not None:
             raise ParameterError(self.refusal)
         codes = self.space.canonical(codes)
@@ -169,6 +171,7 @@ class Predictor(Estimator, RegressorMixin, BaseEstimator, Savable, ABC):
         """Learn all labels, old and new (as ``_fit``), where an earlier fit may be of use."""
         self._fit(codes, z, rng)
 
+    @checked
     def save(self, path: str | Path) -> None:
         """Write this fitted predictor to one file, whole or not at all.
 
@@ -188,7 +191,7 @@ class Predictor(Estimator, RegressorMixin, BaseEstimator, Savable, ABC):
             If the file cannot be written; an earlier one is then untouched.
         """
         self._check_fitted()
-        write_predictor(Path(path), self)
+        write_predictor(as_path(path), self)
 
     def _check_fitted(self) -> None:
         """Raise ``NotFittedError`` before ``fit``."""
@@ -235,6 +238,9 @@ class Predictor(Estimator, RegressorMixin, BaseEstimator, Savable, ABC):
                 "predictors that always do are marked in the list of: nasurge predictors"
             )
         canonical = self.space.canonical(codes)
+        if not len(canonical):
+            none = np.empty(0)
+            return (none, none.copy()) if return_std else none
         # Twins are predicted once: a whole NAS-Bench-201 is 6,466 rows instead of 15,625.
         _, first, inverse = np.unique(
             self.space.index(canonical), return_index=True, return_inverse=True

@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..data.arguments import checked
 from ..data.files import DAMAGED
 from ..data.parameters import inherit_parameters
 from ..data.seeds import Seed, as_generator
-from ..data.spaces import Codes, Space
+from ..data.spaces import Codes, Space, make_space
 from ..data.types import Index, Values
 from ..errors import ArchitectureError, LabelError, NasurgeError, ParameterError
 from ..errors import ExhaustedError as ExhaustedError
@@ -44,8 +45,8 @@ class Searcher(ABC):
 
     Parameters
     ----------
-    space : Space
-        Where architectures come from.
+    space : Space or str
+        Where architectures come from, or its name.
     n_objectives : int
         Number of columns to be maximised, at least 1.
     bounds : sequence of float, optional
@@ -67,6 +68,8 @@ class Searcher(ABC):
 
     several_objectives: ClassVar[bool] = False
     """Whether the class takes ``n_objectives`` above 1, and ``bounds``."""
+    most_proposed: ClassVar[int] = 1000
+    """Proposals at once; an ``ask`` for more is filled up with uniform draws, in bounded time."""
 
     def __init_subclass__(cls, **options: object) -> None:
         super().__init_subclass__(**options)
@@ -74,14 +77,14 @@ class Searcher(ABC):
 
     def __init__(
         self,
-        space: Space,
+        space: str | Space,
         *,
         n_objectives: int = 1,
         bounds: Sequence[float] = (),
         pool: ArrayLike | None = None,
         seed: Seed = None,
     ) -> None:
-        self.space = space
+        self.space = space = make_space(space)
         self.n_objectives = n_objectives
         self.bounds: Sequence[float] = _check_bounds(n_objectives, bounds)
         if not self.several_objectives and (len(self.bounds) > 1 or bounds):
@@ -257,7 +260,7 @@ class Searcher(ABC):
             raise ParameterError(f"ask takes a number of at least 1, not {count}")
         before, kept = self._rng.bit_generator.state, self._state()
         try:
-            codes = self._unseen(self._ask(count))[:count]
+            codes = self._unseen(self._ask(min(count, self.most_proposed)))[:count]
             if len(codes) < count:
                 spare = self._unseen(np.concatenate([codes, self._draw(count)]))
                 codes = spare[:count]
@@ -402,6 +405,7 @@ class Searcher(ABC):
             **self._state(),
         }
 
+    @checked
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what ``state_dict`` returned; what was asked and told before is forgotten.
 

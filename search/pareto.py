@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..data.arguments import as_numbers, checked
 from ..data.types import Index, Mask, Values
 from ..errors import LabelError
 
@@ -17,7 +18,7 @@ MARGIN = 0.1
 
 def _objectives(values: ArrayLike) -> Values:
     """Values as an array of shape (n, k) without NaN."""
-    array = np.asarray(values, dtype=np.float64)
+    array: Values = as_numbers("values", values)
     if array.ndim != 2 or not array.shape[1]:
         raise LabelError(f"objectives have shape (n, k), received {array.shape}")
     if not np.isfinite(array).all():
@@ -25,6 +26,7 @@ def _objectives(values: ArrayLike) -> Values:
     return array
 
 
+@checked
 def non_dominated(values: ArrayLike) -> Index:
     """Rows that no other dominates, in their order.
 
@@ -94,6 +96,7 @@ def best_row(columns: Values, bounds: Sequence[float]) -> int:
     return int(feasible[np.argmax(columns[feasible, 0])])
 
 
+@checked
 def hypervolume(values: ArrayLike, reference: ArrayLike) -> float:
     """Volume that is dominated by some row and dominates the reference point.
 
@@ -119,7 +122,7 @@ def hypervolume(values: ArrayLike, reference: ArrayLike) -> float:
     E. Zitzler and L. Thiele. Multiobjective evolutionary algorithms: a comparative case study and
     the strength Pareto approach. IEEE Transactions on Evolutionary Computation 3(4), 1999.
     """
-    array, point = _objectives(values), np.asarray(reference, dtype=np.float64)
+    array, point = _objectives(values), as_numbers("reference", reference)
     if point.shape != array.shape[1:]:
         raise LabelError(
             f"a reference point of {array.shape[1]} objectives has shape ({array.shape[1]},), "
@@ -209,7 +212,7 @@ def front_history(values: ArrayLike, feasible: ArrayLike | None = None) -> list[
     >>> [front.tolist() for front in front_history([[0.0, 1.0], [0.0, 0.5], [1.0, 0.0]])]
     [[0], [0], [0, 2]]
     """
-    array = np.asarray(values, dtype=np.float64)
+    array: Values = as_numbers("values", values)
     counts = np.asarray(np.isfinite(array).all(axis=1), dtype=bool)
     if feasible is not None:
         counts &= np.asarray(feasible, dtype=bool)
@@ -244,7 +247,7 @@ def hypervolume_curve(values: ArrayLike, history: Sequence[Index], scale: Scale)
     >>> hypervolume_curve(values, front_history(values), Scale.of(values)).round(2)
     array([0.11, 0.11, 0.21])
     """
-    array = np.asarray(values, dtype=np.float64)
+    array: Values = as_numbers("values", values)
     curve = np.zeros(len(history))
     for query, front in enumerate(history):
         unchanged = query > 0 and front is history[query - 1]

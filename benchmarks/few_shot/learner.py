@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad
 from torch.nn import functional
 
+from ...data.arguments import checked
 from ...data.images import Episodes, EpisodeSampler
 from ...data.networks import check_sizes
 from ...data.seeds import Seed, as_generator, torch_seed
@@ -35,6 +36,7 @@ Weights = dict[str, Tensor]
 _AT_ONCE = 20  # episodes that are evaluated together
 
 
+@checked
 def four_convolutions(
     way: int, *, in_channels: int = 1, size: int = 28, width: int = 32, seed: Seed = None
 ) -> nn.Sequential:
@@ -128,6 +130,7 @@ class FewShotLearner:
     torch.Size([6, 12, 3])
     """
 
+    @checked
     def __init__(
         self,
         network: nn.Module,
@@ -294,9 +297,10 @@ class FewShotLearner:
 
     def evaluate(self, sampler: EpisodeSampler, episodes: int = 1000) -> Interval:
         """Mean accuracy with its 95 % interval over episodes."""
-        return interval(self.accuracy(sampler, episodes))
+        return interval(self.accuracy(sampler, episodes), least=0, most=100)
 
 
+@checked
 def inner_loop(rule: str, steps: int | None, rate: float | None) -> tuple[int, float]:
     """Gradient steps of a rule and their rate; None takes those of ``STEPS``.
 

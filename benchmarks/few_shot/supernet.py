@@ -8,6 +8,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
+from ...data.arguments import checked
 from ...data.seeds import Seed, as_generator, torch_seed
 from ...data.spaces import Space
 from ...errors import ParameterError
@@ -51,6 +52,7 @@ class FewShotSupernet(nn.Module):
     torch.Size([2, 3])
     """
 
+    @checked
     def __init__(
         self,
         space: Space,

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from ...data.arguments import checked
 from ...data.images import Episodes, EpisodeSampler
 from ...errors import ParameterError
 from ..training import (
@@ -72,6 +73,7 @@ class MetaHistory:
     diverged: bool
 
 
+@checked
 def meta_train(
     learner: MetaLearner,
     sampler: EpisodeSampler,
@@ -153,6 +155,7 @@ def meta_train(
     return training.history
 
 
+@checked
 def meta_step(learner: MetaLearner, optimiser: torch.optim.Optimizer, episodes: Episodes) -> float:
     """Query loss of a learner before one step on its meta-weights; no step if it is not finite."""
     loss, gradients = learner.gradients(episodes)

@@ -11,6 +11,9 @@ from .comparing import CompareStudy as CompareStudy
 from .comparing import Comparison as Comparison
 from .comparing import Factory as Factory
 from .comparing import split_rows as split_rows
+from .digits import interval_text as interval_text
+from .digits import mean_text as mean_text
+from .digits import number_text as number_text
 from .flags import Described as Described
 from .flags import Flag as Flag
 from .flags import called_with as called_with
@@ -47,9 +50,7 @@ from .page import Page as Page
 from .page import Section as Section
 from .page import TextTable as TextTable
 from .page import descending as descending
-from .page import interval_text as interval_text
 from .page import interval_words as interval_words
-from .page import mean_text as mean_text
 from .page import number_of as number_of
 from .page import read_summary as read_summary
 from .page import render as render

@@ -25,11 +25,12 @@ from ...data.types import Values
 from ...errors import ParameterError
 from ..objectives import TRAINING_TIME
 from ..training import Recipe, check_least
+from .digits import interval_text
 from .flags import chosen
 from .journal import Row, fingerprint, jsonable
 from .kinds import Findings, Parts
 from .options import BuildOptions
-from .page import Page, Section, interval_text, interval_words, number_of
+from .page import Page, Section, interval_words, number_of
 from .trainings import (
     TrainingPlan,
     Trainings,

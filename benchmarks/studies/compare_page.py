@@ -10,17 +10,9 @@ from ...data.files import read_npz
 from ..metrics import METRICS
 from . import pictures
 from .cases import leading
+from .digits import interval_text, mean_text
 from .journal import Row, fingerprint
-from .page import (
-    Page,
-    Section,
-    TextTable,
-    descending,
-    interval_text,
-    interval_words,
-    mean_text,
-    number_of,
-)
+from .page import Page, Section, TextTable, descending, interval_words, number_of
 
 _UNSEEN = "unseen only"
 

@@ -264,6 +264,9 @@ class CompareStudy(Study[Comparison, CompareOptions]):
             "seed": self.options.seed,
             "versions": versions(),
         }
+        own = {name: getattr(one, "parameters", "") for name, one in self.predictors.items()}
+        if own := {name: text for name, text in own.items() if text and not name.endswith(text)}:
+            about["parameters"] = own  # of predictors whose names do not say them
         if self.options.cheap:
             about["cheap"] = {p.address: cheap_labels(p, self.cheap[p.address]) for p in problems}
         return about

@@ -15,6 +15,7 @@ import types
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from ...data.arguments import accepts, argument, check_bounds, misfit
 from ...errors import ParameterError
 
 P = ParamSpec("P")
@@ -161,7 +162,8 @@ def called_with(
     """Function that takes the fields of ``options`` as its arguments and calls ``work``.
 
     Its signature is that of the options class, its documentation that of ``work`` with the fields'
-    descriptions as parameters. An argument that is no field is an error that names the fields.
+    descriptions as parameters. An argument that is no field is an error that names the fields, and
+    one of another type or out of bounds an error that says what it may be.
     """
     name = work.__name__.strip("_")
     fields: Any = options
@@ -169,12 +171,7 @@ def called_with(
 
     @functools.wraps(work)
     def call(*args: P.args, **kwargs: P.kwargs) -> Result:
-        for argument in kwargs:
-            if argument not in names:
-                raise ParameterError(
-                    f"{name} has no argument {argument!r}; it takes: {', '.join(names)}"
-                )
-        return work(options(*args, **kwargs))
+        return work(_made(options, name, args, kwargs))
 
     # What Python calls it is all that help() shows of it: the types stand in the docstring.
     parameters = inspect.signature(options).parameters
@@ -187,6 +184,30 @@ def called_with(
     del call.__wrapped__
     call.__doc__ = _documented(work.__doc__ or "", fields)
     return call
+
+
+def _made(
+    options: Callable[..., Options], name: str, args: Sequence[Any], kwargs: dict[str, Any]
+) -> Options:
+    """Options object of arguments, each checked; one thing stands for a sequence of one."""
+    signature = inspect.signature(options)
+    try:
+        given = signature.bind(*args, **kwargs).arguments
+    except TypeError as error:
+        raise ParameterError(misfit(name, signature, kwargs, str(error))) from None
+    fields: Any = options
+    hints = get_type_hints(fields)
+    flags = {field.name: field.flag for field in described_fields(fields)}
+    for key, value in given.items():
+        hint, flag = hints[key], flags.get(key)
+        several = get_origin(hint) in (Sequence, tuple)
+        if several and accepts(value, get_args(hint)[0]):
+            parse = flag.parse if flag and isinstance(value, str) else None
+            given[key] = value = parse(value) if parse else (value,)
+        given[key] = value = argument(f"{name}: {key}", value, hint)
+        if flag:
+            check_bounds(f"{name}: {key}", value, flag.least, flag.most)
+    return options(**given)
 
 
 _HEADING = re.compile(r"^\w+\n-{3,}$", re.MULTILINE)

@@ -5,12 +5,13 @@ Read when the command line starts: this imports nothing heavy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
+from ...data.arguments import as_path
 from .flags import option, unseen, whole_numbers
 
 if TYPE_CHECKING:
@@ -37,8 +38,12 @@ Backend = partial(
     "pip install nasurge[cluster]).",
 )
 Metric = partial(option, name="-m", help="Metric or column to use instead of the task's own.")
-Names = str | Sequence[str | type[Predictor]]
-"""Predictors: names of ``nasurge predictors``, also separated by commas, or classes."""
+OnePredictor: TypeAlias = str | type[Predictor] | Predictor
+Predictors: TypeAlias = OnePredictor | Sequence[OnePredictor] | Mapping[str, OnePredictor]
+"""Names of ``nasurge predictors``, also separated by commas; classes; objects; with names."""
+OneTask: TypeAlias = str | Table | Problem
+Tasks: TypeAlias = OneTask | Sequence[OneTask]
+"""Tasks of tables, by name, also separated by commas; tables; tasks."""
 
 # Flags of the sections of a long help.
 Choice = partial(option, section="Which architectures")
@@ -59,12 +64,14 @@ class RunOptions:
     )
     command: str = unseen("", "Command that repeats it, for the report.")
     progress: Callable[[int, int, str], None] | None = unseen(
-        None, "Called with the parts done, those in all, and the name of the last."
+        None,
+        "True for a progress bar, or called with the parts done, those in all, and the name of the "
+        "last.",
     )
 
     def __post_init__(self) -> None:
         if self.out is not None:
-            object.__setattr__(self, "out", Path(self.out))
+            object.__setattr__(self, "out", as_path(self.out))
 
     def __getstate__(self) -> dict[str, Any]:
         """Fields for another process, without the progress bar of this one."""
@@ -75,13 +82,13 @@ class RunOptions:
 class CompareOptions(RunOptions):
     """Options of ``nasurge compare``."""
 
-    tables: str | Sequence[Problem] = option(
+    tables: Tasks = option(
         argument=True,
         metavar="TABLE/TASK",
         help="What to work on, such as nb201-analog/cifar10; several separated by commas; a "
         "table alone means all its tasks. See: nasurge tables.",
     )
-    predictors: Names = option(
+    predictors: Predictors = option(
         "auto,xgb,gp,gin",
         name="-p",
         help="Predictors, separated by commas; all is every one that can serve the space, "
@@ -133,13 +140,13 @@ class ValidateOptions(TrainingOptions):
 
     moved: ClassVar[dict[str, str]] = {"--verify N": "nasurge table verify NAME -n N"}
 
-    table: str | Problem | None = option(
+    table: OneTask | None = option(
         None,
         argument=True,
         metavar="TABLE/TASK",
         help="What to validate, such as nb201-analog/cifar10. See: nasurge tables.",
     )
-    predictors: Names = Scored(
+    predictors: Predictors = Scored(
         "auto",
         name="--predictors --predictor -p",
         help="Predictors, separated by commas. The first ranks, unless a search did.",

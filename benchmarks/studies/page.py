@@ -11,18 +11,25 @@ from typing import Any
 
 from ...data.files import atomic_write, read_document
 from ..intervals import FEWEST_DRAWS
+from .digits import aligned
 from .journal import jsonable
 
 
 @dataclass(frozen=True)
 class TextTable:
-    """A table as text; the rows numbered in ``best`` lead their group."""
+    """A table as text; the rows numbered in ``best`` lead their group.
+
+    Measured quantities of one column are given as many digits as tell its rows apart.
+    """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     best: Sequence[int] = ()
     note: str = ""
     """A line for below it."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rows", aligned(self.rows))
 
 
 @dataclass(frozen=True)
@@ -86,30 +93,6 @@ def _plain(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
     return str(value)
-
-
-def interval_text(measured: Mapping[str, Any], *, digits: int = 3) -> str:
-    """Measured quantity as ``mean [low, high]``; each value where they are too few for that.
-
-    Examples
-    --------
-    >>> interval_text({"mean": 0.8123, "low": 0.8, "high": 0.8246, "n": 10})
-    '0.812 [0.800, 0.825]'
-    >>> interval_text({"mean": 0.8, "low": None, "high": None, "n": 2, "values": [0.81, 0.79]})
-    '0.810, 0.790'
-    """
-    if measured["mean"] is None:
-        return "undefined"
-    if measured["low"] is None:
-        values = measured.get("values") or [measured["mean"]]
-        return ", ".join(f"{value:.{digits}f}" for value in values)
-    low, high = (f"{measured[end]:.{digits}f}" for end in ("low", "high"))
-    return f"{mean_text(measured, digits=digits)} [{low}, {high}]"
-
-
-def mean_text(measured: Mapping[str, Any], *, digits: int = 3) -> str:
-    """Mean of a measured quantity as text."""
-    return "undefined" if measured["mean"] is None else f"{measured['mean']:.{digits}f}"
 
 
 def interval_words(n: int, noun: str = "trial") -> str:

@@ -48,12 +48,30 @@ def to_svg(figure: Figure) -> str:
     """Figure as an ``<svg>`` element."""
     import matplotlib as mpl
 
+    _no_formulas(figure)
     buffer = io.StringIO()
     # A fixed salt and no date: the same results give the same bytes.
     with mpl.rc_context({"svg.hashsalt": "nasurge"}):
         figure.savefig(buffer, format="svg", dpi=110, metadata={"Date": None})
     text = buffer.getvalue()
     return text[text.index("<svg") :]
+
+
+def _no_formulas(figure: Figure) -> None:
+    """Let no name be read as a formula because of its dollar signs; ticks with powers stay some."""
+    from matplotlib.text import Text
+    from matplotlib.ticker import FixedFormatter
+
+    numbers = {
+        label
+        for panel in figure.axes
+        for axis in (panel.xaxis, panel.yaxis)
+        if not isinstance(axis.get_major_formatter(), FixedFormatter)
+        for label in (*axis.get_majorticklabels(), *axis.get_minorticklabels())
+    }
+    for text in figure.findobj(Text):
+        if isinstance(text, Text) and text not in numbers:
+            text.set_parse_math(False)
 
 
 def plain_ticks(axis: Axes) -> None:

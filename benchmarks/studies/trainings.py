@@ -19,11 +19,12 @@ from ...errors import ParameterError
 from ..intervals import Interval, interval, kendall_tau_interval
 from ..training import Recipe, read_recipe
 from .cases import grouped
+from .digits import interval_text
 from .flags import refuse_unused
 from .journal import Journal, Row, Unit, versions
 from .kinds import Findings, Found, Options, Parts, Study
 from .options import RunOptions, TrainingOptions
-from .page import Page, Section, TextTable, descending, interval_text, number_of
+from .page import Page, Section, TextTable, descending, number_of
 
 _DRAW = 256  # architectures drawn at a time: a smaller sample begins a larger one
 _SIDES = ("mean", "low", "high")

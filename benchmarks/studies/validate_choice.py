@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ...data.arguments import as_path
 from ...data.spaces import Codes, Space, make_space
+from ...data.tables import Table
 from ...data.types import Index, Values
 from ...errors import LabelError, ParameterError
 from ..objectives import Problem, parse_problems, problems_of
@@ -69,19 +71,21 @@ def candidates_of(options: ValidateOptions, n: int) -> Candidates:
                 "a bare space has no table and no search: leave --space out, or the others"
             )
         refuse_unused(options, ("metric", "n_train"), "with --space")
-        made = make_space(space) if isinstance(space, str) else space
+        made = make_space(space)
         codes = sample_architectures(made, n, seed=seed)
         return Candidates(made, codes, about={"space": made.spec()})
     metric, n_train = options.metric, options.n_train
     if options.search is not None:
         address = table.address if isinstance(table, Problem) else table
-        return from_search(Path(options.search), address, n_train, seed=seed, metric=metric)
+        if isinstance(address, Table):
+            address = address.name
+        return from_search(as_path(options.search), address, n_train, seed=seed, metric=metric)
     if table is None:
         raise ParameterError(
             "say what to validate: a TABLE/TASK such as nb201-analog/cifar10, --search FOLDER or "
             "--space nb201"
         )
-    problems = problems_of(table if isinstance(table, str) else [table], metric=metric)
+    problems = problems_of(table, metric=metric)
     if len(problems) != 1:
         addresses = ", ".join(problem.address for problem in problems)
         raise ParameterError(f"validate takes one task, received {len(problems)}: {addresses}")

@@ -12,9 +12,10 @@ from ...data.types import Values
 from ..intervals import Interval, kendall_tau_interval
 from ..metrics import kendall_tau
 from .cases import grouped, numbers
+from .digits import interval_text, number_text
 from .inherit import SupernetRecipe
 from .journal import Row
-from .page import Page, Section, TextTable, interval_text
+from .page import Page, Section, TextTable
 from .pictures import COLOURS, panels, plain_ticks, to_svg
 from .trainings import seed_agreement
 from .validate_choice import GROUPS
@@ -262,7 +263,7 @@ def architecture_table(
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None or not np.isfinite(value) else f"{value:.2f}"
+    return "" if value is None or not np.isfinite(value) else number_text(value, digits=2)
 
 
 def rank_picture(

@@ -15,10 +15,11 @@ from ...data.tables import Table, load_table
 from ...errors import LabelError, ParameterError
 from ..intervals import Interval
 from ..training import make_recipe
+from .digits import interval_text
 from .journal import Journal, Row, versions
 from .kinds import Findings, Parts
 from .options import VerifyOptions
-from .page import Page, Section, TextTable, interval_text
+from .page import Page, Section, TextTable
 from .trainings import TrainingPlan, Trainings, seed_agreement
 from .validate_choice import even_steps
 from .validate_columns import tau_of_some

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import update_bn
 
+from ...data.arguments import checked
 from ...data.images import Images
 from ...data.networks import (
     Reduction,
@@ -89,6 +90,7 @@ class Supernet(nn.Module):
     True
     """
 
+    @checked
     def __init__(
         self,
         space: Space,

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ...data.arguments import checked
 from ...data.devices import resolve_device
 from ...data.images import Images
 from ...data.seeds import Seed, as_generator
@@ -56,6 +57,7 @@ class SupernetHistory:
     batch_size: int
 
 
+@checked
 def train_supernet(
     supernet: Supernet,
     images: Images,

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from ...data.arguments import checked
 from ...data.devices import resolve_device
 from ...data.images import Images
 from ...data.spaces import Codes
@@ -32,6 +33,7 @@ from .network import Supernet
 _WARM = 5  # steps in which the learning rate rises
 
 
+@checked
 def tuned_losses(
     supernet: Supernet,
     codes: ArrayLike,

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...data.arguments import checked
 from ...data.images import Images
 from ...data.types import Values
 from ...errors import ParameterError
@@ -67,6 +68,7 @@ def check_teacher(teacher: nn.Module, x: Tensor, classes: int) -> None:
         )
 
 
+@checked
 def embed_teacher(teacher: nn.Module, images: Images) -> Values:
     """Vector that describes a teacher, whatever its network and number of classes, shape (21,).
 

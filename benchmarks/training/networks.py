@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...data.arguments import checked
 from ...data.devices import parallel, resolve_device
 from ...data.images import Images
 from ...data.networks import build_network, count_parameters
@@ -84,6 +85,7 @@ class TrainResult:
     parameters: int
 
 
+@checked
 def train_network(
     network: nn.Module,
     images: Images,
@@ -284,6 +286,7 @@ class NetworkTraining(EpochTraining):
         )
 
 
+@checked
 def train_architectures(
     space: Space,
     codes: ArrayLike,
@@ -372,6 +375,7 @@ def train_architectures(
     return results
 
 
+@checked
 def train_architecture(
     space: Space,
     code: ArrayLike,

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...data.arguments import checked
 from ...data.images import Images
 from ...data.spaces import Space
 from ...data.tables import Table, check_table_name, keep_table
@@ -74,6 +75,7 @@ class TrainedObjective:
     ((1,), 1)
     """
 
+    @checked
     def __init__(
         self,
         space: Space,

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ...data.arguments import checked
 from ...data.files import parse_json, read_document
 from ...errors import ParameterError
 from ..studies.flags import option
@@ -128,6 +129,7 @@ class Recipe(EpochOptions):
         return {"width": self.width, "cells": self.cells, "reduction": self.reduction}
 
 
+@checked
 def make_recipe(base: Mapping[str, Any] | Recipe | None = None, **changes: Any) -> Recipe:
     """Recipe like the result of ``Recipe.to_dict``, another recipe, or the default one.
 

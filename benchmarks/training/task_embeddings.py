@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...data.arguments import checked
 from ...data.images import Images
 from ...data.seeds import as_generator, torch_seed
 from ...data.types import Values
@@ -95,6 +96,7 @@ def read_embedding(values: Mapping[str, Any]) -> TaskEmbedding:
     return TaskEmbedding(**arrays, seconds=values["seconds"])
 
 
+@checked
 def embed_task(images: Images, *, limit: int = 256, seed: int = 0) -> TaskEmbedding:
     """Embedding of a task, from training images alone.
 
@@ -293,6 +295,7 @@ def transport_distances(embeddings: Sequence[TaskEmbedding]) -> Values:
     return distances
 
 
+@checked
 def task_distances(embeddings: Sequence[TaskEmbedding], kind: Kind) -> Values:
     """Distances of every two tasks by one of the two measures, shape (tasks, tasks).
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from ..parameters import Estimator
-from ..spaces import Codes, Space
+from ..spaces import Codes, Space, check_space
 from ..types import Index, Matrix
 
 Features = Matrix
@@ -28,6 +28,7 @@ class Encoder(Estimator, TransformerMixin, BaseEstimator):
 
     def fit(self, codes: ArrayLike, y: Any = None) -> Self:  # noqa: ARG002 -- scikit-learn's signature
         """Check ``codes``; there is nothing to learn."""
+        check_space(self)
         self.n_features_in_ = self.space.check(codes).shape[1]
         return self
 
@@ -63,6 +64,7 @@ class Encoder(Estimator, TransformerMixin, BaseEstimator):
         ArchitectureError
             If a row is not in the space.
         """
+        check_space(self)
         codes = self.space.check(codes)
         if self.space.n_codes > _MOST_KEPT or len(codes) * _WANTED < self.space.size:
             return self._features(codes)

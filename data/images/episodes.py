@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import LabelError, ParameterError
+from ..arguments import checked
 from ..seeds import Seed, as_generator
 from ..types import Index, Pixels
 from .glyphs import read_glyphs
@@ -81,6 +82,7 @@ class ImageClasses:
         )
 
 
+@checked
 def load_classes(name_or_path: str | Path = "glyphs", *, size: int | None = None) -> ImageClasses:
     """Labelled images for episodes, training and test images together.
 
@@ -115,6 +117,7 @@ def load_classes(name_or_path: str | Path = "glyphs", *, size: int | None = None
     return ImageClasses(scaled, np.concatenate([y for _, y in parts]), raw.classes, raw.name)
 
 
+@checked
 def split_classes(
     data: ImageClasses, n_train: int | float = 0.7, *, whole_groups: bool = False, seed: Seed = 0
 ) -> tuple[ImageClasses, ImageClasses]:
@@ -231,6 +234,7 @@ class EpisodeSampler:
     ((4, 5, 1, 8, 8), (4, 15, 1, 8, 8), [0, 0, 0, 1])
     """
 
+    @checked
     def __init__(
         self,
         data: ImageClasses,

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataFileError, NasurgeError, ParameterError, StorageError
+from ..arguments import checked
 from ..files import DAMAGED
 from ..limits import check_limit
 from ..seeds import Seed, as_generator
@@ -80,6 +81,7 @@ class Images:
         return f"<Images {self.name}: {parts}, {len(self.classes)} classes, {shape}>"
 
 
+@checked
 def load_images(
     name_or_path: str | Path = "digits",
     *,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ParameterError, UnknownNameError
+from ..arguments import checked
 from ..seeds import Seed, as_generator
 from .glyphs import SCRIPTS, read_glyphs
 from .sets import Images, images_of, read_raw
@@ -25,6 +26,7 @@ _VEHICLES = "airplane+automobile+ship+truck"
 _ALPHABETS = ("Gujarati", "Japanese_(katakana)")
 
 
+@checked
 def load_task(
     spec: str,
     *,
@@ -129,6 +131,7 @@ def _only(raw: Raw, wanted: list[str], spec: str) -> Raw:
     return Raw(train_x, train_y, *some(raw.test_x, raw.test_y), classes, raw.name)
 
 
+@checked
 def default_tasks(which: Literal["offline", "all"] = "all") -> tuple[str, ...]:
     """Tasks whose images are on this machine.
 

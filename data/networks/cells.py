@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from ...errors import ParameterError
+from ..arguments import checked
 
 if TYPE_CHECKING:  # spaces ask for their networks, so that networks import no space
     from ..spaces import CellSpace, Space
@@ -145,6 +146,7 @@ def unknown_operations(space: Space) -> list[str]:
     return sorted(names - set(OPERATIONS))
 
 
+@checked
 def why_no_network(space: Space) -> str | None:
     """Reason why no networks can be built for a space; None if they can."""
     if space.networks is not None:
@@ -237,6 +239,7 @@ def check_reduction(kind: str) -> None:
         raise ParameterError(f"reduction must be one of {', '.join(REDUCTIONS)}, not {kind!r}")
 
 
+@checked
 def build_network(
     space: Space,
     code: ArrayLike,
@@ -332,6 +335,7 @@ def build_network(
     )
 
 
+@checked
 def count_parameters(network: nn.Module) -> int:
     """Number of learnable weights.
 
@@ -361,6 +365,7 @@ def _flops(module: nn.Module, x: Tensor, result: Tensor) -> int:
     return 0
 
 
+@checked
 def count_flops(network: nn.Module, input_shape: tuple[int, int, int]) -> int:
     """Floating-point operations of one image in forward direction.
 

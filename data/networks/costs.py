@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...errors import ParameterError, UnknownNameError
+from ..arguments import checked
 from ..spaces import Space
 from ..types import Values
 
@@ -16,6 +17,7 @@ COSTS = ("flops", "parameters")
 """Costs that can be computed from codes, in millions."""
 
 
+@checked
 def has_network_costs(space: Space) -> bool:
     """Whether costs can be computed: whether the space's networks can be built.
 
@@ -30,6 +32,7 @@ def has_network_costs(space: Space) -> bool:
     return why_no_network(space) is None
 
 
+@checked
 def network_costs(space: Space, codes: ArrayLike, cost: str) -> Values:
     """FLOPs or parameters of each architecture's network, in millions, shape (n,).
 

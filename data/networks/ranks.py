@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments import checked
 
+
+@checked
 def rank_scores(values: NDArray[Any], *, axis: int | None = None) -> NDArray[np.float64]:
     """Normal quantile of each value's rank, in the shape of ``values``; ties share their mean rank.
 

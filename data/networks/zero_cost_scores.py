@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...errors import ParameterError
+from ..arguments import checked
 from ..devices import one_thread, parallel, resolve_device
 from ..encoders import Encoder, Features
 from ..files import home
@@ -83,6 +84,7 @@ def image_batch(
     return first_images(load_images(images, size=size, seed=seed), batch)
 
 
+@checked
 def first_images(images: Images, batch: int = 16) -> tuple[Pixels, Index]:
     """First training images of each of some classes, about four each, and labels."""
     # As many classes as among random images, or all there are.
@@ -92,6 +94,7 @@ def first_images(images: Images, batch: int = 16) -> tuple[Pixels, Index]:
     return images.train_x[chosen], images.train_y[chosen]
 
 
+@checked
 def zero_cost(
     space: Space,
     codes: ArrayLike,

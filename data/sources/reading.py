@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import DataFileError, ParameterError, StorageError, UnknownNameError
+from ..arguments import checked
 from ..plugins import all_names, first_line, named_part
 from .names import SOURCES
 from .official import official_layout
@@ -30,6 +31,7 @@ def source_names() -> list[str]:
     return [*(name for name in names if name != _LAST), _LAST]
 
 
+@checked
 def make_source(name: str) -> TableFormat:
     """Format of a name.
 
@@ -43,6 +45,7 @@ def make_source(name: str) -> TableFormat:
     return source
 
 
+@checked
 def read_tables(
     path: Path,
     *,

@@ -5,6 +5,7 @@ from .cell import NASBench201 as NASBench201
 from .cell import TransNASMicro as TransNASMicro
 from .frame import Frame as Frame
 from .macro import TransNASMacro as TransNASMacro
+from .making import check_space as check_space
 from .making import make_space as make_space
 from .making import space_names as space_names
 from .mobile import Mobile as Mobile

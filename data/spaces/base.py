@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import ArchitectureError, ParameterError
+from ..arguments import brief, checked
 from ..seeds import Seed, as_generator
 from ..types import Codes as Codes
 from ..types import Index, Mask
@@ -223,6 +224,11 @@ class Space(ABC):
         """
         if isinstance(strings, str):
             strings = [strings]
+        if isinstance(strings, Mapping) or not isinstance(strings, Iterable):
+            raise ArchitectureError(
+                f"architectures of space {self.name!r} are parsed from strings, received "
+                f"{brief(strings)}"
+            )
         strings = list(strings)
         rows = np.empty((len(strings), self.n_variables), dtype=np.int8)
         for position, string in enumerate(strings):
@@ -257,6 +263,7 @@ class Space(ABC):
         """
         return self.check(codes).astype(np.int64) @ self._strides
 
+    @checked
     def from_index(self, index: ArrayLike) -> Codes:
         """Rows of mixed-radix numbers, shape (n, d): the inverse of ``index``.
 
@@ -265,7 +272,10 @@ class Space(ABC):
         ArchitectureError
             If a number is none of this space, or the numbers are not a flat array.
         """
-        numbers = np.asarray(index, dtype=np.int64)
+        try:
+            numbers = np.asarray(index, dtype=np.int64)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ArchitectureError(f"indices are whole numbers: {error}") from None
         if numbers.ndim != 1:
             raise ArchitectureError(f"indices have shape (n,), received {numbers.shape}")
         outside = (numbers < 0) | (numbers >= self.n_codes)
@@ -331,6 +341,7 @@ class Space(ABC):
         """
         return self.from_index(self._classes[1][self.function_ids(codes)])
 
+    @checked
     def sample(self, n: int, *, seed: Seed = None, unique: bool = False) -> Codes:
         """Architectures drawn uniformly, shape (n, d).
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ...errors import SchemaError
+from ..arguments import brief, checked
 from ..seeds import Seed, as_generator
 from ..types import Codes, Index, Mask
 from .base import Space
@@ -28,6 +30,9 @@ def tokens(string: str) -> list[str]:
     return re.findall(r"(?:(?<![\w.])-)?[\w.]+", string)
 
 
+Choice = str | int | float
+"""Value of a variable; a number is known by its text."""
+
 _CHOICE = "__choice__"  # stands for a value where the words of a whole string are told
 
 
@@ -36,8 +41,8 @@ class ProductSpace(Space):
 
     Parameters
     ----------
-    choices : sequence of sequences of str
-        The values of each variable.
+    choices : sequence of sequences of str or number, or mapping from name to such
+        The values of each variable; a mapping also gives the variables' names.
     name : str
         Name of the space, usually the table's.
     written : sequence of (str or None), optional
@@ -52,6 +57,8 @@ class ProductSpace(Space):
 
     Examples
     --------
+    >>> ProductSpace({"op": ["conv", "pool"], "width": [8, 16, 32]}).variables
+    ('op', 'width')
     >>> space = ProductSpace([["conv", "pool"], ["1", "2", "3"]])
     >>> space.parse(["pool-3", "(conv, 1)"])
     array([[1, 2],
@@ -60,14 +67,15 @@ class ProductSpace(Space):
 
     def __init__(
         self,
-        choices: Sequence[Sequence[str]],
+        choices: Sequence[Sequence[Choice]] | Mapping[str, Sequence[Choice]],
         *,
         name: str = "product",
         written: Sequence[str | None] = (),
     ) -> None:
         self.name = name
-        self.choices = tuple(tuple(values) for values in choices)
+        self.choices = _texts(choices)
         self.written = tuple(written)
+        self._names = tuple(map(str, choices)) if isinstance(choices, Mapping) else None
         if not 1 <= len(self.choices) <= 127:
             raise SchemaError(
                 f"a space of categorical choices has 1 to 127 variables, not {len(self.choices)}"
@@ -144,12 +152,23 @@ class ProductSpace(Space):
         """Name and choices, from which the space is made again."""
         return {
             "name": self.name,
-            "choices": [list(values) for values in self.choices],
+            "choices": self._given,
             **({"written": list(self.written)} if self.written else {}),
         }
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_product, (self.choices, self.name, self.written))
+        return (_product, (self._given, self.name, self.written))
+
+    @property
+    def _given(self) -> list[list[str]] | dict[str, list[str]]:
+        """Values of the variables, by name where they were given names."""
+        values = [list(values) for values in self.choices]
+        return values if self._names is None else dict(zip(self._names, values, strict=True))
+
+    @cached_property
+    def variables(self) -> tuple[str, ...]:
+        """Name of each variable, all different."""
+        return super().variables if self._names is None else self._names
 
     @cached_property
     def _words(self) -> list[str | None]:
@@ -209,6 +228,7 @@ class ProductSpace(Space):
         """The codes themselves, shape (n, d): no two compute the same."""
         return self.check(codes)
 
+    @checked
     def sample(self, n: int, *, seed: Seed = None, unique: bool = False) -> Codes:
         """Architectures drawn uniformly, shape (n, d)."""
         if self.n_codes <= 1_000_000 or n < 0 or (unique and n > self.n_codes // 2):
@@ -256,8 +276,35 @@ class ProductSpace(Space):
         return Graphs(nodes, np.broadcast_to(flow, shape), np.ones((len(codes), v), dtype=bool))
 
 
+def _texts(choices: Any) -> tuple[tuple[str, ...], ...]:
+    """Values of each variable as text."""
+    several = choices.values() if isinstance(choices, Mapping) else choices
+    if isinstance(choices, str) or not isinstance(several, Iterable):
+        raise SchemaError(
+            "choices are a sequence with the values of each variable, or a mapping from its name "
+            f"to them; received {brief(choices)}"
+        )
+    found = []
+    for position, values in enumerate(several):
+        if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
+            raise SchemaError(
+                f"the values of variable {position} are a sequence, such as ['conv', 'pool']; "
+                f"received {brief(values)}"
+            )
+        for value in (listed := list(values)):
+            if not isinstance(value, str | Real):
+                raise SchemaError(
+                    f"the values of variable {position} are text or numbers; received "
+                    f"{brief(value)}"
+                )
+        found.append(tuple(map(str, listed)))
+    return tuple(found)
+
+
 def _product(
-    choices: Sequence[Sequence[str]], name: str, written: Sequence[str | None] = ()
+    choices: Sequence[Sequence[str]] | Mapping[str, Sequence[str]],
+    name: str,
+    written: Sequence[str | None] = (),
 ) -> ProductSpace:
     """Rebuild a space in another process."""
     return ProductSpace(choices, name=name, written=written)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...errors import DataFileError, ParameterError, StorageError, UnknownNameError
+from ..arguments import checked
 from ..files import home, make_folder
 from .files import content_digest, open_table, write_table
 from .table import Table, check_name
@@ -74,6 +75,7 @@ def _shipped_path(name: str) -> Path:
     return _folder() / "shipped" / f"{name}-{SHIPPED[name].version()}{_SUFFIX}"
 
 
+@checked
 def table_names() -> list[str]:
     """Names of all tables that can be loaded: shipped first, then imported."""
     imported = sorted(path.name.removesuffix(_SUFFIX) for path in _folder().glob(f"*{_SUFFIX}"))
@@ -81,6 +83,7 @@ def table_names() -> list[str]:
     return [*ours, *(name for name in imported if name not in ours)]
 
 
+@checked
 def load_table(name: str) -> Table:
     """Table of a name, read-only.
 
@@ -148,6 +151,7 @@ def _convert(name: str, path: Path) -> None:
         ) from error
 
 
+@checked
 def import_table(
     path: str | Path,
     *,
@@ -209,6 +213,7 @@ def import_table(
     return [replace(load_table(table.name), imported=table.imported) for table in tables]
 
 
+@checked
 def keep_table(table: Table, *, replace_existing: bool = False) -> Table:
     """Keep a table beside the imported ones, under its name, and return it as loaded.
 
@@ -230,6 +235,7 @@ def keep_table(table: Table, *, replace_existing: bool = False) -> Table:
     return load_table(table.name)
 
 
+@checked
 def check_table_name(name: str) -> None:
     """Refuse the name of a shipped table, and one that cannot name a file.
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import ArchitectureError, ParameterError, SchemaError, UnknownNameError
+from ..arguments import checked
 from ..spaces import Codes, Space
 from ..types import Index, Values
 from .notes import ImportNotes
@@ -142,6 +143,18 @@ class Table:
     def __repr__(self) -> str:
         return f"<Table {self.name}: {len(self)} architectures, tasks {', '.join(self.tasks)}>"
 
+    def __getitem__(self, key: object) -> NoReturn:
+        raise ParameterError(f"a table is not indexed, as by {key!r}; {self.usage}")
+
+    @property
+    def usage(self) -> str:
+        """How values are asked for, and the tasks and metrics there are, for messages."""
+        column = self.columns[0]
+        return (
+            f"ask for table.values(task={column.task!r}, metric={column.metric!r}); tasks: "
+            f"{', '.join(self.tasks)}; metrics: {', '.join(self.metrics)}"
+        )
+
     @property
     def tasks(self) -> list[str]:
         """Names of the tasks, in the order of the file."""
@@ -152,13 +165,14 @@ class Table:
         """Names of the metrics, in the order of the file."""
         return list(dict.fromkeys(column.metric for column in self.columns))
 
+    @checked
     def find(
         self,
         *,
         task: str,
         metric: str,
         split: str | None = None,
-        epoch: int | None = None,
+        epoch: int | str | None = None,
         seed: int | str | None = None,
     ) -> int:
         """Number of the one column that is asked for.
@@ -211,13 +225,14 @@ class Table:
         described = self.columns[column]
         return (described.metric, described.source) if described.source else (described.metric,)
 
+    @checked
     def values(
         self,
         *,
         task: str,
         metric: str,
         split: str | None = None,
-        epoch: int | None = None,
+        epoch: int | str | None = None,
         seed: int | str | None = None,
     ) -> Values:
         """Values of one column as published, read-only, shape (n,).
@@ -226,11 +241,16 @@ class Table:
         """
         return self.data[self.find(task=task, metric=metric, split=split, epoch=epoch, seed=seed)]
 
+    @checked
     def runs(self, column: int) -> Values | None:
         """Single training runs behind a mean column, shape (n, k), or None.
 
         Runs that the table does not hold are NaN; the published mean may count more of them.
         """
+        if not -len(self.columns) <= column < len(self.columns):
+            raise ParameterError(
+                f"table {self.name!r} has {len(self.columns)} columns, no column {column}"
+            )
         mean = self.columns[column]
         same = [
             k
@@ -269,6 +289,7 @@ class Table:
         order = np.argsort(index)
         return index[order], order
 
+    @checked
     def rows(self, codes: ArrayLike) -> Index:
         """Row of each architecture in the table, shape (n,).
 
@@ -293,6 +314,7 @@ class Table:
             )
         return rows
 
+    @checked
     def lookup(
         self,
         codes: ArrayLike,
@@ -300,7 +322,7 @@ class Table:
         task: str,
         metric: str,
         split: str | None = None,
-        epoch: int | None = None,
+        epoch: int | str | None = None,
         seed: int | str | None = None,
     ) -> Values:
         """Value of each architecture, shape (n,); NaN where it was not measured.
@@ -315,6 +337,7 @@ class Table:
         column = self.find(task=task, metric=metric, split=split, epoch=epoch, seed=seed)
         return np.asarray(self.data[column][self.rows(codes)])
 
+    @checked
     def default(self, task: str) -> Roles:
         """Columns of ``task`` that are searched and reported.
 
@@ -343,6 +366,7 @@ def _rebuild(*parts: Any) -> Table:
     return Table(*parts)
 
 
+@checked
 def build_table(
     name: str,
     space: Space,
@@ -403,6 +427,7 @@ def build_table(
     )
 
 
+@checked
 def check_name(name: str) -> None:
     """Raise ParameterError if ``name`` cannot name a table."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):

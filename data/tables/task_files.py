@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataFileError, LabelError, UnknownNameError
+from ..arguments import checked
 from ..files import read_npz
 from ..spaces import Codes, Space
 from ..types import Values
@@ -25,6 +26,7 @@ class TaskLabels(NamedTuple):
     """(n,) which task each label belongs to"""
 
 
+@checked
 def read_task_labels(path: str | Path, space: Space) -> TaskLabels:
     """Labels in an ``npz`` file with the arrays ``arch``, ``task`` and ``acc``.
 
@@ -75,6 +77,7 @@ def read_task_labels(path: str | Path, space: Space) -> TaskLabels:
     return TaskLabels(space.parse(list(strings)), labels, tasks.astype(str))
 
 
+@checked
 def read_latencies(path: str | Path, rows: int) -> tuple[list[str], Values]:
     """Names of devices and the latencies on them, shape (rows, devices).
 

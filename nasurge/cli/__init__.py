@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import signal
+import sys
 from typing import Annotated
 
 import typer
@@ -59,12 +61,16 @@ for _kind, (_words, _place) in COMMANDS.items():
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; whatever ends it ends it in one line."""
     # What a scheduler or a closed terminal sends ends a run as Ctrl-C does: worker processes too,
     # the finished kept. What nohup ignores stays ignored.
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal's encoding does not have is shown by its code points.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     with written_output():
         app()

@@ -1,4 +1,4 @@
-"""What the commands share: options, errors in one line, progress, tables."""
+"""What the commands share: options, errors in one line, progress, JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ import typer
 
 from ..errors import NasurgeError, StoppedError
 from ..progress import progress_bar as progress_bar
+from .printing import say
 
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")
@@ -27,19 +28,31 @@ Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1 is one pe
 
 @contextmanager
 def reported_errors() -> Iterator[None]:
-    """Turn an error made by the user into one line and exit code 2."""
+    """Turn an error made by the user, or by what the machine has, into one line and exit code 2."""
     try:
         yield
     except NasurgeError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from None
+        raise _ended(f"error: {error}") from None
+    except MemoryError as error:
+        reason = f" ({error})" if str(error) else ""
+        raise _ended(
+            f"error: out of memory{reason}: give it less at once, such as a smaller file, batch or "
+            "-j"
+        ) from None
+    except RecursionError:
+        raise _ended("error: an input is nested too deeply to be read") from None
     except KeyboardInterrupt as stop:
         kept = "; ".join(getattr(stop, "__notes__", []))  # said by whoever keeps something
-        with suppress(OSError):  # the terminal itself may have gone
-            typer.echo(f"stopped: {kept or 'nothing of it is kept'}", err=True)
-        raise typer.Exit(130) from None
+        raise _ended(f"stopped: {kept or 'nothing of it is kept'}", 130) from None
     except BrokenPipeError:  # the reader of our output has gone
         raise typer.Exit(0) from None
+
+
+def _ended(line: str, code: int = 2) -> typer.Exit:
+    """Exit with a code, after one line on stderr."""
+    with suppress(OSError):  # the terminal itself may have gone
+        say(line, err=True)
+    return typer.Exit(code)
 
 
 @contextmanager
@@ -51,7 +64,7 @@ def reported_stop(*, as_json: bool) -> Iterator[None]:
         if as_json:
             emit({"summary": [], "stopped": str(stopped)})
         else:
-            typer.echo(str(stopped), err=True)
+            say(stopped, err=True)
         raise typer.Exit(0) from None
 
 
@@ -66,29 +79,3 @@ def emit(found: Any) -> None:
     from ..benchmarks.studies import jsonable
 
     typer.echo(json.dumps(jsonable(found), indent=1))
-
-
-def print_table(
-    columns: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    *,
-    best: Sequence[int] = (),
-) -> None:
-    """Print a table, numbers to the right; the rows in ``best`` lead their group."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD)
-    for position, column in enumerate(columns):
-        text = any(row[position][:1].isalpha() or row[position][:1] == "|" for row in rows)
-        table.add_column(column, justify="left" if text else "right", overflow="fold")
-    for number, row in enumerate(rows):
-        if number in best and number:
-            table.add_section()
-        table.add_row(*map(Text, row), style="bold" if number in best else None)
-    console = Console()
-    if not console.is_terminal:  # a file or a pipe has no width: let no column be folded
-        console = Console(width=220)
-    console.print(table)

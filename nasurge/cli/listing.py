@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from ..data.sources.names import SOURCES
-from ..errors import NasurgeError
-from .common import AsJson, emit, print_table, reported_errors
+from ..errors import NasurgeError, PluginError
+from .common import AsJson, emit, reported_errors
+from .printing import print_table, say
 
 if TYPE_CHECKING:
     from ..data.tables import Table
 
 _FORMATS = " ".join(entry.summary for entry in SOURCES.values()) + " Plug-ins read more."
+Entry = TypeVar("Entry")
+
 _METHODS = ("method", "what it is", "command")
 
 
@@ -28,7 +32,7 @@ def tables(as_json: AsJson = False) -> None:
             try:
                 found.append(load_table(name))
             except NasurgeError as error:  # one damaged table does not hide the others
-                typer.echo(f"warning: {error}", err=True)
+                say(f"warning: {error}", err=True)
         listed = [
             {
                 "name": table.name,
@@ -130,12 +134,12 @@ def import_(
             emit({"tables": [_imported(table) for table in made]})
             return
         for table in made:
-            typer.echo(
+            say(
                 f"{table.name}: {len(table):,} architectures of space {table.space.name}, tasks "
                 f"{', '.join(table.tasks)}"
             )
             for line in table.imported.lines() if table.imported else ():
-                typer.echo(f"  {line}")
+                say(f"  {line}")
 
 
 def _imported(table: Table) -> dict[str, Any]:
@@ -156,7 +160,7 @@ def predictors(as_json: AsJson = False) -> None:
         from ..registry import DEFAULT_PREDICTOR, predictor_entry, predictor_names
         from ..search.methods import PREDICTING
 
-        entries = [predictor_entry(name) for name in predictor_names()]
+        entries = _known(predictor_names(), predictor_entry)
         if as_json:
             listed = [
                 {"name": e.name, "std": e.std, "default": e.name == DEFAULT_PREDICTOR}
@@ -185,7 +189,7 @@ def searchers(as_json: AsJson = False) -> None:
         from ..registry import searcher_entry, searcher_names
         from ..search.methods import SEARCHING
 
-        entries = [searcher_entry(name) for name in searcher_names()]
+        entries = _known(searcher_names(), searcher_entry)
         if as_json:
             listed = [
                 {
@@ -208,3 +212,14 @@ def searchers(as_json: AsJson = False) -> None:
         ]
         print_table(("searcher", "what it is", "guided", "several objectives"), rows)
         print_table(_METHODS, [list(method) for method in SEARCHING])
+
+
+def _known(names: Sequence[str], entry: Callable[[str], Entry]) -> list[Entry]:
+    """Entries of a list; a plug-in that cannot be imported is a line on stderr instead."""
+    found = []
+    for name in names:
+        try:
+            found.append(entry(name))
+        except PluginError as error:
+            say(f"warning: {error}", err=True)
+    return found

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
-import typer
-
 from ..progress import progress_bar
 from ..search.at_nas.options import AdaptOptions, EvaluateOptions, MetaTrainOptions
-from .common import emit, print_table
+from .common import emit
 from .options import command_of
+from .printing import print_table, say
 
 
 def _train(options: MetaTrainOptions, as_json: bool) -> None:
@@ -34,12 +33,12 @@ def _train(options: MetaTrainOptions, as_json: bool) -> None:
         return
     state = "diverged: the weights before are kept" if row["diverged"] else "done"
     loss = "undefined" if row["loss"] is None else f"{row['loss']:.3f}"
-    typer.echo(row["architecture"])
-    typer.echo(
+    say(row["architecture"])
+    say(
         f"{state}: {row['meta_steps']} meta-steps on {row['classes']} classes in "
         f"{row['train_seconds']:.0f} s, query loss {loss}"
     )
-    typer.echo(f"search: {options.out}")
+    say(f"search: {options.out}")
 
 
 def _evaluate(options: EvaluateOptions, as_json: bool) -> None:
@@ -76,7 +75,7 @@ def _evaluate(options: EvaluateOptions, as_json: bool) -> None:
         for row in summary
     ]
     print_table(["method", "way", "shot", "accuracy, %", "episodes"], rows)
-    typer.echo(
+    say(
         f"{search.architecture}: {summary[0]['classes']} classes of {options.images} that the "
         f"search, made on {about['made']['images']}, was not trained on"
     )
@@ -94,14 +93,14 @@ def _adapt(options: AdaptOptions, as_json: bool) -> None:
     if as_json:
         emit({"summary": [row], "search": str(options.out) if options.out else None})
         return
-    typer.echo(f"{row['architecture']} (meta-trained: {row['architecture_before']})")
-    typer.echo(
+    say(f"{row['architecture']} (meta-trained: {row['architecture_before']})")
+    say(
         f"{row['classes']} classes, {row['shots']} images of each learnt from: {row['after']:.1f} "
         f"% of {row['asked']} others right, {row['before']:.1f} % without search and steps; "
         f"{row['evaluations']} encodings measured, {row['seconds']:.1f} s"
     )
     if options.out:
-        typer.echo(f"search: {options.out}")
+        say(f"search: {options.out}")
 
 
 train = command_of(MetaTrainOptions, _train)

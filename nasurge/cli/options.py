@@ -5,18 +5,24 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import re
 import types
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import typer
 
+from ..data.arguments import check_bounds
 from ..errors import ParameterError
 from ..progress import progress_bar
-from .common import AsJson, emit, print_table, reported_errors, typed_command
+from .common import AsJson, emit, reported_errors, typed_command
+from .printing import print_table, say
 
 if TYPE_CHECKING:
     from ..benchmarks.studies import Described, Findings, Study
+
+_EVERYWHERE = "in the report, with --json, and in a wider terminal"
 
 Options = TypeVar("Options")
 Found = TypeVar("Found", bound="Findings")
@@ -95,13 +101,12 @@ def _parameter(field: Described) -> inspect.Parameter:
     """Parameter that typer turns into the option or argument of a field."""
     flag = field.flag
     typed = _typed(field)
-    shown: dict[str, Any] = {"help": flag.help, "metavar": flag.metavar}
-    if flag.shown is not None:
-        shown["show_default"] = flag.shown
-    elif not field.default_text:
+    shown: dict[str, Any] = {"help": flag.help, "metavar": flag.metavar or _metavar(typed)}
+    text = field.default_text
+    if "," in text or flag.shown is not None:  # with blanks, at which a terminal can wrap
+        shown["show_default"] = re.sub(r",(?=\S)", ", ", text)
+    elif not text:
         shown["show_default"] = False
-    if typed in (int, float, int | None, float | None):
-        shown |= {"min": flag.least, "max": flag.most}
     if flag.section:
         shown["rich_help_panel"] = flag.section
     default = inspect.Parameter.empty if field.required else _text(field, typed)
@@ -119,6 +124,13 @@ def _parameter(field: Described) -> inspect.Parameter:
         default=default,
         annotation=Annotated[typed, made],
     )
+
+
+def _metavar(typed: Any) -> str | None:
+    """Short word for a value in the help, so that names of options are not cut."""
+    kinds = get_args(typed) or (typed,)
+    words = {int: "N", float: "X", str: "TEXT", Path: "PATH"}
+    return next((words[kind] for kind in kinds if kind in words), None)
 
 
 def _typed(field: Described) -> Any:
@@ -148,6 +160,7 @@ def _value(field: Described, typed: Any) -> Any:
     if typed == _text(field, _typed(field)):
         return field.default
     if parse is None or not isinstance(typed, str):
+        check_bounds(field.option, typed, field.flag.least, field.flag.most)
         return typed
     try:
         return parse(typed)
@@ -170,11 +183,11 @@ def run_and_print(study: Study[Any, Any], *, as_json: bool) -> None:
 def print_tables(found: Findings, study: type[Study[Any, Any]]) -> None:
     """Print the tables of a study, and the lines that belong to them."""
     for table in study.tables_of(found.parts):
-        print_table(table.columns, table.rows, best=table.best)
+        print_table(table.columns, table.rows, best=table.best, elsewhere=_EVERYWHERE)
         if table.note:
-            typer.echo(table.note)
+            say(table.note)
     for line in study.notes(found.parts):
-        typer.echo(line)
+        say(line)
 
 
 def print_findings(found: Findings, study: type[Study[Any, Any]], *, as_json: bool) -> None:
@@ -183,6 +196,6 @@ def print_findings(found: Findings, study: type[Study[Any, Any]], *, as_json: bo
         emit(study.as_json(found.parts, found.folder))
         return
     print_tables(found, study)
-    typer.echo(f"again: {typed_command()}")
-    typer.echo(f"rows: {found.folder / 'rows.parquet'}")
-    typer.echo(f"report: {found.folder / 'report.html'}")
+    say(f"again: {typed_command()}")
+    say(f"rows: {found.folder / 'rows.parquet'}")
+    say(f"report: {found.folder / 'report.html'}")

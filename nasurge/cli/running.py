@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .common import AsJson, Jobs, emit, reported_errors, typed_command
+from .printing import say
 
 
 def report(
@@ -25,7 +26,7 @@ def report(
             with whole_study(folder):
                 emit(study.as_json(study.read(folder), folder))
         else:
-            typer.echo(path)
+            say(path)
 
 
 def demo(
@@ -79,4 +80,4 @@ def demo(
         )
         print_tables(run_with_progress(validate_study(validate)), ValidateStudy)
         for part in ("compare", "search", "validate"):
-            typer.echo(f"report: {out / part / 'report.html'}")
+            say(f"report: {out / part / 'report.html'}")

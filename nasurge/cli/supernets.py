@@ -13,8 +13,9 @@ from ..benchmarks.studies.options import Seed
 from ..benchmarks.supernet import SupernetOptions
 from ..benchmarks.training.recipe import Epochs
 from ..search.differentiable import DifferentiableOptions
-from .common import IMAGES_HELP, emit, print_table, progress_bar
+from .common import IMAGES_HELP, emit, progress_bar
 from .options import command_of
+from .printing import print_table, say
 
 if TYPE_CHECKING:
     from ..benchmarks.supernet import Supernet
@@ -115,7 +116,7 @@ def _train(options: _TrainOptions, as_json: bool) -> None:
     state = "the loss became infinite: stopped" if history.diverged else "done"
     if history.batch_size < options.batch_size:
         state += f", out of memory: batches of {history.batch_size}"
-    typer.echo(
+    say(
         f"{state}: {history.steps} steps in {history.seconds:.1f} s on {history.device}, loss "
         f"{history.losses[-1]:.3f}; {images.name}, {options.rule}, seed {options.seed}"
     )
@@ -145,13 +146,13 @@ def _search(options: _SearchOptions, as_json: bool) -> None:
         checkpoint = options.checkpoint and str(options.checkpoint)
         emit({"summary": [summary], "checkpoint": checkpoint})
         return
-    typer.echo(found.architecture)
+    say(found.architecture)
     if found.collapsed:
-        typer.echo(
+        say(
             f"collapsed: {found.skip_share:.0%} of the choices are skips, the known failure "
             "of differentiable search; take gdas or ddpnas, or fewer epochs"
         )
-    typer.echo(
+    say(
         f"{options.method}: {found.steps} steps in {found.seconds:.1f} s, loss "
         f"{found.losses[-1]:.3f}; {images.name}, seed {options.seed}"
     )

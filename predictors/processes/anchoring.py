@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...data.arguments import checked
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Codes, Space
 from ...data.types import Matrix
@@ -18,6 +19,7 @@ CANDIDATES = 1500
 _OFFSET, _NOISE = 0.2, 0.3  # variances of a constant and of a measurement; an architecture's is 1
 
 
+@checked
 def anchors(space: Space, n: int, *, among: ArrayLike | None = None, seed: Seed = None) -> Codes:
     """Different architectures to measure first, shape (n, d).
 

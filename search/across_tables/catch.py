@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ...data.arguments import checked
 from ...data.devices import one_thread
 from ...data.seeds import Seed, as_generator, torch_seed
 from ...data.spaces import Codes, Space
@@ -78,6 +79,7 @@ def _network(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
+@checked
 def train_controller(
     earlier_tasks: EarlierTasks, *, steps: int = 1500, samples: int = 48, seed: Seed = None
 ) -> Controller:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...benchmarks.objectives import make_problem
+from ...data.arguments import checked
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Codes, Space
 from ...data.types import Values
@@ -172,6 +173,7 @@ class EarlierTasks:
         return self.codes[np.array(chosen, dtype=np.int64)]
 
 
+@checked
 def learn_tasks(
     space: Space,
     tasks: Mapping[str, tuple[ArrayLike, ArrayLike]],
@@ -217,6 +219,7 @@ def learn_tasks(
     return EarlierTasks(space, tuple(tasks), keys, scores)
 
 
+@checked
 def learn_labels(space: Space, labels: TaskLabels, *, seed: Seed = None) -> EarlierTasks:
     """Scores of all architectures by tasks that have measured one or a few of them each.
 
@@ -266,6 +269,7 @@ def _functions(space: Space) -> NDArray[np.int64]:
     return np.unique(space.index(space.canonical(space.all_codes())))
 
 
+@checked
 def earlier_problems(table: Table, held_out: str) -> list[Problem]:
     """Tasks of a table that a search for ``held_out`` may learn from.
 
@@ -299,6 +303,7 @@ def _data(problem: Problem) -> set[str]:
     return {problem.table.columns[k].task for k in columns}
 
 
+@checked
 def learn_table(
     table: Table,
     held_out: str | None = None,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...benchmarks.studies import fingerprint
+from ...data.arguments import checked
 from ...data.plugins import import_place
 from ...data.tables import read_task_labels
 from ...errors import ParameterError, UnknownNameError
@@ -56,6 +57,7 @@ class TaskSearcher:
         return warm_searcher(self.name, earlier_tasks, pool=pool, seed=seed)
 
 
+@checked
 def warm_searcher(
     name: str, earlier_tasks: EarlierTasks, *, pool: Codes | None = None, seed: int | None = None
 ) -> Searcher:

@@ -10,12 +10,14 @@ import numpy as np
 from ...benchmarks.metrics import spearman
 from ...benchmarks.objectives import make_problem
 from ...benchmarks.studies import COLOURS, panels, to_svg
+from ...data.arguments import checked
 from ...data.seeds import Seed, as_generator
 from ...data.tables import Table
 from ...data.types import Values
 from ...errors import ParameterError
 
 
+@checked
 def task_similarities(table: Table, *, anchors: int = 30, seed: Seed = 0) -> dict[str, Any]:
     """Rank correlations of a table's tasks, and a map of them by a few anchors.
 
@@ -52,6 +54,8 @@ def task_similarities(table: Table, *, anchors: int = 30, seed: Seed = 0) -> dic
         problem = make_problem(table, task)
         values[row, problem.rows] = problem.search_values
     shared = np.flatnonzero(np.isfinite(values).all(axis=0))
+    if anchors < 2:
+        raise ParameterError(f"anchors must be at least 2, received {anchors}")
     if len(shared) < 5:
         raise ParameterError(
             f"{len(shared)} architectures of {table.name!r} were measured on all of its tasks: a "

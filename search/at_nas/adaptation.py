@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...benchmarks.few_shot import LAST_LAYER, FewShotLearner, meta_step
+from ...data.arguments import checked
 from ...data.devices import one_thread
 from ...data.images import Episodes, EpisodeSampler, ImageClasses
 from ...data.seeds import Seed, as_generator
@@ -55,6 +56,7 @@ class Adaptation:
     seconds: float
 
 
+@checked
 def adapt_search(
     search: ATNAS,
     task: ImageClasses,

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ...benchmarks.few_shot import LAST_LAYER, FewShotLearner, FewShotSupernet, Rule, inner_loop
 from ...benchmarks.supernet import uniform_codes
 from ...benchmarks.training import State, without_prefix
+from ...data.arguments import checked
 from ...data.images import Episodes, EpisodeSampler
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Codes
@@ -84,6 +85,7 @@ class ATNAS:
     (6, 4)
     """
 
+    @checked
     def __init__(
         self,
         supernet: FewShotSupernet,

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...benchmarks.few_shot import FewShotSupernet
 from ...benchmarks.training import read_checkpoint, write_checkpoint
+from ...data.arguments import checked
 from ...data.files import DAMAGED
 from ...data.images import ImageClasses
 from ...data.spaces import make_space
@@ -31,6 +32,7 @@ SHIPPED = "at-nas-glyphs.safetensors"
 """The search that comes with the package, meta-trained on alphabets of glyphs."""
 
 
+@checked
 def save_search(path: Path, search: ATNAS, made: Mapping[str, Any], trained: Sequence[str]) -> None:
     """Write a meta-trained search to a safetensors file, whole or not at all.
 
@@ -55,6 +57,7 @@ def save_search(path: Path, search: ATNAS, made: Mapping[str, Any], trained: Seq
     write_checkpoint(path, tensors, {"at-nas": kept})
 
 
+@checked
 def load_search(path: Path | None = None) -> tuple[ATNAS, dict[str, Any]]:
     """Meta-trained search in a file, and how it was made.
 
@@ -124,6 +127,7 @@ def load_search(path: Path | None = None) -> tuple[ATNAS, dict[str, Any]]:
         ) from error
 
 
+@checked
 def class_keys(data: ImageClasses) -> list[str]:
     """Digests of the images of each class, eight characters whatever the class is called.
 
@@ -144,6 +148,7 @@ def class_keys(data: ImageClasses) -> list[str]:
     ]
 
 
+@checked
 def unseen_classes(data: ImageClasses, trained: Sequence[str], way: int) -> ImageClasses:
     """Classes that a search was not meta-trained on.
 
@@ -162,6 +167,7 @@ def unseen_classes(data: ImageClasses, trained: Sequence[str], way: int) -> Imag
     return data.only(kept)
 
 
+@checked
 def classes_named(data: ImageClasses, beginnings: Sequence[str]) -> ImageClasses:
     """Classes whose names have one of some beginnings.
 

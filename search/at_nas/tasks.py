@@ -10,6 +10,7 @@ from ...benchmarks.few_shot import (
     four_convolutions,
 )
 from ...benchmarks.supernet import uniform_codes
+from ...data.arguments import checked
 from ...data.images import EpisodeSampler, ImageClasses, load_classes, split_classes
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import make_space
@@ -30,6 +31,7 @@ ASIDE = 0.06
 """Share of the classes for meta-training by which AT-NAS compares encodings."""
 
 
+@checked
 def load_split(options: EpisodeOptions, *, seed: int) -> tuple[ImageClasses, ImageClasses]:
     """Classes for meta-training, and those for meta-test.
 
@@ -60,6 +62,7 @@ def episodes_of(
     return EpisodeSampler(data, way=way, shot=shot, query=max(1, min(query, most)), seed=seed)
 
 
+@checked
 def training_episodes(
     method: str, train: ImageClasses, options: EpisodeOptions, *, shot: int, seed: Seed = None
 ) -> EpisodeSampler:
@@ -70,6 +73,7 @@ def training_episodes(
     return episodes_of(train, way=way, shot=shot, query=EPISODES[method][1], seed=seed)
 
 
+@checked
 def make_learner(
     method: str,
     train: ImageClasses,

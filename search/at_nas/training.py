@@ -13,6 +13,7 @@ from ...benchmarks.few_shot import LAST_LAYER, RULES, meta_train
 from ...benchmarks.intervals import interval
 from ...benchmarks.studies import Row, jsonable, refuse_unused, versions
 from ...benchmarks.supernet import uniform_codes
+from ...data.arguments import checked
 from ...data.devices import one_thread, resolve_device
 from ...data.images import ImageClasses, load_classes
 from ...errors import ParameterError, UnknownNameError
@@ -192,6 +193,7 @@ def adapt_file(options: AdaptOptions) -> Row:
     return row
 
 
+@checked
 def evaluate_search(
     search: ATNAS,
     trained: Sequence[str],
@@ -264,7 +266,7 @@ def evaluate_search(
                         "shot": shot,
                         "episodes": len(each),
                         "classes": len(rest.classes),
-                        "accuracy": interval(each),
+                        "accuracy": interval(each, least=0, most=100),
                     }
                 )
     return summary

@@ -25,6 +25,7 @@ from ...benchmarks.training import (
     with_prefix,
     without_prefix,
 )
+from ...data.arguments import checked
 from ...data.devices import resolve_device
 from ...data.images import Images
 from ...data.seeds import Seed, as_generator, torch_seed
@@ -86,6 +87,7 @@ class DifferentiableResult:
     gate_seconds: float = 0.0
 
 
+@checked
 def search_supernet(
     supernet: Supernet,
     images: Images,
@@ -416,6 +418,7 @@ def _restore(weights: Sequence[Tensor], values: Sequence[Tensor]) -> None:
         weight.copy_(value)
 
 
+@checked
 def best_code(space: Space, shares: NDArray[np.float64]) -> Codes:
     """Operation of the largest share everywhere, without cuts if they cut everything, shape (d,).
 

@@ -22,6 +22,7 @@ from ...benchmarks.training import (
     task_distances,
     write_checkpoint,
 )
+from ...data.arguments import as_numbers, checked
 from ...data.files import DAMAGED
 from ...data.spaces import Space
 from ...data.types import Values
@@ -65,6 +66,7 @@ class Donor:
     embedding: TaskEmbedding
 
 
+@checked
 def keep_donor(folder: Path, donor: Donor) -> Path:
     """File of a donor in a folder, written in place of an older one of the same task and space.
 
@@ -97,6 +99,7 @@ def keep_donor(folder: Path, donor: Donor) -> Path:
 _FIELDS = ("task", "space", "architecture", "accuracy", "seconds", "steps")
 
 
+@checked
 def read_donors(folder: Path) -> list[Donor]:
     """Donors that a folder holds, by the names of their tasks; nothing is unpickled.
 
@@ -139,6 +142,7 @@ def _read(path: Path) -> Donor:
         raise DataFileError(f"{path} is no donor of a search ({reason}): make it again") from error
 
 
+@checked
 def donor_distances(
     embedding: TaskEmbedding, donors: Sequence[Donor], kind: Kind = "transport"
 ) -> Values:
@@ -160,6 +164,7 @@ def donor_distances(
     return np.array(pairs)
 
 
+@checked
 def donor_weights(distances: ArrayLike, *, sharpness: float = 4.0) -> Values:
     """Weights of donors that fall with distance and add to one, shape (donors,).
 
@@ -180,7 +185,7 @@ def donor_weights(distances: ArrayLike, *, sharpness: float = 4.0) -> Values:
     >>> donor_weights([0.1, 0.2, 0.3], sharpness=2).round(2).tolist()
     [0.67, 0.24, 0.09]
     """
-    distant = np.asarray(distances, dtype=np.float64)
+    distant = np.atleast_1d(as_numbers("distances", distances))
     if not len(distant) or sharpness < 0:
         raise ParameterError(
             f"there must be a donor and sharpness be at least 0, not {len(distant)} and {sharpness}"
@@ -190,6 +195,7 @@ def donor_weights(distances: ArrayLike, *, sharpness: float = 4.0) -> Values:
     return np.asarray(weights / weights.sum())
 
 
+@checked
 def transferred_logits(
     donors: Sequence[Donor],
     space: Space,

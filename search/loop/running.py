@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from ...data.arguments import checked
 from ...data.types import Values
 from ...errors import ExhaustedError, ObjectiveError, ParameterError
 from ..base import Searcher
@@ -15,6 +16,7 @@ from .evaluation import Evaluator, Objective
 from .trace import Trace
 
 
+@checked
 def run(
     searcher: Searcher,
     objective: Objective,

@@ -19,6 +19,7 @@ from optuna.search_space import IntersectionSearchSpace
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from ...data.arguments import checked
 from ...data.spaces import ProductSpace, Space
 from ...errors import ExhaustedError, ParameterError
 from ..base import Searcher
@@ -60,6 +61,7 @@ class NASurgeSampler(BaseSampler):  # type: ignore[misc, unused-ignore]
     20.0
     """
 
+    @checked
     def __init__(
         self,
         make: Callable[[Space], Searcher],

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pymoo.core.problem import Problem
 
+from ...data.arguments import checked
 from ...data.spaces import Space
 from ...errors import ParameterError
 from ..loop import Objective
@@ -64,6 +65,7 @@ class ArchitectureProblem(Problem):
     (6, 2)
     """
 
+    @checked
     def __init__(
         self,
         space: Space,

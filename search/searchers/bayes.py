@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -69,6 +69,8 @@ class BayesianOptimisation(ModelSearcher):
     >>> run(searcher, lambda codes: (codes == 3).sum(axis=1), budget=32, batch=4)
     <Trace: 32 evaluations, 0 failed, best 6>
     """
+
+    most_proposed: ClassVar[int] = 200  # each is chosen in the light of those before
 
     predictor: Regressor | None = None
     acquisition: str = one_of("ei", ACQUISITIONS)

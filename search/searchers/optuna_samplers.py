@@ -7,7 +7,7 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -60,6 +60,8 @@ class OptunaSearcher(DeclaredSearcher):
         The only architectures that may be proposed; by default the whole space. Proposals outside
         it are pruned trials.
     """
+
+    most_proposed: ClassVar[int] = 200  # each is chosen in the light of those before
 
     startup: int = whole_number(10)
     retries: int = whole_number(10)

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,6 +98,8 @@ class PredNAS(GuidedSearcher):
     L. Yuan, Z. Huang, N. Wang. PredNAS: A universal and sample efficient neural architecture search
     framework. arXiv 2210.14460.
     """
+
+    most_proposed: ClassVar[int] = 200  # each is chosen in the light of those before
 
     predictor: Predictor | None = field(default=None, kw_only=False)
     acquisition: str | None = one_of(None, (*ACQUISITIONS, None))

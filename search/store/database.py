@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from ...data.arguments import checked
 from ...errors import MissingExtraError, ParameterError, StorageError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def storage_of(
 ) -> str | BaseStorage | None: ...
 
 
+@checked
 def storage_of(
     storage: str | os.PathLike[str] | BaseStorage | None, study: str | None
 ) -> str | BaseStorage | None:

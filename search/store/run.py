@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.arguments import checked
 from ...data.types import Values
 from ...errors import ExhaustedError, ObjectiveError, ParameterError, StorageError
 from ..base import Searcher
@@ -28,6 +29,7 @@ MOST_SHOWN = 20  # evaluations that could not be recorded, in an error
 logger = logging.getLogger(__name__)
 
 
+@checked
 def run_stored(
     searcher: Searcher,
     objective: Objective,

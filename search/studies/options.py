@@ -11,19 +11,13 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from ...benchmarks.studies.flags import listed, option, refuse_unused, unseen, whole_numbers
-from ...benchmarks.studies.options import Backend, Jobs, Metric, RunOptions, Seed, Trials
+from ...benchmarks.studies.options import Backend, Jobs, Metric, RunOptions, Seed, Tasks, Trials
 from ..across_tables.names import COLD, WARM
 from ..at_nas.options import EpisodeOptions, Shots
 from .names import FEW_SHOT_METHODS, LATENCY_METHODS, TRANSFER_METHODS, described
-
-if TYPE_CHECKING:
-    from ...benchmarks.objectives import Problem
-else:
-    # The command line reads the types of the fields and must not import what they are.
-    Problem = type("Problem", (), {})
 
 _CHOSEN = "Which to compare, separated by commas; all,-NAME leaves one out: "
 
@@ -193,7 +187,7 @@ class TrialOptions(RunOptions):
 class SearchOptions(TrialOptions):
     """Options of ``nasurge search``."""
 
-    tables: str | Sequence[Problem] = Tables()
+    tables: Tasks = Tables()
     searchers: str | Sequence[str] | None = option(
         None,
         name="-s",
@@ -276,7 +270,7 @@ class MetaTablesOptions(TrialOptions):
         nasurge meta tables nbgraph/photo --methods evolution,meta-evolution --trials 3
     """
 
-    tables: str | Sequence[Problem] = Tables()
+    tables: Tasks = Tables()
     methods: str | Sequence[str] = option(
         ",".join((*COLD[:3], *WARM)),
         help=f"Warm: {', '.join(WARM)}. Cold: {', '.join(COLD)}. all is every one, all,-NAME "

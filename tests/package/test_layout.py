@@ -4,6 +4,7 @@ import ast
 import configparser
 import doctest
 import importlib
+import inspect
 import os
 import shutil
 import subprocess
@@ -51,9 +52,18 @@ def test_every_package_is_listed() -> None:
     assert found == set(PACKAGES)
 
 
+class Examples(doctest.DocTestFinder):
+    """Examples in docstrings, those of decorated functions too."""
+
+    def _from_module(self, module, thing) -> bool:
+        return super()._from_module(module, inspect.unwrap(thing))
+
+
 @pytest.mark.parametrize("name", modules())
 def test_doctests(name: str) -> None:
-    assert doctest.testmod(importlib.import_module(name)).failed == 0
+    runner = doctest.DocTestRunner()
+    for examples in Examples().find(importlib.import_module(name)):
+        assert runner.run(examples).failed == 0
 
 
 def imported(path: Path, package: str) -> set[str]:
