@@ -27,7 +27,7 @@ from ...data.files import (
     parse_json,
     read_document,
 )
-from ...data.limits import read_bounded
+from ...data.files.limits import read_bounded
 from ...errors import (
     DataFileError,
     NasurgeError,

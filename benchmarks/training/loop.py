@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ...data.files import DAMAGED, atomic_write, parse_json
-from ...data.limits import check_limit
+from ...data.files.limits import check_limit
 from ...errors import (
     DataFileError,
     DeviceError,

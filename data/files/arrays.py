@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataFileError, LimitError, StorageError
-from ..limits import check_limit, check_unpacked
+from .limits import check_limit, check_unpacked
 from .documents import DAMAGED
 
 _HEADERS = {

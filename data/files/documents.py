@@ -14,7 +14,7 @@ from tokenize import TokenError
 from typing import Any
 
 from ...errors import DataFileError, LimitError, StorageError
-from ..limits import check_limit, read_bounded
+from .limits import check_limit, read_bounded
 
 DAMAGED = (
     *(ValueError, LookupError, TypeError, AttributeError, ArithmeticError, EOFError),

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataFileError, LimitError, StorageError, UnsafePickleError
-from ..limits import check_limit, limits, read_bounded
+from .limits import check_limit, limits, read_bounded
 
 Allowed = Mapping[tuple[str, str], Callable[..., Any]]
 """From module and name of what a pickle may name, to what stands in for it."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import DataFileError, NasurgeError
 from ..files import DAMAGED
-from ..limits import Unpacked, check_limit, check_unpacked
+from ..files.limits import Unpacked, check_limit, check_unpacked
 
 if TYPE_CHECKING:
     from PIL.Image import Image

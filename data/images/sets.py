@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ...errors import DataFileError, NasurgeError, ParameterError, StorageError
 from ..arguments import checked
 from ..files import DAMAGED
-from ..limits import check_limit
+from ..files.limits import check_limit
 from ..seeds import Seed, as_generator
 from ..types import Index, Pixels
 from .archives import open_image, open_tar

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ...errors import DataFileError, MissingExtraError, NasurgeError, StorageError
 from ..files import DAMAGED, PlainArray, array_parts, read_npz, unpickle
-from ..limits import check_limit, check_unpacked, read_bounded
+from ..files.limits import check_limit, check_unpacked, read_bounded
 from ..types import Index, Pixels
 from .archives import open_image, open_tar
 

@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ...data.limits import check_limit
+from ...data.files.limits import check_limit
 from ...errors import DataFileError
 from .names import NAMES, OLD_NAMES, PLACES
 from .structure import check_estimators, check_lightgbm

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.files import DAMAGED, check_depth
-from ...data.limits import read_bounded
+from ...data.files.limits import read_bounded
 from ...errors import DataFileError, LimitError, StorageError
 
 FORMAT = 2

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....errors import DataFileError, NasurgeError, StorageError
-from ...limits import check_limit
+from ...files.limits import check_limit
 from .dialect import SEPARATORS, Dialect, clean_names, dialect_of
 from .opening import PARQUET, Stream, damaged, opened
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ....errors import DataFileError, LimitError
-from ...limits import check_limit
+from ...files.limits import check_limit
 from .opening import Stream, damaged
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}

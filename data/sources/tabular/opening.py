@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from ....errors import DataFileError, NasurgeError, StorageError
-from ...limits import check_limit, check_unpacked
+from ...files.limits import check_limit, check_unpacked
 
 MAGIC = {
     b"\x1f\x8b": "gzip",

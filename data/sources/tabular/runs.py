@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....errors import DataFileError, SchemaError
-from ...limits import check_limit
+from ...files.limits import check_limit
 from ...tables import Column, needs_training
 from ...types import Index, Mask, Values
 from .cells import Cells

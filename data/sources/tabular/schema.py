@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ....errors import SchemaError, StorageError, UnknownNameError
-from ...limits import check_limit
+from ...files.limits import check_limit
 from ...tables import Column
 from .spelling import CONVENTIONS
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import IO
 
-from ..errors import LimitError, ParameterError
+from ...errors import LimitError, ParameterError
 
 VARIABLE = "NASURGE_LIMITS"
 _BLOCK = 1 << 20
