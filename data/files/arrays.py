@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataFileError, LimitError, StorageError
-from .limits import check_limit, check_unpacked
 from .documents import DAMAGED
+from .limits import check_limit, check_unpacked
 
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,

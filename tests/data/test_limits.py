@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from nasurge.data.files import check_depth, home, parse_json, parse_toml, read_document, read_npz
-from nasurge.data.images import load_images
 from nasurge.data.files.limits import check_ratio, limits, read_bounded
+from nasurge.data.images import load_images
 from nasurge.errors import DataFileError, LimitError, ParameterError, StorageError
 
 
