@@ -7,13 +7,14 @@ import difflib
 import functools
 import inspect
 import math
+import os
 import types
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from ..errors import LabelError, ParameterError, StorageError
+from ..errors import LabelError, ParameterError, StorageError, UnknownNameError
 from .plugins import import_place
 
 P = ParamSpec("P")
@@ -161,7 +162,7 @@ def misfit(
 
 
 def argument(name: str, value: Any, hint: Any) -> Any:
-    """Value of a type; text in its place is the name of a space or a table, or a path.
+    """Value of a type; text may name a space or a table or be a path, and a path may be text.
 
     Raises
     ------
@@ -174,6 +175,10 @@ def argument(name: str, value: Any, hint: Any) -> Any:
         for kind in get_args(hint) or (hint,):
             if place := _MAKERS.get(getattr(kind, "__name__", "")):
                 return import_place(place)(value)
+        if get_origin(hint) is Literal:
+            raise UnknownNameError(name, value, map(str, get_args(hint)))
+    if isinstance(value, os.PathLike) and accepts("", hint):
+        return os.fspath(value)
     raise ParameterError(f"{name} must be {words_of(hint)}, not {brief(value)}")
 
 
@@ -232,7 +237,7 @@ def accepts(value: Any, hint: Any) -> bool:
     """Whether a value is of a type; what a type says of elements is looked at in sequences only."""
     origin, parts = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        return any(accepts(value, part) for part in parts)
+        return any(map(functools.partial(accepts, value), parts))
     if origin is not None and getattr(hint, "__metadata__", None):  # Annotated
         return accepts(value, parts[0])
     if origin is Literal:
@@ -267,21 +272,23 @@ def _is_of(value: Any, kind: Any) -> bool:
 
 def _is_called(cls: type, kind: type) -> bool:
     """Whether a class or a parent of it has the name of another, which may be its stand-in."""
-    return any(parent.__name__ == kind.__name__ for parent in cls.__mro__)
+    return kind.__name__ in [parent.__name__ for parent in cls.__mro__]
 
 
 def _fits_generic(value: Any, origin: type, parts: tuple[Any, ...]) -> bool:
     """Whether a value is a sequence or mapping, with elements of the type that is named."""
     if issubclass(origin, Mapping):
         known = isinstance(value, Mapping)
-        return known and (not parts or all(accepts(one, parts[1]) for one in value.values()))
+        return known and (
+            not parts or all(map(functools.partial(accepts, hint=parts[1]), value.values()))
+        )
     if issubclass(origin, Sequence):
         if isinstance(value, str | bytes | Mapping) or not isinstance(value, Collection):
             return False
         elements = [part for part in parts if part is not ...]
         if len(elements) > 1 and ... not in parts:  # a tuple of so many
             return len(value) == len(elements) and all(map(accepts, value, elements))
-        return not elements or all(accepts(one, elements[0]) for one in value)
+        return not elements or all(map(functools.partial(accepts, hint=elements[0]), value))
     return isinstance(value, origin)
 
 

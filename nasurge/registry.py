@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,6 +127,7 @@ def _unknown(
     methods = PREDICTING if kind == "predictor" else SEARCHING
     wanted = _letters(name)
     near = [own for own, entry in entries.items() if wanted == _letters(entry.place.split(":")[1])]
+    near = near or get_close_matches(name, known, n=3, cutoff=0.6)
     if not near and len(wanted) > 3:
         near = [own for own, entry in entries.items() if wanted in _letters(entry.summary)][:3]
     if usages := [method.usage for method in methods if method.name == name]:

@@ -59,7 +59,8 @@ def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+        flat = tensor.reshape(-1).clone(memory_format=torch.contiguous_format)  # of stride 1
+        digest.update(flat.view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

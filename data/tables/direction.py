@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ..arguments import checked
+
 _COSTS = (
     "latency latencies flop flops gflops mflops mac macs mmacs madd madds param params parameter "
     "parameters time times runtime duration second seconds sec secs ms us ns minutes hours energy "
@@ -18,7 +20,7 @@ _GAINS = (
     "acc accuracy accuracies auc auroc auprc ap map miou iou f1 score scores precision recall bleu "
     "rouge psnr ssim tau kendall spearman correlation reward fitness gain improvement reduction "
     "saving savings saved speedup throughput fps ips efficiency likelihood dice r2 top1 top5 "
-    "fitness quality success hypervolume"
+    "quality success hypervolume"
 )
 _COST_WORDS = frozenset(_COSTS.split())
 _LOSS_WORDS = frozenset(_LOSSES.split())
@@ -28,6 +30,7 @@ _NEGATIVE = frozenset(["neg", "negative", "negated", "minus", "inv", "inverse", 
 _KNOWN = _COST_WORDS | _LOSS_WORDS | _GAIN_WORDS | _NEGATIVE
 
 
+@checked
 def words_of(name: str) -> list[str]:
     """Words of a name in lower case, told apart by signs, capitals and digits.
 
@@ -46,6 +49,7 @@ def words_of(name: str) -> list[str]:
     return found
 
 
+@checked
 def is_minimised(name: str) -> bool | None:
     """Whether smaller is better by the custom of a name; None where it says nothing.
 
@@ -67,6 +71,7 @@ def is_minimised(name: str) -> bool | None:
     return cost != bool(_NEGATIVE & set(words))
 
 
+@checked
 def needs_training(name: str, *, minimise: bool) -> bool:
     """Whether a quantity is known after training only, as errors and accuracies are.
 

@@ -91,7 +91,7 @@ def test_a_killed_process_loses_nothing_that_was_kept(few, tmp_path):
                 os.kill(os.getpid(), signal.SIGKILL)
             epoch(self)
         NetworkTraining.step = dies
-        train_network.__kwdefaults__["checkpoint_seconds"] = 0
+        train_network.__wrapped__.__kwdefaults__["checkpoint_seconds"] = 0
         train_architecture(
             make_space("nb201"), [3, 1, 0, 1, 0, 1], load_images("digits", limit=100),
             Recipe(epochs=4, width=2, batch_size=25), seed=1, device="cpu",

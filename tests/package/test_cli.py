@@ -23,6 +23,7 @@ COMPARE = ["compare", "nb201-analog/cifar10", "-p", "gp", "-n", "20,40", "--tria
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, analog: Table):
+    monkeypatch.delenv("COLUMNS", raising=False)
     """Run a command in an empty folder, as a user would; return exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
 
@@ -246,7 +247,7 @@ def test_a_known_table_that_was_not_imported_says_how(run, tmp_path: Path, monke
         ('{"seed": 0}', ["study.json does not say of what kind"]),
         ('{"kind": "compere"}', ["unknown kind of study 'compere'", "did you mean 'compare'"]),
         ('{"kind": ["compare"]}', ["study.json does not say of what kind"]),
-        ("[]", ["study.json", "does not say what the study is"]),
+        ("[]", ["study.json", "damaged (a list, not an object)"]),
         ('{"kind": "compare"}', ["no finished study"]),
     ],
 )
