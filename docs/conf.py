@@ -51,6 +51,7 @@ nitpick_ignore_regex = [
     ("py:.*", r"(?!nasurge\.).*"),
     ("py:.*", r"nasurge\.(.*\.)?_.*"),
     ("py:.*", r"nasurge\.search\.studies\..*\.Search(Task|Found)"),  # type variables have no page
+    ("py:.*", r"nasurge\.benchmarks\.studies\.kinds\.(Found|Options)"),
 ]
 toc_object_entries_show_parents = "hide"
 

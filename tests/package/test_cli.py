@@ -23,8 +23,8 @@ COMPARE = ["compare", "nb201-analog/cifar10", "-p", "gp", "-n", "20,40", "--tria
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, analog: Table):
-    monkeypatch.delenv("COLUMNS", raising=False)
     """Run a command in an empty folder, as a user would; return exit code, stdout and stderr."""
+    monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: str):
