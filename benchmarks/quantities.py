@@ -124,7 +124,7 @@ def _column(table: Table, task: str, name: str) -> int | None:
             return None
         costs = [c.metric for c in table.columns if _is_cost(c)]
         costs += COSTS if has_network_costs(table.space) else ()
-        known = dict.fromkeys(["accuracy", *error.known, *costs])
+        known = [k for k in dict.fromkeys(["accuracy", *error.known, *costs]) if k != name]
         raise UnknownNameError("objective", name, known, hint=f"of {table.name}/{task}") from None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import cached_property
 from numbers import Real
 from typing import Any
@@ -286,7 +286,8 @@ def _texts(choices: Any) -> tuple[tuple[str, ...], ...]:
         )
     found = []
     for position, values in enumerate(several):
-        if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
+        ordered = isinstance(values, Iterable) and not isinstance(values, Set)
+        if isinstance(values, str | Mapping) or not ordered:  # the order of a set is of no use
             raise SchemaError(
                 f"the values of variable {position} are a sequence, such as ['conv', 'pool']; "
                 f"received {brief(values)}"

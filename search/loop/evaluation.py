@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...data.spaces import Codes
-from ...errors import ObjectiveError
+from ...errors import NasurgeError, ObjectiveError
 from ..base import Searcher
 from .results import Evaluated, evaluated
 
@@ -52,7 +52,13 @@ class Evaluator:
         except Exception as error:
             logger.warning("the objective raised; its batch counts as failed", exc_info=True)
             return self._failed(codes, error)
-        found = evaluated(result, len(codes), self._width)
+        try:
+            found = evaluated(result, len(codes), self._width)
+        except NasurgeError:
+            raise
+        except Exception as error:
+            logger.warning("what the objective returned is no number", exc_info=True)
+            return self._failed(codes, error)
         if not np.isnan(found.values).all():
             self._succeeded, self._first = True, None
             self._batches = self._raised = 0

@@ -332,3 +332,17 @@ def test_parquet_of_any_types(tmp_path) -> None:
     tuples = pd.DataFrame({"arch": [[1, 2], [1, 3]], "acc": [1.0, 2.0]})
     tuples.to_parquet(tmp_path / "u.parquet")
     assert read(tmp_path / "u.parquet").space.cardinalities == (2,)
+
+
+def test_a_point_between_thousands_is_asked_about(tmp_path) -> None:
+    strings = make_space("nb201").format(make_space("nb201").sample(5, seed=0))
+    rows = [
+        f"{s};{v}" for s, v in zip(strings, ("960", "980", "1.000", "1.020", "0.5"), strict=True)
+    ]
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(["arch;params_k", *rows[:4]]))
+    with pytest.raises(DataFileError, match=r"'1\.000' may have a decimal point or be a group"):
+        read_tables(path)
+    path.write_text("\n".join(["arch;params_k", *rows]))  # the last has a decimal point
+    [table] = read_tables(path)
+    assert sorted(table.data[0]) == [0.5, 1.0, 1.02, 960, 980]

@@ -283,6 +283,31 @@ def test_a_setting_that_tells_rows_apart_is_asked_about(read) -> None:
     assert read(frame, schema=schema).tasks == ["0.01", "0.1"]
 
 
+def test_columns_that_only_together_tell_rows_apart_are_asked_about(read) -> None:
+    with pytest.raises(SchemaError, match="column 'device'"):
+        read(long(device=["phone", "server"], batch=[1, 8]))
+    with pytest.raises(SchemaError, match="column 'lr' and 'wd'"):
+        read(long(lr=[0.01, 0.1], wd=[0.5, 0.25]))
+
+
+def test_a_column_of_words_that_may_be_one_choice_of_several_is_asked_about(read) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {"kernel": rng.choice([3, 5, 7], 40), "act": rng.choice(["relu", "gelu"], 40)}
+    )
+    frame["acc"] = rng.uniform(50, 90, 40)
+    with pytest.raises(SchemaError, match="'act' has 2 different words in 40 rows"):
+        read(frame)
+    schema = 'architecture = ["kernel", "act"]\n[column]\nacc = {}\n'
+    assert read(frame, schema=schema).space.cardinalities == (3, 2)
+
+
+def test_one_repeated_row_hides_no_column_that_tells_rows_apart(read) -> None:
+    frame = long(device=["phone", "server"])
+    with pytest.raises(SchemaError, match="column 'device'"):
+        read(pd.concat([frame, frame.iloc[-1:].assign(acc=50.5)]))
+
+
 def test_a_schema_without_rows_knows_data_sets_epochs_and_seeds_by_their_names(read) -> None:
     frame = long(dataset=["a", "b"], seed=[1, 2])
     schema = 'architecture = "arch"\n[task.b]\nreport = "acc"\n[column]\nacc = {}\n'

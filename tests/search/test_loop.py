@@ -180,3 +180,18 @@ def test_a_trace_is_plotted(nb201, n, budget):
     (axis,) = run(searcher, partly_failing, budget=budget, batch=4).plot().axes
     labels = [line.get_label() for line in axis.get_lines()]
     assert labels == ["evaluated", "incumbent" if n == 1 else "front"]
+
+
+class Unreadable:
+    """An array that cannot be made."""
+
+    def __array__(self, *_args, **_options):
+        raise OSError("gone")
+
+
+@pytest.mark.parametrize("odd", [[10**400] * 2, Unreadable(), (1 / 0 for _ in range(2))])
+def test_what_cannot_be_read_has_failed_and_loses_nothing(nb201, odd) -> None:
+    batches = iter([[1.0, 2.0], odd, [3.0, 4.0]])
+    trace = run(RandomSearch(nb201, seed=0), lambda codes: next(batches), budget=6, batch=2)
+    assert np.isnan(trace.values[2:4]).all()
+    assert trace.values[[0, 1, 4, 5]].tolist() == [1.0, 2.0, 3.0, 4.0]

@@ -190,6 +190,8 @@ class _Import:
         keys = self._keys(cells, group)
         rows = rows_of(cells, keys, group, self.path)
         self._check_all_keys(cells, keys, rows)
+        if schema.guessed and read.space.n_variables == 1 and len(first) < len(group):
+            self._check_is_whole(keys, len(first), len(group))
         found = spread(rows, measured, path=self.path, lines=cells.lines)
         self.left_out += found.left_out
         self.recognised += read.said
@@ -314,6 +316,16 @@ class _Import:
         check_all_keys_are_known(cells, rows, text, unclear, path=self.path)
         if not self.schema.guessed:
             self.left_out += [f"{name!r} (not in the schema)" for name in unused]
+
+    def _check_is_whole(self, keys: RowKeys, n: int, rows: int) -> None:
+        """Refuse single words that repeat, with nothing that says why: one choice of several."""
+        [column] = self.schema.architecture
+        if not keys.names:
+            raise SchemaError(
+                f"{self.path}: column {column!r} has {n} different words in {rows} rows: is it one "
+                f"choice of several? A schema says which columns are the architecture: "
+                f'architecture = ["{column}", ...]; or, if it is all of it, = "{column}"'
+            )
 
     def _roles(self, columns: Sequence[Column]) -> dict[str, tuple[str, str]]:
         """Columns that are searched and reported: the schema's, else the only one possible."""

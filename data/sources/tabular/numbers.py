@@ -158,7 +158,8 @@ def decimal_sign(cells: Cells, columns: Iterable[int], path: Path) -> str:
         If some can only be read with one sign and some only with the other.
     """
     seen: dict[str, str] = {}
-    for column in columns:
+    places = list(columns)
+    for column in places:
         if _plain(cells.columns[column]) is not None:
             if (example := _with_a_point(cells.columns[column])) is not None:
                 seen.setdefault(".", example)
@@ -177,6 +178,12 @@ def decimal_sign(cells: Cells, columns: Iterable[int], path: Path) -> str:
         raise DataFileError(
             f"{path}: {seen['.']!r} has a decimal point and {seen[',']!r} a decimal comma: write "
             "all numbers in one way"
+        )
+    doubtful = () if seen else [_thousand(cells.columns[column]) for column in places]
+    if text := next(filter(None, doubtful), None):
+        raise DataFileError(
+            f"{path}: {text!r} may have a decimal point or be a group of thousands, beside whole "
+            'numbers: write it without \'.\', or say decimal = "." or "," in a schema'
         )
     return next(iter(seen), ".")
 
@@ -261,6 +268,16 @@ def _with_a_point(column: pa.ChunkedArray) -> str | None:
     )
     found = column.filter(sure)
     return found[0].as_py() if len(found) else None
+
+
+def _thousand(column: pa.ChunkedArray) -> str | None:
+    """Some cell that is a thousand as soon as the column's whole numbers have no decimals."""
+    import pyarrow.compute as pc
+
+    texts = pc.utf8_trim_whitespace(column)
+    whole = pc.match_substring_regex(texts, r"^[+-]?[0-9]+$")
+    found = texts.filter(pc.match_substring_regex(texts, r"^[+-]?[1-9][0-9]{0,2}\.[0-9]{3}$"))
+    return found[0].as_py() if len(found) and pc.any(whole).as_py() else None
 
 
 def _read(text: str, decimal: str, grouping: set[str]) -> tuple[float, float, str | None]:

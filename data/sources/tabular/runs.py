@@ -326,17 +326,28 @@ def check_all_keys_are_known(
     groups, counts = np.unique(keys, axis=0, return_counts=True)
     if len(groups) == len(keys):
         return
+    telling: dict[str, Index] = {}
     for name in (*unused, *unclear):
         texts = cells.texts(cells.place[name])
         number = {text: k for k, text in enumerate(dict.fromkeys(texts))}
         most = _MOST_KEYS if name in unused else 2 * counts.max()
-        if not 2 <= len(number) <= most:
-            continue
-        more = np.column_stack([keys, [number[text] for text in texts]])
-        if len(np.unique(more, axis=0)) == len(keys):
-            shown = _few(list(number))
-            raise SchemaError(
-                f"{path}: architectures occur several times, told apart by column {name!r} "
-                f"({shown}): say in a schema what it is, in a section [rows]: task, epoch or seed "
-                f'= "{name}"'
-            )
+        own = np.array([number[text] for text in texts])
+        if 2 <= len(number) <= most and _distinct([keys, own]) > len(groups):
+            telling[name] = own
+    alone = [name for name, own in telling.items() if _distinct([keys, own]) == len(keys)]
+    # A text that differs is a question even if rows remain that are alike in it.
+    names = alone[:1] or [name for name in telling if name in unused]
+    if not names and telling and _distinct([keys, *telling.values()]) == len(keys):
+        names = list(telling)
+    if names:
+        shown = _few(list(dict.fromkeys(cells.texts(cells.place[names[0]]))))
+        raise SchemaError(
+            f"{path}: architectures occur several times, told apart by column "
+            f"{' and '.join(map(repr, names))} ({shown}): say in a schema what it is, in a section "
+            f'[rows]: task, epoch or seed = "{names[0]}"; or take it out of the file'
+        )
+
+
+def _distinct(parts: Sequence[Index]) -> int:
+    """How many different rows there are of some columns side by side."""
+    return len(np.unique(np.column_stack(parts), axis=0))
