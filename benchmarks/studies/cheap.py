@@ -44,6 +44,8 @@ def cheap_columns(problem: Problem, names: Sequence[str]) -> list[int]:
         column = problem.table.columns[k]
         of_training = column.split is not None and label.split is not None
         same = (column.task, column.epoch) == (label.task, label.epoch)
+        # A run of the label's own metric is a part of the label, which is the mean of the runs.
+        of_training |= column.metric == label.metric
         if k == problem.roles.report or (of_training and same):
             raise ParameterError(
                 f"--cheap {name}: {column} comes from the same training as the label of "

@@ -9,12 +9,12 @@ from ..arguments import checked
 _COSTS = (
     "latency latencies flop flops gflops mflops mac macs mmacs madd madds param params parameter "
     "parameters time times runtime duration second seconds sec secs ms us ns minutes hours energy "
-    "joule joules mj power watt watts memory mem mb kb bytes size cost costs carbon emissions "
-    "footprint bops"
+    "joule joules mj power watt watts memory mem mb kb bytes cost costs carbon emissions "
+    "footprint bops lat durée"
 )
 _LOSSES = (
     "error errors err loss losses regret perplexity ppl nll mse rmse mae mape bpc bpb wer cer fid "
-    "crossentropy misclassification"
+    "crossentropy entropy misclassification ece drop erreur perte fehler verlust"
 )
 _GAINS = (
     "acc accuracy accuracies auc auroc auprc ap map miou iou f1 score scores precision recall bleu "

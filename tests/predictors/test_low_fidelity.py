@@ -9,7 +9,8 @@ from scipy.stats import kendalltau
 import nasurge
 from nasurge.benchmarks.objectives import make_problem
 from nasurge.benchmarks.studies.cheap import cheap_columns, give_cheap
-from nasurge.data.spaces import CellSpace
+from nasurge.data.sources import read_tables
+from nasurge.data.spaces import CellSpace, make_space
 from nasurge.data.tables import Column, Table, build_table
 from nasurge.errors import ArchitectureError, LabelError, ParameterError, UnknownNameError
 from nasurge.registry import make_predictor
@@ -185,3 +186,16 @@ def test_without_cheap_values_all_leaves_it_out_and_others_refuse_them(
     with pytest.raises(ParameterError, match="add low-fidelity"):
         nasurge.compare(problems, "gp", cheap=["flops_M"], n_train=(30,), out=tmp_path / "b")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_of_the_label_is_no_cheap_column(tmp_path) -> None:
+    space = make_space("nb201")
+    rows = [
+        f"{text},{seed},{k + seed}"
+        for k, text in enumerate(space.format(space.sample(20, seed=0)))
+        for seed in (0, 1)
+    ]
+    (tmp_path / "runs.csv").write_text("\n".join(["arch,seed,acc", *rows]))
+    [table] = read_tables(tmp_path / "runs.csv")
+    with pytest.raises(ParameterError, match="would be the answer"):
+        cheap_columns(make_problem(table, "default"), ["acc (seed 0)"])

@@ -180,10 +180,10 @@ def decimal_sign(cells: Cells, columns: Iterable[int], path: Path) -> str:
             "all numbers in one way"
         )
     doubtful = () if seen else [_thousand(cells.columns[column]) for column in places]
-    if text := next(filter(None, doubtful), None):
+    if unsure := [text for text in doubtful if text]:
         raise DataFileError(
-            f"{path}: {text!r} may have a decimal point or be a group of thousands, beside whole "
-            'numbers: write it without \'.\', or say decimal = "." or "," in a schema'
+            f"{path}: {unsure[0]!r} may have a decimal point or be a group of thousands, beside "
+            'whole numbers: write it without \'.\', or say decimal = "." or "," in a schema'
         )
     return next(iter(seen), ".")
 
