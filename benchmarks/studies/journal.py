@@ -128,6 +128,12 @@ class Journal:
         self._asked = found  # what study.json says
         self.done = read_units(folder)
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether the folder keeps anything of the work, beside what the study is."""
+        files = self.folder.iterdir() if self.folder.is_dir() else ()
+        return any(file.name != "study.json" and file.stat().st_size for file in files)
+
     def _write(self, about: Row) -> None:
         self._asked = about
         with atomic_write(self.folder / "study.json") as file:

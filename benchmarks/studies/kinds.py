@@ -148,7 +148,8 @@ class Study(ABC, Generic[Found, Options]):
         try:
             rows = self.execute(journal)
         except KeyboardInterrupt as stop:
-            stop.add_note("what was done is kept; the same command again goes on from there")
+            if journal.is_begun or getattr(self.options, "storage", None):
+                stop.add_note("what was done is kept; the same command again goes on from there")
             raise
         journal.restore()
         write_rows(folder, self.tidy(rows))

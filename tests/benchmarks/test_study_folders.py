@@ -92,6 +92,15 @@ def test_a_larger_budget_goes_on_and_a_smaller_one_says_so(tmp_path: Path, store
     assert asked(search(60, "o", **where)) == asked(large)
 
 
+def test_an_interruption_before_anything_is_done_says_nothing_of_it(tmp_path: Path) -> None:
+    def stop(done: int, total: int, note: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        nasurge.search("nb201-analog/cifar10", budget=5, jobs=1, out=tmp_path / "o", progress=stop)
+    assert not hasattr(caught.value, "__notes__")
+
+
 def test_an_interruption_says_what_is_kept(tmp_path: Path) -> None:
     def stop(done: int, total: int, note: str) -> None:
         if done:
