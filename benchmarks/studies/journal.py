@@ -20,8 +20,8 @@ import numpy as np
 
 from ...data.devices import parallel
 from ...data.files import (
-    DAMAGED,
     atomic_write,
+    damage_told,
     decode,
     make_folder,
     parse_json,
@@ -30,7 +30,6 @@ from ...data.files import (
 from ...data.files.limits import read_bounded
 from ...errors import (
     DataFileError,
-    NasurgeError,
     ParameterError,
     StoppedError,
     StorageError,
@@ -406,15 +405,11 @@ def whole_study(folder: Path) -> Iterator[None]:
     DataFileError
         Instead of what Python raises for a value that is missing or of another kind.
     """
-    try:
+    with damage_told(
+        f"{folder} does not hold what a study of its kind writes",
+        "run its command again, or delete the folder",
+    ):
         yield
-    except NasurgeError:
-        raise
-    except DAMAGED as error:
-        raise DataFileError(
-            f"{folder} does not hold what a study of its kind writes ({type(error).__name__}: "
-            f"{str(error)[:200]}): run its command again, or delete the folder"
-        ) from error
 
 
 def read_units(folder: Path) -> dict[str, list[Row]]:

@@ -1,6 +1,7 @@
 from .arrays import read_npz as read_npz
 from .documents import DAMAGED as DAMAGED
 from .documents import check_depth as check_depth
+from .documents import damage_told as damage_told
 from .documents import decode as decode
 from .documents import parse_json as parse_json
 from .documents import parse_toml as parse_toml

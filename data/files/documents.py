@@ -8,12 +8,13 @@ import struct
 import tomllib
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any
 
-from ...errors import DataFileError, LimitError, StorageError
+from ...errors import DataFileError, LimitError, NasurgeError, StorageError
 from .limits import check_limit, read_bounded
 
 DAMAGED = (
@@ -25,6 +26,32 @@ DAMAGED = (
 _VALUE_BYTES = 32  # what a character of JSON takes in memory, at most
 _KINDS = {dict: "an object", list: "a list", str: "a text", bool: "a truth value"}
 _SHOWN = 200  # characters of a message that comes from elsewhere
+
+
+@contextmanager
+def damage_told(what: str, remedy: str, *other: type[Exception]) -> Iterator[None]:
+    """Say of stored work that it is damaged where its parts do not fit together.
+
+    Parameters
+    ----------
+    what, remedy : str
+        What is damaged, and what to do.
+    *other : exception classes
+        Let through, as errors of ours are: they say something else than damage.
+
+    Raises
+    ------
+    DataFileError
+        Instead of what Python raises for a value that is missing or of another kind.
+    """
+    let_through: tuple[type[Exception], ...] = (NasurgeError, *other)
+    try:
+        yield
+    except let_through:
+        raise
+    except DAMAGED as error:
+        reason = f"{type(error).__name__}: {str(error)[:_SHOWN]}"
+        raise DataFileError(f"{what} ({reason}): {remedy}") from error
 
 
 def read_text(path: Path, *, missing: str = "", remedy: str) -> str:

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data.files import DAMAGED
+from ...data.files import damage_told
 from ...data.spaces import Space
 from ...data.types import Values
-from ...errors import DataFileError, NasurgeError, ParameterError
+from ...errors import ParameterError
 from .identity import differences, unknown_parts
 from .workers import Worker
 
@@ -81,15 +81,13 @@ def whole_record(study: str) -> Iterator[None]:
     from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import SQLAlchemyError
 
-    try:
+    with damage_told(
+        f"study {study!r} in the database is damaged",
+        "give another study name, or another database",
+        SQLAlchemyError,
+        StorageInternalError,
+    ):
         yield
-    except (NasurgeError, SQLAlchemyError, StorageInternalError):
-        raise
-    except DAMAGED as error:
-        raise DataFileError(
-            f"study {study!r} in the database is damaged ({type(error).__name__}: "
-            f"{str(error)[:200]}): give another study name, or another database"
-        ) from error
 
 
 @dataclass(frozen=True)

@@ -30,18 +30,6 @@ def read(path, **options):
     return table
 
 
-@pytest.fixture
-def write(tmp_path):
-    """Return a function that writes a file and returns its path."""
-
-    def write(content, name="t.csv"):
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return write
-
-
 def assert_plain(table):
     assert table.space == NB201
     assert np.array_equal(table.lookup(CODES, task="default", metric="acc"), VALUES)

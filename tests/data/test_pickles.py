@@ -30,18 +30,6 @@ from nasurge.errors import (
 )
 
 
-@pytest.fixture
-def write(tmp_path):
-    """Return a function that writes a file and returns its path."""
-
-    def write(content, name="t.csv"):
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return write
-
-
 class Attack:
     """A pickle that calls a function when it is read."""
 

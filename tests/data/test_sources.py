@@ -29,18 +29,6 @@ BEST = (
 )
 
 
-@pytest.fixture
-def write(tmp_path):
-    """Return a function that writes a file and returns its path."""
-
-    def write(content, name="t.csv"):
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return write
-
-
 def only(path, **options):
     [table] = tabular.read(path, **options)
     return table
