@@ -36,6 +36,7 @@ from ...benchmarks.studies import (
     versions,
 )
 from ...errors import ParameterError
+from ..loop import check_timeout
 from ..store import check_name, storage_of
 from .options import SearchOptions, TrialOptions
 from .units import Contender, SearchTask, Settings, TrialUnit, preload, stored_rows
@@ -245,6 +246,7 @@ class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
     def __init__(self, options: SearchOptions, contenders: Sequence[Contender]) -> None:
         self.constraints = [str(limit) for limit in parse_constraints(options.constraints)]
         self.storage = storage_of(options.storage, options.study)
+        check_timeout(options.timeout)
         names = options.objectives or ()
         problems = problems_of(
             options.tables,
