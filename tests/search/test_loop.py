@@ -222,8 +222,8 @@ def test_whatever_ends_a_search_has_what_was_evaluated(nb201, when, kind) -> Non
     assert trace.best().value == smooth(told).max()
 
 
-class Slotted(Exception):
-    """An exception that takes no attributes as it has one of that name that cannot be set."""
+class OwnError(Exception):
+    """An exception whose attribute of that name cannot be set."""
 
     @property
     def trace(self):
@@ -232,9 +232,9 @@ class Slotted(Exception):
 
 def test_an_exception_that_takes_no_trace_is_raised_as_it_is(nb201) -> None:
     def callback(searcher):
-        raise Slotted
+        raise OwnError
 
-    with pytest.raises(Slotted):
+    with pytest.raises(OwnError):
         run(RandomSearch(nb201, seed=0), smooth, budget=3, callback=callback)
 
 
