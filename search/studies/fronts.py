@@ -26,6 +26,7 @@ from ...data.types import Values
 from ...errors import ParameterError
 from ..loop import Trace
 from ..pareto import Scale, front_history, hypervolume_curve, non_dominated
+from .found import front_found
 from .options import SearchOptions
 from .pictures import fronts_picture, references, volumes_picture
 from .searches import MARKS, ContenderSearches, SearchedEntry, trials_text
@@ -272,6 +273,11 @@ class FrontsStudy(ContenderSearches[ManyObjectives]):
                 "--objectives too"
             )
         return many
+
+    @classmethod
+    def found(cls, task: ManyObjectives, rows: Sequence[Row]) -> list[Row]:
+        """Front of one searcher over its trials."""
+        return front_found(task, rows)
 
     def asked(self) -> dict[str, Any]:
         """Searched and reported columns of each task, and the constraints."""
