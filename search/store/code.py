@@ -35,9 +35,8 @@ def code_of(function: Callable[..., Any]) -> dict[str, str] | None:
 
     Examples
     --------
-    >>> double, twice, thrice = (lambda x: 2 * x), (lambda x: 2 * x), (lambda x: 3 * x)
-    >>> code_of(double) == code_of(twice), code_of(double) == code_of(thrice)
-    (True, False)
+    >>> code_of(len) is None
+    True
     """
     parts = _parts(function, set())
     if parts is None:
