@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from .numbers import decimal_sign, is_empty, is_number, numbers, shares_of_numbe
 from .opening import MAGIC, PARQUET
 from .runs import Rows, check_all_keys_are_known, rows_of, spread
 from .schema import (
+    DEFAULT_TASK,
     RowKeys,
     Schema,
     Target,
@@ -203,6 +204,7 @@ class _Import:
             tuple(self.recognised),
             tuple(found.said),
             tuple(self.left_out),
+            _unmeasured(found.measured, {column.source for column, _ in measured}),
             minimised=tuple(column.source for column in directed if column.minimise),
             maximised=tuple(column.source for column in directed if not column.minimise),
         )
@@ -347,6 +349,17 @@ class _Import:
                         f"{column.source!r} is searched and reported on {task}, a guess"
                     )
         return roles
+
+
+def _unmeasured(found: Sequence[tuple[Column, Values]], own: Set[str]) -> tuple[str, ...]:
+    """What to say of gaps in the columns that have the names of the file's own."""
+    gaps = []
+    for column, values in found:
+        missing = int(np.isnan(values).sum())
+        if missing and column.source in own:
+            where = "" if column.task == DEFAULT_TASK else f" on {column.task}"
+            gaps.append(f"{column.source!r}{where} of {missing:,} of {len(values):,} architectures")
+    return tuple(gaps)
 
 
 def _holds_text(cells: Cells, name: str) -> bool:
