@@ -21,9 +21,7 @@ from .frame import Frame, node_places
 from .structure import Graphs, Operation, PathSet
 
 
-_WORD = re.compile(
-    r"(?:(?<![\w.])-)?(?:(?<![\w.])(?:\d+\.?\d*|\.\d+)[eE][+-]\d+(?![\w.])|[\w.]+)"
-)
+_WORD = re.compile(r"(?:(?<![\w.])-)?(?:(?<![\w.])(?:\d+\.?\d*|\.\d+)[eE][+-]\d+(?![\w.])|[\w.]+)")
 
 
 def tokens(string: str) -> list[str]:

@@ -207,7 +207,7 @@ def _architecture(columns: _Columns, taken: set[int], path: Path, target: Target
     """Column of architectures, or the columns of their choices."""
     cells = columns.cells
     for k in columns.numeric:
-        if k not in taken and (_has_zeros_in_front(cells, k) or _is_list(cells, k)):
+        if k not in taken and (_has_zeros_in_front(cells, k) or _is_called_so(cells, k)):
             columns.shares[k] = 0.0
     text = [k for k in columns.text if k not in taken]
     for k in text:
@@ -237,10 +237,13 @@ def _has_zeros_in_front(cells: Cells, column: int) -> bool:
     )
 
 
-def _is_list(cells: Cells, column: int) -> bool:
-    """Whether cells of a column that is called an architecture are numbers with commas between."""
-    called = bool(_ARCHITECTURE & set(words_of(cells.names[column])))
-    return called and all(re.fullmatch(r"\d+(?:[,;]\d+)+", t) for t in cells.texts(column))
+def _is_called_so(cells: Cells, column: int) -> bool:
+    """Whether a column is called an architecture, and its cells are no plain numbers."""
+    if not _ARCHITECTURE & set(words_of(cells.names[column])):
+        return False
+    texts = cells.texts(column)
+    listed = all(re.fullmatch(r"\d+(?:[,;]\d+)+", text) for text in texts)
+    return listed or any(re.search(r"\d\s*(?![eE][+-]?\d)[^\W\d_]", text) for text in texts)
 
 
 def _family(columns: _Columns, taken: set[int]) -> list[int]:

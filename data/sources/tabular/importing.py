@@ -255,7 +255,8 @@ class _Import:
                     f"{path}: column {column.source!r} is empty in every row: is the file cut?"
                 )
             if found.unit:
-                self.read.append(f"{column.source!r} in {found.unit}")
+                others = f", converted from {', '.join(found.converted)}" if found.converted else ""
+                self.read.append(f"{column.source!r} in {found.unit}{others}")
             about = replace(column, unit=column.unit or found.unit)
             if column.source not in schema.directed:
                 named = [is_minimised(name) for name in (column.metric, column.source)]
