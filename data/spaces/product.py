@@ -20,7 +20,6 @@ from .base import Space
 from .frame import Frame, node_places
 from .structure import Graphs, Operation, PathSet
 
-
 _WORD = re.compile(r"(?:(?<![\w.])-)?(?:(?<![\w.])(?:\d+\.?\d*|\.\d+)[eE][+-]\d+(?![\w.])|[\w.]+)")
 
 
@@ -305,8 +304,8 @@ def _texts(choices: Any) -> tuple[tuple[str, ...], ...]:
     return tuple(found)
 
 
-def _is_finite(value: object) -> bool:
-    return isinstance(value, Real) and -math.inf < value < math.inf
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, Real) and bool(-math.inf < value < math.inf)  # type: ignore[operator]
 
 
 def _product(

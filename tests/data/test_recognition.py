@@ -472,24 +472,6 @@ def test_notes_are_kept_with_the_table_and_written_as_json(read, tmp_path, monke
     assert any(line.startswith("smaller is better: flops") for line in notes.lines())
 
 
-def test_architectures_without_a_value_are_counted(read) -> None:
-    gaps = np.where(np.arange(30) % 7 == 0, np.nan, VALUES)
-    notes = read({"arch": STRINGS, "acc": gaps, "flops": VALUES}).imported
-    assert notes.unmeasured == ("'acc' of 5 of 30 architectures",)
-    assert "not measured: 'acc' of 5 of 30 architectures" in notes.lines()
-    frame = long(dataset=["a", "b"], seed=[0, 1])
-    frame.loc[(frame["dataset"] == "b") & (frame["arch"] == STRINGS[0]), "acc"] = np.nan
-    frame.loc[1, "acc"] = np.nan  # of two runs, one is there
-    assert read(frame).imported.unmeasured == ("'acc' on b of 1 of 30 architectures",)
-
-
-def test_all_columns_are_listed_with_their_direction(read) -> None:
-    costs = {f"latency_{k}": VALUES for k in "abcdefghijklmnop"}
-    lines = read({"arch": STRINGS, "acc": VALUES, **costs}).imported.lines()
-    [line] = [line for line in lines if line.startswith("smaller is better")]
-    assert line.partition(": ")[2].split("; ") == list(costs)
-
-
 @pytest.mark.parametrize("name", ["CON", "nul", "com1", "LPT9", "aux.v2", "end."])
 def test_names_of_windows_devices_are_refused(read, name) -> None:
     with pytest.raises(ParameterError, match="Windows"):
