@@ -13,7 +13,7 @@ from nasurge.data.spaces import make_space
 
 SPACE = make_space("nb201")
 CODES = SPACE.sample(300, seed=1, unique=True)
-TRUE = (CODES == 3).sum(axis=1) + 0.01 * (CODES == 2).sum(axis=1)
+TRUE = 60 + (CODES == 3).sum(axis=1) + 0.01 * (CODES == 2).sum(axis=1)
 
 
 @pytest.fixture
