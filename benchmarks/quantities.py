@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..data.networks import COSTS, has_network_costs, network_costs
-from ..data.tables import Column, Table, needs_training
+from ..data.tables import Column, Table, is_minimised, needs_training
 from ..data.types import Values
 from ..errors import ParameterError, SchemaError, UnknownNameError
 from .constraints import Constraint, feasible, parse_constraints
@@ -47,6 +47,15 @@ class Quantity:
     def sign(self) -> float:
         """1, or -1 where smaller is better."""
         return -1.0 if self.minimise else 1.0
+
+    @property
+    def direction(self) -> str:
+        """Which way is better and what says so, in words."""
+        custom = is_minimised(self.name)
+        said = "as its name says" if custom == self.minimise else "as the table says"
+        if custom is None and not self.minimise:
+            said = "as nothing says otherwise"
+        return f"{'smaller' if self.minimise else 'bigger'} is better, {said}"
 
 
 def quantity(problem: Problem, name: str) -> Quantity:
