@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ...errors import ArchitectureError, ParameterError
 from ..arguments import brief, checked
 from ..seeds import Seed, as_generator
 from ..types import Codes as Codes
-from ..types import Index, Mask
+from ..types import Index, Values
+from .flat import flat_frame, flat_graphs, flat_operations, flat_paths
 from .frame import Frame
+from .moves import children, draw, draw_unique, mutants, neighbours
+from .rows import Rows
 from .structure import CellShape, Graphs, Layer, NetworkBuilder, Operation, PathSet
 
-_MOST_LISTED = 20_000_000
 
-
-class Space(ABC):
+class Space(Rows):
     """A search space of ``d`` decision variables, each with its own cardinality.
 
-    Architectures are ``int8`` arrays of shape ``(n, d)``, called codes. Strings are for people,
-    files and error messages.
+    Architectures are arrays of small integers of shape ``(n, d)``, called codes. Strings are for
+    people, files and error messages. What an architecture is, is its row: no space is too large.
 
     Attributes
     ----------
@@ -35,40 +35,39 @@ class Space(ABC):
     cardinalities : tuple of int
         Number of values of each variable.
     operations : tuple of Operation
-        The operations that paths and graphs refer to by index.
+        The operations that paths and graphs refer to by index; by default the values of all
+        variables.
     """
 
     name: str
     cardinalities: tuple[int, ...]
-    operations: tuple[Operation, ...]
+    described: ClassVar[type[Space] | None] = None
+    """Class that ``Space({...})`` makes."""
     positional: bool = True
     """Whether which variable chose an operation says more than the paths it lies on."""
+
+    def __new__(cls, *args: Any, **options: Any) -> Space:
+        """Space of one's own from its variables, where the class is ``Space`` itself."""
+        del args, options
+        return super().__new__(cls.described if cls is Space and cls.described else cls)
 
     @abstractmethod
     def _parse(self, string: str) -> Sequence[int]:
         """Code of one string; raises ``ValueError`` with the reason if it has none."""
 
-    @abstractmethod
-    def format(self, codes: ArrayLike) -> list[str]:
-        """Official string of each architecture.
-
-        Parameters
-        ----------
-        codes : array_like of int, shape (n, d)
-
-        Raises
-        ------
-        ArchitectureError
-            If a row is not in the space.
-        """
-
-    @abstractmethod
     def paths(self, codes: ArrayLike) -> PathSet:
-        """Input-to-output paths of each architecture, for features."""
+        """Input-to-output paths of each architecture, for features.
 
-    @abstractmethod
+        Of a space that defines none, one path through the active variables in order.
+        """
+        return flat_paths(self, self.check(codes))
+
     def graphs(self, codes: ArrayLike) -> Graphs:
-        """Directed graph of each architecture, operations as nodes."""
+        """Directed graph of each architecture, operations as nodes.
+
+        Of a space that defines none, a chain of the variables in order.
+        """
+        return flat_graphs(self, self.check(codes))
 
     @property
     def cell(self) -> CellShape | None:
@@ -94,18 +93,32 @@ class Space(ABC):
         ParameterError
             If the space has no relaxation.
         """
+        if type(self).graphs is Space.graphs:
+            return flat_frame(self)
         raise ParameterError(
             f"space {self.name!r} has no relaxation: its class does not define frame; take a "
             "search that needs no gradients, such as evolution"
         )
 
-    def _signatures(self, codes: Codes) -> NDArray[Any]:
-        """Value of each row, equal exactly when two rows compute the same function, shape (n,)."""
-        return self.index(codes)
+    @cached_property
+    def numbers(self) -> tuple[Values | None, ...]:
+        """Numbers that the values of each ordered variable are, from 0 to 1; None for others."""
+        return (None,) * self.n_variables
 
-    def _valid(self, codes: Codes) -> Mask:
-        """Whether each row, already within the cardinalities, is in the space, shape (n,)."""
-        return np.ones(len(codes), dtype=bool)
+    @cached_property
+    def operations(self) -> tuple[Operation, ...]:
+        """Operations that paths and graphs refer to by index."""
+        return flat_operations(self)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What each variable decides, where several decide the same of one layer each."""
+        return self.variables
+
+    @property
+    def skips(self) -> tuple[tuple[str, ...], ...]:
+        """Values of each variable that pass on what they get."""
+        return ((),) * self.n_variables
 
     @property
     def node_types(self) -> tuple[str, ...]:
@@ -119,6 +132,8 @@ class Space(ABC):
     @cached_property
     def choices(self) -> tuple[tuple[str, ...], ...]:
         """Names of the values of each variable: operations, or numbers where it chooses none."""
+        if type(self).operations is Space.operations and "operations" not in vars(self):
+            return tuple(tuple(map(str, range(k))) for k in self.cardinalities)
         names = tuple(operation.name for operation in self.operations)
         return tuple(
             names if k == len(names) else tuple(map(str, range(k))) for k in self.cardinalities
@@ -130,115 +145,85 @@ class Space(ABC):
         return tuple(f"variable {position}" for position in range(self.n_variables))
 
     @property
-    def n_variables(self) -> int:
-        """Number of decision variables, ``d``."""
-        return len(self.cardinalities)
+    def values(self) -> tuple[tuple[str | bool | int | float, ...], ...]:
+        """Values of each variable, numbers as numbers where they are known to be some."""
+        return self.choices
 
-    @cached_property
-    def _strides(self) -> Index:
-        products = np.cumprod((1, *self.cardinalities[:0:-1]), dtype=np.int64)
-        return products[::-1].copy()
-
-    @cached_property
-    def n_codes(self) -> int:
-        """Number of rows within the cardinalities, valid or not."""
-        return math.prod(self.cardinalities)
-
-    def _integers(self, codes: ArrayLike) -> NDArray[np.integer[Any]]:
-        """Codes as an integer array of shape (n, d), of any values."""
-        try:
-            array = np.asarray(codes)
-        except ValueError as error:
-            raise ArchitectureError(
-                f"codes of space {self.name!r} are an integer array: {error}"
-            ) from None
-        if array.ndim != 2 or array.shape[1] != self.n_variables:
-            raise ArchitectureError(
-                f"codes of space {self.name!r} have shape (n, {self.n_variables}), "
-                f"received {array.shape}; use space.parse(strings) to make codes from strings"
-            )
-        if array.dtype.kind in "iu":
-            return array
-        if array.dtype.kind not in "fb":
-            raise ArchitectureError(
-                f"codes of space {self.name!r} are integers, received dtype {array.dtype}"
-            )
-        with np.errstate(invalid="ignore"):  # NaN and infinity: refused below
-            as_int = array.astype(np.int64)
-        if (as_int != array).any():
-            row, column = np.argwhere(as_int != array)[0]
-            raise ArchitectureError(
-                f"codes of space {self.name!r} are integers, received {array[row, column]} as "
-                f"variable {column} of row {row}"
-            )
-        return as_int
-
-    def check(self, codes: ArrayLike) -> Codes:
-        """Codes as an ``int8`` array of shape (n, d), every row within the space.
+    def to_dicts(self, codes: ArrayLike) -> list[dict[str, str | bool | int | float]]:
+        """Values of the active variables of each architecture, by name.
 
         Raises
         ------
         ArchitectureError
-            If the shape, the type or a value does not belong to this space; the first offending
-            row is named.
+            If a row is not in the space.
         """
-        array = self._integers(codes)
-        outside = (array < 0) | (array >= np.asarray(self.cardinalities))
-        if outside.any():
-            row, column = np.argwhere(outside)[0]
-            raise ArchitectureError(
-                f"row {row} is not in space {self.name!r}: variable {column} is "
-                f"{array[row, column]}, allowed 0 to {self.cardinalities[column] - 1}"
-            )
-        checked: Codes = array.astype(np.int8, copy=False)
-        valid = self._valid(checked)
-        if not valid.all():
-            row = int(np.argmin(valid))
-            raise ArchitectureError(
-                f"row {row} {checked[row].tolist()} breaks a rule of space {self.name!r}; a valid "
-                f"one is {self.example!r}"
-            )
-        return checked
+        rows = self.check(codes)
+        return [
+            {
+                name: values[k]
+                for name, values, k, on in zip(self.variables, self.values, row, mask, strict=True)
+                if on
+            }
+            for row, mask in zip(rows.tolist(), self.active(rows).tolist(), strict=True)
+        ]
 
-    def is_valid(self, codes: ArrayLike) -> Mask:
-        """Whether each row of an (n, d) integer array is in the space, shape (n,).
+    def _position(self, variable: int, value: Any) -> int:
+        """Number of a value of a variable; raises ``ValueError`` if it is none."""
+        choices = self.choices[variable]
+        if str(value) not in choices:
+            raise ValueError(f"{value!r} is none of {', '.join(choices)}")
+        return choices.index(str(value))
 
-        Raises
-        ------
-        ArchitectureError
-            If the shape or the type is not that of codes of this space.
-        """
-        array = self._integers(codes)
-        inside = ((array >= 0) & (array < np.asarray(self.cardinalities))).all(axis=1)
-        valid = np.zeros(len(array), dtype=bool)
-        valid[inside] = self._valid(array[inside].astype(np.int8))
-        return valid
+    def _from_mapping(self, values: Mapping[Any, Any]) -> list[int]:
+        """Code of an architecture given by name; missing variables must be inactive."""
+        strange = [name for name in values if name not in self.variables]
+        if strange:
+            names = ", ".join(self.variables)
+            raise ValueError(f"{strange[0]!r} is none of the variables {names}")
+        row = np.zeros((1, self.n_variables), dtype=self.dtype)
+        there = np.zeros(self.n_variables, dtype=bool)
+        for k, name in enumerate(self.variables):
+            value = values.get(name)
+            if value is None or value != value:  # NaN: a cell of a table that is empty
+                continue
+            try:
+                row[0, k], there[k] = self._position(k, value), True
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+        missing = np.flatnonzero(self.active(row)[0] & ~there)
+        if len(missing):
+            raise ValueError(f"it has no value of {self.variables[missing[0]]!r}")
+        return list(row[0].tolist())
 
-    def parse(self, strings: Sequence[str] | str) -> Codes:
-        """Codes of architecture strings, shape (n, d).
+    def parse(self, strings: Sequence[str | Mapping[str, Any]] | str | Mapping[str, Any]) -> Codes:
+        """Codes of architecture strings, or of dicts from variables to values, shape (n, d).
 
         Raises
         ------
         ArchitectureError
             Naming the first string that is not in the space, and why.
         """
-        if isinstance(strings, str):
+        if isinstance(strings, str | Mapping):
             strings = [strings]
-        if isinstance(strings, Mapping) or not isinstance(strings, Iterable):
+        if not isinstance(strings, Iterable):
             raise ArchitectureError(
                 f"architectures of space {self.name!r} are parsed from strings, received "
                 f"{brief(strings)}"
             )
         strings = list(strings)
-        rows = np.empty((len(strings), self.n_variables), dtype=np.int8)
+        rows = np.empty((len(strings), self.n_variables), dtype=self.dtype)
         for position, string in enumerate(strings):
             try:
-                rows[position] = self._parse(string)
+                if isinstance(string, Mapping):
+                    rows[position] = self._from_mapping(string)
+                else:
+                    rows[position] = self._parse(string)
             except (ValueError, TypeError, AttributeError) as error:
                 raise ArchitectureError(
                     f"{string!r} (number {position}) is not an architecture of space "
                     f"{self.name!r}: {error}; one looks like {self.example!r}"
                 ) from None
+        rows = self.without_inactive(rows) if self.conditional else rows
         valid = self._valid(rows)
         if not valid.all():
             position = int(np.argmin(valid))
@@ -248,102 +233,12 @@ class Space(ABC):
             )
         return rows
 
-    @cached_property
-    def example(self) -> str:
-        """The string of some valid architecture, for messages."""
-        return self.format(self.sample(1, seed=1))[0]
-
-    def index(self, codes: ArrayLike) -> Index:
-        """Mixed-radix number of each row, shape (n,); equal rows have equal numbers.
-
-        Raises
-        ------
-        ArchitectureError
-            If a row is not in the space.
-        """
-        return self.check(codes).astype(np.int64) @ self._strides
-
-    @checked
-    def from_index(self, index: ArrayLike) -> Codes:
-        """Rows of mixed-radix numbers, shape (n, d): the inverse of ``index``.
-
-        Raises
-        ------
-        ArchitectureError
-            If a number is none of this space, or the numbers are not a flat array.
-        """
-        try:
-            numbers = np.asarray(index, dtype=np.int64)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise ArchitectureError(f"indices are whole numbers: {error}") from None
-        if numbers.ndim != 1:
-            raise ArchitectureError(f"indices have shape (n,), received {numbers.shape}")
-        outside = (numbers < 0) | (numbers >= self.n_codes)
-        if outside.any():
-            raise ArchitectureError(
-                f"index {numbers[outside][0]} is not in space {self.name!r}, allowed 0 to "
-                f"{self.n_codes - 1}"
-            )
-        cardinalities = np.asarray(self.cardinalities)
-        rows: Codes = (numbers[:, None] // self._strides % cardinalities).astype(np.int8)
-        return rows
-
-    @cached_property
-    def _valid_index(self) -> Index:
-        if self.n_codes > _MOST_LISTED:
-            raise ParameterError(
-                f"space {self.name!r} has {self.n_codes} architectures, too many to list: sample it"
-            )
-        codes = self.from_index(np.arange(self.n_codes))
-        return np.flatnonzero(self._valid(codes)).astype(np.int64)
-
-    @property
-    def size(self) -> int:
-        """Number of architectures in the space."""
-        return len(self._valid_index)
-
-    def all_codes(self) -> Codes:
-        """Every architecture of the space, shape (size, d), in index order.
-
-        Raises
-        ------
-        ParameterError
-            If the space has too many architectures to list.
-        """
-        return self.from_index(self._valid_index)
-
-    @cached_property
-    def _classes(self) -> tuple[Index, Index]:
-        """Class number of every index (-1: not valid), and the lowest index of every class."""
-        valid = self._valid_index
-        signatures = self._signatures(self.from_index(valid))
-        _, first, inverse = np.unique(signatures, return_index=True, return_inverse=True)
-        classes = np.full(self.n_codes, -1, dtype=np.int64)
-        classes[valid] = inverse
-        return classes, valid[first]
-
-    @property
-    def n_functions(self) -> int:
-        """Number of different functions among the architectures."""
-        return len(self._classes[1])
-
-    def function_ids(self, codes: ArrayLike) -> Index:
-        """Number of each row's function, shape (n,), equal for rows that compute the same."""
-        return self._classes[0][self.index(codes)]
-
-    def canonical(self, codes: ArrayLike) -> Codes:
-        """Representative of all rows that compute the same function, for each row, shape (n, d).
-
-        Raises
-        ------
-        ArchitectureError
-            If a row is not in the space.
-        """
-        return self.from_index(self._classes[1][self.function_ids(codes)])
-
     @checked
     def sample(self, n: int, *, seed: Seed = None, unique: bool = False) -> Codes:
         """Architectures drawn uniformly, shape (n, d).
+
+        Where variables are conditional each of them is drawn uniformly, so that small
+        architectures occur as often as large ones.
 
         Parameters
         ----------
@@ -363,7 +258,9 @@ class Space(ABC):
                 f"{self.name!r} of {self.size}"
             )
         rng = as_generator(seed)
-        return self.from_index(rng.choice(self._valid_index, n, replace=not unique))
+        if self.listed and (unique or not self.conditional):
+            return self.from_index(rng.choice(self._valid_index, n, replace=not unique))
+        return draw_unique(self, n, rng) if unique else draw(self, n, rng)
 
     def mutate(self, codes: ArrayLike, *, seed: Seed = None) -> Codes:
         """Mutant of each row, one variable changed to another value drawn uniformly, shape (n, d).
@@ -377,24 +274,7 @@ class Space(ABC):
         ParameterError
             If no variable has a second value.
         """
-        rng = as_generator(seed)
-        codes = self.check(codes)
-        result = codes.copy()
-        todo = np.arange(len(codes))
-        movable = np.flatnonzero(np.asarray(self.cardinalities) > 1)
-        if not len(movable):
-            raise ParameterError(f"space {self.name!r} has one architecture: nothing can mutate")
-        while len(todo):
-            rows = codes[todo].copy()
-            column = rng.choice(movable, len(todo))
-            cardinality = np.asarray(self.cardinalities)[column]
-            shift = rng.integers(1, cardinality)
-            here = np.arange(len(todo))
-            rows[here, column] = (rows[here, column] + shift) % cardinality
-            valid = self._valid(rows)
-            result[todo[valid]] = rows[valid]
-            todo = todo[~valid]
-        return result
+        return mutants(self, self.check(codes), as_generator(seed))
 
     def neighbours(self, codes: ArrayLike) -> tuple[Codes, Index]:
         """Neighbours: every valid architecture that differs in one variable.
@@ -405,18 +285,7 @@ class Space(ABC):
         origin : int array, shape (m,)
             The row of ``codes`` each is a neighbour of.
         """
-        codes = self.check(codes)
-        parts, origins = [codes[:0]], [np.empty(0, dtype=np.int64)]
-        for column, cardinality in enumerate(self.cardinalities):
-            for shift in range(1, cardinality):
-                rows = codes.copy()
-                rows[:, column] = (rows[:, column] + shift) % cardinality
-                valid = self._valid(rows)
-                parts.append(rows[valid])
-                origins.append(np.flatnonzero(valid))
-        origin = np.concatenate(origins)
-        order = np.argsort(origin, kind="stable")
-        return np.concatenate(parts)[order], origin[order]
+        return neighbours(self, self.check(codes))
 
     def crossover(self, first: ArrayLike, second: ArrayLike, *, seed: Seed = None) -> Codes:
         """Child of each pair of rows, each variable from either parent with equal chance, (n, d).
@@ -429,22 +298,12 @@ class Space(ABC):
         ArchitectureError
             If the two arrays differ in length.
         """
-        rng = as_generator(seed)
         first, second = self.check(first), self.check(second)
         if len(first) != len(second):
             raise ArchitectureError(
                 f"crossover pairs rows: received {len(first)} and {len(second)} parents"
             )
-        children = first.copy()
-        todo = np.arange(len(first))
-        for _ in range(20):
-            rows = np.where(rng.random(first[todo].shape) < 0.5, first[todo], second[todo])
-            valid = self._valid(rows)
-            children[todo[valid]] = rows[valid]
-            todo = todo[~valid]
-            if not len(todo):
-                break
-        return children
+        return children(self, first, second, as_generator(seed))
 
     def __repr__(self) -> str:
         return f"<Space {self.name}: {self.n_variables} variables {self.cardinalities}>"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import cached_property
@@ -15,7 +14,7 @@ from numpy.typing import ArrayLike
 from ...errors import SchemaError
 from ..arguments import brief, checked
 from ..seeds import Seed, as_generator
-from ..types import Codes, Index, Mask
+from ..types import Codes, Keys, Mask
 from .base import Space
 from .frame import Frame, node_places
 from .structure import Graphs, Operation, PathSet
@@ -55,7 +54,7 @@ class ProductSpace(Space):
     ------
     SchemaError
         If a variable has no value or more than 127, a value twice or one that a string could not
-        name, or if there are more than 127 variables or 2**63 architectures.
+        name, or if there are more than 127 variables.
 
     Examples
     --------
@@ -95,11 +94,6 @@ class ProductSpace(Space):
                     "categorical choices has 1 to 127: is the column an architecture?"
                 )
         self.cardinalities = tuple(len(values) for values in self.choices)
-        if math.prod(self.cardinalities) >= 2**63:
-            raise SchemaError(
-                f"the choices of {len(self.choices)} variables make more than 2**63 architectures, "
-                "too many to number; import a table of fewer variables"
-            )
         if written and self.written.count(None) != len(self.choices):
             raise SchemaError(
                 f"a space of {len(self.choices)} variables is written with "
@@ -222,9 +216,9 @@ class ProductSpace(Space):
         """Number of architectures: nothing is known to make two of them equal."""
         return self.n_codes
 
-    def function_ids(self, codes: ArrayLike) -> Index:
-        """Index of each row, shape (n,): every architecture is its own function."""
-        return self.index(codes)
+    def function_ids(self, codes: ArrayLike) -> Keys:
+        """Identity of each row, shape (n,): every architecture is its own function."""
+        return self.keys(codes)
 
     def canonical(self, codes: ArrayLike) -> Codes:
         """The codes themselves, shape (n, d): no two compute the same."""
@@ -233,7 +227,9 @@ class ProductSpace(Space):
     @checked
     def sample(self, n: int, *, seed: Seed = None, unique: bool = False) -> Codes:
         """Architectures drawn uniformly, shape (n, d)."""
-        if self.n_codes <= 1_000_000 or n < 0 or (unique and n > self.n_codes // 2):
+        if self.n_codes <= 1_000_000 or self.n_codes >= 2**63 or n < 0:
+            return super().sample(n, seed=seed, unique=unique)
+        if unique and n > self.n_codes // 2:
             return super().sample(n, seed=seed, unique=unique)
         rng = as_generator(seed)
         if not unique:

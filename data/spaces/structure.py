@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,9 +37,9 @@ class Operation:
 class PathSet(NamedTuple):
     """Input-to-output paths of ``n`` architectures, at most ``p`` each of at most ``l`` steps."""
 
-    operations: NDArray[np.int8]
+    operations: NDArray[np.signedinteger[Any]]
     """(n, p, l) index of the operation of each step; -1 past the end of a path."""
-    variables: NDArray[np.int8]
+    variables: NDArray[np.signedinteger[Any]]
     """(n, p, l) the variable of the space that chose it; -1 past the end."""
     alive: Mask
     """(n, p) whether the path exists and no zero operation cuts it."""

@@ -297,7 +297,6 @@ def test_a_wrong_string_is_named_with_the_reason_and_an_example(name, string, me
         ([["a", "a"]], "must differ"),
         ([["a b"]], "one word"),
         ([["a"], ["x|y"]], "variable 1"),
-        ([list("abcde")] * 28, "more than 2\\*\\*63"),
     ],
 )
 def test_choices_that_make_no_space_are_refused(choices, message) -> None:
