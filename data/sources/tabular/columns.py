@@ -173,7 +173,9 @@ def check_shares(
             continue
         for one in [None] if task is None else np.unique(task):
             own = values if one is None else values[task == one]
-            low, high = own[(own > 0) & (own < 1)], own[(own > 1) & (own <= 100)]
+            if (own < 0).any() or (own > 100).any():
+                continue
+            low, high = own[(own > 0) & (own < 1)], own[own > 1]
             if not (len(low) and len(high)) or _GAP * low.max() > high.min():
                 continue
             inside = (100 * low >= high.min() / 2) & (100 * low <= high.max() * 1.1)
