@@ -220,7 +220,7 @@ class WLGaussianProcess(GaussianProcess):
     optimiser = staticmethod(few_steps)
 
     features: tuple[str, ...] | None = field(default=None, init=False)
-    depth: int = whole_number(2, least=0)
+    depth: int = whole_number(2)  # one level has one weight, which is no vector
 
     def make_pipeline(self, seed: int) -> Any:  # noqa: ARG002 -- nothing is drawn
         """Pipeline that ``fit`` fits, from codes to transformed labels."""

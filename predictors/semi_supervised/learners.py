@@ -67,7 +67,7 @@ class WithAutoEncoder(Estimator):
     space: Space = field(kw_only=False)
     width: int = whole_number(64)
     latent: int = whole_number(32)
-    pretraining_steps: int = whole_number(1000, least=0)
+    pretraining_steps: int = whole_number(1000)
 
     def _auto_encoder(self, device: str) -> AutoEncoder:
         """Trained auto-encoder, shared by all of the process with these parameters."""
@@ -154,6 +154,7 @@ class SemiNAS(WithAutoEncoder, GIN):
     (5,)
     """
 
+    pretraining_steps: int = whole_number(1000, least=0)  # with 0 the encoder starts at random
     pseudo_labels: int = whole_number(1000, least=0)
     layers: int = field(default=LAYERS, init=False)
     dropout_samples: int = field(default=0, init=False)

@@ -73,7 +73,8 @@ def test_a_wrong_value_is_told_at_once_by_predictor_and_parameter(name: str) -> 
         ("gin", {"layers": 0}),
         ("gin", {"steps": 0}),
         ("weaknas", {"share": 1}),
-        ("gp-wl", {"depth": -1}),
+        ("gp-wl", {"depth": 0}),
+        ("arch2vec", {"pretraining_steps": 0}),
     ],
 )
 def test_what_gave_a_constant_or_nothing_is_refused(name: str, wrong: dict[str, Any]) -> None:
