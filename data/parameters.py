@@ -128,7 +128,7 @@ def probability(default: float) -> Any:
 
 def one_of(default: str | None, names: Collection[str]) -> Any:
     """Parameter that is one of some names."""
-    known = ", ".join(map(repr, names))
+    known = ", ".join(names)
     return _declared(
         default, Range(f"one of {known}", lambda value: isinstance(value, str) and value in names)
     )
@@ -144,7 +144,7 @@ def some_of(default: tuple[str, ...] | None, names: Collection[str]) -> Any:
             set(value) <= set(names) and len(set(value)) == len(value)
         )
 
-    return _declared(default, Range(f"a tuple of some of {', '.join(map(repr, names))}", holds))
+    return _declared(default, Range(f"a tuple of some of {', '.join(names)}", holds))
 
 
 def truth(default: bool | None) -> Any:
