@@ -179,7 +179,22 @@ def argument(name: str, value: Any, hint: Any) -> Any:
             raise UnknownNameError(name, value, map(str, get_args(hint)))
     if isinstance(value, os.PathLike) and accepts("", hint):
         return os.fspath(value)
+    if isinstance(value, list | tuple) and any(map(_is_array_hint, (hint, *get_args(hint)))):
+        return _as_array(name, value, hint)
     raise ParameterError(f"{name} must be {words_of(hint)}, not {brief(value)}")
+
+
+def _as_array(name: str, value: Any, hint: Any) -> Any:
+    """Array of a list of numbers, where an array is asked for."""
+    import numpy as np
+
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        array = np.empty(0, dtype=object)
+    if array.dtype.kind not in "biuf":
+        raise ParameterError(f"{name} must be {words_of(hint)}, not {brief(value)}")
+    return array
 
 
 def check_bounds(name: str, value: Any, least: float | None, most: float | None) -> None:

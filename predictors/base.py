@@ -189,7 +189,7 @@ class Predictor(Estimator, RegressorMixin, BaseEstimator, Savable, ABC):
 
     @checked
     def save(self, path: str | Path) -> None:
-        """Write this fitted predictor to one file, whole or not at all.
+        """Write this fitted predictor to one file, whole or not at all; missing folders are made.
 
         The file holds JSON and arrays, and never a pickle; ``nasurge.load_predictor`` reads it.
 

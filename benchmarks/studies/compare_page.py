@@ -95,7 +95,7 @@ def _rankings(found: dict[str, Any], table: TextTable) -> list[Section]:
     if found["ceilings"]:
         lines += " Dashed: what a perfect predictor would reach against these noisy labels."
     same = "No test architecture computes a function seen in training: 'unseen only' is the same."
-    missing = [f"{line}." for line in gaps(found)]
+    missing = [f"{line}." for line in (*gaps(found), *without_ranks(found))]
     return [
         Section("Ranking against training size", lines, [pictures.tau_by_size(summary)]),
         Section.of("All numbers", table, " ".join(missing if twins else [same, *missing])),
@@ -132,6 +132,18 @@ def gaps(found: dict[str, Any]) -> list[str]:
     return [
         f"{address}: {number_of(missing, 'architecture')} without a label left out"
         for address, missing in found.get("not_measured", {}).items()
+    ]
+
+
+def without_ranks(found: dict[str, Any]) -> list[str]:
+    """What to say of trials whose scores rank nothing, a line per predictor and size."""
+    return [
+        f"{entry['table']}/{entry['task']}: {entry['predictor']} with n={entry['n_train']} gave "
+        f"the same score to all in {missing} of {entry['trials']} trials, which are not in its "
+        "means"
+        for entry in found["summary"]
+        if not entry["unseen_functions_only"]
+        and (missing := entry["trials"] - entry["kendall_tau"]["n"])
     ]
 
 

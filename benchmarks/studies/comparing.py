@@ -24,7 +24,14 @@ from ..objectives import Problem, problems_of
 from .backends import backend
 from .cases import grouped, numbers
 from .cheap import cheap_columns, cheap_labels, cheap_taus, give_cheap, takes_cheap
-from .compare_page import above_ceilings, compare_page, compare_table, gaps, predictions_path
+from .compare_page import (
+    above_ceilings,
+    compare_page,
+    compare_table,
+    gaps,
+    predictions_path,
+    without_ranks,
+)
 from .journal import Journal, Row, Unit, versions
 from .kinds import Findings, Parts, Study
 from .options import CompareOptions
@@ -147,6 +154,12 @@ class CompareUnit:
         scores, seconds = timed_scores(
             predictor, codes[train], problem.report_values[train], codes[test]
         )
+        lost = int((~np.isfinite(scores)).sum())
+        if lost:
+            raise LabelError(
+                f"{self.name}, fitted to {self.n} labels of {problem.address}, scores {lost} of "
+                f"{len(scores)} architectures with NaN or infinity"
+            )
         return scores, {
             "table": problem.table.name,
             "task": problem.task,
@@ -340,7 +353,7 @@ class CompareStudy(Study[Comparison, CompareOptions]):
 
     @classmethod
     def notes(cls, found: Parts) -> list[str]:
-        """Ceilings, gaps in the labels, cheap columns, and how the numbers were made."""
+        """Ceilings, gaps in labels and ranks, cheap columns, and how the numbers were made."""
         about = found["about"]
         lines = [
             f"{address}: a perfect predictor would reach {ceiling['kendall_tau']:.3f} "
@@ -349,6 +362,7 @@ class CompareStudy(Study[Comparison, CompareOptions]):
         ]
         lines += above_ceilings(found)
         lines += gaps(found)
+        lines += without_ranks(found)
         lines += [
             f"{address}: {label}, by itself, ranks all of them with {tau:.3f}"
             for address, taus in found.get("cheap", {}).items()

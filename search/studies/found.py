@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypedDict
+from typing import Any
 
 import numpy as np
 
@@ -13,22 +13,6 @@ from ...benchmarks.studies import Row, Section, TextTable
 from ..pareto import non_dominated
 
 _SHOWN = 120  # characters of an architecture in a line of a terminal
-
-
-class FoundEntry(TypedDict, total=False):
-    """One architecture that a searcher found on a task, over all its trials."""
-
-    table: Annotated[str, "name of the table"]
-    task: Annotated[str, "its task"]
-    searcher: Annotated[str, "what searched"]
-    predictor: Annotated[str | None, "what guided it"]
-    trial: Annotated[int, "number of the search that found it first, from 0"]
-    architecture: Annotated[str, "as the space writes it"]
-    variables: Annotated[dict[str, str], "choice of each variable of the space, by its name"]
-    value: Annotated[float, "searched value, by which it was selected; bigger is better"]
-    report_value: Annotated[float, "reported value; bigger is better"]
-    values: Annotated[dict[str, float], "searched value of each objective, in the table's units"]
-    costs: Annotated[dict[str, float], "what the table knows before training, in its units"]
 
 
 def best_found(problem: Problem, rows: Sequence[Row]) -> list[Row]:

@@ -352,7 +352,7 @@ class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
     @classmethod
     @abstractmethod
     def found(cls, task: SearchTask, rows: Sequence[Row]) -> list[Row]:
-        """What one searcher found on a task: fields of ``FoundEntry`` that rows say."""
+        """Best architecture of one searcher on a task, or its front, with values and costs."""
 
     def summarise(self, rows: Sequence[Row]) -> Parts:
         """Summary, curves, and what was found."""

@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+import nasurge
 from nasurge.cli import app
 from nasurge.data.spaces import make_space
+from nasurge.predictors import Predictor
 
 SPACE = make_space("nb201")
 CODES = SPACE.sample(300, seed=1, unique=True)
@@ -49,6 +51,24 @@ def test_gaps_and_a_ceiling_below_a_measured_tau_are_said(run) -> None:
     assert "above the ceiling of" in page
     found = json.loads(run(*typed, "--json"))
     assert found["not_measured"] == {"own/default": 7}
+
+
+class Constant(Predictor):
+    """Gives every architecture the same score."""
+
+    def _fit(self, codes, z, rng) -> None:
+        pass
+
+    def _predict(self, codes):
+        return np.ones(len(codes)), None
+
+
+def test_a_predictor_that_ranks_nothing_is_said_to(tmp_path) -> None:
+    options = {"n_train": [20], "trials": 2, "out": tmp_path / "c", "jobs": 1}
+    nasurge.compare("nb201-analog/cifar10", [Constant, "ridge"], **options)
+    page = (tmp_path / "c" / "report.html").read_text()
+    assert "Constant with n=20 gave the same score to all in 2 of 2 trials" in page
+    assert "ridge with n=20 gave" not in page
 
 
 def test_the_direction_of_each_objective_is_said(run) -> None:

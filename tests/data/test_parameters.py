@@ -5,7 +5,10 @@ from dataclasses import field
 
 import pytest
 
+from nasurge.data.arguments import argument
 from nasurge.data.parameters import Estimator
+from nasurge.data.types import Codes, Values
+from nasurge.errors import ParameterError
 
 
 class Model(Estimator):
@@ -87,3 +90,11 @@ def test_parameters_are_described_once_in_the_words_of_the_nearest_and_the_oldes
         "    Of its layer.",
         "seed : int",
     ]
+
+
+def test_lists_serve_where_arrays_are_asked_for() -> None:
+    assert argument("codes", [[0, 1]], Codes).shape == (1, 2)
+    assert argument("values", (1.0, 2.0), Values | None).shape == (2,)
+    for wrong in (["a"], [[1], [1, 2]], "x", [None]):
+        with pytest.raises(ParameterError, match="codes must be an array of numbers"):
+            argument("codes", wrong, Codes)
