@@ -95,7 +95,13 @@ def feature_groups(space: Space, codes: Codes, *, untrained: bool) -> dict[str, 
     """
     groups = _raw_groups(space, codes, untrained=untrained)
     scales = _scales(space, untrained)
-    return {name: (groups[name] - centre) * scale for name, (centre, scale) in scales.items()}
+    return {name: _scaled(groups[name], *scales[name]) for name in scales}
+
+
+def _scaled(group: Matrix, centre: Matrix, scale: Matrix) -> Matrix:
+    scaled = group - centre
+    scaled *= scale  # in place: groups may be large
+    return scaled
 
 
 def function_groups(space: Space, codes: Codes) -> tuple[NDArray[np.int64], dict[str, Matrix]]:
