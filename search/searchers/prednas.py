@@ -32,6 +32,7 @@ _SLOW_GROWTH = 1.5
 _PARENTS = 10  # best observed architectures near which ascents start
 _CONSIDERED = 100  # best candidates that a batch is chosen from
 _POLISHED = 5  # best rounded architectures whose neighbours are scored as well
+_MOST_AROUND = 500  # neighbours of the best that are scored, in a space that is not listed
 
 
 class PredNAS(GuidedSearcher):
@@ -229,6 +230,8 @@ class PredNAS(GuidedSearcher):
         for _ in range(2):
             top = candidates[np.argsort(-scores, kind="stable")[:_POLISHED]]
             around = self.space.neighbours(np.concatenate([top, best_observed(self, _POLISHED)]))[0]
+            if not self.space.listed:  # where a neighbourhood may be hundreds
+                around = around[self._rng.permutation(len(around))[:_MOST_AROUND]]
             fresh = self._open(around)
             fresh = fresh[~np.isin(self.space.keys(fresh), self.space.keys(candidates))]
             if not len(fresh):
