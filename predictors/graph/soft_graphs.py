@@ -116,8 +116,14 @@ def _parts(
     nodes: Tensor, adjacency: Tensor, mask: Tensor, kinds: Kinds
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, int]:
     """Types, flow among all nodes, what is live, path sums, and steps of the longest path."""
-    adjacency = adjacency * mask[:, :, None] * mask[:, None, :]
-    hops = _longest(adjacency)
+    # Rows that are one array in memory need no copies of it.
+    alike = len(mask) > 0 and adjacency.stride(0) == 0 and bool(mask.all())
+    hops = _longest(adjacency[:1]) if alike else 0
+    if hops > _FEW_HOPS:
+        adjacency = adjacency[:1]
+    else:
+        adjacency = adjacency * mask[:, :, None] * mask[:, None, :]
+        hops = hops or _longest(adjacency)
     flow = _bridging(adjacency, (nodes @ kinds.passes)[:, None, :], hops)
     keep = nodes * (1 - kinds.cuts - kinds.passes)
     present = keep.sum(dim=2) * mask
