@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -14,6 +15,7 @@ from .base import Encoder, Features
 
 # Beyond this many columns, whole paths are replaced by the short pieces they are made of.
 _MAX_PATH_COLUMNS = 256
+_REFERENCE_ROWS = 256  # architectures that say how many and how long paths are
 
 
 class Paths(Encoder):
@@ -43,7 +45,7 @@ class Paths(Encoder):
     def _layout(self) -> tuple[list[int], int, bool]:
         """Operations that count, the longest sequence, and whether sequences are whole paths."""
         kept = self._weighed
-        longest = self.space.paths(self.space.sample(1, seed=0)).operations.shape[2]
+        longest = _most(self.space)[1]
         columns = np.cumsum(len(kept) ** np.arange(longest + 1.0))
         if columns[-1] <= _MAX_PATH_COLUMNS:
             return kept, longest, True
@@ -68,7 +70,7 @@ class Paths(Encoder):
     def _features(self, codes: Codes) -> Features:
         """Count of each sequence, shape (n, f)."""
         kept, longest, whole = self._layout
-        found = self.space.paths(codes)
+        found = _paths(self.space, codes)
         number = np.full(len(self.space.operations) + 1, -1, dtype=np.int64)
         number[kept] = np.arange(len(kept))  # the last entry serves the -1 past a path's end
         steps = number[found.operations]
@@ -76,25 +78,19 @@ class Paths(Encoder):
         steps = np.take_along_axis(steps, order, axis=2)
         lengths = (steps >= 0).sum(axis=2)
         starts = np.cumsum([0, *(len(kept) ** np.arange(longest + 1))])
-        n = len(steps)
-        features = np.zeros((n, int(starts[-1])))
-        rows = np.broadcast_to(np.arange(n)[:, None], lengths.shape)
-
-        def count(first: int, length: int, chosen: Mask) -> None:
-            """Count the pieces of ``length`` operations from step ``first`` of the chosen paths."""
+        counts = [
+            _counts(np.zeros(found.alive.shape, dtype=np.int64), found.alive & (lengths == 0), 1)
+        ]
+        for length in range(1, longest + 1):
             weights = len(kept) ** np.arange(length - 1, -1, -1)
-            column = starts[length] + steps[:, :, first : first + length] @ weights
-            np.add.at(features, (rows[chosen], column[chosen]), 1.0)
-
-        if whole:
-            for length in range(longest + 1):
-                count(0, length, found.alive & (lengths == length))
-        else:
-            count(0, 0, found.alive & (lengths == 0))
-            for length in range(1, longest + 1):
-                for first in range(steps.shape[2] - length + 1):
-                    count(first, length, found.alive & (lengths >= first + length))
-        return features
+            pieces = np.lib.stride_tricks.sliding_window_view(steps, length, axis=2) @ weights
+            if whole:
+                pieces, chosen = pieces[:, :, :1], (lengths == length)[:, :, None]
+            else:
+                chosen = np.arange(length, steps.shape[2] + 1) <= lengths[:, :, None]
+            width = int(starts[length + 1] - starts[length])
+            counts.append(_counts(pieces, chosen & found.alive[:, :, None], width))
+        return np.concatenate(counts, axis=1, dtype=np.float64)
 
 
 class Structure(Encoder):
@@ -118,11 +114,20 @@ class Structure(Encoder):
     (15625, 29)
     """
 
+    @property
+    def _on_paths(self) -> list[int]:
+        """Operations that are counted along paths.
+
+        Not where all is one path, as in chains, which counts them anyway: they may be hundreds.
+        Spaces that are listed have those columns since the first version.
+        """
+        return self._weighed if self.space.listed or _most(self.space)[0] > 1 else []
+
     def _names(self) -> list[str]:
         operations = self.space.operations
         live = [o.name for o in operations if o.kind != "zero"]
-        weighed = [operations[k].name for k in self._weighed]
-        slots = self.space.paths(self.space.sample(1, seed=0)).alive.shape[1]
+        weighed = [operations[k].name for k in self._on_paths]
+        slots = _most(self.space)[0]
         return [
             "paths",
             "distinct_paths",
@@ -141,19 +146,17 @@ class Structure(Encoder):
         """Structural features, shape (n, f)."""
         kinds = np.array([o.kind for o in self.space.operations] + [""])  # last: past the end
         depth = np.array([o.depth for o in self.space.operations] + [0.0])
-        found = self.space.paths(codes)
+        found = _paths(self.space, codes)
         alive, steps = found.alive, found.operations
 
         chosen = _on_live_paths(self.space, found)
-        live_counts = np.stack(
-            [(chosen == k).sum(axis=1) for k, kind in enumerate(kinds[:-1]) if kind != "zero"],
-            axis=1,
+        live_counts = _counts(chosen, chosen >= 0, len(kinds) - 1)[:, kinds[:-1] != "zero"]
+        per_path = _counts(
+            steps.reshape(-1, steps.shape[2]), (steps >= 0) & alive[:, :, None], len(kinds) - 1
         )
-
-        per_path = np.stack([(steps == k).sum(axis=2) for k in self._weighed], axis=2)
-        per_path = per_path * alive[:, :, None]
-        convs = (kinds[steps] == "conv").sum(axis=2)
-        pools = (kinds[steps] == "pool").sum(axis=2)
+        per_path = per_path.reshape(*alive.shape, -1)[:, :, self._on_paths]
+        convs = (kinds == "conv")[steps].sum(axis=2)
+        pools = (kinds == "pool")[steps].sum(axis=2)
         depths = depth[steps].sum(axis=2)
         never = steps.shape[2] + 1  # stands for "no live path at all" among the fewest
         skip_only = (alive & (convs + pools == 0)).any(axis=1)
@@ -218,11 +221,11 @@ class Common(Encoder):
         """Features of each architecture, shape (n, f)."""
         kinds = np.array([o.kind for o in self.space.operations] + [""])  # last: past the end
         depth = np.array([o.depth for o in self.space.operations] + [0.0])
-        found = self.space.paths(codes)
+        found = _paths(self.space, codes)
         alive, steps = found.alive, found.operations
         count = alive.sum(axis=1)
         per_path = [depth[steps].sum(axis=2)]
-        per_path += [(kinds[steps] == kind).sum(axis=2) for kind in ("conv", "pool", "skip")]
+        per_path += [(kinds == kind)[steps].sum(axis=2) for kind in ("conv", "pool", "skip")]
         columns = [np.log1p(count), np.log1p(_distinct_paths(self.space, found))]
         columns.append((_on_live_paths(self.space, found) >= 0).mean(axis=1))
         for values in per_path:
@@ -235,6 +238,35 @@ class Common(Encoder):
         columns += [worked.max(axis=1), worked.sum(axis=1) / np.maximum(count, 1)]
         columns.append((alive & (per_path[1] + per_path[2] == 0)).any(axis=1))
         return np.stack([np.asarray(column, dtype=np.float64) for column in columns], axis=1)
+
+
+@lru_cache(maxsize=64)
+def _most(space: Space) -> tuple[int, int]:
+    """Paths and steps of a path that features have room for."""
+    slots, longest = space.paths(space.sample(_REFERENCE_ROWS, seed=0)).operations.shape[1:]
+    return slots, longest
+
+
+def _paths(space: Space, codes: Codes) -> PathSet:
+    """Paths of each architecture, always as many and as long, whatever stands beside it."""
+    found, (slots, longest) = space.paths(codes), _most(space)
+    n, given, steps = found.operations.shape
+    if (given, steps) == (slots, longest):
+        return found
+    kept = np.s_[:, : min(slots, given), : min(longest, steps)]
+    operations, variables = np.full((2, n, slots, longest), -1, dtype=found.operations.dtype)
+    operations[kept], variables[kept] = found.operations[kept], found.variables[kept]
+    alive = np.zeros((n, slots), dtype=bool)
+    alive[kept[:2]] = found.alive[kept[:2]]
+    return PathSet(operations, variables, alive)
+
+
+def _counts(values: NDArray[np.integer[Any]], chosen: Mask, width: int) -> Index:
+    """How often each number below ``width`` is in each row where ``chosen``, shape (n, width)."""
+    n = len(values)
+    values, chosen = values.reshape(n, -1), chosen.reshape(n, -1)
+    flat = (np.arange(n)[:, None] * width + values)[chosen]
+    return np.bincount(flat, minlength=n * width).reshape(n, width)
 
 
 def _on_live_paths(space: Space, paths: PathSet) -> Index:
@@ -260,7 +292,7 @@ def _path_ids(space: Space, steps: NDArray[np.integer[Any]]) -> Index:
         step = steps[:, :, position].astype(np.int64)
         counts = (step >= 0) & ~np.isin(step, skips)
         ids = np.where(counts, ids * (len(space.operations) + 1) + step + 1, ids)
-    return ids
+    return ids & np.int64(2**63 - 1)  # long paths overflow: a negative number stands for none
 
 
 def _distinct(ids: Index) -> Index:

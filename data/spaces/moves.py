@@ -122,19 +122,15 @@ def neighbours(space: Space, codes: Codes) -> tuple[Codes, Index]:
 
     Variables that the change makes active have their first value, those that it makes inactive go.
     """
-    parts, origins = [codes[:0]], [np.empty(0, dtype=np.int64)]
-    active = space.active(codes)
-    for column, cardinality in enumerate(space.cardinalities):
-        for shift in range(1, cardinality):
-            rows = codes.copy()
-            rows[:, column] = (rows[:, column] + shift) % cardinality
-            rows = space.without_inactive(rows)
-            valid = space.is_valid(rows) & active[:, column]
-            parts.append(rows[valid])
-            origins.append(np.flatnonzero(valid))
-    origin = np.concatenate(origins)
-    order = np.argsort(origin, kind="stable")
-    return np.concatenate(parts)[order], origin[order]
+    cardinalities, n = np.asarray(space.cardinalities), len(codes)
+    column = np.repeat(np.arange(space.n_variables), cardinalities - 1)
+    shift = np.concatenate([np.arange(1, k) for k in space.cardinalities])
+    rows = np.repeat(codes[:, None], len(column), axis=1)
+    moved = (codes[:, column] + shift) % cardinalities[column]
+    rows[:, np.arange(len(column)), column] = moved
+    rows = space.without_inactive(rows.reshape(-1, space.n_variables))
+    valid = space.is_valid(rows) & space.active(codes)[:, column].ravel()
+    return rows[valid], np.repeat(np.arange(n), len(column))[valid]
 
 
 def children(space: Space, first: Codes, second: Codes, rng: np.random.Generator) -> Codes:

@@ -8,10 +8,11 @@ from torch import Tensor, nn
 
 from ...data.spaces import Codes, Space
 from ..relaxed import relaxation
-from .soft_graphs import Kinds, SoftGraphs, soft_graphs
+from .soft_graphs import Kinds, SoftGraphs, soft_graphs, soft_sums
 
 # Unlabelled architectures that say what is usual in a space.
 _SAMPLE = 2000
+_NUMBERS_AT_ONCE = 10_000_000  # one-hot node types at once: about 100 MB
 
 
 class GraphReader(nn.Module):
@@ -38,7 +39,7 @@ class GraphReader(nn.Module):
         self.space = space
         for name, tensor in Kinds.of(space, "cpu")._asdict().items():
             self.register_buffer(name, tensor)
-        sums = self._graphs(space.canonical(space.sample(_SAMPLE, seed=0))).sums
+        sums = self._sums(space.canonical(space.sample(_SAMPLE, seed=0)))
         spread, centre = torch.std_mean(sums, dim=0)
         varies = spread > 1e-4  # less is the rounding of equal sums
         if not path_sums:
@@ -52,27 +53,52 @@ class GraphReader(nn.Module):
         """What the node types of the space do."""
         return Kinds(self.cuts, self.passes, self.lengths)
 
-    def _graphs(self, codes: Codes) -> SoftGraphs:
+    def _dense(self, codes: Codes) -> tuple[Tensor, Tensor, Tensor]:
+        """Nodes, adjacency and mask of canonical codes, as ``soft_graphs`` takes them."""
         graphs = self.space.graphs(codes)
         device = self.cuts.device
         nodes = torch.as_tensor(graphs.nodes, device=device)
-        return soft_graphs(
+        alike = graphs.adjacency.strides[0] == 0  # one array for all
+        adjacency = graphs.adjacency[:1] if alike else graphs.adjacency
+        joined = torch.as_tensor(adjacency.astype(np.float32), device=device)
+        return (
             nn.functional.one_hot(nodes, len(self.space.node_types)).float(),
-            torch.as_tensor(graphs.adjacency.astype(np.float32), device=device),
+            joined.expand(graphs.adjacency.shape),
             torch.as_tensor(graphs.mask.astype(np.float32), device=device),
-            self.kinds,
         )
+
+    def _sums(self, codes: Codes) -> Tensor:
+        """Path sums of canonical codes, shape (n, f)."""
+        per_row = (self.space.n_variables + 2) * len(self.space.node_types)
+        step = max(1, _NUMBERS_AT_ONCE // per_row)
+        starts = range(0, max(1, len(codes)), step)
+        parts = [soft_sums(*self._dense(codes[k : k + step]), self.kinds) for k in starts]
+        return torch.cat(parts)
+
+    def _relaxed(self, shares: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Nodes, adjacency and mask of relaxed architectures, shares (n, s)."""
+        nodes, adjacency = relaxation(self.space, str(self.cuts.device)).graphs(shares)
+        return nodes, adjacency, torch.ones_like(nodes[:, :, 0])
+
+    def _standardised(self, sums: Tensor) -> Tensor:
+        return (sums[:, self.varies] - self.centre) / self.spread
 
     def scale_sums(self, graphs: SoftGraphs) -> SoftGraphs:
         """Graphs with their path sums standardised."""
-        return graphs._replace(sums=(graphs.sums[:, self.varies] - self.centre) / self.spread)
+        return graphs._replace(sums=self._standardised(graphs.sums))
+
+    def sums(self, codes: Codes) -> Tensor:
+        """Standardised path sums of canonical codes, shape (n, f)."""
+        return self._standardised(self._sums(codes))
+
+    def relaxed_sums(self, shares: Tensor) -> Tensor:
+        """Standardised path sums of relaxed architectures, shape (n, f)."""
+        return self._standardised(soft_sums(*self._relaxed(shares), self.kinds))
 
     def forward(self, codes: Codes) -> SoftGraphs:
         """Graphs of canonical codes, shape (n, d)."""
-        return self.scale_sums(self._graphs(codes))
+        return self.scale_sums(soft_graphs(*self._dense(codes), self.kinds))
 
     def relaxed_graphs(self, shares: Tensor) -> SoftGraphs:
         """Graphs of relaxed architectures, shares (n, s): see ``Relaxation``."""
-        nodes, adjacency = relaxation(self.space, str(self.cuts.device)).graphs(shares)
-        mask = torch.ones_like(nodes[:, :, 0])
-        return self.scale_sums(soft_graphs(nodes, adjacency, mask, self.kinds))
+        return self.scale_sums(soft_graphs(*self._relaxed(shares), self.kinds))

@@ -16,6 +16,9 @@ from ...errors import ParameterError
 
 # Powers of a path's length that path sums use: about its minimum, softer, and its maximum.
 _POWERS = (-3.0, -1.0, 1.0, 3.0)
+# Longer paths are added up by doubling: step by step each would cost a product of matrices.
+_FEW_HOPS = 10
+_NUMBERS_AT_ONCE = 4_000_000  # entries of a matrix between nodes: about 100 MB in all
 
 
 class SoftGraphs(NamedTuple):
@@ -59,6 +62,18 @@ class Kinds(NamedTuple):
         return cls(*(torch.as_tensor(a.astype(np.float32), device=device) for a in arrays))
 
 
+def _checked(nodes: Tensor, adjacency: Tensor, mask: Tensor, kinds: Kinds) -> list[slice]:
+    """Parts of the rows of graphs whose shapes belong together, few enough for the memory."""
+    n, v, t = nodes.shape if nodes.ndim == 3 else (0, 0, 0)
+    if t != len(kinds.cuts) or adjacency.shape != (n, v, v) or mask.shape != (n, v):
+        raise ParameterError(
+            f"graphs are nodes (n, v, {len(kinds.cuts)}), adjacency (n, v, v) and mask (n, v), "
+            f"received {tuple(nodes.shape)}, {tuple(adjacency.shape)} and {tuple(mask.shape)}"
+        )
+    step = max(1, _NUMBERS_AT_ONCE // max(1, v * v))
+    return [slice(first, first + step) for first in range(0, max(1, n), step)]
+
+
 def soft_graphs(nodes: Tensor, adjacency: Tensor, mask: Tensor, kinds: Kinds) -> SoftGraphs:
     """Graphs without dead operations, in which every skip is replaced by its connections.
 
@@ -80,18 +95,36 @@ def soft_graphs(nodes: Tensor, adjacency: Tensor, mask: Tensor, kinds: Kinds) ->
     ParameterError
         If the shapes do not belong together.
     """
-    n, v, t = nodes.shape if nodes.ndim == 3 else (0, 0, 0)
-    if t != len(kinds.cuts) or adjacency.shape != (n, v, v) or mask.shape != (n, v):
-        raise ParameterError(
-            f"graphs are nodes (n, v, {len(kinds.cuts)}), adjacency (n, v, v) and mask (n, v), "
-            f"received {tuple(nodes.shape)}, {tuple(adjacency.shape)} and {tuple(mask.shape)}"
-        )
-    adjacency = adjacency * mask[:, :, None] * mask[:, None, :]
-    hops = _longest(adjacency)
-    bridged = (nodes @ kinds.passes)[:, None, :]
-    flow = adjacency
-    for _ in range(hops - 1):
-        flow = adjacency + (adjacency * bridged) @ flow
+    parts = []
+    for rows in _checked(nodes, adjacency, mask, kinds):
+        types, flow, live, sums, hops = _parts(nodes[rows], adjacency[rows], mask[rows], kinds)
+        flow = flow * live[:, :, None] * live[:, None, :]
+        parts.append(SoftGraphs(types, flow, live, _reaching(flow, hops), sums))
+    if len(parts) == 1:
+        return parts[0]
+    return SoftGraphs(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+
+
+def soft_sums(nodes: Tensor, adjacency: Tensor, mask: Tensor, kinds: Kinds) -> Tensor:
+    """Path sums of ``soft_graphs``, shape (n, f), without the rest."""
+    rows = _checked(nodes, adjacency, mask, kinds)
+    sums = [_parts(nodes[some], adjacency[some], mask[some], kinds)[3] for some in rows]
+    return sums[0] if len(sums) == 1 else torch.cat(sums)
+
+
+def _parts(
+    nodes: Tensor, adjacency: Tensor, mask: Tensor, kinds: Kinds
+) -> tuple[Tensor, Tensor, Tensor, Tensor, int]:
+    """Types, flow among all nodes, what is live, path sums, and steps of the longest path."""
+    # Rows that are one array in memory need no copies of it.
+    alike = len(mask) > 0 and adjacency.stride(0) == 0 and bool(mask.all())
+    hops = _longest(adjacency[:1]) if alike else 0
+    if hops > _FEW_HOPS:
+        adjacency = adjacency[:1]
+    else:
+        adjacency = adjacency * mask[:, :, None] * mask[:, None, :]
+        hops = hops or _longest(adjacency)
+    flow = _bridging(adjacency, (nodes @ kinds.passes)[:, None, :], hops)
     keep = nodes * (1 - kinds.cuts - kinds.passes)
     present = keep.sum(dim=2) * mask
     live = (
@@ -100,14 +133,10 @@ def soft_graphs(nodes: Tensor, adjacency: Tensor, mask: Tensor, kinds: Kinds) ->
         * _reached(flow.transpose(1, 2), present, 1, hops)
     )
     live = torch.cat([torch.ones_like(live[:, :2]), live[:, 2:]], dim=1)
-    flow = flow * live[:, :, None] * live[:, None, :]
-    reach = flow.clamp(max=1)
-    for _ in range(hops - 1):
-        reach = (flow + flow @ reach).clamp(max=1)
     types = keep * live[:, :, None]
     counts = types[:, 2:].sum(dim=1)[:, 2:]
     sums = torch.cat([path_sums(nodes, adjacency, kinds, hops), counts], dim=1)
-    return SoftGraphs(types, flow, live, reach, sums)
+    return types, flow, live, sums, hops
 
 
 def _longest(adjacency: Tensor) -> int:
@@ -119,15 +148,84 @@ def _longest(adjacency: Tensor) -> int:
     return hops
 
 
+def _bridging(adjacency: Tensor, bridged: Tensor, hops: int) -> Tensor:
+    """Flow between nodes, direct or over nodes that are bridged, shape (n, v, v).
+
+    Long paths are added up by doubling, which is exact as no path has more than ``hops`` steps.
+    """
+    if hops <= _FEW_HOPS:
+        flow = adjacency
+        for _ in range(hops - 1):
+            flow = adjacency + (adjacency * bridged) @ flow
+        return flow
+    power = adjacency * bridged
+    if not bool(power.detach().any()):
+        return adjacency
+    flow, steps = adjacency, 1
+    while steps < hops:  # flow is over fewer than ``steps`` bridges, power over ``steps``
+        flow, power, steps = flow + power @ flow, power @ power, 2 * steps
+    return flow
+
+
+def _reaching(flow: Tensor, hops: int) -> Tensor:
+    """Whether each node comes after another, shape (n, v, v)."""
+    reach = flow.clamp(max=1)
+    if hops <= _FEW_HOPS:
+        for _ in range(hops - 1):
+            reach = (flow + flow @ reach).clamp(max=1)
+        return reach
+    steps = 1
+    while steps < hops:
+        reach, steps = (reach + reach @ reach).clamp(max=1), 2 * steps
+    return reach
+
+
 def _reached(flow: Tensor, present: Tensor, start: int, hops: int) -> Tensor:
     """Share of the data from node ``start`` that arrives at each node, shape (n, v)."""
     first = torch.zeros_like(present)
     first[:, start] = 1
+    order = _order(flow) if hops > _FEW_HOPS else None
+    if order is not None:
+        amounts = _passed_on(first[:, :, None], flow, present[:, :, None], order, most=1.0)
+        return amounts.squeeze(2)
     reached = first
     for _ in range(hops):
         arriving = ((reached * present).unsqueeze(1) @ flow).squeeze(1)
         reached = (first + arriving).clamp(max=1)
     return reached
+
+
+def _order(flow: Tensor) -> list[int] | None:
+    """Nodes in an order in which all graphs flow; None if two flow against each other."""
+    union = flow.detach().amax(dim=0).cpu().numpy() > 0
+    order: list[int] = []
+    left = np.ones(len(union), dtype=bool)
+    while left.any():
+        first = np.flatnonzero(left & ~union[left].any(axis=0))
+        if not len(first):
+            return None
+        order += first.tolist()
+        left[first] = False
+    return order
+
+
+def _passed_on(
+    start: Tensor, flow: Tensor, factors: Tensor, order: list[int], *, most: float = torch.inf
+) -> Tensor:
+    """What arrives at each node that passes it on by its factors, shape (n, v, f).
+
+    Node by node, each after all that flow into it: what as many steps as there are nodes give.
+    """
+    flow = flow[:, order][:, :, order]
+    start, factors = start[:, order], factors[:, order]
+    arrived = [start[:, 0]]
+    passed = [arrived[0] * factors[:, 0]]
+    for node in range(1, len(order)):
+        arriving = flow[:, None, :node, node] @ torch.stack(passed, dim=1)
+        arrived.append((start[:, node] + arriving.squeeze(1)).clamp(max=most))
+        passed.append(arrived[-1] * factors[:, node])
+    back = torch.as_tensor(np.argsort(order), device=flow.device)
+    return torch.stack(arrived, dim=1)[:, back]
 
 
 def path_sums(nodes: Tensor, adjacency: Tensor, kinds: Kinds, hops: int) -> Tensor:
@@ -145,6 +243,9 @@ def path_sums(nodes: Tensor, adjacency: Tensor, kinds: Kinds, hops: int) -> Tens
     start = torch.zeros_like(factors)
     start[:, 0] = 1
     arrived = start
+    order = _order(adjacency) if hops > _FEW_HOPS else None
+    if order is not None:
+        arrived, hops = _passed_on(start, adjacency, factors, order), 0
     for _ in range(hops):
         arrived = start + adjacency.transpose(1, 2) @ (arrived * factors)
     # A network without a path is worth one that is shorter and rarer than any.

@@ -13,7 +13,7 @@ from ...data.devices import one_thread, resolve_device
 from ...data.parameters import device_name
 from ...data.spaces import Codes, Space
 from ..base import Predictor, Scores
-from ..graph import GraphReader, SoftGraphs
+from ..graph import GraphReader
 from ..labels import Labels
 from ..relaxed import Relaxation, relaxation
 from .covariance import Term, cross_covariance, embed_rows, prior_variance
@@ -51,14 +51,14 @@ class SoftFeatures:
 
     def of_codes(self, codes: Codes) -> SoftGroups:
         """Groups of canonical codes, each (n, columns)."""
-        return self._groups(self.reader(codes), self.relaxation.one_hot(codes))
+        return self._groups(self.reader.sums(codes), self.relaxation.one_hot(codes))
 
     def of_shares(self, shares: Tensor) -> SoftGroups:
         """Groups of relaxed architectures, each (n, columns)."""
-        return self._groups(self.reader.relaxed_graphs(shares), shares)
+        return self._groups(self.reader.relaxed_sums(shares), shares)
 
-    def _groups(self, graphs: SoftGraphs, shares: Tensor) -> SoftGroups:
-        groups = {"sums": graphs.sums.double()}
+    def _groups(self, sums: Tensor, shares: Tensor) -> SoftGroups:
+        groups = {"sums": sums.double()}
         if self.reader.space.positional:
             groups["values"] = shares.double()
         for name, (centre, scale) in self._scales.items():

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ACQUISITIONS = ("ei", "ucb", "thompson")
 _MOST_RANKED = 30_000
+_STEPS = 4  # of the walks from the best, in spaces that cannot be listed
 
 
 class BayesianOptimisation(ModelSearcher):
@@ -49,7 +50,8 @@ class BayesianOptimisation(ModelSearcher):
         What the Gaussian process learns.
     candidates : int
         How many are drawn for every batch, half of them near the best, where more than 30,000
-        architectures may be proposed; of fewer, all are ranked.
+        architectures may be proposed, and at most so many, nearly all near the best, in a space
+        that cannot be listed; of fewer, all are ranked.
 
     Raises
     ------
@@ -121,18 +123,35 @@ class BayesianOptimisation(ModelSearcher):
     def _candidates(self) -> Codes:
         """Candidates that are ranked: all allowed, or a fresh sample and neighbours of the best."""
         if self._allowed is not None and self._lists:
-            return self.space.from_index(self._allowed)
+            return self.space.from_keys(self._allowed)
+        if not self.space.listed and self._allowed is None:
+            return self._near_and_far()
         half = self.candidates // 2
         best = best_observed(self, 10)
         near = self.space.mutate(best[self._rng.integers(len(best), size=half)], seed=self._rng)
         near = np.concatenate([near, self.space.mutate(near[: half // 2], seed=self._rng)])
         return np.unique(self._unseen(np.concatenate([self._draw(half), near])), axis=0)
 
+    def _near_and_far(self) -> Codes:
+        """Candidates of a space that nobody can list: a sample, and what is near the best.
+
+        Near are neighbours of the best, and walks from the ten best of one step and more: how
+        far the next best is, nobody knows.
+        """
+        best, share = best_observed(self, 10), max(1, self.candidates // 8)
+        around = self.space.neighbours(best[:1])[0]
+        parts = [self._draw(share), around[self._rng.permutation(len(around))[: 2 * share]]]
+        rows = best[self._rng.integers(len(best), size=share)]
+        for _ in range(_STEPS):
+            rows = self.space.mutate(rows, seed=self._rng)
+            parts.append(rows)
+        return self._unseen(np.concatenate(parts))
+
     def _proposals(self, model: PoolModel, n: int, drawn: Codes) -> Codes:
         """The ``n`` unseen candidates of the highest acquisition, one after the other."""
-        keys = self.space.index(model.pool)
+        keys = self.space.keys(model.pool)
         open_ = self._remaining.free(keys)
-        open_[np.isin(keys, self.space.index(drawn))] = False
+        open_[np.isin(keys, self.space.keys(drawn))] = False
         chosen: list[int] = []
         model.expect(np.concatenate([self.pending_, drawn]))
         # Twins have equal scores: which of them comes first is drawn.

@@ -32,6 +32,7 @@ _SLOW_GROWTH = 1.5
 _PARENTS = 10  # best observed architectures near which ascents start
 _CONSIDERED = 100  # best candidates that a batch is chosen from
 _POLISHED = 5  # best rounded architectures whose neighbours are scored as well
+_MOST_AROUND = 500  # neighbours of the best that are scored, in a space that is not listed
 
 
 class PredNAS(GuidedSearcher):
@@ -146,7 +147,7 @@ class PredNAS(GuidedSearcher):
         if self._allowed is None:
             self.limits.require_some(self.space.sample(10_000, seed=0))
             return
-        codes = self.space.from_index(self._allowed)
+        codes = self.space.from_keys(self._allowed)
         self.limits.require_some(codes)
         self._allowed = self._allowed[self.limits.feasible(codes)]
         self._reset()
@@ -229,8 +230,10 @@ class PredNAS(GuidedSearcher):
         for _ in range(2):
             top = candidates[np.argsort(-scores, kind="stable")[:_POLISHED]]
             around = self.space.neighbours(np.concatenate([top, best_observed(self, _POLISHED)]))[0]
+            if not self.space.listed:  # where a neighbourhood may be hundreds
+                around = around[self._rng.permutation(len(around))[:_MOST_AROUND]]
             fresh = self._open(around)
-            fresh = fresh[~np.isin(self.space.index(fresh), self.space.index(candidates))]
+            fresh = fresh[~np.isin(self.space.keys(fresh), self.space.keys(candidates))]
             if not len(fresh):
                 break
             candidates = np.concatenate([candidates, fresh])
@@ -243,7 +246,7 @@ class PredNAS(GuidedSearcher):
         A guide that learns in milliseconds picks one by one, as if those before had returned what
         it expects of them.
         """
-        functions = self.space.index(self.space.canonical(candidates))
+        functions = self.space.keys(self.space.canonical(candidates))
         first = np.zeros(len(candidates), dtype=bool)
         first[np.unique(functions, return_index=True)[1]] = True
         ranked = np.concatenate([candidates[first], candidates[~first]])
