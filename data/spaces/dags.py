@@ -38,8 +38,8 @@ class NodeCell(Space):
     nodes : int
         Vertices with input and output, 3 to 9.
     operations : sequence of str, or of (str, str, float)
-        Names; the kind (``"zero"``, ``"skip"``, ``"conv"``, ``"pool"``) and the depth of each follow
-        from its name where only that is given.
+        Names, or (name, kind, depth) with a kind of ``"zero"``, ``"skip"``, ``"conv"`` and
+        ``"pool"``; else these follow from the name.
     max_edges : int, optional
         By default as many as there are.
     name : str
@@ -53,11 +53,11 @@ class NodeCell(Space):
     Examples
     --------
     >>> space = NodeCell(4, ["conv3x3", "maxpool3x3"])
-    >>> cell = '{"matrix": [[0, 1, 0], [0, 0, 1], [0, 0, 0]], "ops": ["input", "conv3x3", "output"]}'
-    >>> space.parse(cell)
+    >>> matrix, operations = "[[0, 1, 0], [0, 0, 1], [0, 0, 0]]", '["input", "conv3x3", "output"]'
+    >>> space.parse(f'{{"matrix": {matrix}, "ops": {operations}}}')
     array([[1, 0, 0, 0, 1, 0, 0, 0]], dtype=int8)
     >>> space.size, space.n_functions
-    (164, 31)
+    (188, 43)
     """
 
     positional = False
@@ -160,7 +160,8 @@ class NodeCell(Space):
             ahead[:, vertex] = reached & ~cut[:, vertex]
         for vertex in range(self.nodes - 2, -1, -1):
             later = slice(vertex + 1, None)
-            back[:, vertex] = (matrices[:, vertex, later] & back[:, later]).any(axis=1)
+            reaching = (matrices[:, vertex, later] & back[:, later]).any(axis=1)
+            back[:, vertex] = reaching & ~cut[:, vertex]
         alive = ahead & back
         return alive, matrices & alive[:, :, None] & alive[:, None, :]
 
@@ -330,7 +331,7 @@ class NodeCell(Space):
         codes = self.check(codes)
         names = [operation.name for operation in self.operations]
         matrices, found = self._matrices(codes), []
-        used = matrices.any(axis=1) | matrices.any(axis=2)
+        used: Mask = np.logical_or(matrices.any(axis=1), matrices.any(axis=2))
         used[:, 1:-1] |= self._chosen(codes) > 0
         for row, matrix, here in zip(self._chosen(codes).tolist(), matrices, used, strict=True):
             inner = 1 + int(np.max(np.flatnonzero(here[:-1]), initial=0))
@@ -368,7 +369,8 @@ class NodeCell(Space):
 
 def _read(string: str) -> tuple[Any, Any]:
     """Matrix and operations of one JSON object, or of two JSON lists one after the other."""
-    decoder, text, parts = json.JSONDecoder(), string.strip(), []
+    decoder, text = json.JSONDecoder(), string.strip()
+    parts: list[Any] = []
     try:
         while text and len(parts) < 3:
             part, end = decoder.raw_decode(text)

@@ -28,7 +28,7 @@ class Frame(NamedTuple):
     """(m, 3) connections that values open beside the flows: which of the ``s`` values, from which
     node, to which; each is as much there as its value's share. None: no value opens one."""
     fixed: Index | None = None
-    """(f, 2) nodes whose type no variable chooses, and that type; None: the input and the output."""
+    """(f, 2) nodes beside input and output whose type no variable chooses, and that type."""
 
 
 def node_places(

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ...errors import ParameterError
 from ..arguments import brief
@@ -45,8 +45,8 @@ class Genotypes(Space):
     nodes : int
         Nodes of a cell, 1 to 8.
     operations : sequence of str, or of (str, str, float)
-        Names; the kind (``"zero"``, ``"skip"``, ``"conv"``, ``"pool"``) and the depth of each follow
-        from its name where only that is given.
+        Names, or (name, kind, depth) with a kind of ``"zero"``, ``"skip"``, ``"conv"`` and
+        ``"pool"``; else these follow from the name.
     inputs : int
         Outputs from outside, such as those of the two cells before.
     picks : int
@@ -279,7 +279,14 @@ class Genotypes(Space):
         place = length[:, :, None] - np.arange(self.nodes + 1)
         return self._beside(steps, variables, place, alive, len(codes))
 
-    def _beside(self, steps: Index, variables: Index, place: Index, alive: Mask, n: int) -> PathSet:
+    def _beside(
+        self,
+        steps: NDArray[np.int16],
+        variables: NDArray[np.int16],
+        place: Index,
+        alive: Mask,
+        n: int,
+    ) -> PathSet:
         """Paths of the cells of ``n`` architectures, turned to run forward, cells side by side."""
         shape = (n, len(self.cells), *alive.shape[1:], self.nodes + 1)
         cell = np.arange(len(self.cells))[:, None, None]
@@ -289,7 +296,7 @@ class Genotypes(Space):
             forward = np.where(place >= 0, turned, -1).reshape(shape)
             forward = np.where(forward >= 0, forward + step * cell, -1)
             found.append(forward.reshape(n, -1, self.nodes + 1).astype(np.int16))
-        return PathSet(*found, alive.reshape(n, -1))
+        return PathSet(found[0], found[1], alive.reshape(n, -1))
 
     @property
     def _nodes_of_cell(self) -> int:
@@ -302,7 +309,8 @@ class Genotypes(Space):
         k, own, picks = len(self.own), self._nodes_of_cell, self.picks
         v = 2 + own * len(self.cells)
         flows = np.zeros((1, v, v), dtype=bool)
-        places, opens, fixed = [], [], []
+        places: list[tuple[int, int]] = []
+        opens, fixed = [], []
         for c in range(len(self.cells)):
             base, types = 2 + c * own, 2 + c * (self.inputs + k)
             edges = base + self.inputs
@@ -346,8 +354,8 @@ class Genotypes(Space):
         types = np.empty(alive.shape, dtype=np.int64)
         types[:, : self.inputs] = np.arange(self.inputs)
         types[:, self.inputs :] = self.inputs + self._kinds(cells)
-        types = types.reshape(n, len(self.cells), -1)
-        types += 2 + (self.inputs + k) * np.arange(len(self.cells))[:, None]
+        first = 2 + (self.inputs + k) * np.arange(len(self.cells))
+        types += np.tile(first, n)[:, None]
         ends = np.broadcast_to([0, 1], (n, 2))
         nodes = np.concatenate([ends, types.reshape(n, -1)], axis=1)
         mask = np.concatenate([ends >= 0, alive.reshape(n, -1)], axis=1)
@@ -428,7 +436,8 @@ def _fields(string: str) -> dict[str, str]:
         field = _FIELD.match(text, place)
         if field is None:
             raise ValueError(
-                f"expected a list of ('operation', number) or of numbers at {text[place : place + 20]!r}"
+                f"expected a list of ('operation', number), or of numbers, instead of "
+                f"{text[place : place + 20]!r}"
             )
         fields[field[1]] = field[2]
         place = field.end()
