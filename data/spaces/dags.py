@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import ArchitectureError
+from ..arguments import checked
+from ..seeds import Seed, as_generator
 from ..types import Codes, Index, Keys, Mask
 from .base import Space
 from .frame import Frame
@@ -22,6 +24,8 @@ from .vocabulary import check_operations, made_of, whole_number, written_operati
 # All orders of the inner vertices are compared for the canonical form: 5,040 at 9 vertices.
 _MOST_VERTICES = 9
 _AT_ONCE = 2_000_000
+# Rounds in which cells of a number of vertices are drawn.
+_ROUNDS = 40
 
 
 class NodeCell(Space):
@@ -59,8 +63,6 @@ class NodeCell(Space):
     >>> space.size, space.n_functions
     (188, 43)
     """
-
-    positional = False
 
     def __init__(
         self,
@@ -168,6 +170,66 @@ class NodeCell(Space):
     def _valid(self, codes: Codes) -> Mask:
         alive, matrices = self._pruned(codes)
         return np.asarray(alive[:, -1] & (matrices.sum(axis=(1, 2)) <= self.max_edges))
+
+    @checked
+    def sample(self, n: int, *, seed: Seed = None, unique: bool = False) -> Codes:
+        """Architectures drawn at random, shape (n, d).
+
+        Of a space that can be listed, uniformly. Of a larger one most rows would be a few small
+        cells beside vertices that do nothing: there the number of vertices on a path from input to
+        output is drawn first, each as likely as it has labellings, then uniformly such a cell.
+
+        Parameters
+        ----------
+        n : int
+        seed : int, Generator or None
+        unique : bool
+            Draw without replacement.
+
+        Raises
+        ------
+        ParameterError
+            If ``n`` is negative, or larger than the space when ``unique``.
+        """
+        if self.listed or unique or n < 0:
+            return super().sample(n, seed=seed, unique=unique)
+        rng = as_generator(seed)
+        counts = np.arange(min(self.nodes - 2, self.max_edges - 1) + 1)
+        weights = float(len(self.operations)) ** counts
+        live = rng.choice(counts, n, p=weights / weights.sum())
+        rows = np.empty((n, self.n_variables), self.dtype)
+        for count in np.unique(live):
+            here = np.flatnonzero(live == count)
+            rows[here] = self._draw_live(int(count), len(here), rng)
+        return rows
+
+    def _draw_live(self, live: int, n: int, rng: np.random.Generator) -> Codes:
+        """Cells of so many inner vertices, all on a path from input to output, (n, d)."""
+        kept = [*range(live + 1), self.nodes - 1]
+        columns = [i for i, (s, t) in enumerate(self.edges) if s in kept and t in kept]
+        # Only the input leads into the first inner vertex, and the last leads to the output only.
+        certain = [
+            (s, t) in ((0, kept[1]), tuple(kept[-2:])) for s, t in itertools.combinations(kept, 2)
+        ]
+        chance = min(0.5, 0.9 * self.max_edges / len(columns))
+        parts, missing = [np.empty((0, self.n_variables), self.dtype)], n
+        for _ in range(_ROUNDS):
+            if missing <= 0:
+                break
+            count = min(10 * missing + 200, 20_000)
+            rows = np.zeros((count, self.n_variables), self.dtype)
+            rows[:, columns] = (rng.random((count, len(columns))) < chance) | certain
+            kinds = rng.integers(0, len(self.operations), (count, live), self.dtype)
+            rows[:, len(self.edges) : len(self.edges) + live] = kinds
+            # Few edges are likelier where edges are rare: such cells are kept less often.
+            fewer = np.minimum(rows[:, columns].sum(axis=1, dtype=np.int64) - self.max_edges, 0)
+            rows = rows[rng.random(count) < (1 / chance - 1) ** fewer.astype(float)]
+            rows = rows[self._valid(rows)]
+            parts.append(rows[self._pruned(rows)[0].sum(axis=1) == live + 2])
+            missing -= len(parts[-1])
+        if missing > 0:  # hardly any cell of so many vertices has so few edges
+            parts.append(self.canonical(super().sample(missing, seed=rng)))
+        return np.concatenate(parts)[:n]
 
     @cached_property
     def _orders(self) -> tuple[Index, NDArray[np.float64], NDArray[np.float64]]:

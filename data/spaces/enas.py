@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..seeds import Seed
 from ..types import Codes
+from .base import Space
 from .dags import NodeCell
 
 # In the order of the official numbers.
@@ -62,6 +64,10 @@ class ENAS(NodeCell):
     def spec(self) -> dict[str, Any]:
         """The name."""
         return {"name": self.name}
+
+    def sample(self, n: int, *, seed: Seed = None, unique: bool = False) -> Codes:
+        """Architectures drawn uniformly, shape (n, d)."""
+        return Space.sample(self, n, seed=seed, unique=unique)
 
     def canonical(self, codes: ArrayLike) -> Codes:
         """The codes themselves, shape (n, d): the chain fixes the order of the layers."""
