@@ -33,7 +33,22 @@ def named_operation(name: str) -> Operation:
         return Operation(name, "skip")
     if "pool" in low:
         return Operation(name, "pool")
-    return Operation(name, "conv", 0.5 if "1x1" in low and "x1_" not in low else 1.0)
+    return Operation(name, "conv", 0.5 if "1x1" in low else 1.0)
+
+
+def _operation(given: Any) -> Operation | None:
+    """Operation of a name, of its three parts or as it is; None if it is none of these."""
+    if isinstance(given, str):
+        given = named_operation(given)
+    parts = given
+    if not isinstance(given, Sequence):
+        parts = [getattr(given, part, None) for part in ("name", "kind", "depth")]
+    if len(parts) != 3 or parts[1] not in KINDS or not isinstance(parts[2], int | float):
+        return None
+    name, kind, depth = parts
+    if not isinstance(name, str) or not name.strip() or set(name) & set("\"'\\\n"):
+        return None
+    return Operation(name, kind, float(depth))
 
 
 def check_operations(given: Any, owner: str) -> tuple[Operation, ...]:
@@ -50,18 +65,8 @@ def check_operations(given: Any, owner: str) -> tuple[Operation, ...]:
         )
     found = []
     for one in given:
-        operation = one
-        if isinstance(one, str):
-            operation = named_operation(one)
-        elif isinstance(one, Sequence) and len(one) == 3:
-            operation = Operation(*one)
-        if (
-            not isinstance(operation, Operation)
-            or not isinstance(operation.name, str)
-            or not operation.name.strip()
-            or set(operation.name) & set("\"'\\\n")
-            or operation.kind not in KINDS
-        ):
+        operation = _operation(one)
+        if operation is None:
             raise ParameterError(
                 f"an operation of {owner} is a name without quotes, or (name, kind, depth) with "
                 f"one of the kinds {', '.join(KINDS)}; received {brief(one)}"
