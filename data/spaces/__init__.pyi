@@ -1,5 +1,4 @@
 from .base import Codes as Codes
-from .base import Space as Space
 from .cell import CellSpace as CellSpace
 from .cell import NASBench201 as NASBench201
 from .cell import TransNASMicro as TransNASMicro
@@ -7,6 +6,8 @@ from .dags import NodeCell as NodeCell
 from .darts import DARTS as DARTS
 from .darts import DARTSWithNone as DARTSWithNone
 from .enas import ENAS as ENAS
+from .described import DescribedSpace as DescribedSpace
+from .described import Space as Space
 from .frame import Frame as Frame
 from .genotypes import Genotypes as Genotypes
 from .macro import TransNASMacro as TransNASMacro
@@ -25,3 +26,6 @@ from .structure import Layer as Layer
 from .structure import NetworkBuilder as NetworkBuilder
 from .structure import Operation as Operation
 from .structure import PathSet as PathSet
+from .variables import choice as choice
+from .variables import ordered as ordered
+from .variables import repeat as repeat
