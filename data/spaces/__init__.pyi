@@ -5,9 +5,9 @@ from .cell import TransNASMicro as TransNASMicro
 from .dags import NodeCell as NodeCell
 from .darts import DARTS as DARTS
 from .darts import DARTSWithNone as DARTSWithNone
-from .enas import ENAS as ENAS
 from .described import DescribedSpace as DescribedSpace
 from .described import Space as Space
+from .enas import ENAS as ENAS
 from .frame import Frame as Frame
 from .genotypes import Genotypes as Genotypes
 from .macro import TransNASMacro as TransNASMacro
