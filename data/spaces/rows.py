@@ -222,7 +222,7 @@ class IntegerRows(ABC):
         width = self.n_variables * self.dtype.itemsize
         known = np.asarray(keys)
         if not known.size:
-            known = known.astype("S")
+            known = known.astype(f"S{width}")
         if known.ndim != 1 or known.dtype.kind != "S" or known.dtype.itemsize > width:
             raise ArchitectureError(
                 f"identities of space {self.name!r} are a flat array of at most {width} bytes "
