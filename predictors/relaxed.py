@@ -75,6 +75,9 @@ class Relaxation(nn.Module):
     cells: Tensor
     flows: Tensor
     weighing: Tensor
+    opening: Tensor
+    opened: Tensor
+    fixed: Tensor
 
     def __init__(self, space: Space) -> None:
         super().__init__()
@@ -89,12 +92,18 @@ class Relaxation(nn.Module):
         weighing = columns[:0]
         if frame.topology is not None:
             weighing = np.arange(starts[frame.topology], starts[frame.topology + 1])
+        none = np.empty((0, 3), dtype=np.int64)
+        opens = none if frame.opens is None else frame.opens
+        fixed = none[:, :2] if frame.fixed is None else frame.fixed
         for name, array in (
             ("there", there),
             ("columns", columns),
             ("cells", cells),
             ("flows", frame.flows.astype(np.float32)),
             ("weighing", weighing),
+            ("opening", opens[:, 0]),
+            ("opened", opens[:, 1:] @ np.array([self._shape[0], 1])),
+            ("fixed", fixed @ np.array([self._shape[1], 1])),
         ):
             self.register_buffer(name, torch.as_tensor(array))
 
@@ -146,11 +155,16 @@ class Relaxation(nn.Module):
         v, t = self._shape
         nodes = shares.new_zeros(len(shares), v * t)
         nodes[:, 0] = nodes[:, t + 1] = 1  # the input's type, and the output's
+        nodes[:, self.fixed] = 1
         nodes = nodes.index_add(1, self.cells, shares[:, self.columns])
         if len(self.weighing):
             adjacency = torch.einsum("nk,kvw->nvw", shares[:, self.weighing], self.flows)
         else:
             adjacency = self.flows.expand(len(shares), v, v)
+        if len(self.opening):
+            flat = adjacency.reshape(-1, v * v)
+            flat = flat.index_add(1, self.opened, shares[:, self.opening])
+            adjacency = flat.view(-1, v, v)
         return nodes.view(-1, v, t), adjacency
 
 

@@ -24,6 +24,11 @@ class Frame(NamedTuple):
     """(k, v, v) the connections, before any operation cuts them."""
     topology: int | None = None
     """The variable whose ``k`` values choose among the flows; None where there is one flow."""
+    opens: Index | None = None
+    """(m, 3) connections that values open beside the flows: which of the ``s`` values, from which
+    node, to which; each is as much there as its value's share. None: no value opens one."""
+    fixed: Index | None = None
+    """(f, 2) nodes beside input and output whose type no variable chooses, and that type."""
 
 
 def node_places(

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...errors import ParameterError
+from ...errors import ParameterError, UnknownNameError
 from ..arguments import brief, checked
 from ..plugins import all_names, named_part
 from .base import Space, the_space
+from .dags import NodeCell
 from .described import from_spec
+from .genotypes import Genotypes
 from .names import SPACES
 from .product import ProductSpace
+from .vocabulary import made_of
+
+_KINDS: dict[str, type[Space]] = {"node-cell": NodeCell, "genotypes": Genotypes}
+"""Classes of the spaces that are described by their arguments."""
 
 GROUP = "nasurge.spaces"
 
@@ -29,15 +35,16 @@ def make_space(spec: str | dict[str, Any] | Space) -> Space:
     Parameters
     ----------
     spec : str, dict or Space
-        ``"nb201"``, ``"nbgraph"``, ``"transnas-micro"``, ``"transnas-macro"``, ``"mobile"``, the
-        name of a plug-in's, or a description; a space is returned as it is.
+        ``"nb201"``, ``"nbgraph"``, ``"transnas-micro"``, ``"transnas-macro"``, ``"mobile"``,
+        ``"nb101"``, ``"ec-nas"``, ``"darts"``, ``"darts-none"``, ``"enas"``, the name of a
+        plug-in's, or a description; a space is returned as it is.
 
     Raises
     ------
     UnknownNameError
         If no space has that name.
     ParameterError
-        If a description names none.
+        If a description names none, or an argument of it is none.
 
     Examples
     --------
@@ -52,6 +59,10 @@ def make_space(spec: str | dict[str, Any] | Space) -> Space:
         return ProductSpace(
             spec["choices"], name=spec.get("name", "product"), written=spec.get("written", ())
         )
+    if isinstance(spec, dict) and "kind" in spec:
+        if spec["kind"] not in _KINDS:
+            raise UnknownNameError("kind of space", str(spec["kind"]), _KINDS)
+        return made_of(_KINDS[spec["kind"]], spec)
     name = spec if isinstance(spec, str) else spec.get("name")
     if not isinstance(name, str):
         raise ParameterError(

@@ -31,6 +31,31 @@ _ENTRIES = (
         "nasurge.data.spaces.mobile:Mobile",
         "Eight layers, each a skip, ``mb3k3`` or ``mb6k5``: 6,561 networks, 3,087 functions.",
     ),
+    Entry(
+        "nb101",
+        "nasurge.data.spaces.nb101:NASBench101",
+        "NAS-Bench-101 cells: up to 7 vertices, 9 edges and 3 operations, 423,624 functions.",
+    ),
+    Entry(
+        "ec-nas",
+        "nasurge.data.spaces.nb101:ECNAS",
+        "EC-NAS: NAS-Bench-101 cells of up to 5 vertices, 2,532 functions.",
+    ),
+    Entry(
+        "darts",
+        "nasurge.data.spaces.darts:DARTS",
+        "DARTS and NAS-Bench-301 genotypes: two cells, 7 operations, 1.1 x 10^18 architectures.",
+    ),
+    Entry(
+        "darts-none",
+        "nasurge.data.spaces.darts:DARTSWithNone",
+        "DARTS genotypes with ``none`` and with two edges from one input: 2.2 x 10^21.",
+    ),
+    Entry(
+        "enas",
+        "nasurge.data.spaces.enas:ENAS",
+        "ENAS: six layers of 6 operations with any skip connections, 1.5 x 10^9 architectures.",
+    ),
 )
 SPACES = {entry.name: entry for entry in _ENTRIES}
 """Our spaces by name; plug-ins add theirs by entry points of ``nasurge.spaces``."""

@@ -39,7 +39,7 @@ def check_describes_itself(space: Space) -> None:
 
 
 def check_writes_and_reads(space: Space) -> None:
-    """Check that strings and numbers lead back to the same architectures."""
+    """Check that strings, identities and dicts lead back to the same architectures."""
     codes = _some(space)
     strings = space.format(codes)
     assert all(isinstance(string, str) for string in strings)
@@ -154,6 +154,11 @@ def check_relaxation(space: Space) -> None:
     flows = 1 if frame.topology is None else space.cardinalities[frame.topology]
     v = space.graphs(_some(space)).nodes.shape[1]
     assert frame.flows.shape == (flows, v, v)
+    if frame.opens is not None:
+        assert (frame.opens >= 0).all()
+        assert (frame.opens < (len(frame.places), v, v)).all()
+    if frame.fixed is not None:
+        assert (frame.fixed < (v, len(space.node_types))).all()
 
 
 def check_networks(space: Space) -> None:
@@ -180,7 +185,7 @@ def check_travels(space: Space) -> None:
         assert hash(made) == hash(space)
     spec = json.loads(json.dumps(space.spec()))
     assert spec["name"] == space.name
-    if {"choices", "variables"} & set(spec) or space.name in space_names():
+    if {"choices", "variables", "kind"} & set(spec) or space.name in space_names():
         assert make_space(spec) == space
 
 

@@ -21,6 +21,7 @@ SIZES = {
     "transnas-micro": (4096, None),
     "transnas-macro": (3256, 3256),
     "mobile": (3**8, 7 * 3 * 7 * 3 * 7),
+    "ec-nas": (22680, 2532),
     "product": (3 * 2 * 3 * 1, 3 * 2 * 3 * 1),
 }
 

@@ -58,7 +58,7 @@ def mostly(true: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> bool:
 
 
 def is_darts(strings: Sequence[str]) -> bool:
-    """Whether strings are genotypes of DARTS, whose cells are no space that is known here."""
+    """Whether strings are genotypes as of DARTS, be their cells of a known space or not."""
     return mostly(np.array([bool(_DARTS.search(text)) for text in strings[:_SAMPLE]]))
 
 
@@ -278,8 +278,8 @@ def _hints(strings: Sequence[str]) -> list[str]:
 
 
 _DARTS_SAID = (
-    "these are genotypes of DARTS, whose cells are no space that is known here: each word that "
-    "varies is taken as an independent choice"
+    "these are genotypes as of DARTS, but of no space that is known here (darts, darts-none): each "
+    "word that varies is taken as an independent choice"
 )
 
 
