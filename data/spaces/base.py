@@ -167,6 +167,16 @@ class Space(Rows):
             for row, mask in zip(rows.tolist(), self.active(rows).tolist(), strict=True)
         ]
 
+    def describe(self) -> str:
+        """Table of the variables: their values, a line each."""
+        count = f"{self.size:,}" if self.size < 10**9 else f"{self.size:.2g}"
+        lines = [f"{self.name}: {self.n_variables} variables, {count} architectures"]
+        width = max(map(len, self.variables))
+        for name, texts in zip(self.variables, self.choices, strict=True):
+            shown = texts if len(texts) <= 8 else (*texts[:4], "...", *texts[-2:])
+            lines.append(f"  {name:<{width}}  {', '.join(shown)}")
+        return "\n".join(lines)
+
     def _position(self, variable: int, value: Any) -> int:
         """Number of a value of a variable; raises ``ValueError`` if it is none."""
         choices = self.choices[variable]
@@ -219,10 +229,12 @@ class Space(Rows):
                 else:
                     rows[position] = self._parse(string)
             except (ValueError, TypeError, AttributeError) as error:
-                raise ArchitectureError(
+                wrong = ArchitectureError(
                     f"{string!r} (number {position}) is not an architecture of space "
                     f"{self.name!r}: {error}; one looks like {self.example!r}"
-                ) from None
+                )
+                wrong.reason = str(error)
+                raise wrong from None
         rows = self.without_inactive(rows) if self.conditional else rows
         valid = self._valid(rows)
         if not valid.all():

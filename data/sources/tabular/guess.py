@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from ....errors import DataFileError, SchemaError
+from ...spaces import Space
 from ...tables import Column, is_minimised, words_of
 from .cells import Cells
+from .described import reads, variable_columns
 from .numbers import is_number
 from .schema import DEFAULT_TASK, RowKeys, Schema, Target
 from .spelling import guess_space
@@ -158,7 +160,9 @@ def guess_schema(
     """
     columns = _Columns(cells, list(shares))
     _leave_out_empty(columns)
-    rows = row_keys(cells.names[k] for k in (*columns.text, *columns.numeric) if cells.names[k])
+    own = variable_columns(cells.names, target.space)
+    free = [cells.names[k] for k in (*columns.text, *columns.numeric)]
+    rows = row_keys(name for name in free if name and name not in own)
     taken = {cells.place[name] for name in rows.names}
     architecture = _architecture(columns, taken, path, target)
     nameless = [k for k in architecture if not cells.names[k]]
@@ -172,7 +176,7 @@ def guess_schema(
     measured = _measured(columns, taken)
     if not measured:
         raise _unclear(columns, taken, path)
-    if len(architecture) > 1:
+    if len(architecture) > 1 and not own:
         _check_choices(columns, architecture, measured, path)
     names = columns.named(architecture)
     for k in columns.text:
@@ -188,6 +192,8 @@ def guess_schema(
         if len(names) == 1
         else f"{len(names)} columns, {names[0]!r} to {names[-1]!r}, a choice each"
     )
+    if own:
+        said = "no schema: a column for each variable, the other numbers were measured"
     schema = Schema(tuple(names), (target,), described, {}, "", rows, guessed=True)
     return cells, Guess(schema, (said,), tuple(columns.left_out))
 
@@ -206,10 +212,15 @@ def _shown(columns: _Columns, column: int) -> str:
 def _architecture(columns: _Columns, taken: set[int], path: Path, target: Target) -> list[int]:
     """Column of architectures, or the columns of their choices."""
     cells = columns.cells
+    if own := variable_columns(cells.names, target.space):
+        return [cells.place[name] for name in own]
     for k in columns.numeric:
         if k not in taken and (_has_zeros_in_front(cells, k) or _is_list(cells, k)):
             columns.shares[k] = 0.0
     text = [k for k in columns.text if k not in taken]
+    for k in text if isinstance(target.space, Space) else ():
+        if reads(target.space, cells.texts(k)[:_LOOK]):
+            return [k]
     for k in text:
         if guess_space(list(dict.fromkeys(cells.texts(k)[:_LOOK]))):
             return [k]
