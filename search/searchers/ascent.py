@@ -57,7 +57,7 @@ def ascent_codes(
 
     Returns
     -------
-    int8 array, shape (m, d)
+    int array, shape (m, d)
         Each once, valid or not, in no particular order.
     """
     # Adam as a function: its class imports PyTorch's compiler, which takes seconds.
@@ -109,5 +109,5 @@ def ascent_codes(
 def nearest_codes(relaxation: Relaxation, logits: Tensor) -> Codes:
     """Likeliest architecture, (n, d), of every row of logits, (n, s)."""
     table = relaxation.pad_values(logits.detach(), -torch.inf)
-    codes: Codes = table.argmax(dim=2).cpu().numpy().astype(np.int8)
+    codes: Codes = table.argmax(dim=2).cpu().numpy().astype(relaxation.space.dtype)
     return codes
