@@ -167,6 +167,29 @@ class Space(Rows):
             for row, mask in zip(rows.tolist(), self.active(rows).tolist(), strict=True)
         ]
 
+    def to_columns(self, codes: ArrayLike, *, taken: Iterable[str] = ()) -> dict[str, Any]:
+        """Value of each variable of each architecture by name, shape (n,), None without effect.
+
+        Parameters
+        ----------
+        codes : array_like of int, shape (n, d)
+        taken : iterable of str
+            Names of other columns: a variable of such a name is called ``variable NAME``.
+
+        Raises
+        ------
+        ArchitectureError
+            If a row is not in the space.
+        """
+        rows, others = self.check(codes), set(taken)
+        places = np.where(self.active(rows), rows, -1)
+        return {
+            f"variable {name}" if name in others else name: np.array([*values, None], dtype=object)[
+                places[:, k]
+            ]
+            for k, (name, values) in enumerate(zip(self.variables, self.values, strict=True))
+        }
+
     def describe(self) -> str:
         """Table of the variables: their values, a line each."""
         count = f"{self.size:,}" if self.size < 10**9 else f"{self.size:.2g}"
