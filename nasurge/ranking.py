@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .benchmarks.studies.flags import called_with, listed, option, unseen
+from .benchmarks.studies.flags import called_with
 from .errors import DataFileError, ExhaustedError, LabelError, ParameterError, StorageError
+from .options import RankOptions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,64 +18,14 @@ if TYPE_CHECKING:
     from .benchmarks.intervals import Interval
     from .benchmarks.objectives import Problem
     from .data.spaces import Codes, Space
-    from .data.tables import Table
     from .data.types import Mask, Values
     from .predictors.base import Predictor
-else:
-    # The command line reads the types of the fields and must not import what they are.
-    Space, Table, Problem = (type(name, (), {}) for name in ["Space", "Table", "Problem"])
 
 _NEAR = 10  # best measured architectures whose neighbours and mutants are ranked
 _FOLDS = 5
 _AT_ONCE = 5000  # architectures predicted at once
 _SHORT_LIST = 500  # candidates between which expected improvement chooses
 _ROUNDS = 4  # of proposals, by predictors that are fitted again to believe the ones before
-
-
-@dataclass(frozen=True)
-class RankOptions:
-    """Options of ``nasurge rank``."""
-
-    measured: str | Path | Table | Problem = option(
-        argument=True,
-        metavar="FILE",
-        help="Measured architectures: a CSV or Parquet file as nasurge import takes it, or "
-        "TABLE/TASK of a table that is there.",
-    )
-    _: KW_ONLY
-    space: str | Path | Mapping[str, Any] | Space | None = option(
-        None,
-        metavar="SPACE",
-        help="Space of the architectures of a file: FILE.toml that describes it, or a name; by "
-        "default the one that is recognised.",
-    )
-    propose: int = option(20, least=1, help="Architectures to propose for measuring next.")
-    predictor: str = option("auto", name="-p", help="What learns: a name of nasurge predictors.")
-    metric: str | None = option(None, name="-m", help="Column to rank by, where there are several.")
-    minimise: Sequence[str] = option(
-        (),
-        metavar="COLUMN",
-        parse=listed,
-        help="Columns of which smaller is better, separated by commas; errors and costs are known "
-        "by their names.",
-    )
-    maximise: Sequence[str] = option(
-        (), metavar="COLUMN", parse=listed, help="Columns of which bigger is better, likewise."
-    )
-    sample: int = option(
-        20_000,
-        least=2,
-        help="Most architectures ranked: of a larger space so many, half of them drawn uniformly "
-        "and half neighbours and mutants of the best measured.",
-    )
-    seed: int = option(0, least=0, most=2**31 - 1, help="Seed of everything random.")
-    out: Path | None = option(
-        None,
-        shown="ranking.csv",
-        help="CSV file for all ranked architectures: architecture, a column for each variable, "
-        "score, std.",
-    )
-    write: bool = unseen(False, "Write ``ranking.csv`` even if no ``out`` is named.")
 
 
 class Proposal(NamedTuple):
@@ -242,7 +193,7 @@ def measured_problem(options: RankOptions) -> Problem:
     if path is not None:
         if isinstance(space, Path | Mapping):
             space = make_space(space)
-        tables = read_tables(path, **({} if space is None else {"space": space}))
+        tables = read_tables(path) if space is None else read_tables(path, space=space)
         if len(tables) > 1:
             names = ", ".join(table.name for table in tables)
             raise ParameterError(

@@ -189,7 +189,10 @@ def search(
                 f"space, callback, retry_failed, {', '.join(own)}: only a search with a function "
                 "takes these; a table says itself which of its columns are minimised"
             )
-        tables |= {"objectives": objectives, "constraints": [*map(str, constraints_of(constraints))]}
+        tables |= {
+            "objectives": objectives,
+            "constraints": [*map(str, constraints_of(constraints))],
+        }
         settings = {**limits, "batch": batch, "seed": seed, "progress": shown, **tables}
         return search_study(objective, searcher, predictors=predictor, **settings)
 

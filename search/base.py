@@ -318,15 +318,12 @@ class Searcher(ABC):
         self._pending.update(dict.fromkeys(keys.tolist()))
 
     def keep_to(self, feasible: Callable[[Codes], Mask]) -> None:
-        """Propose only what is feasible, in a space that cannot be listed.
-
-        Of one that can, give what is feasible as ``pool``. A state does not hold the function: say
-        it again to a searcher that loads one.
+        """Propose only what is feasible, in a space that cannot be listed; no part of a state.
 
         Parameters
         ----------
         feasible : callable
-            From codes, shape (n, d), to a bool array, shape (n,); cheap, since thousands are asked.
+            From codes, shape (n, d), to a bool array, shape (n,).
 
         Raises
         ------
@@ -334,10 +331,7 @@ class Searcher(ABC):
             If the searcher has a list of what it may propose, or was asked or told before.
         """
         if self._allowed is not None or self._pending or len(self.values_):
-            raise ParameterError(
-                "keep_to is for a fresh searcher on a space that cannot be listed: give pool= "
-                "where it can"
-            )
+            raise ParameterError("keep_to is for a fresh searcher without a list: give pool= else")
         self._feasible_only = feasible
         self._reset()
 

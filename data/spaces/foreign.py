@@ -13,7 +13,7 @@ from itertools import product
 from typing import Any
 
 from ...errors import SchemaError
-from .variables import Active, Variable, choice, ordered
+from .variables import Variable, choice, ordered
 
 GRID = 16
 """Values of a continuous range, both ends among them: even, or in even ratios where it is log."""
@@ -84,12 +84,13 @@ def _range(
     if low == high:
         return ordered(low)
     if whole and (high - low) // (step or 1) < MOST_WHOLE:
-        return ordered(range(int(low), int(high) + 1, int(step or 1)), log=log)
+        return ordered(*range(int(low), int(high) + 1, int(step or 1)), log=log)
     if step and not whole and (high - low) / step < MOST_WHOLE:
         count = round((high - low) / step) + 1
         return ordered(*(float(f"{low + k * step:.12g}") for k in range(count)))
     grid = ordered(low, high, steps=GRID, log=log).values
-    return ordered(*sorted({*grid, *(value for value in also if low <= value <= high)}), log=log)
+    kept = {float(v) if not whole else int(v) for v in (*grid, *also) if low <= float(v) <= high}
+    return ordered(*sorted(kept), log=log)
 
 
 class _FromConfigSpace:
@@ -137,7 +138,7 @@ class _FromConfigSpace:
             return made
         parts = [self._alternatives(condition) for condition in conditions]
         active = [_joined(group) for group in _products(parts)]
-        met: Active = [tests for tests in active if all(tests.values())]
+        met = [tests for tests in active if all(tests.values())]
         if not met:
             raise SchemaError(
                 f"hyperparameter {given.name!r} has the condition {conditions[0]}, which is never "

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from ..ranking import RankOptions, Ranking
+from typing import TYPE_CHECKING
+
+from ..options import RankOptions
 from .common import emit
 from .options import command_of
 from .printing import print_table, say
+
+if TYPE_CHECKING:
+    from ..ranking import Ranking
 
 
 def _rank(options: RankOptions, as_json: bool) -> None:

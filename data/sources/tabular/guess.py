@@ -218,8 +218,8 @@ def _architecture(columns: _Columns, taken: set[int], path: Path, target: Target
         if k not in taken and (_has_zeros_in_front(cells, k) or _is_list(cells, k)):
             columns.shares[k] = 0.0
     text = [k for k in columns.text if k not in taken]
-    for k in text if isinstance(target.space, Space) else ():
-        if reads(target.space, cells.texts(k)[:_LOOK]):
+    for k in text:
+        if isinstance(target.space, Space) and reads(target.space, cells.texts(k)[:_LOOK]):
             return [k]
     for k in text:
         if guess_space(list(dict.fromkeys(cells.texts(k)[:_LOOK]))):
