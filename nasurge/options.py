@@ -51,8 +51,8 @@ class RankOptions:
     sample: int = option(
         20_000,
         least=2,
-        help="Most architectures ranked: of a larger space so many, half of them drawn uniformly "
-        "and half neighbours and mutants of the best measured.",
+        help="Most architectures ranked: of a larger space so many, half of them drawn uniformly, "
+        "a quarter near the best measured, and a quarter mutants of the best predicted.",
     )
     seed: int = option(0, least=0, most=2**31 - 1, help="Seed of everything random.")
     out: Path | None = option(

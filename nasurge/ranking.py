@@ -25,6 +25,7 @@ _NEAR = 10  # best measured architectures whose neighbours and mutants are ranke
 _FOLDS = 5
 _AT_ONCE = 5000  # architectures predicted at once
 _SHORT_LIST = 500  # candidates between which expected improvement chooses
+_CLIMBS, _CLIMBERS = 2, 50  # how often the best predicted have mutants, and how many of them
 _ROUNDS = 4  # of proposals, by predictors that are fitted again to believe the ones before
 
 
@@ -146,6 +147,13 @@ def _rank(options: RankOptions) -> Ranking:
     fitted = fresh.fit(codes, labels)
     pool, whole = _candidates(space, codes, labels, options.sample, rng)
     scores, deviations = _predicted(fitted, pool)
+    for _ in range(0 if whole else _CLIMBS):
+        best = pool[np.argsort(-scores, kind="stable")[:_CLIMBERS]]
+        near = space.mutate(best[rng.integers(len(best), size=options.sample // 8)], seed=rng)
+        near = _unmeasured(space, near, np.concatenate([codes, pool]))
+        more = _predicted(fitted, near)
+        pool = np.concatenate([pool, near])
+        scores, deviations = np.append(scores, more[0]), np.append(deviations, more[1])
     order = np.argsort(-scores, kind="stable")
     pool, scores, deviations = pool[order], scores[order], deviations[order]
     new = _new_functions(space, pool, codes)
@@ -284,22 +292,27 @@ def _candidates(
     else:
         best = codes[np.argsort(-labels, kind="stable")[:_NEAR]]
         near, _ = space.neighbours(best)
-        near = rng.permutation(near)[: most // 4]
-        mutants = space.mutate(best[rng.integers(len(best), size=most // 4)], seed=rng)
+        near = rng.permutation(near)[: most // 8]
+        mutants = space.mutate(best[rng.integers(len(best), size=most // 8)], seed=rng)
         mutants = space.mutate(mutants, seed=rng)
-        drawn = space.sample(most, seed=rng)
+        drawn = space.sample(most - most // 2, seed=rng)
         pool = np.concatenate([near, mutants, drawn])
-    keys = space.keys(pool)
-    first = np.sort(np.unique(keys, return_index=True)[1])
-    pool = pool[first[~np.isin(keys[first], space.keys(codes))]]
-    if not whole:
-        pool = pool[:most]
+    pool = _unmeasured(space, pool, codes)
     if not len(pool):
         raise ExhaustedError(
             f"all {len(codes)} architectures of space {space.name!r} were measured: there is none "
             "to rank"
         )
     return pool, whole
+
+
+def _unmeasured(space: Space, pool: Codes, codes: Codes) -> Codes:
+    """Rows of a pool that are not among others, each once, in their order."""
+    import numpy as np
+
+    keys = space.keys(pool)
+    first = np.sort(np.unique(keys, return_index=True)[1])
+    return pool[first[~np.isin(keys[first], space.keys(codes))]]
 
 
 def _predicted(fitted: Predictor, codes: Codes) -> tuple[Values, Values]:

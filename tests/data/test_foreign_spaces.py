@@ -140,7 +140,7 @@ BAD = {
         "'op' has the condition 'depth > 1': 'depth' comes later",
     ),
     "cycle": (
-        '[variables]\na = {choice = ["x"], active = "b == x"}\nb = {choice = ["x"], active = "a == x"}',
+        '[variables]\na = {choice = [1], active = "b == 1"}\nb = {choice = [1], active = "a == 1"}',
         "'a' and 'b' depend on each other, a cycle",
     ),
     "empty": ("[variables]\n", "a space has variables"),
