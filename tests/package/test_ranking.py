@@ -145,7 +145,9 @@ def test_a_space_that_cannot_be_listed_is_sampled(tmp_path) -> None:
     assert not found.whole
     assert 800 < len(found.frame) <= 1000
     best = space.parse([one.architecture for one in found.proposed]).sum(axis=1)
-    assert np.median(best) > codes.sum(axis=1).max()
+    measured = codes.sum(axis=1)
+    assert np.median(best) > np.quantile(measured, 0.95)
+    assert best.max() > measured.max()
 
 
 def test_the_command_prints_json_and_writes_the_ranking(folder) -> None:
