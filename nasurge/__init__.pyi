@@ -11,6 +11,7 @@ from .data.tables import load_table as load_table
 from .data.tables import table_names as table_names
 from .errors import NasurgeError as NasurgeError
 from .predictors.processes.anchoring import anchors as anchors
+from .ranking import rank as rank
 from .registry import load_predictor as load_predictor
 from .registry import make_predictor as make_predictor
 from .registry import make_searcher as make_searcher

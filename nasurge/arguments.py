@@ -165,7 +165,7 @@ _SEARCHED: dict[str, Any] = {
     "callback": Callable[..., Any] | None,
     "progress": bool | Callable[..., Any] | None,
 }
-_DIRECTIONS = ("direction", "maximise", "maximize", "minimise", "minimize")
+_DIRECTIONS = ("direction", "directions", "maximize", "minimize")
 
 
 def check_search(objective: Any, tables: Mapping[str, Any], **given: Any) -> None:
@@ -192,8 +192,8 @@ def check_search(objective: Any, tables: Mapping[str, Any], **given: Any) -> Non
     for name in tables:
         if name in _DIRECTIONS:
             raise ParameterError(
-                f"search has no argument {name!r}: bigger is better, so let the function return "
-                "minus what shall be small; a table says itself which of its columns are minimised"
+                f"search has no argument {name!r}: bigger is better, but for what minimise= names; "
+                "a table says itself which of its columns are minimised"
             )
         if name in ("searchers", "predictors"):
             raise ParameterError(f"search has no argument {name!r}: it is {name[:-1]}, for several")

@@ -58,6 +58,9 @@ def _rebuild_unknown_name(message: str, kind: str, name: str, known: list[str]) 
 class ArchitectureError(NasurgeError, ValueError):
     """An architecture (string or codes) that is not in its space."""
 
+    reason: str = ""
+    """What alone is wrong with it, where one string was read."""
+
 
 class LabelError(NasurgeError, ValueError):
     """Labels that cannot be learnt from: NaN, infinite, all equal, too few or too many."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .arguments import check_search
 from .benchmarks.studies import called_with, chosen, listed
 from .data.spaces import Space, make_space
 from .errors import ParameterError
+from .functions import FunctionTask, Wanted, check_names, constraints_of
 from .progress import after_every_batch, progress_bar
 from .registry import (
     can_be_guided,
@@ -22,6 +25,7 @@ from .registry import (
     searcher_names,
     takes_objectives,
 )
+from .search import Searcher
 from .search.loop import Objective, Trace, run
 from .search.store import run_stored, storage_of
 from .search.studies import Contender, FrontsStudy, SearchFindings, SearchOptions, SearchStudy
@@ -34,13 +38,21 @@ if TYPE_CHECKING:
     from .benchmarks.objectives import Problem
     from .benchmarks.studies import Progress
     from .predictors.base import Predictor
-    from .search.base import Searcher
+
+
+Bounds = tuple[float | None, float | None]
 
 
 def search(
     objective: str | Sequence[Problem] | Objective,
     *,
-    space: str | Space | None = None,
+    space: str | Path | Mapping[str, Any] | Space | None = None,
+    objectives: str | Sequence[str] | None = None,
+    constraints: str | Sequence[str] | Mapping[str, Bounds] = (),
+    costs: Mapping[str, Callable[..., Any]] | None = None,
+    minimise: str | Sequence[str] = (),
+    maximise: str | Sequence[str] = (),
+    form: str = "codes",
     searcher: str | Searcher | None = None,
     predictor: str | Predictor | None = None,
     budget: int = 100,
@@ -64,11 +76,31 @@ def search(
     objective : callable, str, or sequence of Problem
         From codes (n, d) to values (n,), bigger is better; (n, k) for a searcher of several
         objectives. NaN, None, infinite and masked values are failed evaluations; for one
-        architecture it may be a number. Or the address of a table's task.
-    space : str or Space
-        Needed with a function; a name of ``nasurge.make_space`` will do.
+        architecture it may be a number. With ``objectives``, a mapping from their names to values,
+        or columns in their order. Or the address of a table's task.
+    space : str, Path, mapping or Space
+        Needed with a function; what ``nasurge.make_space`` takes will do: a name, the path of a
+        TOML file, a dict from variables to their values.
+    objectives : str or sequence of str, optional
+        Names of what is searched, their Pareto front if there are several: of what the function
+        returns or ``costs`` know, or of columns of a table. Errors and costs, known by their names
+        as in an import, are minimised.
+    constraints : str, sequence of str, or mapping
+        Bounds, ``"flops<=80"`` or ``{"flops": (None, 80)}``, either of the two None. What ``costs``
+        know is never proposed beyond them; other names are of what the function returns, which is
+        known after an evaluation only.
+    costs : mapping from str to callable, optional
+        What is known before an evaluation, with a function only: from codes (n, d) to (n,), cheap,
+        since thousands are asked for. ``flops`` and ``parameters`` of cell spaces are known anyway.
+    minimise, maximise : str or sequence of str
+        Objectives of which smaller, or bigger, is better whatever their names say, with a function
+        only; ``value`` is one without a name.
+    form : {"codes", "dicts", "strings"}
+        What functions are called with: all codes, or each architecture by itself, as a dict from
+        variables to values or as a string.
     searcher : str or Searcher, optional
-        Names of ``nasurge searchers``; by default ``bo``, with a predictor ``evolution``.
+        Names of ``nasurge searchers``; by default ``bo``, with a predictor ``evolution``, with
+        several objectives or bounds on what the function returns ``nsga2``.
     predictor : str or Predictor, optional
         Guides the searchers that can be guided; several names are tried one by one on tables.
     budget : int
@@ -93,8 +125,8 @@ def search(
         Show a progress bar, or call with evaluations (on tables searches) done, those in all, and
         a note.
     **tables
-        With a table: further arguments of ``search_study``, such as ``objectives``,
-        ``constraints``, ``trials``, ``metric``, ``workers``, ``jobs``, ``out``.
+        With a table: further arguments of ``search_study``, such as ``trials``, ``metric``,
+        ``workers``, ``jobs``, ``out``.
 
     Returns
     -------
@@ -108,6 +140,8 @@ def search(
     ObjectiveError
         If the function raises whatever it is given. Its ``trace`` has what was evaluated before,
         where no study keeps it; so have an interruption and what a callback raises.
+    InfeasibleError
+        If no architecture keeps the bounds on costs.
     StorageError
         If the database cannot be used.
 
@@ -120,10 +154,21 @@ def search(
     <Trace: 60 evaluations, 0 failed, best 6>
     >>> trace.best().architecture[:32]
     '|nor_conv_3x3~0|+|nor_conv_3x3~0'
+    >>> def train(architecture):
+    ...     depth, width = architecture["depth"], architecture["width"]
+    ...     return {"accuracy": depth + width / 32, "latency": depth * width}
+    >>> own = {"depth": [2, 3, 4], "width": [16, 32, 64]}
+    >>> wanted = {"objectives": "accuracy,latency", "constraints": {"latency": (None, 130)}}
+    >>> found = nasurge.search(train, space=own, form="dicts", budget=9, seed=0, **wanted)
+    >>> found.to_frame().columns.tolist()
+    ['architecture', 'depth', 'width', 'accuracy', 'latency', 'seconds']
+    >>> sorted(found.front().values.tolist())
+    [[2.5, 32.0], [3.5, 48.0], [4.5, 64.0], [5.0, 128.0]]
     """
     limits: dict[str, Any] = {"budget": budget, "timeout": timeout}
     limits |= {"storage": storage, "study": study}
     check_search(objective, tables, **limits, seed=seed, callback=callback, progress=progress)
+    own = {"costs": costs, "minimise": minimise, "maximise": maximise}
     with progress_bar("search") if progress is True else nullcontext(progress or None) as shown:
         if callable(objective):
             if tables:
@@ -131,47 +176,95 @@ def search(
             batch = 5 if batch is None else batch
             if shown is not None:
                 callback = after_every_batch(shown, budget, callback)
-            searcher = searcher or ("evolution" if predictor else "bo")
-            made = _searcher_of(searcher, space, predictor, seed)
-            about = {"batch": batch, **({"seed": seed} if isinstance(searcher, str) else {})}
+            wanted = Wanted.of(objectives=objectives, constraints=constraints, form=form, **own)
+            task = FunctionTask(objective, _space_of(space), wanted)
+            made = _searcher_of(searcher, task, predictor, seed)
+            about = {"batch": batch, **({} if isinstance(searcher, Searcher) else {"seed": seed})}
             limits |= {"callback": callback, "batch": batch, "retry_failed": retry_failed}
-            return _run(made, objective, about=about, **limits)
+            trace = _run(made, task, about={**about, **task.about()}, **limits)
+            return trace if wanted.plain else replace(trace, names=task.names, signs=task.signs)
         if not isinstance(searcher, str | None) or not isinstance(predictor, str | None):
             raise ParameterError(
                 "a search on a table makes a fresh searcher and predictor for every trial: give "
                 "their names; your own can join as plug-ins (entry points)"
             )
-        if space is not None or callback is not None or retry_failed:
+        if space is not None or callback is not None or retry_failed or any(own.values()):
             raise ParameterError(
-                "space, callback, retry_failed: only a search with a function takes these"
+                f"space, callback, retry_failed, {', '.join(own)}: only a search with a function "
+                "takes these; a table says itself which of its columns are minimised"
             )
+        tables |= {
+            "objectives": objectives,
+            "constraints": [*map(str, constraints_of(constraints))],
+        }
         settings = {**limits, "batch": batch, "seed": seed, "progress": shown, **tables}
         return search_study(objective, searcher, predictors=predictor, **settings)
 
 
-def _searcher_of(
-    searcher: str | Searcher,
-    space: str | Space | None,
-    predictor: str | Predictor | None,
-    seed: int,
-) -> Searcher:
-    """Searcher of a search with a function."""
+def _space_of(space: Any) -> Space:
+    """Space of a search with a function."""
     if space is None:
         raise ParameterError(
             'a search with a function needs space=..., such as nasurge.make_space("nb201")'
         )
-    space = make_space(space) if isinstance(space, str) else space
-    if not isinstance(space, Space):
+    if not isinstance(space, str | os.PathLike | Mapping | Space):
         raise ParameterError(
             f"space is a name or what nasurge.make_space makes, not {type(space).__name__}"
         )
-    if isinstance(searcher, str):
-        return make_searcher(searcher, space, predictor=predictor, seed=seed)
-    if predictor is not None:
-        raise ParameterError(
-            "a predictor guides a searcher that is named: give yours to your own searcher"
-        )
-    return searcher
+    return make_space(Path(space) if isinstance(space, os.PathLike) else space)
+
+
+def _searcher_of(
+    searcher: str | Searcher | None,
+    task: FunctionTask,
+    predictor: str | Predictor | None,
+    seed: int,
+) -> Searcher:
+    """Searcher of a search with a function, for its objectives and within its bounds."""
+    check_names(task)
+    several = len(task.names) > 1
+    searcher = searcher or ("nsga2" if several else "evolution" if predictor else "bo")
+    pool = task.pool()
+    if not isinstance(searcher, str):
+        if predictor is not None:
+            raise ParameterError(
+                "a predictor guides a searcher that is named: give yours to your own searcher"
+            )
+        own = searcher.n_objectives, len(searcher.bounds)
+        if not task.wanted.plain and (own != (task.n_objectives, len(task.names)) or task.known):
+            raise ParameterError(
+                "your own searcher has its n_objectives, bounds and pool: name a searcher, or make "
+                f"it with n_objectives={task.n_objectives}, bounds={list(task.bounds)} and, for "
+                "bounds on costs, the feasible codes as pool"
+            )
+        return searcher
+    settings: dict[str, Any] = {}
+    if several:
+        check_takes_objectives(searcher)
+        settings = {"n_objectives": task.n_objectives, "bounds": task.bounds}
+    if pool is not None:
+        settings["pool"] = pool
+    made = make_searcher(searcher, task.space, predictor=predictor, seed=seed, **settings)
+    if task.known and pool is None:
+        made.keep_to(task.feasible)
+    return made
+
+
+def check_takes_objectives(*names: str) -> None:
+    """Refuse searchers of one objective without bounds.
+
+    Raises
+    ------
+    ParameterError
+        Naming those that take several.
+    """
+    for name in names:
+        if not takes_objectives(name):
+            known = ", ".join(filter(takes_objectives, searcher_names()))
+            raise ParameterError(
+                f"{name} searches for one objective: leave --objectives out, or take one of: "
+                f"{known}"
+            )
 
 
 def _run(
@@ -227,12 +320,7 @@ def make_search_study(options: SearchOptions) -> SearchStudy | FrontsStudy:
         single = [name for name in names if not takes_objectives(name)]
         if "all" in (listed(asked) if isinstance(asked, str) else asked):
             names = [name for name in names if name not in single]
-        elif single:
-            known = ", ".join(filter(takes_objectives, searcher_names()))
-            raise ParameterError(
-                f"{single[0]} searches for one objective: leave --objectives out, or take one of: "
-                f"{known}"
-            )
+        check_takes_objectives(*names)
     contenders = _contenders(names, options.predictors)
     return (FrontsStudy if several else SearchStudy)(options, contenders)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..data.files import DAMAGED
 from ..data.parameters import inherit_parameters
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space, make_space
-from ..data.types import Index, Keys, Values
+from ..data.types import Index, Keys, Mask, Values
 from ..errors import ExhaustedError as ExhaustedError
 from ..errors import LabelError, NasurgeError, ParameterError
 from .loop.results import plain
@@ -92,6 +92,7 @@ class Searcher(ABC):
         self._limited = pool is not None
         self._allowed: Keys | None = None
         self._stand_ins: Index | None = None
+        self._feasible_only: Callable[[Codes], Mask] | None = None
         if pool is not None:
             self._allowed = np.unique(space.keys(pool))
             if not len(self._allowed):
@@ -112,7 +113,9 @@ class Searcher(ABC):
         self._values: list[Values] = [np.empty((0, width) if width > 1 else 0)]
         self._pending: dict[int | bytes, None] = {}
         self._remaining: Remaining = (
-            Unlisted(self.space) if self._allowed is None else Listed(self._allowed)
+            Unlisted(self.space, self._feasible_only)
+            if self._allowed is None
+            else Listed(self._allowed)
         )
 
     # -- what a searcher overrides ----------------------------------------------------------------
@@ -194,7 +197,10 @@ class Searcher(ABC):
     def _can_propose(self, codes: Codes) -> NDArray[np.bool_]:
         """Whether architectures are in the pool or have a twin there, seen ones too, shape (n,)."""
         if self._allowed is None:
-            return self.space.is_valid(codes)
+            kept = self.space.is_valid(codes)
+            if self._feasible_only is not None:
+                kept[kept] = self._feasible_only(codes[kept])
+            return kept
         return np.isin(self._in_pool(self.space.keys(codes)), self._allowed)
 
     def _in_pool(self, keys: Keys) -> Keys:
@@ -310,6 +316,24 @@ class Searcher(ABC):
         keys = self.space.keys(codes)
         self._remaining.take(keys)
         self._pending.update(dict.fromkeys(keys.tolist()))
+
+    def keep_to(self, feasible: Callable[[Codes], Mask]) -> None:
+        """Propose only what is feasible, in a space that cannot be listed; no part of a state.
+
+        Parameters
+        ----------
+        feasible : callable
+            From codes, shape (n, d), to a bool array, shape (n,).
+
+        Raises
+        ------
+        ParameterError
+            If the searcher has a list of what it may propose, or was asked or told before.
+        """
+        if self._allowed is not None or self._pending or len(self.values_):
+            raise ParameterError("keep_to is for a fresh searcher without a list: give pool= else")
+        self._feasible_only = feasible
+        self._reset()
 
     @property
     def pool_digest(self) -> str | None:

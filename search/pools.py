@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.spaces import Space
-from ..data.types import Index, Keys
+from ..data.spaces import Codes, Space
+from ..data.types import Index, Keys, Mask
 
 
 class Listed:
@@ -40,13 +42,17 @@ class Listed:
 class Unlisted:
     """A space too large to write out: draws are repeated until they are new."""
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: Space, feasible: Callable[[Codes], Mask] | None = None) -> None:
         self._space = space
+        self._feasible = feasible
         self._taken: set[int | bytes] = set()
 
-    def free(self, keys: Keys) -> NDArray[np.bool_]:
+    def free(self, keys: Keys) -> Mask:
         """Whether each one is allowed and not taken yet, shape (n,)."""
-        return np.array([key not in self._taken for key in keys.tolist()], dtype=bool)
+        free = np.array([key not in self._taken for key in keys.tolist()], dtype=bool)
+        if self._feasible is not None and free.any():
+            free[free] = self._feasible(self._space.from_keys(keys[free]))
+        return free
 
     def take(self, keys: Keys) -> None:
         """Take some out."""
@@ -56,7 +62,9 @@ class Unlisted:
         """Up to ``n`` different free ones, drawn uniformly, without taking them."""
         found: dict[int | bytes, None] = {}
         for _ in range(100):  # in millions of architectures a hundred rounds do not all collide
-            drawn = self._space.keys(self._space.sample(n, seed=rng))
+            # Few may be allowed: more are drawn then.
+            count = n if self._feasible is None else max(4 * n, 200)
+            drawn = self._space.keys(self._space.sample(count, seed=rng))
             found.update(dict.fromkeys(drawn[self.free(drawn)].tolist()))
             if len(found) >= n:
                 break

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...errors import DataFileError, ParameterError, StorageError, UnknownNameError
 from ..arguments import checked
@@ -53,7 +53,7 @@ def read_tables(
     schema: Path | None = None,
     minimise: Collection[str] = (),
     maximise: Collection[str] = (),
-    **reading: str | None,
+    **reading: Any,
 ) -> list[Table]:
     """Tables of a file or folder, read by the first format that accepts it.
 
@@ -67,7 +67,7 @@ def read_tables(
     minimise, maximise : collections of str
         Columns, or metrics, of which smaller, or bigger, is better, whatever their names and the
         schema say.
-    **reading : str or None
+    **reading
         What the format's own ``read`` takes beside name and schema, such as ``space``.
 
     Raises

@@ -12,6 +12,7 @@ from .frame import Frame as Frame
 from .genotypes import Genotypes as Genotypes
 from .macro import TransNASMacro as TransNASMacro
 from .making import check_space as check_space
+from .making import is_space_file as is_space_file
 from .making import make_space as make_space
 from .making import space_names as space_names
 from .mobile import Mobile as Mobile

@@ -167,6 +167,39 @@ class Space(IntegerRows):
             for row, mask in zip(rows.tolist(), self.active(rows).tolist(), strict=True)
         ]
 
+    def to_columns(self, codes: ArrayLike, *, taken: Iterable[str] = ()) -> dict[str, Any]:
+        """Value of each variable of each architecture by name, shape (n,), None without effect.
+
+        Parameters
+        ----------
+        codes : array_like of int, shape (n, d)
+        taken : iterable of str
+            Names of other columns: a variable of such a name is called ``variable NAME``.
+
+        Raises
+        ------
+        ArchitectureError
+            If a row is not in the space.
+        """
+        rows, others = self.check(codes), set(taken)
+        places = np.where(self.active(rows), rows, -1)
+        return {
+            f"variable {name}" if name in others else name: np.array([*values, None], dtype=object)[
+                places[:, k]
+            ]
+            for k, (name, values) in enumerate(zip(self.variables, self.values, strict=True))
+        }
+
+    def describe(self) -> str:
+        """Table of the variables: their values, a line each."""
+        count = f"{self.size:,}" if self.size < 10**9 else f"{self.size:.2g}"
+        lines = [f"{self.name}: {self.n_variables} variables, {count} architectures"]
+        width = max(map(len, self.variables))
+        for name, texts in zip(self.variables, self.choices, strict=True):
+            shown = texts if len(texts) <= 8 else (*texts[:4], "...", *texts[-2:])
+            lines.append(f"  {name:<{width}}  {', '.join(shown)}")
+        return "\n".join(lines)
+
     def _position(self, variable: int, value: Any) -> int:
         """Number of a value of a variable; raises ``ValueError`` if it is none."""
         choices = self.choices[variable]
@@ -219,10 +252,12 @@ class Space(IntegerRows):
                 else:
                     rows[position] = self._parse(string)
             except (ValueError, TypeError, AttributeError) as error:
-                raise ArchitectureError(
+                wrong = ArchitectureError(
                     f"{string!r} (number {position}) is not an architecture of space "
                     f"{self.name!r}: {error}; one looks like {self.example!r}"
-                ) from None
+                )
+                wrong.reason = str(error)
+                raise wrong from None
         rows = self.without_inactive(rows) if self.conditional else rows
         valid = self._valid(rows)
         if not valid.all():

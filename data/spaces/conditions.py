@@ -94,6 +94,8 @@ class ConditionReader:
                 several = not isinstance(values, str) and isinstance(values, Iterable)
                 tests.append(self._among(str(name), list(values) if several else [values]))
             return (tuple(tests),)
+        if isinstance(condition, list | tuple) and condition:
+            return tuple(tests for one in condition for tests in self._alternatives(one))
         if not isinstance(condition, str):
             raise SchemaError(_HINT)
         try:

@@ -17,6 +17,7 @@ from ..arguments import brief
 from ..types import Codes, Mask, Values
 from .base import Space as Space
 from .conditions import ConditionReader
+from .foreign import described_by
 from .rows import Condition
 from .variables import Value, expand, value_text
 
@@ -36,10 +37,12 @@ class DescribedSpace(Space):
     ----------
     variables : mapping from str to values, choice, ordered or repeat
         In order: a condition is on earlier variables. A list of numbers is ordered, another one
-        categorical. ``"op{1..4}"`` names four variables, of one layer each.
-    name : str
+        categorical. ``"op{1..4}"`` names four variables, of one layer each. Values may be
+        distributions of Optuna, and the whole a ``ConfigSpace.ConfigurationSpace``, with its
+        conditions and forbidden clauses; a continuous range becomes a grid of 16 values.
+    name : str, optional
         Name of the space in files and messages.
-    forbidden : sequence of str
+    forbidden : sequence of str or mapping
         Conditions of which no architecture may meet one, such as ``"op1 == pool and op2 == pool"``.
 
     Raises
@@ -67,19 +70,22 @@ class DescribedSpace(Space):
         self,
         variables: Mapping[str, Any],
         *,
-        name: str = "space",
-        forbidden: Sequence[str] = (),
+        name: str | None = None,
+        forbidden: Sequence[str | Mapping[str, Any]] = (),
     ) -> None:
+        described = described_by(variables)
+        variables = described.variables
         if not isinstance(variables, Mapping):
             raise SchemaError(
                 'a space is described by a mapping, such as {"depth": [2, 3], "op": ["a", "b"]}; '
                 f"received {brief(variables)}"
             )
+        name = (described.name or "space") if name is None else name
         if not isinstance(name, str) or not name.strip():
             raise SchemaError(f"the name of a space is a text, received {brief(name)}")
         if isinstance(forbidden, str) or not isinstance(forbidden, Iterable):
             raise SchemaError(f"forbidden is a list of conditions, received {brief(forbidden)}")
-        self.name, self.forbidden = name, tuple(forbidden)
+        self.name, self.forbidden = name, (*forbidden, *described.forbidden)
         self._variables = expand(variables)
         self.cardinalities = tuple(len(v.values) for v in self._variables.values())
         reader = ConditionReader(self._variables)
@@ -98,7 +104,7 @@ class DescribedSpace(Space):
         except (ParameterError, ValueError):
             raise SchemaError(
                 f"forbidden of space {self.name!r} excludes (nearly) every architecture: "
-                f"{'; '.join(map(str, self.forbidden))}"
+                f"{'; '.join(map(_when, self.forbidden))}"
             ) from None
 
     def spec(self) -> dict[str, Any]:
@@ -245,11 +251,13 @@ class DescribedSpace(Space):
             shown = texts if len(texts) <= 8 else (*texts[:4], "...", *texts[-2:])
             when = "" if variable.active is None else f"   if {_when(variable.active)}"
             lines.append(f"  {name:<{width}}  {kind:<12}  {', '.join(shown)}{when}")
-        lines += [f"  never  {rule}" for rule in self.forbidden]
+        lines += [f"  never  {_when(rule)}" for rule in self.forbidden]
         return "\n".join(lines)
 
 
 def _when(active: Any) -> str:
+    if isinstance(active, list | tuple):
+        return " or ".join(map(_when, active))
     if isinstance(active, Mapping):
         return " and ".join(
             f"{name} in {list(values)}"

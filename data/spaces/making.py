@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from ...errors import ParameterError, UnknownNameError
+from ...errors import NasurgeError, ParameterError, SchemaError, UnknownNameError
 from ..arguments import brief, checked
+from ..files import parse_toml, read_document, read_text
 from ..plugins import all_names, named_part
 from .base import Space, the_space
 from .dags import NodeCell
-from .described import from_spec
+from .described import DescribedSpace, from_spec
 from .genotypes import Genotypes
 from .names import SPACES
 from .product import ProductSpace
@@ -27,17 +30,18 @@ def space_names() -> list[str]:
 
 
 @checked
-def make_space(spec: str | dict[str, Any] | Space) -> Space:
-    """Space of a name, or the one that ``Space.spec`` described.
+def make_space(spec: str | Path | Mapping[str, Any] | Space) -> Space:
+    """Space of a name, of a file, or of a description.
 
     Functions that take a space take its name, too.
 
     Parameters
     ----------
-    spec : str, dict or Space
-        ``"nb201"``, ``"nbgraph"``, ``"transnas-micro"``, ``"transnas-macro"``, ``"mobile"``,
-        ``"nb101"``, ``"ec-nas"``, ``"darts"``, ``"darts-none"``, ``"enas"``, the name of a
-        plug-in's, or a description; a space is returned as it is.
+    spec : str, Path, mapping or Space
+        A name of ``nasurge spaces`` or of a plug-in; the path of a description that ends in
+        ``.toml`` or ``.json``; what ``Space.spec`` returned; or what ``nasurge.Space`` takes: a
+        mapping from variables to their values, a ``ConfigSpace.ConfigurationSpace``, Optuna
+        distributions by name. A space is returned as it is.
 
     Raises
     ------
@@ -45,17 +49,26 @@ def make_space(spec: str | dict[str, Any] | Space) -> Space:
         If no space has that name.
     ParameterError
         If a description names none, or an argument of it is none.
+    StorageError, DataFileError
+        If a file cannot be read.
+    SchemaError
+        Naming the variable that is wrong, and the file.
 
     Examples
     --------
     >>> make_space("nb201").size
     15625
+    >>> make_space({"depth": [2, 3, 4], "op": ["conv", "pool"]}).size
+    6
     """
     if isinstance(spec, Space):
         return spec
-    if isinstance(spec, dict) and "variables" in spec:
-        return from_spec(spec)
-    if isinstance(spec, dict) and "choices" in spec:
+    if isinstance(spec, Path) or (isinstance(spec, str) and is_space_file(spec)):
+        return read_space(Path(spec))
+    if isinstance(spec, Mapping) and _is_described(spec):
+        whole = isinstance(spec.get("variables"), Mapping)
+        return from_spec(spec) if whole else DescribedSpace(spec)
+    if isinstance(spec, Mapping) and "choices" in spec:
         return ProductSpace(
             spec["choices"], name=spec.get("name", "product"), written=spec.get("written", ())
         )
@@ -72,6 +85,57 @@ def make_space(spec: str | dict[str, Any] | Space) -> Space:
     places = {own: entry.place for own, entry in SPACES.items()}
     cls: type[Space] = named_part("space", name, places, group=GROUP)
     return the_space(cls)
+
+
+def is_space_file(name: str) -> bool:
+    """Whether a name is that of a file which describes a space: it ends in .toml or .json."""
+    return name.lower().endswith((".toml", ".json"))
+
+
+def _is_described(spec: Mapping[str, Any]) -> bool:
+    """Whether a mapping describes variables, and not a space of a name or of plain choices."""
+    plain = set(spec) <= {"name", "choices", "written"}
+    named = isinstance(spec.get("name"), str)
+    return not plain and ("variables" in spec or not named)
+
+
+def read_space(path: Path) -> Space:
+    """Space that a TOML or JSON file describes.
+
+    The file has ``name``, a section ``[variables]`` with a line for each variable, and perhaps
+    ``forbidden``; a variable is a list of values, or a table such as ``{ordered = [2, 3, 4]}``,
+    ``{choice = ["conv", "pool"], active = "depth >= 3"}`` or ``{ordered = [1, 64], steps = 4}``.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in ``.toml`` or ``.json``.
+
+    Raises
+    ------
+    StorageError, DataFileError
+        If it cannot be read.
+    SchemaError
+        Naming the file and the variable that is wrong.
+    """
+    path = path.expanduser()
+    if not is_space_file(path.name):
+        raise ParameterError(f"the file of a space ends in .toml or .json, not {path.name!r}")
+    remedy = "write the description again"
+    if path.name.lower().endswith(".json"):
+        spec = read_document(path, remedy=remedy)
+    else:
+        spec = parse_toml(read_text(path, remedy=remedy), str(path))
+    if not isinstance(spec.get("variables"), dict):
+        raise SchemaError(
+            f"{path} describes no space: it has no section [variables], with lines such as "
+            'width = [16, 32] or op = ["conv", "pool"]'
+        )
+    spec = {"name": path.name.split(".")[0], **spec}
+    try:
+        return from_spec(spec)
+    except NasurgeError as error:
+        raise SchemaError(f"{path}: {error}") from None
 
 
 def check_space(owner: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any
@@ -17,8 +18,9 @@ from ..types import Values
 
 Value = str | bool | int | float
 """Value of a variable."""
-Active = str | Mapping[str, Any] | None
-"""When a variable has an effect: ``"depth >= 3"``, or ``{"depth": [3, 4]}``; None for always."""
+Active = str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+"""When a variable has an effect: ``"depth >= 3"``, or ``{"depth": [3, 4]}``, or a list of such
+mappings of which one is met; None for always."""
 
 MOST_VALUES = 32_767
 _MOST_VARIABLES = 2_000
@@ -83,11 +85,9 @@ class Variable:
             same = isinstance(own, bool) == isinstance(value, bool)
             if (own == value and same) or value_text(own) == text:
                 return k
-        if text is not None and self.ordered:
-            try:
-                return self.position(float(text))
-            except ValueError:
-                pass
+        if text is not None and (plain := _plain(text)) is not None:
+            with suppress(ValueError):
+                return self.position(plain)
         shown = self.texts if len(self.texts) <= 12 else (*self.texts[:8], "...", self.texts[-1])
         raise ValueError(f"{value!r} is none of {', '.join(shown)}")
 
@@ -115,6 +115,17 @@ def value_text(value: Value) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
     return str(value)
+
+
+def _plain(text: str) -> bool | float | None:
+    """Truth or number that a text writes; None of another."""
+    truth = {"true": True, "false": False}.get(text.lower())
+    if truth is not None:
+        return truth
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def choice(*values: Value, skip: Value | Sequence[Value] = (), active: Active = None) -> Variable:
@@ -383,4 +394,6 @@ def _numbered(variable: Variable, i: int, field: str) -> Variable:
         active = active.replace("{i}", str(i))
     elif isinstance(active, Mapping):
         active = {key.replace("{i}", str(i)): values for key, values in active.items()}
+    elif active is not None:
+        active = [{k.replace("{i}", str(i)): v for k, v in one.items()} for one in active]
     return replace(variable, active=active, field=field)

@@ -11,6 +11,7 @@ from pathlib import Path
 from ...errors import DataFileError, ParameterError, StorageError, UnknownNameError
 from ..arguments import checked
 from ..files import home, make_folder
+from ..spaces import Space
 from .files import content_digest, open_table, write_table
 from .table import Table, check_name
 
@@ -157,7 +158,7 @@ def import_table(
     *,
     name: str | None = None,
     schema: str | Path | None = None,
-    space: str | None = None,
+    space: str | Space | None = None,
     convention: str | None = None,
     minimise: str | Collection[str] = (),
     maximise: str | Collection[str] = (),
@@ -174,9 +175,11 @@ def import_table(
         Name of the table; by default the schema's, else the file's.
     schema : str or Path, optional
         A TOML description; by default the one beside the file, a shipped one, or a guess.
-    space : str, optional
-        Name of the space of the architectures, or ``"own"`` for independent choices; by default
-        the one that is recognised.
+    space : str or Space, optional
+        Name of the space of the architectures, the TOML or JSON file that describes it, or the
+        space itself: then a column called as each variable is an architecture's, missing where the
+        variable has no effect. Or ``"own"`` for independent choices; by default the one that is
+        recognised.
     convention : str, optional
         How architectures are written that are not strings of their space: ``"naslib"``,
         ``"codes"`` or ``"digits"``.

@@ -12,7 +12,18 @@ import typer
 from .. import __version__
 from ..data.plugins import import_place
 from ..registry import COMMANDS
-from . import building, comparing, listing, meta, running, searching, supernets, validating
+from . import (
+    building,
+    comparing,
+    listing,
+    meta,
+    ranking,
+    running,
+    searching,
+    spaces,
+    supernets,
+    validating,
+)
 from .options import study_command
 from .output import written_output
 
@@ -45,12 +56,14 @@ app.command()(listing.tables)
 app.command(name="import")(listing.import_)
 app.command()(comparing.compare)
 app.command()(searching.search)
+app.command()(ranking.rank)
 app.command()(validating.validate)
 app.command()(running.report)
 app.command()(running.demo)
 app.add_typer(supernets.app, name="supernet")
 app.add_typer(building.app, name="table")
 app.add_typer(meta.app, name="meta")
+app.command()(spaces.space)
 app.command()(listing.predictors)
 app.command()(listing.searchers)
 

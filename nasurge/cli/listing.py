@@ -81,8 +81,8 @@ def import_(
         str | None,
         typer.Option(
             "--space",
-            help="Space of the architectures, such as nb201, or own for independent choices; by "
-            "default the one that is recognised.",
+            help="Space of the architectures: a name such as nb201, FILE.toml that describes your "
+            "own, or own for independent choices; by default the one that is recognised.",
         ),
     ] = None,
     convention: Annotated[

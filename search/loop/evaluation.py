@@ -49,6 +49,8 @@ class Evaluator:
         """
         try:
             result = self._objective(codes.copy())
+        except ObjectiveError:  # it says itself what its result lacks
+            raise
         except Exception as error:
             logger.warning("the objective raised; its batch counts as failed", exc_info=True)
             return self._failed(codes, error)

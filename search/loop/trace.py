@@ -70,6 +70,11 @@ class Trace:
         Columns of ``values`` to be maximised; those after them are constraints.
     bounds : tuple of float
         The least feasible value of each column.
+    names : tuple of str
+        Of each column, where they have some.
+    signs : tuple of float
+        -1 for each column that is told with its sign turned, as smaller is better: ``best``,
+        ``front`` and ``to_frame`` turn it back. By default none is.
 
     Examples
     --------
@@ -88,6 +93,8 @@ class Trace:
     space: Space
     n_objectives: int = 1
     bounds: tuple[float, ...] = (-np.inf,)
+    names: tuple[str, ...] = ()
+    signs: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, searcher: Searcher, seconds: Values) -> Trace:
@@ -106,12 +113,18 @@ class Trace:
         if self.n_objectives > 1:
             return f"{text}>"
         known = feasible_rows(self._columns, self.bounds)
-        return f"{text}, best {self._columns[known, 0].max():g}>" if known.any() else f"{text}>"
+        best = f", best {self._own[0] * self._columns[known, 0].max():g}" if known.any() else ""
+        return f"{text}{best}>"
 
     @property
     def _columns(self) -> Values:
         """Values as columns, shape (b, k)."""
         return self.values.reshape(len(self.values), len(self.bounds))
+
+    @property
+    def _own(self) -> Values:
+        """Signs that turn each column into its own unit, shape (k,)."""
+        return np.asarray(self.signs or (1.0,) * len(self.bounds))
 
     @property
     def failures(self) -> int:
@@ -137,27 +150,44 @@ class Trace:
             )
         row = best_row(self._columns, self.bounds)
         code = self.codes[row].copy()
-        return Incumbent(self.space.format(code[None])[0], float(self._columns[row, 0]), code)
+        value = float(self._own[0] * self._columns[row, 0])
+        return Incumbent(self.space.format(code[None])[0], value, code)
 
     def front(self) -> Front:
         """Pareto front: what is within the bounds and no other evaluated one dominates."""
         rows = np.flatnonzero(feasible_rows(self._columns, self.bounds))
         rows = rows[non_dominated(self._columns[rows, : self.n_objectives])]
         codes = self.codes[rows]
-        return Front(self.space.format(codes), self._columns[rows, : self.n_objectives], codes)
+        values = (self._own * self._columns[rows])[:, : self.n_objectives]
+        return Front(self.space.format(codes), values, codes)
 
     def to_frame(self) -> pd.DataFrame:
-        """Table with a row per evaluation: architecture, its values, seconds of the search.
+        """Table with a row per evaluation: architecture, variables, values, seconds of the search.
 
-        One objective is the column ``value``; several columns are ``value 0`` and so on.
+        Each variable has a column, None where it has no effect. Values are called by their names;
+        without, one objective is the column ``value``, several are ``value 0`` and so on.
         """
         import pandas as pd
 
-        names = [f"value {k}" for k in range(len(self.bounds))]
-        columns = {"value": self._columns[:, 0]} if len(names) == 1 else {}
-        columns = columns or dict(zip(names, self._columns.T, strict=True))
-        architectures = self.space.format(self.codes)
-        return pd.DataFrame({"architecture": architectures, **columns, "seconds": self.seconds})
+        names = self._names
+        columns = dict(zip(names, (self._own * self._columns).T, strict=True))
+        taken = ("architecture", *names, "seconds")
+        return pd.DataFrame(
+            {
+                "architecture": self.space.format(self.codes),
+                **self.space.to_columns(self.codes, taken=taken),
+                **columns,
+                "seconds": self.seconds,
+            }
+        )
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        """Name of each column."""
+        several = len(self.bounds) > 1
+        return self.names or tuple(
+            f"value {k}" if several else "value" for k in range(len(self.bounds))
+        )
 
     def plot(self) -> Figure:
         """Picture of the search: values and the incumbent's after each query, or the front.
@@ -171,16 +201,17 @@ class Trace:
         axis = figure.subplots()
         axis.spines[["top", "right"]].set_visible(False)
         if self.n_objectives == 1:
-            queries, values = np.arange(1, len(self.values) + 1), self._columns[:, 0]
+            queries, values = np.arange(1, len(self.values) + 1), self._own[0] * self._columns[:, 0]
             known = np.where(feasible_rows(self._columns, self.bounds), values, np.nan)
             axis.plot(queries, values, ".", color="0.6", label="evaluated")
-            axis.step(queries, np.fmax.accumulate(known), where="post", label="incumbent")
-            axis.set(xlabel="queries", ylabel="value")
+            best = np.fmin if self._own[0] < 0 else np.fmax
+            axis.step(queries, best.accumulate(known), where="post", label="incumbent")
+            axis.set(xlabel="queries", ylabel=self._names[0])
         else:
             front = self.front().values
             front = front[np.argsort(front[:, 0])]
-            axis.plot(*self._columns[:, :2].T, ".", color="0.6", label="evaluated")
+            axis.plot(*(self._own * self._columns)[:, :2].T, ".", color="0.6", label="evaluated")
             axis.plot(*front[:, :2].T, "o-", label="front")
-            axis.set(xlabel="value 0", ylabel="value 1")
+            axis.set(xlabel=self._names[0], ylabel=self._names[1])
         axis.legend(frameon=False)
         return figure

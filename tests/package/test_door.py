@@ -264,7 +264,7 @@ def objective(codes: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(
     ("argument", "words"),
     [
-        ({"direction": "minimize"}, "minus what shall be small"),
+        ({"direction": "minimize"}, "minimise= names"),
         ({"searchers": "bo"}, "it is searcher"),
         ({"bugdet": 3}, "did you mean 'budget'"),
         ({"progress": 3}, "progress must be True or False or a function"),

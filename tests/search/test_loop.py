@@ -145,7 +145,7 @@ def test_the_best_is_never_a_failed_one(nb201):
     assert nb201.parse([architecture]).tolist() == [code.tolist()]
     assert repr(trace) == "<Trace: 6 evaluations, 2 failed, best 5>"
     frame = trace.to_frame()
-    assert list(frame) == ["architecture", "value", "seconds"]
+    assert list(frame) == ["architecture", *nb201.variables, "value", "seconds"]
     assert frame["value"].isna().sum() == 2
 
 

@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from ....errors import DataFileError, SchemaError
+from ...spaces import Space
 from ...tables import Column, is_minimised, words_of
 from .cells import Cells
 from .columns import SEEDS, is_run, is_setting, numbered, with_runs
+from .described import reads, variable_columns
 from .numbers import is_number
 from .schema import DEFAULT_TASK, RowKeys, Schema, Target
 from .spelling import guess_space
@@ -144,7 +146,9 @@ def guess_schema(
     """
     columns = _Columns(cells, list(shares))
     _leave_out_empty(columns)
-    rows = row_keys(cells.names[k] for k in (*columns.text, *columns.numeric) if cells.names[k])
+    own = variable_columns(cells.names, target.space)
+    free = [cells.names[k] for k in (*columns.text, *columns.numeric)]
+    rows = row_keys(name for name in free if name and name not in own)
     taken = {cells.place[name] for name in rows.names}
     architecture = _architecture(columns, taken, path, target)
     nameless = [k for k in architecture if not cells.names[k]]
@@ -159,7 +163,7 @@ def guess_schema(
     measured = [k for k in numbers if not is_setting(columns.cells.names[k])]
     if not measured:
         raise _unclear(columns, taken, path)
-    if len(architecture) > 1:
+    if len(architecture) > 1 and not own:
         _check_choices(columns, architecture, numbers, path)
     columns.left_out += [f"{_shown(columns, k)} (a setting)" for k in numbers if k not in measured]
     names = columns.named(architecture)
@@ -176,6 +180,8 @@ def guess_schema(
         if len(names) == 1
         else f"{len(names)} columns, {names[0]!r} to {names[-1]!r}, a choice each"
     )
+    if own:
+        said = "no schema: a column for each variable, the other numbers were measured"
     schema = Schema(tuple(names), (target,), tuple(described), {}, "", rows, guessed=True)
     remarks = (said, *numbered(described), *_unsaid(described))
     return cells, Guess(schema, remarks, tuple(columns.left_out))
@@ -208,10 +214,15 @@ def _shown(columns: _Columns, column: int) -> str:
 def _architecture(columns: _Columns, taken: set[int], path: Path, target: Target) -> list[int]:
     """Column of architectures, or the columns of their choices."""
     cells = columns.cells
+    if own := variable_columns(cells.names, target.space):
+        return [cells.place[name] for name in own]
     for k in columns.numeric:
         if k not in taken and (_has_zeros_in_front(cells, k) or _is_called_so(cells, k)):
             columns.shares[k] = 0.0
     text = [k for k in columns.text if k not in taken]
+    for k in text:
+        if isinstance(target.space, Space) and reads(target.space, cells.texts(k)[:_LOOK]):
+            return [k]
     for k in text:
         if guess_space(list(dict.fromkeys(cells.texts(k)[:_LOOK]))):
             return [k]

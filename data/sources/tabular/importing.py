@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ....errors import DataFileError, ParameterError, SchemaError, UnknownNameError
+from ...spaces import Space
 from ...tables import (
     Column,
     ImportNotes,
@@ -22,6 +23,13 @@ from ...tables import (
 from ...types import Index, Values
 from .cells import Cells, read_cells
 from .columns import check_shares, is_setting, with_means
+from .described import (
+    check_has_columns,
+    described_space,
+    read_in_space,
+    row_texts,
+    variable_columns,
+)
 from .guess import check_header, guess_schema, is_spread, row_keys
 from .numbers import decimal_sign, is_empty, is_number, numbers, shares_of_numbers
 from .opening import MAGIC, PARQUET
@@ -35,7 +43,7 @@ from .schema import (
     packaged_schemas,
     read_schema,
 )
-from .spelling import read_architectures
+from .spelling import Architectures, read_architectures
 
 _STEERING = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _MISSING = {"nan", "<na>", "n/a", "#n/a"}  # what programs write; "none" may be a choice
@@ -57,7 +65,7 @@ def read(
     *,
     name: str | None = None,
     schema: Path | None = None,
-    space: str | None = None,
+    space: str | Space | None = None,
     convention: str | None = None,
 ) -> list[Table]:
     """Tables in a CSV or Parquet file.
@@ -72,8 +80,9 @@ def read(
     schema : Path, optional
         The description; by default the TOML file beside ``path``, else a shipped one that fits,
         else a guess.
-    space : str, optional
-        Name of the space of the architectures, or ``"own"`` for independent choices; by default
+    space : str or Space, optional
+        Name of the space of the architectures, the TOML file that describes it, or the space: then
+        a column may be called as each variable. Or ``"own"`` for independent choices; by default
         the schema's, else the one that is recognised.
     convention : str, optional
         How the architectures are written: ``"naslib"``, ``"codes"`` or ``"digits"``.
@@ -89,12 +98,14 @@ def read(
     ArchitectureError
         Naming the first architecture that is not in its space.
     """
+    beside = Path(space) if isinstance(space, str) else None
+    space = described_space(space) or (space.name if isinstance(space, Space) else space)
     cells = read_cells(path)
     shares = shares_of_numbers(cells)
     check_header(cells, shares, path)
     stem = path.name.split(".")[0].lower()
     cells, found, said, left_out = _described(
-        cells, shares, path, schema, Target(name or stem, space, None, convention)
+        cells, shares, path, schema, Target(name or stem, space, None, convention), beside
     )
     wanted = {*found.architecture, *(column.source for column in found.columns)}
     wanted |= set(found.rows.names) if found.rows else set()
@@ -134,14 +145,20 @@ def _renamed(targets: Sequence[Target], name: str | None) -> dict[str, Target]:
 
 
 def _described(
-    cells: Cells, shares: Sequence[float], path: Path, schema: Path | None, target: Target
+    cells: Cells,
+    shares: Sequence[float],
+    path: Path,
+    schema: Path | None,
+    target: Target,
+    space_file: Path | None,
 ) -> tuple[Cells, Schema, tuple[str, ...], tuple[str, ...]]:
     """Schema that is given, stands beside the file, is shipped or guessed; what to say of it."""
     beside = [
         path.with_name(path.name + ".toml"),
         path.with_name(path.name.split(".")[0] + ".toml"),
     ]
-    for file in [schema] if schema else [f for f in beside if f.is_file()]:
+    found = [f for f in beside if f.is_file() and f != space_file]
+    for file in [schema] if schema else found:
         described = read_schema(file, name=target.name)
         return cells, described, (f"columns by {file.name}",), ()
     for shipped, described in packaged_schemas():
@@ -180,14 +197,7 @@ class _Import:
                 )
             cells = cells.kept(np.flatnonzero(mask))
             strings = [text for text, own in zip(strings, mask, strict=True) if own]
-        names = ", ".join(map(repr, schema.architecture))
-        read = read_architectures(
-            strings,
-            space=target.space,
-            convention=target.convention,
-            name=target.name,
-            where=f"{self.path}: column {names}",
-        )
+        read = self._architectures(cells, strings)
         self.read.append(cells.read)
         measured = self._measured(cells)
         first, group = _groups(read.space.keys(read.codes))
@@ -222,8 +232,30 @@ class _Import:
             imported=notes,
         )
 
+    def _architectures(self, cells: Cells, strings: Sequence[str]) -> Architectures:
+        """Architectures of the rows, in the space that is described, named or recognised."""
+        target, names = self.target, self.schema.architecture
+        where = f"{self.path}: column {', '.join(map(repr, names))}"
+        if isinstance(target.space, Space):
+            by_variable = variable_columns(names, target.space)
+            where = str(self.path) if by_variable else where
+            codes = read_in_space(target.space, strings, where=where, lines=cells.lines)
+            how = f"the columns of {len(by_variable)} variables" if by_variable else "strings"
+            return Architectures(target.space, codes, (f"space {target.space.name} by {how}",))
+        return read_architectures(
+            strings,
+            space=target.space,
+            convention=target.convention,
+            name=target.name,
+            where=where,
+        )
+
     def _strings(self, cells: Cells) -> list[str]:
         """Architecture of each row, as one line of text."""
+        space = self.target.space
+        if isinstance(space, Space) and (names := variable_columns(list(cells.place), space)):
+            check_has_columns(space, names, self.path)
+            return row_texts(space, {name: cells.texts(cells.place[name]) for name in names})
         parts = []
         for name in self.schema.architecture:
             texts = [" ".join(text.split()) for text in cells.texts(cells.place[name])]

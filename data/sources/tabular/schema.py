@@ -12,6 +12,7 @@ from typing import Any
 
 from ....errors import SchemaError, StorageError, UnknownNameError
 from ...files.limits import check_limit
+from ...spaces import Space
 from ...tables import Column
 from .spelling import CONVENTIONS
 
@@ -51,7 +52,7 @@ class Target:
     """One table to make from a file: its name, its space, and which rows are its own."""
 
     name: str
-    space: str | None = None
+    space: str | Space | None = None
     select: str | None = None
     convention: str | None = None
 
