@@ -54,7 +54,7 @@ _ENTRIES = (
     Entry(
         "ofa-mbv3",
         "nasurge.data.spaces.published:OFAMobileNetV3",
-        "Once-for-all MobileNetV3: five stages of 2 to 4 layers, 25 resolutions, 5.4 * 10**20 networks.",
+        "Once-for-all MobileNetV3: five stages of 2 to 4 layers, 5.4 * 10**20 networks.",
     ),
     Entry(
         "regnet",

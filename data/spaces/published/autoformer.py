@@ -14,6 +14,8 @@ from ...types import Values
 from ..structure import CostFormula
 from .base import PublishedSpace, values_of
 
+_RELATIVE = 2 * 2 * 30 * 64  # of keys and values, along rows and columns, distances up to 14
+
 
 def _blocks(
     depths: tuple[int, ...],
@@ -40,8 +42,8 @@ class AutoFormer(PublishedSpace):
     (3, 4) of each block are chosen; the width of queries, keys and values is 64 times the heads.
     An architecture is the JSON of the official description, ``{"MLP_RATIO": [...], "NUM_HEADS":
     [...], "DEPTH": 13, "EMBED_DIM": 216}``; ``parse`` also takes the tuple of the official search:
-    depth, MLP ratios, heads, width. ``costs`` are the parameters of the published supernet, in
-    which embeddings of relative positions are shared by all heads.
+    depth, MLP ratios, heads, width. ``costs`` are those for ImageNet with 196 patches; parameters
+    include the embeddings of relative positions of each block.
 
     Examples
     --------
@@ -49,8 +51,8 @@ class AutoFormer(PublishedSpace):
     >>> space.size == 3 * (4**12 + 4**13 + 4**14)
     True
     >>> code = space.parse(str((12, *[3.5] * 12, *[3] * 12, 192)))
-    >>> space.format(code)[0][-33:]
-    '3, 3], "DEPTH": 12, "EMBED_DIM": 192}'[-33:]
+    >>> space.format(code)[0][-32:]
+    '3], "DEPTH": 12, "EMBED_DIM": 192}'[-32:]
 
     References
     ----------
@@ -92,7 +94,7 @@ class AutoFormer(PublishedSpace):
             raise ValueError(f"{sorted(map(str, odd))[0]!r} is none of {', '.join(sorted(keys))}")
         depth = values.get("DEPTH")
         if not isinstance(depth, int):
-            raise ValueError(f"'DEPTH' is a whole number, received {depth!r}")
+            raise TypeError(f"'DEPTH' is a whole number, received {depth!r}")
         named: dict[str, Any] = {"depth": depth, "embed_dim": values.get("EMBED_DIM")}
         for key in ("MLP_RATIO", "NUM_HEADS"):
             listed = values_of(values, key, depth)
@@ -110,6 +112,30 @@ class AutoFormer(PublishedSpace):
             }
             found.append(json.dumps(lists | {"DEPTH": depth, "EMBED_DIM": values["embed_dim"]}))
         return found
+
+    @property
+    def costs(self) -> CostFormula:
+        """Formula of FLOPs (multiply-adds) and parameters for ImageNet, in millions."""
+        return self._costs
+
+    def _costs(self, codes: ArrayLike) -> dict[str, Values]:
+        rows = self.check(codes)
+        depth, width, *blocks = (
+            np.asarray(values, np.float64)[k] for values, k in zip(self.values, rows.T, strict=True)
+        )
+        inner, attention = (
+            width[:, None] * np.stack(blocks[::2], axis=1),
+            64 * np.stack(blocks[1::2], axis=1),
+        )
+        there = self.active(rows)[:, 2::2]
+        wide = width[:, None]
+        weights = np.where(there, 4 * wide * attention + 2 * wide * inner, 0).sum(axis=1)
+        biases = np.where(there, 3 * attention + inner, 0).sum(axis=1) + 6 * width * depth
+        both = np.where(there, 2 * attention, 0).sum(axis=1)
+        flops = 196 * 768 * width + 197 * weights + 197**2 * both + 1000 * width
+        positions = 198 * width + _RELATIVE * depth
+        parameters = 769 * width + weights + biases + positions + 2 * width + 1000 * (width + 1)
+        return {"flops": flops / 1e6, "parameters": parameters / 1e6}
 
 
 class AutoFormerSmall(AutoFormer):

@@ -43,7 +43,7 @@ def read_object(text: str) -> Mapping[Any, Any]:
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If it is neither.
     """
     if len(text) > _LONGEST:
@@ -58,7 +58,7 @@ def read_object(text: str) -> Mapping[Any, Any]:
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             raise ValueError(f"it is no JSON object: {error}") from None
     if not isinstance(found, Mapping):
-        raise ValueError(f"expected an object of names and values, found {type(found).__name__}")
+        raise TypeError(f"expected an object of names and values, found {type(found).__name__}")
     return found
 
 
@@ -67,12 +67,12 @@ def values_of(given: Mapping[Any, Any], key: str, count: int) -> list[Any]:
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If there is no such list.
     """
     found = given.get(key)
     if not isinstance(found, list | tuple):
-        raise ValueError(f"{key!r} is a list of {count} values, received {found!r}")
+        raise TypeError(f"{key!r} is a list of {count} values, received {found!r}")
     if len(found) != count:
         raise ValueError(f"{key!r} has {len(found)} values, expected {count}")
     return list(found)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from itertools import pairwise
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -36,7 +38,7 @@ class NATSBenchSize(PublishedSpace):
 
     name = "nats-size"
     recognised = False
-    description = {"width{1..5}": ordered(range(8, 65, 8))}
+    description: ClassVar[Mapping[str, Any]] = {"width{1..5}": ordered(range(8, 65, 8))}
 
     def _parse(self, string: str) -> list[int]:
         if "=" in string or "{" in string or "|" in string:
@@ -155,7 +157,7 @@ class FBNet(PublishedSpace):
         *("k3_e1", "k3_e1_g2", "k3_e3", "k3_e6"),
         *("k5_e1", "k5_e1_g2", "k5_e3", "k5_e6", "skip"),
     )
-    description = {"block{1..22}": choice(*blocks, skip="skip")}
+    description: ClassVar[Mapping[str, Any]] = {"block{1..22}": choice(*blocks, skip="skip")}
     shape_changes = tuple(position in range(1, 22, 4) for position in range(22))
     """Whether each layer changes the channels or the resolution."""
 
@@ -184,7 +186,7 @@ class FBNet(PublishedSpace):
         """Number of different functions: skips may stand anywhere between changes of shape."""
         changes = [*np.flatnonzero(self.shape_changes).tolist(), self.n_variables]
         runs = [changes[0], *(after - before - 1 for before, after in pairwise(changes))]
-        count = len(self.blocks) ** sum(self.shape_changes)
+        count: int = len(self.blocks) ** sum(self.shape_changes)
         for length in runs:
             count *= sum((len(self.blocks) - 1) ** k for k in range(length + 1))
         return count

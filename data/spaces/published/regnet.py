@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ...types import Codes, Index, Mask, Values
 from .. import ordered
@@ -59,9 +59,9 @@ class RegNet(PublishedSpace):
     four stages are not in the space. Settings that give the same stages are one function.
 
     An architecture is the JSON object of the official configuration, ``{"DEPTH": 13, "W0": 24,
-    "WA": 37, "WM": 2.49, "GROUP_W": 8, "BOT_MUL": 1.0}``, where ``BOT_MUL`` is one over the ratio. A
-    setting between the grid's is read where one of the grid gives the same stages. ``costs`` are
-    those of RegNetX for ImageNet.
+    "WA": 37, "WM": 2.49, "GROUP_W": 8, "BOT_MUL": 1.0}``, with one over the ratio as ``BOT_MUL``. A
+    setting between those of the grid is read where one of the grid gives the same stages. ``costs``
+    are those of RegNetX for ImageNet.
 
     Examples
     --------
@@ -80,7 +80,7 @@ class RegNet(PublishedSpace):
     """
 
     name = "regnet"
-    description = {
+    description: ClassVar[Mapping[str, Any]] = {
         "depth": ordered(*_DEPTHS),
         "w0": ordered(*_STARTS),
         "wa": _SLOPES,
@@ -192,7 +192,7 @@ class RegNet(PublishedSpace):
         return [
             json.dumps(
                 {
-                    key: 1 / values[name] if name == "bottleneck" else values[name]
+                    key: 1 / float(values[name]) if name == "bottleneck" else values[name]
                     for key, name in _KEYS.items()
                 }
             )
@@ -230,19 +230,33 @@ def _ratio(multiplier: Any) -> Any:
 
 def _between(named: Mapping[str, Any]) -> bool:
     """Whether slope and multiplier are numbers within the ends of the grid."""
-    ends = {"wa": (_SLOPES.values[0], _SLOPES.values[-1]), "wm": (_MULTIPLIERS[0], _MULTIPLIERS[-1])}
+    ends = {
+        "wa": (_SLOPES.values[0], _SLOPES.values[-1]),
+        "wm": (_MULTIPLIERS[0], _MULTIPLIERS[-1]),
+    }
     return all(
-        isinstance(named.get(key), int | float) and low <= named[key] <= high  # type: ignore[operator]
+        isinstance(named.get(key), int | float) and low <= named[key] <= high
         for key, (low, high) in ends.items()
     )
 
 
 def _line(depth: Values, w0: Values, wa: Values, wm: Values) -> tuple[Index, Index, Mask]:
     """Widths and depths of four stages, shape (n, 4), and whether there are four, shape (n,)."""
-    block = np.arange(_DEPTHS[-1])
-    power = np.rint(np.log((w0[:, None] + wa[:, None] * block) / w0[:, None]) / np.log(wm)[:, None])
-    new = block < depth[:, None]  # the first block of a stage: multipliers of 2 and more make
-    new[:, 1:] &= power[:, 1:] != power[:, :-1]  # widths of different powers differ
+    return _divided(depth, w0, wm, _powers(w0, wa, wm))
+
+
+def _powers(w0: Values, wa: Values, wm: Values) -> Values:
+    """Power of the multiplier that comes nearest to the line, of each block, shape (n, 28)."""
+    line = (w0[:, None] + wa[:, None] * np.arange(_DEPTHS[-1])) / w0[:, None]
+    return np.asarray(np.rint(np.log(line) / np.log(wm)[:, None]))
+
+
+def _divided(
+    depth: Values, w0: Values, wm: Values, power: NDArray[Any]
+) -> tuple[Index, Index, Mask]:
+    """Widths and depths of four stages, and whether there are four, of the powers of blocks."""
+    new = np.arange(_DEPTHS[-1]) < depth[:, None]  # the first block of a stage: multipliers of 2
+    new[:, 1:] &= power[:, 1:] != power[:, :-1]  # and more make widths of different powers differ
     valid = new.sum(axis=1) == STAGES
     row, first = (part.reshape(-1, STAGES) for part in np.nonzero(new[valid]))
     depths = np.zeros((len(depth), STAGES), dtype=np.int64)
@@ -280,20 +294,28 @@ class _Known(NamedTuple):
 
 
 @cache
+def _grid_powers() -> tuple[Values, NDArray[np.int8]]:
+    """Multipliers of the lines of one initial width, (n,), and powers of all, (32, n, 28)."""
+    slope, multiplier = (
+        part.ravel().astype(np.float64)
+        for part in np.meshgrid(_SLOPES.values, _MULTIPLIERS, indexing="ij")
+    )
+    found = [_powers(np.full(len(slope), float(w0)), slope, multiplier) for w0 in _STARTS]
+    return multiplier, np.array(found, dtype=np.int8)
+
+
+@cache
 def _known(depth: int) -> _Known:
     """Lines of a depth that give four stages."""
     parts = []
-    slope, multiplier = (
-        part.ravel() for part in np.meshgrid(_SLOPES.values, _MULTIPLIERS, indexing="ij")
-    )
+    multiplier, powers = _grid_powers()
+    n = len(multiplier)
     for position, w0 in enumerate(_STARTS):
-        n = len(slope)
-        widths, depths, valid = _line(
-            np.full(n, float(depth)), np.full(n, float(w0)), slope.astype(float), multiplier
-        )
-        kept = np.flatnonzero(valid)
-        widths, depths = widths[kept], depths[kept]
+        start = np.full(n, float(w0))
+        found = _divided(np.full(n, float(depth)), start, multiplier, powers[position])
+        kept = np.flatnonzero(found[2])
+        widths, depths = found[0][kept], found[1][kept]
         parts.append((_place(depths, widths[:, -1]), widths.astype(np.int16), position * n + kept))
-    place, found, line = (np.concatenate(part) for part in zip(*parts, strict=True))
+    place, made, line = (np.concatenate(part) for part in zip(*parts, strict=True))
     order = np.argsort(place, kind="stable")
-    return _Known(place[order], found[order], line[order].astype(np.int32))
+    return _Known(place[order], made[order], line[order].astype(np.int32))
