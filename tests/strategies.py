@@ -7,7 +7,7 @@ from nasurge.data.spaces import SPACES as NAMES
 from nasurge.data.spaces import ProductSpace, make_space
 
 SPACES = {
-    **{name: make_space(name) for name in NAMES},
+    **{name: space for name in NAMES if (space := make_space(name)).listed},
     "product": ProductSpace([list("abc"), ["conv", "pool"], ["-1", "1", "0.5"], ["only"]]),
 }
 _ALL = {name: space.all_codes() for name, space in SPACES.items()}

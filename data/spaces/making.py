@@ -29,8 +29,8 @@ def make_space(spec: str | dict[str, Any] | Space) -> Space:
     Parameters
     ----------
     spec : str, dict or Space
-        ``"nb201"``, ``"nbgraph"``, ``"transnas-micro"``, ``"transnas-macro"``, ``"mobile"``, the
-        name of a plug-in's, or a description; a space is returned as it is.
+        A name, such as ``"nb201"`` or ``"ofa-mbv3"`` (``space_names()`` lists them), or a
+        description; a space is returned as it is.
 
     Raises
     ------

@@ -127,7 +127,8 @@ def neighbours(space: Space, codes: Codes) -> tuple[Codes, Index]:
     for column, cardinality in enumerate(space.cardinalities):
         for shift in range(1, cardinality):
             rows = codes.copy()
-            rows[:, column] = (rows[:, column] + shift) % cardinality
+            moved = rows[:, column].astype(np.int64) + shift  # int8 would not hold the sum
+            rows[:, column] = moved % cardinality
             rows = space.without_inactive(rows)
             valid = space.is_valid(rows) & active[:, column]
             parts.append(rows[valid])

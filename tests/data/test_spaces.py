@@ -21,6 +21,8 @@ SIZES = {
     "transnas-micro": (4096, None),
     "transnas-macro": (3256, 3256),
     "mobile": (3**8, 7 * 3 * 7 * 3 * 7),
+    "nats-size": (8**5, 8**5),
+    "nb-macro": (3**8, 3969),
     "product": (3 * 2 * 3 * 1, 3 * 2 * 3 * 1),
 }
 

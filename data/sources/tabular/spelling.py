@@ -47,6 +47,8 @@ def guess_space(strings: Sequence[str]) -> str | None:
     sample = [different[k] for k in chosen]
     for name in space_names():
         space = make_space(name)
+        if not space.recognised:
+            continue
         if mostly(np.array([_reads(space, text) for text in _respelled(space, sample)])):
             return name
     return None

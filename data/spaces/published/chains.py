@@ -65,10 +65,9 @@ class NASBenchMacro(Mobile):
     Examples
     --------
     >>> space = NASBenchMacro()
-    >>> code = space.parse("02012100")
-    >>> space.format(space.canonical(code))
-    ['02001210']
-    >>> space.costs(code)["parameters"]
+    >>> space.format(space.canonical(space.parse("21101010")))
+    ['21101001']
+    >>> space.costs(space.parse("02012100"))["parameters"]
     array([0.890666])
 
     References
