@@ -71,7 +71,7 @@ class RegNet(PublishedSpace):
     >>> space.stages(code).widths, space.stages(code).depths
     (array([[ 24,  56, 152, 368]]), array([[1, 1, 4, 7]]))
     >>> {name: value.round(1) for name, value in space.costs(code).items()}
-    {'flops': array([199.7]), 'parameters': array([2.7])}
+    {'flops': array([199.]), 'parameters': array([2.7])}
 
     References
     ----------
