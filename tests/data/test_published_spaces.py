@@ -8,10 +8,12 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import nasurge
 from nasurge.data.networks import has_network_costs, network_costs
+from nasurge.data.sources import read_tables
 from nasurge.data.spaces import make_space
 from nasurge.data.spaces.published import RegNet
 from nasurge.errors import ArchitectureError
@@ -211,7 +213,9 @@ def test_settings_of_the_same_stages_are_one_function() -> None:
     ids = space.function_ids(np.concatenate([near, drawn]))
     told, functions = (np.unique(x, axis=0, return_inverse=True)[1].ravel() for x in (one, ids))
     pairs = np.unique(np.stack([told, functions]), axis=1)
-    assert pairs.shape[1] == told.max() + 1 == functions.max() + 1, "stages and function go together"
+    assert pairs.shape[1] == told.max() + 1 == functions.max() + 1, (
+        "stages and function go together"
+    )
     assert (ids[: len(near)] == ids[len(near) + origin]).mean() > 0.01
 
 
@@ -306,3 +310,31 @@ def test_every_row_of_fbnet_latencies() -> None:
     assert np.array_equal(codes, blocks)
     skips = (codes == space.blocks.index("skip")).sum(axis=1)
     assert np.corrcoef(skips, latency)[0, 1] < -0.3, "a skip costs least"
+
+
+# Files.
+
+
+@pytest.mark.parametrize("name", ["mnasnet", "autoformer", "regnet"])
+def test_objects_in_a_file_are_told_by_their_names(name, tmp_path) -> None:
+    space = make_space(name)
+    codes = space.sample(20, seed=0, unique=True)
+    frame = pd.DataFrame({"arch": space.format(codes), "acc": np.linspace(0.5, 0.9, 20)})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    [table] = read_tables(tmp_path / "t.csv")
+    assert table.space == space
+    assert table.lookup(codes, task="default", metric="acc") == pytest.approx(frame.acc)
+
+
+@pytest.mark.parametrize("name", ["nb-macro", "nats-size"])
+def test_numbers_in_a_file_are_those_of_a_space_only_if_somebody_says_so(name, tmp_path) -> None:
+    space = make_space(name)
+    strings = space.format(space.sample(20, seed=0, unique=True))
+    pd.DataFrame({"arch": strings, "acc": np.linspace(0.5, 0.9, 20)}).to_csv(
+        tmp_path / "t.csv", index=False
+    )
+    [own] = read_tables(tmp_path / "t.csv")
+    assert own.space != space
+    assert f"--space {name}" in " ".join(own.imported.recognised)
+    [table] = read_tables(tmp_path / "t.csv", space=name)
+    assert table.space == space
