@@ -16,7 +16,7 @@ from nasurge.data.networks import has_network_costs, network_costs
 from nasurge.data.sources import read_tables
 from nasurge.data.spaces import make_space
 from nasurge.data.spaces.published import RegNet
-from nasurge.errors import ArchitectureError
+from nasurge.errors import ArchitectureError, DataFileError
 from nasurge.testing.space import SPACE_CHECKS
 
 NAMES = (
@@ -338,3 +338,42 @@ def test_numbers_in_a_file_are_those_of_a_space_only_if_somebody_says_so(name, t
     assert f"--space {name}" in " ".join(own.imported.recognised)
     [table] = read_tables(tmp_path / "t.csv", space=name)
     assert table.space == space
+
+
+def published_macro(**changes):
+    """Content of a file of NAS-Bench-Macro with two networks."""
+    row = {"test_acc": [89.0, 90.0, 91.0], "mean_acc": 90.0, "std": 0.8, "params": 5, "flops": 7}
+    return json.dumps({"02012100": row, "11111221": row | changes})
+
+
+def test_the_file_of_nas_bench_macro_is_read(tmp_path) -> None:
+    path = tmp_path / "nas-bench-macro_cifar10.json"
+    path.write_text(published_macro(mean_acc=92.5, params=2_500_000))
+    [table] = read_tables(path)
+    codes = table.space.parse(["11111221", "02012100"])
+    assert table.space.name == "nb-macro"
+    assert table.lookup(codes, task="cifar10", metric="mean_acc").tolist() == [92.5, 90]
+    assert table.lookup(codes, task="cifar10", metric="accuracy", seed=2).tolist() == [91, 91]
+    assert table.lookup(codes, task="cifar10", metric="parameters").tolist() == [2.5, 5e-6]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"test_acc": [1.0]}, {"test_acc": None}, {"params": "many"}, {"mean_acc": {}}]
+)
+def test_a_file_that_is_not_quite_nas_bench_macro_is_refused(changes, tmp_path) -> None:
+    path = tmp_path / "macro.json"
+    path.write_text(published_macro(**changes))
+    with pytest.raises(DataFileError, match="does not hold what NAS-Bench-Macro holds"):
+        read_tables(path)
+    path.write_text(published_macro()[:-40])
+    with pytest.raises(DataFileError):
+        read_tables(path)
+
+
+@needs_data
+def test_the_published_file_of_nas_bench_macro_is_a_table() -> None:
+    [table] = read_tables(BENCHMARKS / "nas-bench-macro_cifar10.json")
+    assert len(table) == 6561
+    for cost in ("flops", "parameters"):
+        stored = table.lookup(table.codes, task="cifar10", metric=cost)
+        assert network_costs(table.space, table.codes, cost) == pytest.approx(stored)
