@@ -152,7 +152,7 @@ def why_no_network(space: Space) -> str | None:
     if space.networks is not None:
         return None
     if space.cell is None:
-        return f"networks are built for cell spaces and 'mobile'; {space.name!r} is not one"
+        return f"networks are built for cells, 'mobile' and 'nb-macro'; {space.name!r} is not one"
     return (
         f"no network for operations {', '.join(unknown_operations(space))} of space "
         f"{space.name!r}; known: {', '.join(OPERATIONS)}"

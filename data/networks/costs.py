@@ -19,7 +19,7 @@ COSTS = ("flops", "parameters")
 
 @checked
 def has_network_costs(space: Space) -> bool:
-    """Whether costs can be computed: whether the space's networks can be built.
+    """Whether costs can be computed: by a formula, or on networks that can be built.
 
     Examples
     --------
@@ -29,14 +29,15 @@ def has_network_costs(space: Space) -> bool:
     """
     from .cells import why_no_network
 
-    return why_no_network(space) is None
+    return space.costs is not None or why_no_network(space) is None
 
 
 @checked
 def network_costs(space: Space, codes: ArrayLike, cost: str) -> Values:
     """FLOPs or parameters of each architecture's network, in millions, shape (n,).
 
-    The network is that of ``build_network`` with its defaults, for images of 3 x 32 x 32 and ten
+    Of a published space with a formula (``space.costs``) the published network counts. Else the
+    network is that of ``build_network`` with its defaults, for images of 3 x 32 x 32 and ten
     classes. Every edge counts, also one that no data passes, as in the published table of
     NAS-Bench-201. So a cost is a sum over edges, and one network per operation tells them all;
     in a chain of unequal layers, one per layer and operation. Of other spaces the network of
@@ -51,7 +52,7 @@ def network_costs(space: Space, codes: ArrayLike, cost: str) -> Values:
     Raises
     ------
     ParameterError
-        If the space has no networks.
+        If the space has neither a formula nor networks.
     UnknownNameError
         If there is no such cost.
     ArchitectureError
@@ -67,6 +68,8 @@ def network_costs(space: Space, codes: ArrayLike, cost: str) -> Values:
 
     if cost not in COSTS:
         raise UnknownNameError("cost", cost, COSTS)
+    if space.costs is not None:
+        return space.costs(codes)[cost]
     if reason := why_no_network(space):
         raise ParameterError(reason)
     checked = space.check(codes).astype(np.int64)

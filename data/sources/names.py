@@ -21,6 +21,11 @@ _ENTRIES = (
         "The pickle of HW-NAS-Bench: latency and energy of NAS-Bench-201 cells on devices.",
     ),
     Entry(
+        "nas-bench-macro",
+        "nasurge.data.sources.nas_bench_macro",
+        "The JSON file of NAS-Bench-Macro: three runs on CIFAR-10 of every chain of eight layers.",
+    ),
+    Entry(
         "tabular",
         "nasurge.data.sources.tabular",
         "CSV and Parquet files, also packed: a short description says what each column measures.",

@@ -7,7 +7,7 @@ from pathlib import Path
 _CSV = (
     "write a CSV file with one row per architecture, its string and its numbers, with the "
     "benchmark's own package; layouts that are read: CSV, Parquet, the pickle of HW-NAS-Bench, the "
-    "files of the packages analog-nasbench and nas-bench-graph"
+    "JSON file of NAS-Bench-Macro, the files of the packages analog-nasbench and nas-bench-graph"
 )
 _PICKLES = "pickles that only run with its own code, and pickles are not run here"
 

@@ -19,7 +19,7 @@ from .flat import flat_frame, flat_graphs, flat_operations, flat_paths
 from .frame import Frame
 from .moves import children, draw, draw_unique, mutants, neighbours
 from .rows import IntegerRows
-from .structure import CellShape, Graphs, Layer, NetworkBuilder, Operation, PathSet
+from .structure import CellShape, CostFormula, Graphs, Layer, NetworkBuilder, Operation, PathSet
 
 
 class Space(IntegerRows):
@@ -43,6 +43,8 @@ class Space(IntegerRows):
     cardinalities: tuple[int, ...]
     described: ClassVar[type[Space] | None] = None
     """Class that ``Space({...})`` makes."""
+    recognised: bool = True
+    """Whether strings that it reads are taken for its own, without anybody saying so."""
     positional: bool = True
     """Whether which variable chose an operation says more than the paths it lies on."""
 
@@ -82,6 +84,11 @@ class Space(IntegerRows):
     @property
     def networks(self) -> NetworkBuilder | None:
         """Maker of PyTorch networks of its architectures; None if there are none."""
+        return None
+
+    @property
+    def costs(self) -> CostFormula | None:
+        """Formula of costs of its published networks; None where there is none."""
         return None
 
     @property

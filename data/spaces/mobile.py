@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from ..types import Codes, Index
 from .base import Space
 from .frame import Frame, node_places
-from .structure import Graphs, Layer, NetworkBuilder, Operation, PathSet
+from .structure import Graphs, Layer, NetworkBuilder, Operation, PathSet, identities_first
 
 
 class Mobile(Space):
@@ -76,14 +76,8 @@ class Mobile(Space):
 
     def _signatures(self, codes: Codes) -> Index:
         """Number of each row once the identities of a stage come before its blocks, shape (n,)."""
-        moved = codes.copy()
-        changes = [i for i, layer in enumerate(self.layers) if layer.stride == 2]
-        starts = [0, *(i + 1 for i in changes)]
-        for start, stop in zip(starts, [*changes, len(self.layers)], strict=True):
-            part = moved[:, start:stop]
-            order = np.argsort(part != 0, axis=1, kind="stable")
-            moved[:, start:stop] = np.take_along_axis(part, order, axis=1)
-        return self.index(moved)
+        changes = [layer.stride == 2 for layer in self.layers]
+        return self.index(identities_first(codes, changes, identity=0))
 
     def paths(self, codes: ArrayLike) -> PathSet:
         """The one path of each network, its layers in order."""

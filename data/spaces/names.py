@@ -56,6 +56,51 @@ _ENTRIES = (
         "nasurge.data.spaces.enas:ENAS",
         "ENAS: six layers of 6 operations with any skip connections, 1.5 x 10^9 architectures.",
     ),
+    Entry(
+        "nats-size",
+        "nasurge.data.spaces.published:NATSBenchSize",
+        "The size space of NATS-Bench: widths 8 to 64 of five stages, 32,768 networks.",
+    ),
+    Entry(
+        "nb-macro",
+        "nasurge.data.spaces.published:NASBenchMacro",
+        "NAS-Bench-Macro: eight layers of three operations, 6,561 networks, 3,969 functions.",
+    ),
+    Entry(
+        "fbnet",
+        "nasurge.data.spaces.published:FBNet",
+        "FBNet: 22 layers, each one of nine blocks, about 10**21 networks.",
+    ),
+    Entry(
+        "mnasnet",
+        "nasurge.data.spaces.published:MnasNet",
+        "MnasNet as in Accel-NASBench: seven blocks of inverted residuals, about 10**11 networks.",
+    ),
+    Entry(
+        "ofa-mbv3",
+        "nasurge.data.spaces.published:OFAMobileNetV3",
+        "Once-for-all MobileNetV3: five stages of 2 to 4 layers, 5.4 * 10**20 networks.",
+    ),
+    Entry(
+        "regnet",
+        "nasurge.data.spaces.published:RegNet",
+        "RegNet: four stages of a quantised line of widths, 43 million settings.",
+    ),
+    Entry(
+        "autoformer",
+        "nasurge.data.spaces.published:AutoFormer",
+        "AutoFormer, tiny: vision transformers of 12 to 14 blocks, about 10**9 networks.",
+    ),
+    Entry(
+        "autoformer-s",
+        "nasurge.data.spaces.published:AutoFormerSmall",
+        "AutoFormer, small: vision transformers of 12 to 14 blocks, about 8 * 10**13 networks.",
+    ),
+    Entry(
+        "autoformer-b",
+        "nasurge.data.spaces.published:AutoFormerBase",
+        "AutoFormer, base: vision transformers of 14 to 16 blocks, about 10**13 networks.",
+    ),
 )
 SPACES = {entry.name: entry for entry in _ENTRIES}
 """Our spaces by name; plug-ins add theirs by entry points of ``nasurge.spaces``."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..types import Index, Mask
+from ..types import Codes, Index, Mask, Values
 
 if TYPE_CHECKING:
     from torch import nn
@@ -72,6 +73,38 @@ class Layer(NamedTuple):
     """Channels that it gives, in multiples of the first stage's."""
     stride: int
     """2 where it halves height and width."""
+
+
+def identities_first(codes: Codes, changes: Sequence[bool], *, identity: int) -> Codes:
+    """Chains with their identities moved to the front of each run that keeps the shape, (n, d).
+
+    Where an identity stands between layers of one shape makes no difference to the function.
+
+    Parameters
+    ----------
+    codes : int array, shape (n, d)
+        Operations of layers.
+    changes : sequence of bool
+        Whether each layer changes the shape of what it gets, so that its identity is none.
+    identity : int
+        Number of the operation.
+    """
+    moved = codes.copy()
+    starts = [i + 1 for i, change in enumerate(changes) if change]
+    stops = [i for i, change in enumerate(changes) if change]
+    for start, stop in zip([0, *starts], [*stops, len(changes)], strict=True):
+        part = moved[:, start:stop]
+        order = np.argsort(part != identity, axis=1, kind="stable")
+        moved[:, start:stop] = np.take_along_axis(part, order, axis=1)
+    return moved
+
+
+class CostFormula(Protocol):
+    """Formula that a space's costs follow from its codes by."""
+
+    def __call__(self, codes: ArrayLike) -> dict[str, Values]:
+        """Costs of each architecture by name, in millions: ``flops``, ``parameters``, (n,) each."""
+        ...
 
 
 class NetworkBuilder(Protocol):

@@ -163,7 +163,10 @@ def choice(*values: Value, skip: Value | Sequence[Value] = (), active: Active = 
 
 
 def ordered(
-    *values: float, steps: int | None = None, log: bool = False, active: Active = None
+    *values: float | Iterable[float],
+    steps: int | None = None,
+    log: bool = False,
+    active: Active = None,
 ) -> Variable:
     """Ordered variable of a space: one of several numbers, whose distance counts.
 

@@ -47,6 +47,8 @@ def guess_space(strings: Sequence[str]) -> str | None:
     sample = [different[k] for k in chosen]
     for name in space_names():
         space = make_space(name)
+        if not space.recognised:
+            continue
         if mostly(np.array([_reads(space, text) for text in _respelled(space, sample)])):
             return name
     return None
@@ -255,7 +257,8 @@ def _unknown(strings: Sequence[str], name: str, where: str) -> Architectures:
         )
     try:
         if _are_digits(strings):
-            return _by_digit(strings, name, where)
+            found = _by_digit(strings, name, where)
+            return Architectures(found.space, found.codes, (*found.said, *_hints(strings)))
         found = _own(strings, name, "no space that is known here")
     except SchemaError as error:
         if not darts:
@@ -270,6 +273,8 @@ def _hints(strings: Sequence[str]) -> list[str]:
     sample = list(dict.fromkeys(strings))[:_SAMPLE]
     for name in space_names():
         space = make_space(name)
+        if not space.recognised and mostly(np.array([_reads(space, text) for text in sample])):
+            return [f"they could be those of space {name}: if they are, say so by --space {name}"]
         if mostly(np.array([_reads(space, text) for text in _by_choices(space, sample)])):
             order = ", ".join(space.variables)
             said = f"its words are choices of {name}: if they stand in the order {order}, say so"

@@ -1,0 +1,10 @@
+from .autoformer import AutoFormer as AutoFormer
+from .autoformer import AutoFormerBase as AutoFormerBase
+from .autoformer import AutoFormerSmall as AutoFormerSmall
+from .base import PublishedSpace as PublishedSpace
+from .chains import FBNet as FBNet
+from .chains import NASBenchMacro as NASBenchMacro
+from .chains import NATSBenchSize as NATSBenchSize
+from .mobile_nets import MnasNet as MnasNet
+from .mobile_nets import OFAMobileNetV3 as OFAMobileNetV3
+from .regnet import RegNet as RegNet

@@ -1,0 +1,78 @@
+"""A described space that others published: known by its name, with strings of its own."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from .. import DescribedSpace
+from ..base import the_space
+
+_LONGEST = 20_000  # characters of an architecture in JSON
+
+
+class PublishedSpace(DescribedSpace):
+    """A space whose variables are published, made by its name.
+
+    A subclass says its ``name`` and its ``description``, and how its official strings are read and
+    written; what is here reads ``name=value`` pairs and the JSON object of the variables.
+    """
+
+    description: ClassVar[Mapping[str, Any]]
+    """The variables, as ``nasurge.Space`` takes them."""
+
+    def __init__(self) -> None:
+        super().__init__(self.description, name=self.name)
+
+    def spec(self) -> dict[str, Any]:
+        """JSON values that make this space again: its name."""
+        return {"name": self.name}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (the_space, (type(self),))
+
+    def _parse(self, string: str) -> list[int]:
+        text = string.strip()
+        return self._from_mapping(read_object(text)) if text[:1] == "{" else super()._parse(text)
+
+
+def read_object(text: str) -> Mapping[Any, Any]:
+    """Object of its JSON, or as Python prints it.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is neither.
+    """
+    if len(text) > _LONGEST:
+        raise ValueError(f"it has {len(text):,} characters, more than {_LONGEST:,}")
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    except ValueError as error:
+        try:
+            found = ast.literal_eval(text)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            raise ValueError(f"it is no JSON object: {error}") from None
+    if not isinstance(found, Mapping):
+        raise TypeError(f"expected an object of names and values, found {type(found).__name__}")
+    return found
+
+
+def values_of(given: Mapping[Any, Any], key: str, count: int) -> list[Any]:
+    """List of ``count`` values under a key.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there is no such list.
+    """
+    found = given.get(key)
+    if not isinstance(found, list | tuple):
+        raise TypeError(f"{key!r} is a list of {count} values, received {found!r}")
+    if len(found) != count:
+        raise ValueError(f"{key!r} has {len(found)} values, expected {count}")
+    return list(found)
