@@ -118,18 +118,24 @@ class Structure(Encoder):
     (15625, 29)
     """
 
+    @property
+    def _branches(self) -> bool:
+        """Whether paths say more than the counts of operations, as in a plain chain they do not."""
+        return type(self.space).paths is not Space.paths
+
     def _names(self) -> list[str]:
         operations = self.space.operations
         live = [o.name for o in operations if o.kind != "zero"]
         weighed = [operations[k].name for k in self._weighed]
         slots = self.space.paths(self.space.sample(1, seed=0)).alive.shape[1]
+        branches = self._branches
         return [
             "paths",
             "distinct_paths",
             "live_variables",
             *(f"live:{name}" for name in live),
-            *(f"most_on_a_path:{name}" for name in weighed),
-            *(f"over_all_paths:{name}" for name in weighed),
+            *(f"most_on_a_path:{name}" for name in weighed if branches),
+            *(f"over_all_paths:{name}" for name in weighed if branches),
             "most_convs",
             "fewest_convs",
             "fewest_pools",
@@ -168,8 +174,7 @@ class Structure(Encoder):
             distinct[:, None],
             (chosen >= 0).sum(axis=1)[:, None],
             live_counts,
-            per_path.max(axis=1),
-            per_path.sum(axis=1),
+            *((per_path.max(axis=1), per_path.sum(axis=1)) if self._branches else ()),
             np.where(alive, convs, 0).max(axis=1)[:, None],
             np.where(alive, convs, never).min(axis=1)[:, None],
             np.where(alive, pools, never).min(axis=1)[:, None],

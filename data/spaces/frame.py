@@ -24,6 +24,9 @@ class Frame(NamedTuple):
     """(k, v, v) the connections, before any operation cuts them."""
     topology: int | None = None
     """The variable whose ``k`` values choose among the flows; None where there is one flow."""
+    absent: Index | None = None
+    """(d, 2) the node that each variable gives a type to while it is not active, and that type; -1:
+    none. None where every variable is always active, or leaves nothing in its place."""
 
 
 def node_places(

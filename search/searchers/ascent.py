@@ -107,7 +107,8 @@ def ascent_codes(
 
 
 def nearest_codes(relaxation: Relaxation, logits: Tensor) -> Codes:
-    """Likeliest architecture, (n, d), of every row of logits, (n, s)."""
+    """Likeliest architecture, (n, d), of every row of logits, (n, s), inactive variables at 0."""
+    space = relaxation.space
     table = relaxation.pad_values(logits.detach(), -torch.inf)
-    codes: Codes = table.argmax(dim=2).cpu().numpy().astype(np.int8)
-    return codes
+    codes: Codes = table.argmax(dim=2).cpu().numpy().astype(space.dtype)
+    return space.without_inactive(codes) if space.conditional else codes
