@@ -243,7 +243,7 @@ class Predictor(Estimator, RegressorMixin, BaseEstimator, Savable, ABC):
             return (none, none.copy()) if return_std else none
         # Twins are predicted once: a whole NAS-Bench-201 is 6,466 rows instead of 15,625.
         _, first, inverse = np.unique(
-            self.space.index(canonical), return_index=True, return_inverse=True
+            self.space.keys(canonical), return_index=True, return_inverse=True
         )
         z, deviation = self._predict(canonical[first])
         scores = self.label_transform_.inverse(z)[inverse]

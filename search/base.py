@@ -16,16 +16,15 @@ from ..data.files import DAMAGED
 from ..data.parameters import inherit_parameters
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space, make_space
-from ..data.types import Index, Values
-from ..errors import ArchitectureError, LabelError, NasurgeError, ParameterError
+from ..data.types import Index, Keys, Values
 from ..errors import ExhaustedError as ExhaustedError
+from ..errors import LabelError, NasurgeError, ParameterError
 from .loop.results import plain
 from .pareto import best_row, feasible_rows, non_dominated
 from .pools import Listed, Remaining, Unlisted, twins_in
 from .searchers.names import searcher_name, with_names
 
 STATE_VERSION = 2
-MAX_LISTED = 2**23  # a larger space is not enumerated: its mask alone would take over 8 MB
 BIT_GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 
 
@@ -91,16 +90,16 @@ class Searcher(ABC):
             raise ParameterError(f"{type(self).__name__} searches for one objective without bounds")
         self._rng = as_generator(seed)
         self._limited = pool is not None
-        self._allowed: Index | None = None
+        self._allowed: Keys | None = None
         self._stand_ins: Index | None = None
         if pool is not None:
-            self._allowed = np.unique(space.index(self._check_codes(pool)))
+            self._allowed = np.unique(space.keys(pool))
             if not len(self._allowed):
                 raise ParameterError(
                     "pool is empty; give the codes that may be proposed, or None for all"
                 )
-        elif space.n_codes <= MAX_LISTED:
-            self._allowed = space.index(space.all_codes())
+        elif space.listed:
+            self._allowed = space.keys(space.all_codes())
         self._reset()
 
     def __repr__(self) -> str:
@@ -108,10 +107,10 @@ class Searcher(ABC):
 
     def _reset(self) -> None:
         """Forget everything asked and told."""
-        self._codes: list[Codes] = [np.empty((0, self.space.n_variables), dtype=np.int8)]
+        self._codes: list[Codes] = [np.empty((0, self.space.n_variables), self.space.dtype)]
         width = len(self.bounds)
         self._values: list[Values] = [np.empty((0, width) if width > 1 else 0)]
-        self._pending: dict[int, None] = {}
+        self._pending: dict[int | bytes, None] = {}
         self._remaining: Remaining = (
             Unlisted(self.space) if self._allowed is None else Listed(self._allowed)
         )
@@ -180,7 +179,7 @@ class Searcher(ABC):
 
     def _draw(self, n: int) -> Codes:
         """Up to ``n`` different unseen architectures, drawn uniformly, shape (m, d)."""
-        return self.space.from_index(self._remaining.draw(n, self._rng))
+        return self.space.from_keys(self._remaining.draw(n, self._rng))
 
     def _unseen(self, codes: Codes) -> Codes:
         """Rows that may still be proposed, each once, in their order.
@@ -188,19 +187,19 @@ class Searcher(ABC):
         A row outside the pool stands for its twin in the pool, where there is one: a table that
         measures each function once is as easy to walk in as the whole space.
         """
-        keys = self._in_pool(self.space.index(codes))
+        keys = self._in_pool(self.space.keys(codes))
         keys = keys[np.sort(np.unique(keys, return_index=True)[1])]
-        return self.space.from_index(keys[self._remaining.free(keys)])
+        return self.space.from_keys(keys[self._remaining.free(keys)])
 
     def _can_propose(self, codes: Codes) -> NDArray[np.bool_]:
         """Whether architectures are in the pool or have a twin there, seen ones too, shape (n,)."""
         if self._allowed is None:
             return self.space.is_valid(codes)
-        return np.isin(self._in_pool(self.space.index(codes)), self._allowed)
+        return np.isin(self._in_pool(self.space.keys(codes)), self._allowed)
 
-    def _in_pool(self, keys: Index) -> Index:
-        """Numbers with those outside the pool replaced by a twin in it if there is one."""
-        if self._allowed is None or self.space.n_codes > MAX_LISTED:
+    def _in_pool(self, keys: Keys) -> Keys:
+        """Identities with those outside the pool replaced by a twin in it if one is known."""
+        if self._allowed is None or not self.space.listed:
             return keys
         if np.isin(keys, self._allowed).all() or self.space.n_functions == self.space.size:
             return keys
@@ -210,15 +209,7 @@ class Searcher(ABC):
 
     def _check_codes(self, codes: ArrayLike) -> Codes:
         """A copy of ``codes``, every row an architecture of the space."""
-        checked = self.space.check(codes).copy()
-        valid = self.space.is_valid(checked)
-        if not valid.all():
-            row = int(np.argmin(valid))
-            raise ArchitectureError(
-                f"row {row} {checked[row].tolist()} breaks a rule of space {self.space.name!r}; "
-                f"a valid one is {self.space.example!r}"
-            )
-        return checked
+        return self.space.check(codes).copy()
 
     def check_values(self, values: ArrayLike, n: int) -> Values:
         """Values of ``n`` architectures as ``tell`` would record them.
@@ -242,7 +233,7 @@ class Searcher(ABC):
 
         Returns
         -------
-        int8 array, shape (n, d)
+        int array, shape (n, d)
             Fewer rows when fewer are left.
 
         Raises
@@ -264,7 +255,7 @@ class Searcher(ABC):
             if len(codes) < count:
                 spare = self._unseen(np.concatenate([codes, self._draw(count)]))
                 codes = spare[:count]
-            keys = self.space.index(codes)
+            keys = self.space.keys(codes)
             self._remaining.take(keys)
         except BaseException:  # an interrupted fit must not change what a resumed search asks
             self._rng.bit_generator.state = before
@@ -298,7 +289,7 @@ class Searcher(ABC):
         """
         checked = self._check_codes(codes)
         numbers = self._check_values(values, len(checked))
-        keys = self.space.index(checked)
+        keys = self.space.keys(checked)
         self._remaining.take(keys)
         self._tell(checked, numbers)
         for key in keys.tolist():
@@ -316,7 +307,7 @@ class Searcher(ABC):
         ArchitectureError
             If a row is not in the space.
         """
-        keys = self.space.index(self._check_codes(codes))
+        keys = self.space.keys(codes)
         self._remaining.take(keys)
         self._pending.update(dict.fromkeys(keys.tolist()))
 
@@ -344,7 +335,7 @@ class Searcher(ABC):
     @property
     def pending_(self) -> Codes:
         """The architectures asked for and not told yet, shape (n, d), in the order asked."""
-        return self.space.from_index(np.array(list(self._pending), dtype=np.int64))
+        return self.space.from_keys(np.array(list(self._pending)))
 
     def best(self) -> tuple[Codes, float]:
         """Incumbent, shape (d,), and its value; of equal values the first told.
@@ -369,7 +360,7 @@ class Searcher(ABC):
 
         Returns
         -------
-        codes : int8 array, shape (f, d)
+        codes : int array, shape (f, d)
             In the order they were told; none as long as no feasible evaluation has succeeded.
         values : float array, shape (f, n_objectives)
         """
@@ -446,9 +437,9 @@ class Searcher(ABC):
         self._rng = _restore_generator(state["rng"])
         self._reset()
         self._codes, self._values = [codes], [values]
-        keys = self.space.index(pending)
+        keys = self.space.keys(pending)
         self._pending = dict.fromkeys(keys.tolist())
-        self._remaining.take(np.concatenate([self.space.index(codes), keys]))
+        self._remaining.take(np.concatenate([self.space.keys(codes), keys]))
         self._load_state(state)
 
 

@@ -76,7 +76,7 @@ def draw_choices(
     limits = probabilities.cumsum(axis=-1)
     passed = (rng.random((n, limits.shape[-2], 1)) >= limits).sum(axis=2)
     # Sums of floats may end below 1: a draw beyond them is of the last value.
-    codes: Codes = np.minimum(passed, np.asarray(space.cardinalities) - 1).astype(np.int8)
+    codes: Codes = np.minimum(passed, np.asarray(space.cardinalities) - 1).astype(space.dtype)
     return codes
 
 

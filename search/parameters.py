@@ -117,7 +117,7 @@ class DeclaredSearcher(Estimator, Searcher):
 
     def _collect(self, rounds: Iterable[Codes], n: int) -> Codes:
         """The first ``n`` different unseen rows of some rounds; no more rounds than that takes."""
-        found = np.empty((0, self.space.n_variables), dtype=np.int8)
+        found = np.empty((0, self.space.n_variables), self.space.dtype)
         for codes in rounds:
             found = self._unseen(np.concatenate([found, codes]))[:n]
             if len(found) == n:

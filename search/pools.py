@@ -6,34 +6,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.spaces import Space
-from ..data.types import Index
+from ..data.types import Index, Keys
 
 
 class Listed:
     """A pool that is written out, as a sorted array and a mask over it."""
 
-    def __init__(self, keys: Index) -> None:
+    def __init__(self, keys: Keys) -> None:
         self._keys = keys
         self._free = np.ones(len(keys), dtype=bool)
 
-    def _find(self, keys: Index) -> tuple[Index, NDArray[np.bool_]]:
+    def _find(self, keys: Keys) -> tuple[Index, NDArray[np.bool_]]:
         position = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
         return position, self._keys[position] == keys
 
-    def free(self, keys: Index) -> NDArray[np.bool_]:
-        """Whether each number is allowed and not taken yet, shape (n,)."""
+    def free(self, keys: Keys) -> NDArray[np.bool_]:
+        """Whether each one is allowed and not taken yet, shape (n,)."""
         position, listed = self._find(keys)
         return np.asarray(listed & self._free[position], dtype=bool)
 
-    def take(self, keys: Index) -> None:
-        """Take the numbers out; those that are not allowed anyway are passed over."""
+    def take(self, keys: Keys) -> None:
+        """Take some out; those that are not allowed anyway are passed over."""
         position, listed = self._find(keys)
         self._free[position[listed]] = False
 
-    def draw(self, n: int, rng: np.random.Generator) -> Index:
-        """Up to ``n`` different free numbers, drawn uniformly, without taking them."""
+    def draw(self, n: int, rng: np.random.Generator) -> Keys:
+        """Up to ``n`` different free ones, drawn uniformly, without taking them."""
         free = np.flatnonzero(self._free)
-        drawn: Index = self._keys[rng.choice(free, min(n, len(free)), replace=False)]
+        drawn: Keys = self._keys[rng.choice(free, min(n, len(free)), replace=False)]
         return drawn
 
 
@@ -42,33 +42,33 @@ class Unlisted:
 
     def __init__(self, space: Space) -> None:
         self._space = space
-        self._taken: set[int] = set()
+        self._taken: set[int | bytes] = set()
 
-    def free(self, keys: Index) -> NDArray[np.bool_]:
-        """Whether each number is allowed and not taken yet, shape (n,)."""
+    def free(self, keys: Keys) -> NDArray[np.bool_]:
+        """Whether each one is allowed and not taken yet, shape (n,)."""
         return np.array([key not in self._taken for key in keys.tolist()], dtype=bool)
 
-    def take(self, keys: Index) -> None:
-        """Take the numbers out."""
+    def take(self, keys: Keys) -> None:
+        """Take some out."""
         self._taken.update(keys.tolist())
 
-    def draw(self, n: int, rng: np.random.Generator) -> Index:
-        """Up to ``n`` different free numbers, drawn uniformly, without taking them."""
-        found: dict[int, None] = {}
+    def draw(self, n: int, rng: np.random.Generator) -> Keys:
+        """Up to ``n`` different free ones, drawn uniformly, without taking them."""
+        found: dict[int | bytes, None] = {}
         for _ in range(100):  # in millions of architectures a hundred rounds do not all collide
-            drawn = self._space.index(self._space.sample(n, seed=rng))
+            drawn = self._space.keys(self._space.sample(n, seed=rng))
             found.update(dict.fromkeys(drawn[self.free(drawn)].tolist()))
             if len(found) >= n:
                 break
-        return np.array(list(found)[:n], dtype=np.int64)
+        return np.array(list(found)[:n], dtype=drawn.dtype)
 
 
 Remaining = Listed | Unlisted
-"""Which architectures may still be proposed, by their number in the space."""
+"""Which architectures may still be proposed, by their identities."""
 
 
 def twins_in(space: Space, allowed: Index) -> Index:
-    """Allowed twin of every number of a space, the first one, or the number itself.
+    """Allowed twin of every number of a space that is listed, the first one, or itself.
 
     Those allowed stand for themselves, and so do those without an allowed twin.
     """

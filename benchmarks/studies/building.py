@@ -230,7 +230,7 @@ def table_of_trainings(
     ----------
     name : str
     space : Space
-    codes : int8 array, shape (n, d)
+    codes : int array, shape (n, d)
     rows : sequence of dict
         A ``TrainingRow`` for each of ``codes`` with each of some seeds.
     images : Images

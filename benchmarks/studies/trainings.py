@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -9,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...data.devices import resolve_device
 from ...data.images import Images, load_images
@@ -112,7 +112,7 @@ class TrainingUnit:
     """One architecture trained with one seed; calling it gives the row."""
 
     plan: TrainingPlan
-    code: NDArray[np.int8]
+    code: Codes
     seed: int
     folder: Path
 
@@ -124,7 +124,9 @@ class TrainingUnit:
         space = plan.space
         name = space.format(code[None])[0]
         kept = self.folder / "checkpoints"
-        kept /= f"{int(space.index(code[None])[0])}-{self.seed}.safetensors"
+        (key,) = space.keys(code[None]).tolist()
+        number = hashlib.sha256(key).hexdigest()[:32] if isinstance(key, bytes) else key
+        kept /= f"{number}-{self.seed}.safetensors"
         result = train_architecture(
             space,
             code,
@@ -191,12 +193,12 @@ def sample_architectures(space: Space, n: int, *, seed: int = 0, twins: bool = F
             f"space {space.name!r} has {there} different architectures; asked for {n}"
         )
     rng = np.random.default_rng(seed)
-    found: dict[int, None] = {}
+    found: dict[int | bytes, None] = {}
     while len(found) < n:
         drawn = space.sample(_DRAW, seed=rng)
         drawn = drawn if twins else space.canonical(drawn)
-        found.update(dict.fromkeys(space.index(drawn).tolist()))
-    return space.from_index(np.array(list(found)[:n]))
+        found.update(dict.fromkeys(space.keys(drawn).tolist()))
+    return space.from_keys(np.array(list(found)[:n]))
 
 
 def training_faults(rows: Sequence[Row], recipe: Recipe) -> dict[str, int]:
@@ -308,7 +310,7 @@ class TrainedStudy(Trainings[Findings, RunOptions]):
     Parameters
     ----------
     plan : TrainingPlan
-    codes : int8 array, shape (n, d)
+    codes : int array, shape (n, d)
     seeds : int
         Trainings of each, with the seeds 0, 1, ...
     options : RunOptions, optional

@@ -38,7 +38,7 @@ class Candidates:
     Attributes
     ----------
     space : Space
-    codes : int8 array, shape (n, d)
+    codes : int array, shape (n, d)
     known : mapping from str to float array, shape (n,)
         ``searched``, what a search saw, and ``table_value``, as far as there are such values.
     lesson : tuple of codes and values, optional

@@ -409,7 +409,8 @@ def train_architecture(
         As ``train_architectures`` and ``train_network``.
     """
     (row,) = space.check(np.asarray(code)[None])
-    root, index = int(as_generator(seed).integers(2**63)), int(space.index(row[None])[0])
+    root, (key,) = int(as_generator(seed).integers(2**63)), space.keys(row[None]).tolist()
+    index = int.from_bytes(key, "little") if isinstance(key, bytes) else key
     rng, device = np.random.default_rng((root, index)), resolve_device(device)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)

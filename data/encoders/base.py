@@ -71,7 +71,7 @@ class Encoder(Estimator, TransformerMixin, BaseEstimator):
             return self._features(codes)
         kind: Any = type(self)
         known, features = _whole_space(kind, self.space)
-        return np.asarray(features[np.searchsorted(known, self.space.index(codes))])
+        return np.asarray(features[np.searchsorted(known, self.space.keys(codes))])
 
     def _features(self, codes: Codes) -> Features:
         """Features of checked codes, shape (n, f), each row's whatever stands beside it."""
@@ -82,7 +82,7 @@ class Encoder(Estimator, TransformerMixin, BaseEstimator):
 def _whole_space(kind: type[Encoder], space: Space) -> tuple[Index, Features]:
     """Number of every architecture, ascending, and its features by an encoder."""
     codes = space.all_codes()
-    return space.index(codes), kind(space)._features(codes)  # noqa: SLF001 - of this class
+    return space.keys(codes), kind(space)._features(codes)  # noqa: SLF001 - of this class
 
 
 class OneHot(Encoder):

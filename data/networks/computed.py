@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import NasurgeError, StorageError
 from ..files import atomic_write, read_npz
-from ..types import Index, Values
+from ..types import Keys, Values
 
 Groups = tuple[tuple[str, ...], ...]
 
@@ -35,30 +35,32 @@ class Computed:
         self.path = path
         self.groups = groups
         self.columns = sorted(name for group in groups for name in group)
-        self.ids = np.empty(0, dtype=np.int64)
+        self.ids: Keys = np.empty(0, dtype=np.int64)
         self.values = np.empty((0, len(self.columns)))  # NaN where one was not computed
 
     def get(
         self,
-        ids: Index,
+        ids: Keys,
         names: Sequence[str],
-        compute: Callable[[Index, Sequence[str]], Values],
+        compute: Callable[[Keys, Sequence[str]], Values],
     ) -> Values:
         """Values of architectures, shape (n, k), computed where the file lacks them.
 
         Parameters
         ----------
-        ids : ndarray of int, shape (n,)
-            The architectures' numbers; any may occur twice.
+        ids : ndarray of int or bytes, shape (n,)
+            The architectures' identities; any may occur twice.
         names : sequence of str
         compute : callable
-            From numbers and names to values.
+            From identities and names to values.
 
         Raises
         ------
         StorageError
             If the file cannot be written.
         """
+        if not len(self.ids):
+            self.ids = np.empty(0, ids.dtype)
         wanted = [self.columns.index(name) for name in names]
         names = [name for group in self.groups if set(group) & set(names) for name in group]
         if len(self._missing(ids, names)):
@@ -76,14 +78,14 @@ class Computed:
         found: Values = self.values[np.searchsorted(self.ids, ids)][:, wanted]
         return found
 
-    def _missing(self, ids: Index, names: Sequence[str]) -> Index:
+    def _missing(self, ids: Keys, names: Sequence[str]) -> Keys:
         """Architectures, each once, of which some of ``names`` is not known."""
         ids = np.unique(ids)
         columns = [self.columns.index(name) for name in names]
         known = self.ids[~np.isnan(self.values[:, columns]).any(axis=1)]
         return ids[~np.isin(ids, known)]
 
-    def _add(self, ids: Index, values: Values) -> None:
+    def _add(self, ids: Keys, values: Values) -> None:
         every = np.union1d(self.ids, ids)
         merged = np.full((len(every), len(self.columns)), np.nan)
         for some, known in ((self.ids, self.values), (ids, values)):
@@ -98,7 +100,7 @@ class Computed:
         except NasurgeError:
             return
         ids, values = file["ids"], file["values"]
-        plain = ids.ndim == 1 and ids.dtype.kind in "iu" and values.dtype.kind == "f"
+        plain = ids.ndim == 1 and ids.dtype.kind == self.ids.dtype.kind and values.dtype.kind == "f"
         if plain and values.shape == (len(ids), len(self.columns)):
             self._add(ids, values)
 

@@ -12,14 +12,15 @@ from ...errors import ParameterError
 from ..devices import one_thread
 from ..encoders import Encoder, Features
 from ..spaces import CellShape, Codes, Space
-from ..types import Index
-from .ranks import rank_scores
+from ..types import Keys
+from .ranks import normal_scores, rank_scores
 
 if TYPE_CHECKING:
     import torch
 
 _CHANNELS, _PIXELS, _IMAGES, _STAGES = 8, 4, 16, 2
 _CELLS_AT_ONCE = 16
+_USUAL = 1000  # cells by whose statistics those of a space that is not listed are ranked
 _STATISTICS = ("similarity", "log_volume", "effective_rank", "power", "roughness")
 
 
@@ -61,14 +62,28 @@ class RandomNetworks(Encoder):
 
     def transform(self, codes: ArrayLike) -> Features:
         """Features of each architecture, shape (n, 11)."""
-        wanted = self.space.index(self.space.canonical(codes))
+        canonical = self.space.canonical(codes)
+        if not self.space.listed:
+            return normal_scores(_statistics_of(self.space, canonical), _usual(self.space))
         known, values = _whole_space(self.space)
-        return np.asarray(values[np.searchsorted(known, wanted)])
+        return np.asarray(values[np.searchsorted(known, self.space.keys(canonical))])
 
 
 @cache
-def _whole_space(space: Space) -> tuple[Index, Features]:
-    """Index of every function's representative, ascending, and its features, shape (m, 11)."""
+def _whole_space(space: Space) -> tuple[Keys, Features]:
+    """Identity of every function's representative, ascending, and its features, shape (m, 11)."""
+    known = np.unique(space.keys(space.canonical(space.all_codes())))
+    return known, rank_scores(_statistics_of(space, space.from_keys(known)), axis=0)
+
+
+@cache
+def _usual(space: Space) -> Features:
+    """Statistics of a sample of a space that is not listed, shape (m, 11)."""
+    return _statistics_of(space, space.canonical(space.sample(_USUAL, seed=0)))
+
+
+def _statistics_of(space: Space, codes: Codes) -> Features:
+    """Statistics of canonical cells, shape (n, 11)."""
     import torch
 
     cell = space.cell
@@ -76,8 +91,6 @@ def _whole_space(space: Space) -> tuple[Index, Features]:
         raise ParameterError(
             f"random networks are made of cells; space {space.name!r} has none, take other features"
         )
-    known = np.unique(space.index(space.canonical(space.all_codes())))
-    codes = space.from_index(known)
     with torch.no_grad(), one_thread():
         weights = _Weights(space)
         parts = [
@@ -85,8 +98,7 @@ def _whole_space(space: Space) -> tuple[Index, Features]:
             for first in range(0, len(codes), _CELLS_AT_ONCE)
         ]
     # Rounded, so that what is equal but for rounding stays tied.
-    values = np.round(torch.cat(parts).numpy().astype(np.float64), 4)
-    return known, rank_scores(values, axis=0)
+    return np.asarray(np.round(torch.cat(parts).numpy().astype(np.float64), 4))
 
 
 class _Weights:

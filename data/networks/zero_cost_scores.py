@@ -19,10 +19,10 @@ from ..files import home
 from ..images import Images
 from ..seeds import as_generator, torch_seed
 from ..spaces import Codes, Space
-from ..types import Index, Pixels, Values
+from ..types import Index, Keys, Pixels, Values
 from .computed import Groups, kept_values
 from .names import PROXIES, PROXY_GROUPS, SYNTHETIC, SYNTHETIC_GROUPS
-from .ranks import rank_scores
+from .ranks import normal_scores
 
 _VERSION = 1  # of the values: raise it when a proxy is computed otherwise
 _REFERENCE = 200
@@ -294,7 +294,7 @@ class ZeroCost(Encoder):
     def values(self, codes: ArrayLike) -> Values:
         """Proxies of each architecture's function as they are, shape (n, k)."""
         names = check_names(self.names)
-        ids = self.space.index(self.space.canonical(codes))
+        ids = self.space.keys(self.space.canonical(codes))
         found = np.empty((len(ids), len(names)))
         for groups, parameters in ((PROXY_GROUPS, {}), (SYNTHETIC_GROUPS, {"steps": self.steps})):
             columns = [k for k, name in enumerate(names) if any(name in g for g in groups)]
@@ -304,7 +304,7 @@ class ZeroCost(Encoder):
         return found
 
     def _kept(
-        self, ids: Index, names: list[str], groups: Groups, parameters: dict[str, Any]
+        self, ids: Keys, names: list[str], groups: Groups, parameters: dict[str, Any]
     ) -> Values:
         """Proxies of canonical architectures, shape (n, k), computed or looked up."""
         images, labels = image_batch(self.images, self.batch, self.size, self.seed)
@@ -317,10 +317,10 @@ class ZeroCost(Encoder):
             "shape": images.shape,
         }
 
-        def compute(ids: Index, names: Sequence[str]) -> Values:
+        def compute(ids: Keys, names: Sequence[str]) -> Values:
             return zero_cost(
                 self.space,
-                self.space.from_index(ids),
+                self.space.from_keys(ids),
                 names=names,
                 images=images,
                 labels=labels,
@@ -337,19 +337,3 @@ class ZeroCost(Encoder):
         """Normal score of each proxy, shape (n, k)."""
         reference = self.space.sample(min(_REFERENCE, self.space.size), seed=0, unique=True)
         return normal_scores(self.values(codes), self.values(reference))
-
-
-def normal_scores(values: Values, reference: Values) -> Values:
-    """Normal scores of values (n, k) by their places in ``reference``, shape (m, k).
-
-    Straight between two reference values; beyond the outermost by at most a half. Strictly
-    increasing in each column, unless the reference is constant.
-    """
-    scores = np.zeros_like(values)
-    for column, (x, known) in enumerate(zip(values.T, reference.T, strict=True)):
-        xs, first = np.unique(known, return_index=True)
-        zs = rank_scores(known)[first]
-        scale = np.subtract(*np.quantile(known, [0.75, 0.25])) or np.ptp(known) or 1.0
-        beyond = (x - np.clip(x, xs[0], xs[-1])) / scale
-        scores[:, column] = np.interp(x, xs, zs) + beyond / (1 + np.abs(beyond)) / 2
-    return scores

@@ -57,7 +57,7 @@ def read(path: Path, *, name: str | None = None, schema: Path | None = None) -> 
         space.check(codes)
     except (TypeError, ValueError, LookupError, AttributeError) as error:
         raise DataFileError(f"{path} does not hold what analog-nasbench holds: {error}") from error
-    order = np.argsort(space.index(codes))
+    order = np.argsort(space.keys(codes))
     columns = [
         (Column("cifar10", metric, split="test", unit="%", source=metric), values[order, k])
         for k, metric in enumerate(METRICS)

@@ -85,7 +85,7 @@ def read(path: Path, *, name: str | None = None, schema: Path | None = None) -> 
             for task, (own, measured) in tasks.items()
             for metric, values in measured.items()
         ]
-        if not columns or len(np.unique(space.index(codes))) < len(codes):
+        if not columns or len(np.unique(space.keys(codes))) < len(codes):
             raise ValueError("it holds no measured cell, or one twice")  # noqa: TRY301
     except (TypeError, ValueError, LookupError, AttributeError, ArchitectureError) as error:
         raise DataFileError(f"{path} does not hold what HW-NAS-Bench holds: {error}") from error

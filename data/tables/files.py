@@ -124,7 +124,7 @@ def read_table(path: Path) -> Table:
     """
     about, header, start = read_about(path)
     content = _content(path)
-    kinds = {"I8": np.int8, "F64": np.float64}
+    kinds = {"I8": np.int8, "I16": np.int16, "F64": np.float64}
     arrays: dict[str, NDArray[Any]] = {}
     try:
         for name, entry in header.items():

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...errors import ArchitectureError, ParameterError, SchemaError, UnknownNameError
 from ..arguments import checked
 from ..spaces import Codes, Space
-from ..types import Index, Values
+from ..types import Index, Keys, Values
 from .notes import ImportNotes
 
 _DEVICES = {
@@ -90,7 +90,7 @@ class Table:
     ----------
     name : str
     space : Space
-    codes : int8 array, shape (n, d)
+    codes : int array, shape (n, d)
     columns : tuple of Column
     roles : mapping from task to Roles
     origin : str
@@ -284,10 +284,16 @@ class Table:
         return rows
 
     @cached_property
-    def _sorted_index(self) -> tuple[Index, Index]:
-        index = self.space.index(self.codes)
-        order = np.argsort(index)
-        return index[order], order
+    def _sorted_keys(self) -> tuple[Keys, Index]:
+        keys = self.space.keys(self.codes)
+        order = np.argsort(keys)
+        return keys[order], order
+
+    @cached_property
+    def _sorted_functions(self) -> tuple[Keys, Index]:
+        keys = self.space.keys(self.space.canonical(self.codes))
+        order = np.argsort(keys, kind="stable")
+        return keys[order], order
 
     @checked
     def rows(self, codes: ArrayLike) -> Index:
@@ -298,16 +304,17 @@ class Table:
         ArchitectureError
             Naming the first architecture that the table does not hold.
         """
-        index = self.space.index(codes)
+        checked = self.space.check(codes)
         if self._row_of_index is not None:
-            rows = self._row_of_index[index].astype(np.int64)
+            rows = self._row_of_index[self.space.index(checked)].astype(np.int64)
         else:
-            known, order = self._sorted_index
-            place = np.minimum(np.searchsorted(known, index), len(known) - 1)
-            rows = np.where(known[place] == index, order[place], -1)
+            rows = _found(self._sorted_keys, self.space.keys(checked))
+            if (other := np.flatnonzero(rows < 0)).size:
+                twins = self.space.keys(self.space.canonical(checked[other]))
+                rows[other] = _found(self._sorted_functions, twins)
         if len(rows) and rows.min() < 0:
             position = int(np.argmin(rows))
-            text = self.space.format(self.space.from_index(index[position : position + 1]))[0]
+            text = self.space.format(checked[position : position + 1])[0]
             raise ArchitectureError(
                 f"{text!r} (row {position}) is not among the {len(self)} architectures of table "
                 f"{self.name!r}"
@@ -384,7 +391,7 @@ def build_table(
     ----------
     name : str
     space : Space
-    codes : int8 array, shape (n, d)
+    codes : int array, shape (n, d)
     measured : sequence of (Column, values of shape (n,))
     roles : mapping from task to (searched, reported) column sources
     origin : str
@@ -440,3 +447,10 @@ def check_name(name: str) -> None:
             f"{name!r} cannot name a table: no file can be called so on Windows; give another "
             "(import: with --as NAME)"
         )
+
+
+def _found(listed: tuple[Keys, Index], wanted: Keys) -> Index:
+    """Row of each identity among sorted ones and their rows, -1 for none, shape (n,)."""
+    known, rows = listed
+    place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+    return np.where(known[place] == wanted, rows[place], -1)

@@ -103,7 +103,7 @@ def check_keeps_within_bounds(make: MakeSearcher, space: Space) -> None:
     assert (codes[:, 0] % 2 == 1).all()
     hopeless = make(space, n_objectives=2, bounds=[-np.inf, 1e6], seed=0)
     asked = _advance(hopeless, 12)
-    assert len(np.unique(space.index(asked))) == len(asked)
+    assert len(np.unique(space.keys(asked))) == len(asked)
     assert not len(hopeless.front()[0])
 
 
@@ -128,8 +128,8 @@ def check_keeps_to_its_pool_with_columns(make: MakeSearcher, space: Space) -> No
     start = space.sample(30, seed=3, unique=True)
     searcher.tell(start, _objectives(start))
     asked = searcher.ask(47)
-    remaining = np.setdiff1d(space.index(pool), space.index(start))
-    assert np.array_equal(np.sort(space.index(asked)), remaining)
+    remaining = np.setdiff1d(space.keys(pool), space.keys(start))
+    assert np.array_equal(np.sort(space.keys(asked)), remaining)
 
 
 MULTI_OBJECTIVE_CHECKS: tuple[Callable[[MakeSearcher, Space], None], ...] = (

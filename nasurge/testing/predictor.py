@@ -352,7 +352,7 @@ def predictor_contract(make: Make, codes: Codes, y: Values) -> None:
     ----------
     make : callable
         From ``seed`` to an unfitted predictor.
-    codes : int8 array, shape (n, d)
+    codes : int array, shape (n, d)
         At least 60 architectures of its space.
     y : float array, shape (n,)
         Their labels.

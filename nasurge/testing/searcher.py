@@ -71,12 +71,12 @@ def raises(kind: type[Exception], call: Callable[..., object], *args: object) ->
 
 
 def check_asks_valid_architectures(make: MakeSearcher, space: Space) -> None:
-    """Check that ``ask(n)`` returns ``n`` rows of the space, as int8."""
+    """Check that ``ask(n)`` returns ``n`` rows of the space, of its ``dtype``."""
     searcher = make(space, seed=0)
     for n in (1, 7, 1, 30, 3):
         codes = searcher.ask(n)
         assert codes.shape == (n, space.n_variables), f"asked {n}, received {codes.shape}"
-        assert codes.dtype == np.int8
+        assert codes.dtype == space.dtype
         assert space.is_valid(codes).all()
         searcher.tell(codes, _objective(codes))
 
@@ -89,7 +89,7 @@ def check_never_asks_twice(make: MakeSearcher, space: Space) -> None:
     asked = [searcher.ask(20) for _ in range(3)]
     searcher.tell(asked[1], _objective(asked[1]))
     everything = np.concatenate([told, *asked, _advance(searcher, 10)])
-    assert len(np.unique(space.index(everything))) == len(everything)
+    assert len(np.unique(space.keys(everything))) == len(everything)
 
 
 def check_same_seed_same_sequence(make: MakeSearcher, space: Space) -> None:
@@ -186,10 +186,10 @@ def check_keeps_to_its_pool(make: MakeSearcher, space: Space) -> None:
     pool = space.sample(47, seed=2, unique=True)
     searcher = make(space, seed=0, pool=pool)
     outside = space.sample(40, seed=3, unique=True)
-    outside = outside[~np.isin(space.index(outside), space.index(pool))]
+    outside = outside[~np.isin(space.keys(outside), space.keys(pool))]
     searcher.tell(outside, _objective(outside))
     asked = _advance(searcher, 10)
-    assert np.array_equal(np.sort(space.index(asked)), np.sort(space.index(pool)))
+    assert np.array_equal(np.sort(space.keys(asked)), np.sort(space.keys(pool)))
     raises(ExhaustedError, searcher.ask, 1)
     assert issubclass(ExhaustedError, NasurgeError)
 

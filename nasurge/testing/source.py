@@ -56,7 +56,7 @@ def check_reads(source: TableFormat, path: Path) -> None:
         check_name(table.name)
         assert len(table) > 0
         assert table.space.is_valid(table.codes).all()
-        assert len(np.unique(table.space.index(table.codes))) == len(table), "a row occurs twice"
+        assert len(np.unique(table.space.keys(table.codes))) == len(table), "a row occurs twice"
         assert table.columns
         for values in table.data:
             assert values.shape == (len(table),)

@@ -80,7 +80,7 @@ class LowFidelity(Predictor):
         measured = np.isfinite(values).all(axis=1)
         if not measured.any():
             raise ParameterError("no architecture has a cheap value: all of them are NaN")
-        index, inverse = np.unique(self.space.index(codes[measured]), return_inverse=True)
+        index, inverse = np.unique(self.space.keys(codes[measured]), return_inverse=True)
         sums = np.zeros((len(index), values.shape[1]))
         np.add.at(sums, inverse, values[measured])
         return index, sums / np.bincount(inverse, minlength=len(index))[:, None]
@@ -92,7 +92,7 @@ class LowFidelity(Predictor):
             missing = ~np.isfinite(values).all(axis=1)
         else:
             index, known = self.known_
-            wanted = self.space.index(codes)
+            wanted = self.space.keys(codes)
             missing = ~np.isin(wanted, index)
             values = known[np.searchsorted(index, np.where(missing, index[:1], wanted))]
         if missing.any():

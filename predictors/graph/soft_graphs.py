@@ -16,6 +16,9 @@ from ...errors import ParameterError
 
 # Powers of a path's length that path sums use: about its minimum, softer, and its maximum.
 _POWERS = (-3.0, -1.0, 1.0, 3.0)
+# Longer paths are added up by doubling: step by step each would cost a product of matrices.
+_FEW_HOPS = 10
+_NUMBERS_AT_ONCE = 4_000_000  # entries of a matrix between nodes: about 100 MB in all
 
 
 class SoftGraphs(NamedTuple):
@@ -86,12 +89,19 @@ def soft_graphs(nodes: Tensor, adjacency: Tensor, mask: Tensor, kinds: Kinds) ->
             f"graphs are nodes (n, v, {len(kinds.cuts)}), adjacency (n, v, v) and mask (n, v), "
             f"received {tuple(nodes.shape)}, {tuple(adjacency.shape)} and {tuple(mask.shape)}"
         )
+    step = max(1, _NUMBERS_AT_ONCE // max(1, v * v))
+    if n <= step:
+        return _made(nodes, adjacency, mask, kinds)
+    rows = [slice(first, first + step) for first in range(0, n, step)]
+    parts = [_made(nodes[some], adjacency[some], mask[some], kinds) for some in rows]
+    return SoftGraphs(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+
+
+def _made(nodes: Tensor, adjacency: Tensor, mask: Tensor, kinds: Kinds) -> SoftGraphs:
+    """Soft graphs of checked shapes."""
     adjacency = adjacency * mask[:, :, None] * mask[:, None, :]
     hops = _longest(adjacency)
-    bridged = (nodes @ kinds.passes)[:, None, :]
-    flow = adjacency
-    for _ in range(hops - 1):
-        flow = adjacency + (adjacency * bridged) @ flow
+    flow = _bridging(adjacency, (nodes @ kinds.passes)[:, None, :], hops)
     keep = nodes * (1 - kinds.cuts - kinds.passes)
     present = keep.sum(dim=2) * mask
     live = (
@@ -101,9 +111,7 @@ def soft_graphs(nodes: Tensor, adjacency: Tensor, mask: Tensor, kinds: Kinds) ->
     )
     live = torch.cat([torch.ones_like(live[:, :2]), live[:, 2:]], dim=1)
     flow = flow * live[:, :, None] * live[:, None, :]
-    reach = flow.clamp(max=1)
-    for _ in range(hops - 1):
-        reach = (flow + flow @ reach).clamp(max=1)
+    reach = _reaching(flow, hops)
     types = keep * live[:, :, None]
     counts = types[:, 2:].sum(dim=1)[:, 2:]
     sums = torch.cat([path_sums(nodes, adjacency, kinds, hops), counts], dim=1)
@@ -117,6 +125,38 @@ def _longest(adjacency: Tensor) -> int:
     while bool(ends.any()) and hops < len(union):
         ends, hops = (union & ends[:, None]).any(dim=0), hops + 1
     return hops
+
+
+def _bridging(adjacency: Tensor, bridged: Tensor, hops: int) -> Tensor:
+    """Flow between nodes, direct or over nodes that are bridged, shape (n, v, v).
+
+    Long paths are added up by doubling, which is exact as no path has more than ``hops`` steps.
+    """
+    if hops <= _FEW_HOPS:
+        flow = adjacency
+        for _ in range(hops - 1):
+            flow = adjacency + (adjacency * bridged) @ flow
+        return flow
+    power = adjacency * bridged
+    if not bool(power.detach().any()):
+        return adjacency
+    flow, steps = adjacency, 1
+    while steps < hops:  # flow is over fewer than ``steps`` bridges, power over ``steps``
+        flow, power, steps = flow + power @ flow, power @ power, 2 * steps
+    return flow
+
+
+def _reaching(flow: Tensor, hops: int) -> Tensor:
+    """Whether each node comes after another, shape (n, v, v)."""
+    reach = flow.clamp(max=1)
+    if hops <= _FEW_HOPS:
+        for _ in range(hops - 1):
+            reach = (flow + flow @ reach).clamp(max=1)
+        return reach
+    steps = 1
+    while steps < hops:
+        reach, steps = (reach + reach @ reach).clamp(max=1), 2 * steps
+    return reach
 
 
 def _reached(flow: Tensor, present: Tensor, start: int, hops: int) -> Tensor:

@@ -61,7 +61,7 @@ def anchors(space: Space, n: int, *, among: ArrayLike | None = None, seed: Seed 
     lengths = np.full(len(groups), 0.5 * np.log(len(groups)))
     process = GroupedGP([Term(tuple(groups), 1.5)]).set_theta(np.array([0.0, *lengths, 0.0]))
     covariance = process.kernel(groups, groups) + _OFFSET
-    return np.asarray(pool[_most_telling(covariance, space.index(codes), n)])
+    return np.asarray(pool[_most_telling(covariance, space.keys(codes), n)])
 
 
 def candidates(

@@ -87,7 +87,7 @@ def feature_groups(space: Space, codes: Codes, *, untrained: bool) -> dict[str, 
     Parameters
     ----------
     space : Space
-    codes : int8 array, shape (n, d)
+    codes : int array, shape (n, d)
     untrained : bool
         Whether what untrained networks do to random inputs is a group (``"untrained"``).
 
@@ -109,7 +109,7 @@ def function_groups(space: Space, codes: Codes) -> tuple[NDArray[np.int64], dict
     those of all functions of a space that can be listed are kept from call to call.
     """
     canonical = space.canonical(codes)
-    keys, first, inverse = np.unique(space.index(canonical), return_index=True, return_inverse=True)
+    keys, first, inverse = np.unique(space.keys(canonical), return_index=True, return_inverse=True)
     if space.n_codes <= _MOST_KEPT and len(keys) * 2 > space.n_functions:
         known, groups = _all_functions(space)
         rows = np.searchsorted(known, keys)
@@ -120,5 +120,5 @@ def function_groups(space: Space, codes: Codes) -> tuple[NDArray[np.int64], dict
 @lru_cache(maxsize=2)
 def _all_functions(space: Space) -> tuple[NDArray[np.int64], dict[str, Matrix]]:
     """Number of every function's representative, sorted, and its features."""
-    keys = np.unique(space.index(space.canonical(space.all_codes())))
-    return keys, feature_groups(space, space.from_index(keys), untrained=False)
+    keys = np.unique(space.keys(space.canonical(space.all_codes())))
+    return keys, feature_groups(space, space.from_keys(keys), untrained=False)

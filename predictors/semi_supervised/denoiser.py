@@ -77,7 +77,7 @@ class Denoiser(nn.Module):
     def add_noise(self, codes: Codes, steps: NDArray[np.int64], rng: np.random.Generator) -> Codes:
         """Rows with as much noise as the step of each says, shape (n, d)."""
         cardinalities = (self.uniform > 0).sum(axis=1)
-        random = rng.integers(0, cardinalities, codes.shape, dtype=np.int8)
+        random = rng.integers(0, cardinalities, codes.shape, codes.dtype)
         stays = rng.random(codes.shape) < self.kept[steps][:, None]
         return np.where(stays, codes, random)
 
@@ -86,9 +86,9 @@ class Denoiser(nn.Module):
 
         Parameters
         ----------
-        noisy : int8 array, shape (n, d)
+        noisy : int array, shape (n, d)
             Architectures at ``step``.
-        clean : int8 array, shape (n, d)
+        clean : int array, shape (n, d)
             The clean architectures they come from.
         step : int
         """
@@ -117,7 +117,7 @@ def train_denoiser(
     Parameters
     ----------
     space : Space
-    codes : int8 array, shape (n, d)
+    codes : int array, shape (n, d)
     noise_steps : int
         Steps from a clean architecture to a random one.
     steps : int

@@ -94,7 +94,7 @@ def common_features(space: Space, codes: Codes) -> Matrix:
     Parameters
     ----------
     space : Space
-    codes : int8 array, shape (n, d)
+    codes : int array, shape (n, d)
 
     Returns
     -------

@@ -95,7 +95,7 @@ class TaskPool:
         """Scores over the space, normal ones or the mean of two such, shape (n,)."""
         canonical = self.space.canonical(codes)
         _, first, inverse = np.unique(
-            self.space.index(canonical), return_index=True, return_inverse=True
+            self.space.keys(canonical), return_index=True, return_inverse=True
         )
         groups = self._features(canonical[first])
         found: Matrix = self.scale_.transform(self._labels(groups))
@@ -128,10 +128,10 @@ class TaskPool:
         from sklearn.metrics import roc_auc_score
         from sklearn.model_selection import GroupKFold, cross_val_predict
 
-        if len(np.unique(self.space.index(codes))) < _FEWEST:
+        if len(np.unique(self.space.keys(codes))) < _FEWEST:
             return False
         many = self.space.canonical(self.space.sample(5 * _DRAWN, seed=1))
-        distinct = self.space.from_index(np.unique(self.space.index(many)))
+        distinct = self.space.from_keys(np.unique(self.space.keys(many)))
         kept = np.random.default_rng(2).permutation(len(distinct))[:_DRAWN]
         for others in (many[:_DRAWN], distinct[kept]):
             x, classes = _beside(features, self._features(others))
@@ -140,7 +140,7 @@ class TaskPool:
                 _classifier(),
                 x,
                 classes,
-                groups=self.space.index(np.concatenate([codes, others])),
+                groups=self.space.keys(np.concatenate([codes, others])),
                 cv=GroupKFold(_FOLDS),
                 method="decision_function",
             )

@@ -198,7 +198,7 @@ class LabelsByTask(NamedTuple):
 def labels_by_task(space: Space, codes: ArrayLike, y: ArrayLike, tasks: ArrayLike) -> LabelsByTask:
     """Checked labels of earlier tasks: see ``TaskPrior.fit``."""
     if not len(np.asarray(codes)):
-        codes = np.empty((0, space.n_variables), dtype=np.int8)
+        codes = np.empty((0, space.n_variables), space.dtype)
     codes = space.canonical(codes)
     labels, named = finite_labels(y, len(codes)), np.asarray(tasks)
     if named.shape != labels.shape:

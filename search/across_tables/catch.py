@@ -250,7 +250,7 @@ class CATCH(DeclaredSearcher):
 
     def _drawn(self, policy: Tensor, n: int) -> Codes:
         """Unseen draws from the policy, from a flatter one where nearly all were proposed."""
-        found = np.empty((0, self.space.n_variables), dtype=np.int8)
+        found = np.empty((0, self.space.n_variables), self.space.dtype)
         exists = self._controller.exists
         uniform = exists / exists.sum(dim=1, keepdim=True)
         for share in (0.0, 0.1, 0.3):

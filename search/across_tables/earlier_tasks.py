@@ -39,7 +39,7 @@ class EarlierTasks:
     tasks : tuple of str
         Names of the earlier tasks.
     keys : int array, shape (f,)
-        Numbers of the canonical forms of the space's functions, sorted.
+        Identities of the canonical forms of the space's functions, sorted.
     scores : float array, shape (tasks, f)
         Normal scores: the best of a task has about 4, the median 0.
     """
@@ -55,11 +55,11 @@ class EarlierTasks:
     @cached_property
     def codes(self) -> Codes:
         """Canonical codes of the functions, shape (f, d)."""
-        return self.space.from_index(self.keys)
+        return self.space.from_keys(self.keys)
 
     def rows(self, codes: Codes) -> NDArray[np.int64]:
         """Number of each architecture's function, shape (n,)."""
-        found = np.searchsorted(self.keys, self.space.index(self.space.canonical(codes)))
+        found = np.searchsorted(self.keys, self.space.keys(self.space.canonical(codes)))
         return np.asarray(found, dtype=np.int64)
 
     def groups(self, codes: Codes) -> Groups:
@@ -85,7 +85,7 @@ class EarlierTasks:
 
         Parameters
         ----------
-        codes : int8 array, shape (n, d)
+        codes : int array, shape (n, d)
         values : array_like of float, shape (n,)
             NaN is left out.
 
@@ -255,18 +255,19 @@ def learn_labels(space: Space, labels: TaskLabels, *, seed: Seed = None) -> Earl
 
     keys = _functions(space)
     prior = TaskPrior(space, seed=seed).fit(*labels)
-    scores = prior.scores(space.from_index(keys)).T
+    scores = prior.scores(space.from_keys(keys)).T
     return EarlierTasks(space, tuple(prior.names_), keys, scores)
 
 
 def _functions(space: Space) -> NDArray[np.int64]:
-    """Numbers of all canonical forms, sorted, shape (f,)."""
+    """Identities of all canonical forms, sorted, shape (f,)."""
     if space.n_codes > MOST_CODES:
         raise ParameterError(
-            f"space {space.name!r} has {space.n_codes} codes; learning from tasks scores every "
-            f"architecture and takes at most {MOST_CODES}"
+            f"space {space.name!r} has {space.n_codes:.6g} codes; learning from tasks scores every "
+            f"architecture and needs a space that is listed, of at most {MOST_CODES}: search it "
+            "without earlier tasks"
         )
-    return np.unique(space.index(space.canonical(space.all_codes())))
+    return np.unique(space.keys(space.canonical(space.all_codes())))
 
 
 @checked
@@ -384,7 +385,7 @@ def _scores(
         )
     known = ~np.isnan(y)
     y = y[known]
-    rows = np.searchsorted(keys, space.index(space.canonical(checked[known])))
+    rows = np.searchsorted(keys, space.keys(space.canonical(checked[known])))
     counts = np.bincount(rows, minlength=len(keys))
     measured = np.flatnonzero(counts)
     if len(measured) < FEWEST_LABELS or np.ptp(y) == 0:
@@ -398,7 +399,7 @@ def _scores(
     found = np.empty(len(keys))
     if len(measured) < len(keys):
         guess = XGBoost(space, seed=int(rng.integers(2**31)))
-        found = guess.fit(space.from_index(keys[measured]), z).predict(space.from_index(keys))
+        found = guess.fit(space.from_keys(keys[measured]), z).predict(space.from_keys(keys))
         found = np.asarray(found, dtype=np.float64)
     found[measured] = z
     return found

@@ -67,7 +67,7 @@ def warm_searcher(
     ----------
     name : {"meta-bo", "meta-evolution", "catch"}
     earlier_tasks : EarlierTasks
-    pool : int8 array, shape (m, d), optional
+    pool : int array, shape (m, d), optional
         The only architectures that may be proposed.
     seed : int, optional
 

@@ -43,7 +43,7 @@ class DifferentiableResult:
 
     Attributes
     ----------
-    code : int8 array, shape (d,)
+    code : int array, shape (d,)
         The operation of the largest share everywhere; cuts are left out if they cut everything.
     architecture : str
     logits : float array, shape (d, k)
@@ -52,7 +52,7 @@ class DifferentiableResult:
         Probabilities of the operations.
     losses : tuple of float
         Mean training loss of the mixtures, one per epoch.
-    codes : int8 array, shape (epochs, d)
+    codes : int array, shape (epochs, d)
         The same after each epoch.
     skip_share : float
         Share of the variables that chose a skip.

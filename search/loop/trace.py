@@ -28,7 +28,7 @@ class Incumbent(NamedTuple):
         As ``space.format`` writes it.
     value : float
         Its value, bigger is better.
-    code : int8 array, shape (d,)
+    code : int array, shape (d,)
     """
 
     architecture: str
@@ -44,7 +44,7 @@ class Front(NamedTuple):
     architectures : list of str
         In the order in which they were evaluated.
     values : float array, shape (f, n_objectives)
-    codes : int8 array, shape (f, d)
+    codes : int array, shape (f, d)
     """
 
     architectures: list[str]
@@ -58,7 +58,7 @@ class Trace:
 
     Attributes
     ----------
-    codes : int8 array, shape (b, d)
+    codes : int array, shape (b, d)
     values : float array, shape (b,), or (b, k) of several objectives
         Bigger is better; NaN is a failed evaluation.
     seconds : float array, shape (b,)

@@ -148,9 +148,9 @@ class NAT(Assisted):
             ranked.set("row", np.arange(len(ranked)))
             pairs = tournaments(ranked, self.candidates, self._rng)
             children = self._vary(codes[pairs[:, 0]], codes[pairs[:, 1]])
-            known = self.space.index(np.concatenate([codes, *met]))
+            known = self.space.keys(np.concatenate([codes, *met]))
             children = self._unseen(children)
-            children = children[~np.isin(self.space.index(children), known)]
+            children = children[~np.isin(self.space.keys(children), known)]
             if not len(children):
                 continue
             met.append(children)
@@ -265,7 +265,7 @@ class SMEMNAS(Assisted):
     def _propose(self, n: int, models: Sequence[Any]) -> Codes:
         main = self._unseen(self._breed(self.candidates))
         vice = self._unseen(self._vice_children(self.candidates))
-        vice = vice[~np.isin(self.space.index(vice), self.space.index(main))]
+        vice = vice[~np.isin(self.space.keys(vice), self.space.keys(main))]
         n_vice = min(len(vice), int(np.floor(self.vice * n + self._rng.random())))
         best = [self._best(main, n, models), self._best(vice, n, models)]
         return np.concatenate([best[0][: n - n_vice], best[1], best[0][n - n_vice :]])

@@ -121,7 +121,7 @@ class BayesianOptimisation(ModelSearcher):
     def _candidates(self) -> Codes:
         """Candidates that are ranked: all allowed, or a fresh sample and neighbours of the best."""
         if self._allowed is not None and self._lists:
-            return self.space.from_index(self._allowed)
+            return self.space.from_keys(self._allowed)
         half = self.candidates // 2
         best = best_observed(self, 10)
         near = self.space.mutate(best[self._rng.integers(len(best), size=half)], seed=self._rng)
@@ -130,9 +130,9 @@ class BayesianOptimisation(ModelSearcher):
 
     def _proposals(self, model: PoolModel, n: int, drawn: Codes) -> Codes:
         """The ``n`` unseen candidates of the highest acquisition, one after the other."""
-        keys = self.space.index(model.pool)
+        keys = self.space.keys(model.pool)
         open_ = self._remaining.free(keys)
-        open_[np.isin(keys, self.space.index(drawn))] = False
+        open_[np.isin(keys, self.space.keys(drawn))] = False
         chosen: list[int] = []
         model.expect(np.concatenate([self.pending_, drawn]))
         # Twins have equal scores: which of them comes first is drawn.

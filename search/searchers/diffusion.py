@@ -33,8 +33,8 @@ def _trained(space: Space, allowed: bytes | None, steps: int, noise_steps: int) 
     if allowed is None:
         codes = space.sample(_MOST_LEARNT, seed=rng)
     else:
-        keys = np.frombuffer(allowed, dtype=np.int64)
-        codes = space.from_index(rng.permutation(keys)[:_MOST_LEARNT])
+        keys = np.frombuffer(allowed, dtype=space.keys(space.sample(0)).dtype)
+        codes = space.from_keys(rng.permutation(keys)[:_MOST_LEARNT])
     with one_thread(), torch_seed(rng):
         return train_denoiser(space, codes, noise_steps=noise_steps, steps=steps, rng=rng)
 
@@ -95,7 +95,7 @@ class Diffusion(GuidedSearcher):
         denoiser = _trained(self.space, allowed, self.training_steps, self.noise_steps)
         scores = _Scores(self, fitted)
         shape = (max(self.samples, 4 * n), self.space.n_variables)
-        noisy = self._rng.integers(0, self.space.cardinalities, shape, dtype=np.int8)
+        noisy = self._rng.integers(0, self.space.cardinalities, shape, self.space.dtype)
         generated = []
         for step in range(self.noise_steps, 0, -1):
             clean = self._guided(denoiser.probabilities(noisy, step), scores)

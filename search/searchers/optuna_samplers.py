@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ...data.spaces import Codes
-from ...data.types import Values
+from ...data.types import Index, Values
 from ..parameters import DeclaredSearcher, whole_number
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution
     from optuna.samplers import BaseSampler
+
+Row = tuple[int, ...]
+"""An architecture as the values of its variables."""
 
 _RUNNING, _COMPLETE, _PRUNED, _FAILED = 0, 1, 2, 3
 
@@ -37,6 +40,11 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         set_verbosity(before)
+
+
+def _rows(codes: Codes) -> list[Row]:
+    """Architectures as tuples."""
+    return [tuple(row) for row in codes.tolist()]
 
 
 class OptunaSearcher(DeclaredSearcher):
@@ -74,10 +82,10 @@ class OptunaSearcher(DeclaredSearcher):
         super()._reset()
         # All trials by their number: what the sampler proposed and how it ended. The study is
         # made from this, and made anew where an interruption may have left it half changed.
-        self._proposed: list[int] = []
+        self._proposed: list[Row] = []
         self._outcomes: list[tuple[int, float]] = []
-        self._running: dict[int, int] = {}  # what was asked for (maybe a twin): its trial
-        self._told: dict[int, float] = {}
+        self._running: dict[Row, int] = {}  # what was asked for (maybe a twin): its trial
+        self._told: dict[Row, float] = {}
         self._study: Study | None = None
 
     @property
@@ -97,22 +105,21 @@ class OptunaSearcher(DeclaredSearcher):
             study = optuna.create_study(direction="maximize")
             study.add_trials(
                 [
-                    self._trial(key, *outcome)
-                    for key, outcome in zip(self._proposed, self._outcomes, strict=True)
+                    self._trial(row, *outcome)
+                    for row, outcome in zip(self._proposed, self._outcomes, strict=True)
                 ]
             )
             self._study = study
         return self._study
 
-    def _trial(self, key: int, state: int, value: float) -> Any:
+    def _trial(self, row: Row, state: int, value: float) -> Any:
         """A trial as it would stand in the study."""
         from optuna.trial import TrialState, create_trial
 
-        (code,) = self.space.from_index(np.array([key])).tolist()
         return create_trial(
             state=TrialState(state),
             value=value if state == _COMPLETE else None,
-            params={f"x{variable}": choice for variable, choice in enumerate(code)},
+            params={f"x{variable}": choice for variable, choice in enumerate(row)},
             distributions=self._distributions,
         )
 
@@ -127,29 +134,30 @@ class OptunaSearcher(DeclaredSearcher):
             self._study = study  # only if nothing interrupted the line before
 
     def _ask(self, n: int) -> Codes:
-        asked: list[int] = []
+        asked: list[Row] = []
         with _quiet():
-            while len(asked) < n and (key := self._suggest()) is not None:
-                asked.append(key)
-        return self.space.from_index(np.array(asked, dtype=np.int64))
+            while len(asked) < n and (row := self._suggest()) is not None:
+                asked.append(row)
+        return np.array(asked, self.space.dtype).reshape(-1, self.space.n_variables)
 
-    def _suggest(self) -> int | None:
-        """Number of an architecture that may be asked for, or None."""
+    def _suggest(self) -> Row | None:
+        """Architecture that may be asked for, or None."""
+        names = tuple(self._distributions)
         for _ in range(self.retries):
             study = self._made_study()
             study.sampler = self._sampler(int(self._rng.integers(2**31)))
             trial = study.ask(self._distributions)
-            code = np.array([[trial.params[name] for name in self._distributions]])
-            valid = bool(self.space.is_valid(code)[0])
-            self._proposed.append(int(np.ravel_multi_index(code[0], self.space.cardinalities)))
+            row = tuple(trial.params[name] for name in names)
+            self._proposed.append(row)
             self._outcomes.append((_RUNNING, np.nan))
-            key = self._proposed[-1]
-            if valid:
-                key = int(self._in_pool(np.array([key]))[0])
-            if valid and key not in self._running and self._remaining.free(np.array([key]))[0]:
-                self._running[key] = trial.number
-                return key
-            value = self._told.get(key, np.nan)
+            code = np.array([row])
+            if self.space.is_valid(code)[0]:
+                key = self._in_pool(self.space.keys(code))
+                (row,) = _rows(self.space.from_keys(key))
+                if row not in self._running and self._remaining.free(key)[0]:
+                    self._running[row] = trial.number
+                    return row
+            value = self._told.get(row, np.nan)
             state = _PRUNED if np.isnan(value) else _COMPLETE
             self._end(trial.number, state, value)
         return None
@@ -157,32 +165,47 @@ class OptunaSearcher(DeclaredSearcher):
     def _tell(self, codes: Codes, values: Values) -> None:
         super()._tell(codes, values)
         with _quiet():
-            for key, value in zip(self.space.index(codes).tolist(), values.tolist(), strict=True):
-                self._told[key] = value
+            for row, value in zip(_rows(codes), values.tolist(), strict=True):
+                self._told[row] = value
                 state = _FAILED if np.isnan(value) else _COMPLETE
-                trial = self._running.pop(key, None)
+                trial = self._running.pop(row, None)
                 if trial is None:  # not asked for, or drawn uniformly
                     trial = len(self._proposed)
-                    self._proposed.append(key)
+                    self._proposed.append(row)
                     self._outcomes.append((state, value))
                     if self._study is not None:
-                        self._study.add_trial(self._trial(key, state, value))
+                        self._study.add_trial(self._trial(row, state, value))
                 else:
                     self._end(trial, state, value)
 
+    def _packed(self, rows: list[Row]) -> Index:
+        """Rows, valid or not, as they are, (n, d), or as numbers, (n, 1), of a numbered space."""
+        packed = np.array(rows, dtype=np.int64).reshape(-1, self.space.n_variables)
+        if self.space.n_codes >= 2**63:
+            return packed
+        return np.asarray(np.ravel_multi_index(packed.T, self.space.cardinalities))[:, None]
+
+    def _unpacked(self, packed: Index) -> list[Row]:
+        """Rows of what ``_packed`` returned."""
+        if self.space.n_codes < 2**63:
+            packed = np.stack(np.unravel_index(packed[:, 0], self.space.cardinalities), axis=1)
+        return _rows(packed)
+
     def _state(self) -> dict[str, Any]:
+        trials = np.array(list(self._running.values()), dtype=np.int64)
         return {
-            "proposed": np.array(self._proposed, dtype=np.int64),
+            "proposed": self._packed(self._proposed),
             "outcomes": np.array(self._outcomes, dtype=np.float64).reshape(-1, 2),
-            "running": np.array(list(self._running.items()), dtype=np.int64).reshape(-1, 2),
+            "running": np.column_stack([self._packed(list(self._running)), trials]),
         }
 
     def _load_state(self, state: dict[str, Any]) -> None:
-        self._proposed = state["proposed"].tolist()
+        # States of the first versions hold the numbers of what was proposed as a flat array.
+        self._proposed = self._unpacked(np.atleast_2d(state["proposed"].T).T)
         self._outcomes = [(int(s), v) for s, v in state["outcomes"].tolist()]
-        self._running = dict(state["running"].tolist())
-        keys = self.space.index(self.codes_).tolist()
-        self._told = dict(zip(keys, self.values_.tolist(), strict=True))
+        running = self._unpacked(state["running"][:, :-1])
+        self._running = dict(zip(running, state["running"][:, -1].tolist(), strict=True))
+        self._told = dict(zip(_rows(self.codes_), self.values_.tolist(), strict=True))
         self._study = None
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from ...data.spaces import Codes, Space
-from ...data.types import Index, Values
+from ...data.types import Keys, Values
 from ...predictors.labels import make_transform
 from ...predictors.processes import (
     GroupedGP,
@@ -67,7 +67,7 @@ class FunctionProcess(PoolModel):
     Parameters
     ----------
     space : Space
-    pool : int8 array, shape (m, d)
+    pool : int array, shape (m, d)
     labels : str
         Transform of the observed values.
     further : callable, optional
@@ -94,16 +94,16 @@ class FunctionProcess(PoolModel):
         self._function, groups = function_groups(space, pool)
         first = np.unique(self._function, return_index=True)[1]
         canonical = space.canonical(pool[first])
-        self._keys = space.index(canonical)
+        self._keys = space.keys(canonical)
         if further is not None:
             groups = {**groups, **further(canonical)}
         process = GroupedGP((terms or cold_terms)(groups), learnt=prior)
         self._gp = SequentialGP(process, groups)
-        self._observed: Index = np.empty(0, dtype=np.int64)
+        self._observed: Keys = self._keys[:0]
 
     def _groups(self, codes: Codes) -> dict[str, Values]:
         canonical = self._space.canonical(codes)
-        keys = self._space.index(canonical)
+        keys = self._space.keys(canonical)
         rows = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
         if np.array_equal(
             self._keys[rows], keys
@@ -124,7 +124,7 @@ class FunctionProcess(PoolModel):
         """
         self._z = make_transform(self._labels).fit(values).transform(values)
         self.best = float(self._z.max())
-        keys = self._space.index(codes)
+        keys = self._space.keys(codes)
         if len(codes) >= _GROWTH * chosen[0]:
             self._gp.refit(self._groups(codes), self._z)
             chosen = len(codes), self._gp.process.theta_

@@ -146,7 +146,7 @@ class PredNAS(GuidedSearcher):
         if self._allowed is None:
             self.limits.require_some(self.space.sample(10_000, seed=0))
             return
-        codes = self.space.from_index(self._allowed)
+        codes = self.space.from_keys(self._allowed)
         self.limits.require_some(codes)
         self._allowed = self._allowed[self.limits.feasible(codes)]
         self._reset()
@@ -231,7 +231,7 @@ class PredNAS(GuidedSearcher):
             top = candidates[np.argsort(-scores, kind="stable")[:_POLISHED]]
             around = self.space.neighbours(np.concatenate([top, best_observed(self, _POLISHED)]))[0]
             fresh = self._open(around)
-            fresh = fresh[~np.isin(self.space.index(fresh), self.space.index(candidates))]
+            fresh = fresh[~np.isin(self.space.keys(fresh), self.space.keys(candidates))]
             if not len(fresh):
                 break
             candidates = np.concatenate([candidates, fresh])
@@ -244,7 +244,7 @@ class PredNAS(GuidedSearcher):
         A guide that learns in milliseconds picks one by one, as if those before had returned what
         it expects of them.
         """
-        functions = self.space.index(self.space.canonical(candidates))
+        functions = self.space.keys(self.space.canonical(candidates))
         first = np.zeros(len(candidates), dtype=bool)
         first[np.unique(functions, return_index=True)[1]] = True
         ranked = np.concatenate([candidates[first], candidates[~first]])

@@ -22,6 +22,7 @@ from ...data.spaces import Space
 from ...data.types import Values
 from ...errors import ParameterError
 from .identity import differences, unknown_parts
+from .keys import Key, codes_of, keys_of
 from .workers import Worker
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def whole_record(study: str) -> Iterator[None]:
 class Asked:
     """What was asked for at once, and the searcher's state after it (None: told from outside)."""
 
-    batch: list[int]
+    batch: list[Key]
     state: dict[str, Any] | None = None
     seconds: float = 0.0
 
@@ -102,7 +103,7 @@ class Asked:
 class Ledger:
     """What is known of a search that is kept in an Optuna study, and how to add to it.
 
-    Architectures are named by their number in the space.
+    Architectures are named by their number in the space, or, in one too large, by their rows.
 
     Parameters
     ----------
@@ -148,21 +149,21 @@ class Ledger:
         retry_failed: bool = False,
     ) -> None:
         self.space, self.name = space, name
-        self.values: dict[int, list[float]] = {}
-        self.running: dict[int, tuple[int, str]] = {}
+        self.values: dict[Key, list[float]] = {}
+        self.running: dict[Key, tuple[int, str]] = {}
         self.asked: list[Asked] = []
-        self.seconds: dict[int, float] = {}
+        self.seconds: dict[Key, float] = {}
         self._objectives = objectives
         self._storage = storage
         with whole_record(name):
             self._study_id = self._open(about)
         self._distributions = distributions(space)
-        self.retried: dict[int, None] = {}
+        self.retried: dict[Key, None] = {}
         self._retry_below = self._first_that_counts(retry=retry_failed)
-        self._set_aside: dict[int, None] = {}
+        self._set_aside: dict[Key, None] = {}
         self._unfinished: dict[int, FrozenTrial] = {}
         self._n_read = 0
-        self._mine: dict[int, int] = {}
+        self._mine: dict[Key, int] = {}
         self.worker = Worker(storage, self._study_id)
 
     def _open(self, about: Mapping[str, Any]) -> int:
@@ -233,12 +234,12 @@ class Ledger:
         return {worker for _, worker in self.running.values()} - {self.worker.name}
 
     @property
-    def lost(self) -> list[int]:
+    def lost(self) -> list[Key]:
         """What was claimed, not evaluated, and is claimed by nobody now."""
         return [k for k in self._set_aside if k not in self.values and k not in self.running]
 
     @property
-    def lost_failures(self) -> list[int]:
+    def lost_failures(self) -> list[Key]:
         """What has failed and is to be evaluated again."""
         return [k for k in self.retried if k not in self.values]
 
@@ -259,7 +260,7 @@ class Ledger:
             self._note_claim(trial)
         self.running = {k: claim for k, claim in self.running.items() if k not in self.values}
 
-    def _key(self, trial: FrozenTrial) -> int | None:
+    def _key(self, trial: FrozenTrial) -> Key | None:
         """Architecture of a trial; None for a trial of something else."""
         try:
             row = [
@@ -269,9 +270,9 @@ class Ledger:
         except (KeyError, ValueError):
             return None
         codes = np.array([row], dtype=np.int64)
-        return int(self.space.index(codes)[0]) if self.space.is_valid(codes)[0] else None
+        return keys_of(self.space, codes)[0] if self.space.is_valid(codes)[0] else None
 
-    def _note(self, trial: FrozenTrial, key: int) -> None:
+    def _note(self, trial: FrozenTrial, key: Key) -> None:
         """Take the state of a trial into account."""
         from optuna.trial import TrialState
 
@@ -302,7 +303,7 @@ class Ledger:
 
     # -- writing ----------------------------------------------------------------------------------
 
-    def give(self, keys: Sequence[int], values: Values) -> None:
+    def give(self, keys: Sequence[Key], values: Values) -> None:
         """Add what was evaluated elsewhere, such as a warm start."""
         from optuna.trial import TrialState
 
@@ -317,12 +318,12 @@ class Ledger:
             asked = None
         self._read()
 
-    def claim(self, keys: Sequence[int], budget: int, asked: Asked | None = None) -> list[int]:
+    def claim(self, keys: Sequence[Key], budget: int, asked: Asked | None = None) -> list[Key]:
         """Architectures, of those named, that are now this worker's to evaluate.
 
         Parameters
         ----------
-        keys : sequence of int
+        keys : sequence of int or str
         budget : int
             Evaluations of the whole search. Of claims that together exceed it the last are void.
         asked : Asked, optional
@@ -366,7 +367,7 @@ class Ledger:
 
     def _create(
         self,
-        key: int,
+        key: Key,
         state: TrialState,
         asked: Asked | None,
         *,
@@ -376,7 +377,7 @@ class Ledger:
         """Make a trial and return its number."""
         from optuna.trial import create_trial
 
-        codes = self.space.from_index([key])
+        codes = codes_of(self.space, [key])
         params = {
             name: choices[value]
             for (name, choices), value in zip(

@@ -18,6 +18,7 @@ from ..base import Searcher
 from ..loop import Evaluated, Evaluator, Objective, Trace
 from .database import check_name, opened
 from .identity import identity
+from .keys import Key, codes_of, keys_of
 from .ledger import Asked, Ledger, whole_record
 
 if TYPE_CHECKING:
@@ -143,9 +144,9 @@ class _StoredSearch:
     ) -> None:
         self._searcher, self._evaluate, self._ledger = searcher, evaluate, ledger
         self._budget, self._size = budget, batch
-        self.told: dict[int, None] = {}
-        self._batch: list[int] = []  # asked for and not told yet
-        self._again: set[int] = set()  # told as failed, and evaluated again now
+        self.told: dict[Key, None] = {}
+        self._batch: list[Key] = []  # asked for and not told yet
+        self._again: set[Key] = set()  # told as failed, and evaluated again now
         self._alone = True
         self._own_seconds = 0.0
 
@@ -159,7 +160,7 @@ class _StoredSearch:
                 break
             mine = self._next()
             if mine:
-                self._record(mine, self._evaluate(self._searcher.space.from_index(mine)))
+                self._record(mine, self._evaluate(codes_of(self._searcher.space, mine)))
             elif mine is None:
                 if not self._ledger.running:
                     break
@@ -180,16 +181,16 @@ class _StoredSearch:
         seconds = [self._ledger.seconds.get(key, np.nan) for key in told]
         return replace(
             Trace.of(searcher, np.array(seconds, dtype=np.float64)),
-            codes=searcher.space.from_index(told),
+            codes=codes_of(searcher.space, told),
             values=self._values(told),
         )
 
-    def _record(self, mine: list[int], found: Evaluated) -> None:
+    def _record(self, mine: list[Key], found: Evaluated) -> None:
         """Keep the values of a batch, then say what was wrong with them."""
         try:
             self._ledger.record(found.values, found.reasons)
         except StorageError as error:
-            names = self._searcher.space.format(self._searcher.space.from_index(mine))
+            names = self._searcher.space.format(codes_of(self._searcher.space, mine))
             pairs = zip(names[:MOST_SHOWN], found.values.tolist(), strict=False)
             lost = ", ".join(f"{name} = {value}" for name, value in pairs)
             raise StorageError(f"{error}; evaluated and not recorded: {lost}") from error
@@ -230,12 +231,12 @@ class _StoredSearch:
         ledger.refresh()
         last = next((asked for asked in reversed(ledger.asked) if asked.state), None)
         if last is None or last.state is None:
-            given = space.index(self._searcher.codes_)
-            keys, first = np.unique(given, return_index=True)
-            new = np.sort(first[~np.isin(keys, list(ledger.values))])
-            ledger.give(given[new].tolist(), self._searcher.values_[new])
-            self.told = dict.fromkeys(given.tolist())
-            self._batch = space.index(self._searcher.pending_)[: self._size].tolist()
+            given = keys_of(space, self._searcher.codes_)
+            self.told = dict.fromkeys(given)
+            first = {key: row for row, key in reversed(list(enumerate(given)))}
+            new = sorted(first[key] for key in first if key not in ledger.values)
+            ledger.give([given[k] for k in new], self._searcher.values_[new])
+            self._batch = keys_of(space, self._searcher.pending_)[: self._size]
         else:
             in_order = (key for asked in ledger.asked for key in asked.batch)
             every = dict.fromkeys([*ledger.values, *ledger.lost_failures])
@@ -247,15 +248,15 @@ class _StoredSearch:
             self._searcher.load_state_dict(
                 {
                     **kept,
-                    "codes": space.from_index(list(self.told)),
+                    "codes": codes_of(space, self.told),
                     "values": self._values(self.told),
-                    "pending": space.from_index(last.batch),
+                    "pending": codes_of(space, last.batch),
                 }
             )
         self._again = set(ledger.lost_failures) & set(self.told)
         self._catch_up()
 
-    def _values(self, keys: Mapping[int, None] | list[int]) -> Values:
+    def _values(self, keys: Mapping[Key, None] | list[Key]) -> Values:
         """Known values of architectures, in the shape a searcher is told."""
         failed = [np.nan] * len(self._searcher.bounds)
         rows = np.array([self._ledger.values.get(k, failed) for k in keys], dtype=np.float64)
@@ -270,20 +271,20 @@ class _StoredSearch:
         elsewhere = [k for k, (_, by) in ledger.running.items() if by != ledger.worker.name]
         self._batch = [k for k in self._batch if k not in elsewhere]
         self._tell([k for k in ledger.values if k not in self._batch])
-        self._searcher.reserve(self._searcher.space.from_index(elsewhere))
+        self._searcher.reserve(codes_of(self._searcher.space, elsewhere))
 
-    def _tell(self, keys: list[int]) -> None:
+    def _tell(self, keys: list[Key]) -> None:
         """Tell the searcher those of the architectures that are known and news to it."""
         known = self._ledger.values
         new = [k for k in keys if k in known and (k not in self.told or k in self._again)]
         if new:
             begin = time.perf_counter()
-            self._searcher.tell(self._searcher.space.from_index(new), self._values(new))
+            self._searcher.tell(codes_of(self._searcher.space, new), self._values(new))
             self._own_seconds += time.perf_counter() - begin
             self.told |= dict.fromkeys(new)
             self._again -= set(new)
 
-    def _next(self) -> list[int] | None:
+    def _next(self) -> list[Key] | None:
         """Architectures to evaluate now; None if there is nothing but to wait for other workers."""
         ledger = self._ledger
         asked = None
@@ -301,7 +302,7 @@ class _StoredSearch:
             except ExhaustedError:
                 return None
             self._own_seconds += time.perf_counter() - begin
-            self._batch = self._searcher.space.index(codes).tolist()
+            self._batch = keys_of(self._searcher.space, codes)
             asked = self._asked()
         missing = [key for key in self._batch if key not in ledger.values]
         mine = ledger.claim(missing, self._budget, asked)

@@ -330,7 +330,7 @@ def anchored_split(
     space = target.space
     with one_thread():
         codes = anchors(space, n, among=target.codes, seed=np.random.default_rng([seed, trial]))
-    train = np.isin(space.index(target.codes), space.index(codes))
+    train = np.isin(space.keys(target.codes), space.keys(codes))
     return np.flatnonzero(train), np.flatnonzero(~train)
 
 

@@ -257,13 +257,14 @@ def test_hard_bounds_are_never_broken(cost):
     assert ((cost(trace.codes) >= 1) & (cost(trace.codes) <= 2)).all()
 
 
-def test_hard_bounds_hold_in_a_space_too_large_to_list(monkeypatch):
-    monkeypatch.setattr("nasurge.search.base.MAX_LISTED", 0)
-    bounds = {"constraints": {"c": (None, 1.0)}, "costs": {"c": convolutions}}
-    searcher = PredNAS(NB201, **QUICK, **bounds, seed=0)
-    assert (convolutions(run(searcher, smooth, budget=30, batch=4).codes) <= 1).all()
+def test_hard_bounds_hold_in_a_space_too_large_to_list():
+    space = ProductSpace([list("abcde")] * 12)
+    bounds = {"constraints": {"c": (None, 2.0)}, "costs": {"c": convolutions}}
+    searcher = PredNAS(space, **QUICK, **bounds, seed=0)
+    trace = run(searcher, lambda codes: (codes >= 2).sum(axis=1), budget=30, batch=4)
+    assert (convolutions(trace.codes) <= 2).all()
     with pytest.raises(ParameterError, match="c at most -1"):
-        PredNAS(NB201, constraints={"c": (None, -1)}, costs={"c": convolutions})
+        PredNAS(space, constraints={"c": (None, -1)}, costs={"c": convolutions})
 
 
 def test_the_ascent_itself_keeps_away_from_a_bound():

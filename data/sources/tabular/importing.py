@@ -186,7 +186,7 @@ class _Import:
         )
         self.read.append(cells.read)
         measured = self._measured(cells)
-        first, group = _groups(read.space.index(read.codes))
+        first, group = _groups(read.space.keys(read.codes))
         keys = self._keys(cells, group)
         rows = rows_of(cells, keys, group, self.path)
         self._check_all_keys(cells, keys, rows)
