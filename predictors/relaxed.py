@@ -184,7 +184,7 @@ class Relaxation(nn.Module):
 
     def activity(self, shares: Tensor) -> Tensor:
         """Probability that each variable is active, (n, d)."""
-        passed = shares @ self.tests.to(shares.dtype).T
+        passed = (shares @ self.tests.to(shares.dtype).T).clamp(max=1)  # sums round up
         on = [torch.ones_like(shares[:, 0])] * self.space.n_variables
         known: dict[Alternatives, Tensor] = {}
         for i, alternatives in enumerate(self._alternatives):

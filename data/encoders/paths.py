@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import product
 from typing import Any
 
@@ -119,23 +120,33 @@ class Structure(Encoder):
     """
 
     @property
-    def _branches(self) -> bool:
-        """Whether paths say more than the counts of operations, as in a plain chain they do not."""
-        return type(self.space).paths is not Space.paths
+    def _counted(self) -> list[int] | None:
+        """Operations whose number says all, in a plain chain of variables; else None.
+
+        Of fields that several layers have, where there are any: what one variable chooses is in the
+        one-hot code.
+        """
+        space = self.space
+        if type(space).paths is not Space.paths:
+            return None
+        shared = {f for f, n in Counter(space.fields).items() if n > 1} or set(space.fields)
+        names = [o.name.split("=")[0] for o in space.operations]
+        return [k for k, name in enumerate(names) if name in shared] or None
 
     def _names(self) -> list[str]:
-        operations = self.space.operations
+        operations, counted = self.space.operations, self._counted
+        if counted is not None:
+            return ["live_variables", "depth_0", *(f"live:{operations[k].name}" for k in counted)]
         live = [o.name for o in operations if o.kind != "zero"]
         weighed = [operations[k].name for k in self._weighed]
         slots = self.space.paths(self.space.sample(1, seed=0)).alive.shape[1]
-        branches = self._branches
         return [
             "paths",
             "distinct_paths",
             "live_variables",
             *(f"live:{name}" for name in live),
-            *(f"most_on_a_path:{name}" for name in weighed if branches),
-            *(f"over_all_paths:{name}" for name in weighed if branches),
+            *(f"most_on_a_path:{name}" for name in weighed),
+            *(f"over_all_paths:{name}" for name in weighed),
             "most_convs",
             "fewest_convs",
             "fewest_pools",
@@ -150,7 +161,11 @@ class Structure(Encoder):
         found = self.space.paths(codes)
         alive, steps = found.alive, found.operations
 
-        chosen = _on_live_paths(self.space, found)
+        chosen, counted = _on_live_paths(self.space, found), self._counted
+        if counted is not None:
+            plain = [(chosen >= 0).sum(axis=1), depth[steps].sum(axis=2)[:, 0]]
+            plain += [(chosen == k).sum(axis=1) for k in counted]
+            return np.stack(plain, axis=1).astype(np.float64)
         live_counts = np.stack(
             [(chosen == k).sum(axis=1) for k, kind in enumerate(kinds[:-1]) if kind != "zero"],
             axis=1,
@@ -174,7 +189,8 @@ class Structure(Encoder):
             distinct[:, None],
             (chosen >= 0).sum(axis=1)[:, None],
             live_counts,
-            *((per_path.max(axis=1), per_path.sum(axis=1)) if self._branches else ()),
+            per_path.max(axis=1),
+            per_path.sum(axis=1),
             np.where(alive, convs, 0).max(axis=1)[:, None],
             np.where(alive, convs, never).min(axis=1)[:, None],
             np.where(alive, pools, never).min(axis=1)[:, None],

@@ -31,6 +31,7 @@ ACQUISITIONS = ("ei", "ucb", "mean")
 _SLOW_GROWTH = 1.5
 _PARENTS = 10  # best observed architectures near which ascents start
 _CONSIDERED = 100  # best candidates that a batch is chosen from
+_MOST_AROUND = 4000  # neighbours that are scored; a variable may have thousands of values
 _POLISHED = 5  # best rounded architectures whose neighbours are scored as well
 
 
@@ -230,6 +231,8 @@ class PredNAS(GuidedSearcher):
         for _ in range(2):
             top = candidates[np.argsort(-scores, kind="stable")[:_POLISHED]]
             around = self.space.neighbours(np.concatenate([top, best_observed(self, _POLISHED)]))[0]
+            if len(around) > _MOST_AROUND:
+                around = around[self._rng.choice(len(around), _MOST_AROUND, replace=False)]
             fresh = self._open(around)
             fresh = fresh[~np.isin(self.space.keys(fresh), self.space.keys(candidates))]
             if not len(fresh):
