@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..data.encoders import number_columns
 from ..data.spaces import Codes, Space
+from ..data.types import Values
 from ..errors import ParameterError
 
 # Ours, by their names in the registry; a plug-in's is told by its ``score_relaxed``.
@@ -43,13 +45,48 @@ def require_differentiable(predictor: object) -> None:
         )
 
 
+Alternatives = tuple[tuple[tuple[int, int], ...], ...]
+"""Of a condition: alternatives of tests, each the variable it is on and its number."""
+
+
+def _tests(space: Space) -> tuple[list[Alternatives], Values]:
+    """Alternatives of every variable's condition, and tests as rows (m, s) of accepted values.
+
+    Tests on one variable are one, so that they do not count as independent.
+    """
+    starts = np.cumsum((0, *space.cardinalities))
+    rows: dict[tuple[int, tuple[int, ...]], int] = {}
+    found: list[Alternatives] = []
+    for condition in space.conditions or ((),) * space.n_variables:
+        kept: list[dict[int, set[int]]] = []
+        for tests in condition:
+            merged: dict[int, set[int]] = {}
+            for parent, accepted in tests:
+                merged[parent] = merged.get(parent, set(accepted)) & set(accepted)
+            if kept and len(merged) == 1 and merged.keys() == kept[-1].keys():
+                parent = next(iter(merged))
+                kept[-1][parent] |= merged[parent]
+            else:
+                kept.append(merged)
+        keys = [[(parent, tuple(sorted(v))) for parent, v in tests.items()] for tests in kept]
+        found.append(
+            tuple(tuple((k[0], rows.setdefault(k, len(rows))) for k in tests) for tests in keys)
+        )
+    matrix = np.zeros((len(rows), starts[-1]), dtype=np.float32)
+    for (parent, accepted), row in rows.items():
+        matrix[row, starts[parent] + np.asarray(accepted, dtype=np.int64)] = 1
+    return found, matrix
+
+
 class Relaxation(nn.Module):
     """From shares of values to soft graphs, and from logits to shares.
 
     An architecture of ``d`` variables is relaxed to ``s`` numbers, as many as its variables have
     values in all, in the order of the one-hot code; the shares of a variable sum to 1. The graphs
-    are affine in them and exact where they are one-hot. A module, so that its tensors move between
-    devices.
+    are exact where the shares are one-hot, and affine in them where no variable is conditional. The
+    shares of a conditional one count as far as it is likely to be active, its alternatives and
+    tests taken as independent, and the rest is the operation that stands for absence. A module, so
+    that its tensors move between devices.
 
     Parameters
     ----------
@@ -78,11 +115,18 @@ class Relaxation(nn.Module):
     opening: Tensor
     opened: Tensor
     fixed: Tensor
+    owners: Tensor
+    tests: Tensor
+    gone: Tensor
+    leaving: Tensor
 
     def __init__(self, space: Space) -> None:
         super().__init__()
         self.space = space
         frame = space.frame
+        self._alternatives, tests = _tests(space)
+        absent = np.full((0, 2), -1) if frame.absent is None else frame.absent
+        leaving = np.flatnonzero(absent[:, 0] >= 0)
         self._shape = frame.flows.shape[1], len(space.node_types)
         cardinalities = np.asarray(space.cardinalities)
         there = np.arange(cardinalities.max()) < cardinalities[:, None]
@@ -104,6 +148,10 @@ class Relaxation(nn.Module):
             ("opening", opens[:, 0]),
             ("opened", opens[:, 1:] @ np.array([self._shape[0], 1])),
             ("fixed", fixed @ np.array([self._shape[1], 1])),
+            ("owners", np.repeat(np.arange(len(cardinalities)), cardinalities)),
+            ("tests", tests),
+            ("gone", absent[leaving] @ np.array([self._shape[1], 1])),
+            ("leaving", leaving),
         ):
             self.register_buffer(name, torch.as_tensor(array))
 
@@ -143,6 +191,30 @@ class Relaxation(nn.Module):
         hot = nn.functional.one_hot(chosen, self.there.shape[1])
         return hot[:, self.there].to(self.flows.dtype)
 
+    def activity(self, shares: Tensor) -> Tensor:
+        """Probability that each variable is active, (n, d)."""
+        passed = (shares @ self.tests.to(shares.dtype).T).clamp(max=1)  # sums round up
+        on = [torch.ones_like(shares[:, 0])] * self.space.n_variables
+        known: dict[Alternatives, Tensor] = {}
+        for i, alternatives in enumerate(self._alternatives):
+            if alternatives and alternatives not in known:
+                missed = torch.ones_like(on[0])
+                for tests in alternatives:
+                    met = torch.ones_like(on[0])
+                    for parent, test in tests:
+                        met = met * on[parent] * passed[:, test]
+                    missed = missed * (1 - met)
+                known[alternatives] = 1 - missed
+            if alternatives:
+                on[i] = known[alternatives]
+        return torch.stack(on, dim=1)
+
+    def active_shares(self, shares: Tensor) -> Tensor:
+        """Shares (n, s) times the probability that their variable is active, (n, s)."""
+        if not any(self._alternatives):
+            return shares
+        return shares * self.activity(shares)[:, self.owners]
+
     def graphs(self, shares: Tensor) -> tuple[Tensor, Tensor]:
         """Node types (n, v, t) and adjacency (n, v, v).
 
@@ -156,16 +228,62 @@ class Relaxation(nn.Module):
         nodes = shares.new_zeros(len(shares), v * t)
         nodes[:, 0] = nodes[:, t + 1] = 1  # the input's type, and the output's
         nodes[:, self.fixed] = 1
-        nodes = nodes.index_add(1, self.cells, shares[:, self.columns])
+        values = shares
+        if any(self._alternatives):
+            activity = self.activity(shares)
+            values = shares * activity[:, self.owners]
+            nodes = nodes.index_add(1, self.gone, 1 - activity[:, self.leaving])
+        nodes = nodes.index_add(1, self.cells, values[:, self.columns])
         if len(self.weighing):
             adjacency = torch.einsum("nk,kvw->nvw", shares[:, self.weighing], self.flows)
         else:
             adjacency = self.flows.expand(len(shares), v, v)
         if len(self.opening):
             flat = adjacency.reshape(-1, v * v)
-            flat = flat.index_add(1, self.opened, shares[:, self.opening])
+            flat = flat.index_add(1, self.opened, values[:, self.opening])
             adjacency = flat.view(-1, v, v)
         return nodes.view(-1, v, t), adjacency
+
+
+class SoftNumbers(nn.Module):
+    """Numbers of relaxed architectures, as ``NumberColumns`` gives those of others.
+
+    Parameters
+    ----------
+    relaxation : Relaxation
+    """
+
+    own: Tensor
+    sums: Tensor
+    layers: Tensor
+
+    def __init__(self, relaxation: Relaxation) -> None:
+        super().__init__()
+        space = relaxation.space
+        columns = number_columns(space)
+        starts = np.cumsum((0, *space.cardinalities))
+        self.width = len(columns.names)
+        own = np.zeros((starts[-1], columns.n_own), dtype=np.float32)
+        at = 0
+        for i, table in columns.own:
+            own[starts[i] : starts[i + 1], at : at + table.shape[1]] = table
+            at += table.shape[1]
+        sums = np.zeros((starts[-1], len(columns.layers)), dtype=np.float32)
+        layers = np.zeros((space.n_variables, len(columns.layers)), dtype=np.float32)
+        for k, variables in enumerate(columns.layers):
+            layers[list(variables), k] = 1
+            for i in variables:
+                sums[starts[i] : starts[i + 1], k] = space.numbers[i]
+        for name, array in (("own", own), ("sums", sums), ("layers", layers)):
+            self.register_buffer(name, torch.as_tensor(array))
+
+    def forward(self, active_shares: Tensor, activity: Tensor) -> Tensor:
+        """Columns (n, f) of shares (n, s) times activity, and activity (n, d)."""
+        dtype = active_shares.dtype
+        sums = active_shares @ self.sums.to(dtype)
+        # No less than one layer: the gradient stays finite where all are absent.
+        means = sums / (activity @ self.layers.to(dtype)).clamp(min=1)
+        return torch.cat([active_shares @ self.own.to(dtype), sums, means], dim=1)
 
 
 @cache

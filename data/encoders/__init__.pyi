@@ -2,6 +2,8 @@ from .base import Encoder as Encoder
 from .base import Features as Features
 from .base import OneHot as OneHot
 from .connections import Connections as Connections
+from .numbers import NumberColumns as NumberColumns
+from .numbers import number_columns as number_columns
 from .paths import Common as Common
 from .paths import Paths as Paths
 from .paths import Structure as Structure

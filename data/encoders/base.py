@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from ..parameters import Estimator, check_parameters
 from ..spaces import Codes, Space, check_space
 from ..types import Index, Matrix
+from .numbers import MOST_VALUES, number_columns
 
 Features = Matrix
 
@@ -90,7 +91,10 @@ def _whole_space(kind: type[Encoder], space: Space) -> tuple[Index, Features]:
 
 
 class OneHot(Encoder):
-    """One column per value of every variable.
+    """One column per value of every variable, and ordered variables as numbers.
+
+    All columns of a variable that is not active are 0. Of an ordered variable with more than 32
+    values only the number counts; see ``NumberColumns``.
 
     Parameters
     ----------
@@ -98,18 +102,47 @@ class OneHot(Encoder):
 
     Examples
     --------
-    >>> from nasurge.data.spaces import make_space
+    >>> from nasurge.data.spaces import Space, choice, make_space
     >>> space = make_space("nb201")
     >>> OneHot(space).fit_transform(space.sample(3, seed=0)).shape
     (3, 30)
+    >>> own = Space({"width": [8, 16, 64], "op": choice("conv", "pool", active="width > 8")})
+    >>> OneHot(own).get_feature_names_out().tolist()
+    ['width=8', 'width=16', 'width=64', 'op=conv', 'op=pool', 'width (number)']
+    >>> OneHot(own).transform([[0, 1], [1, 1]]).round(2)
+    array([[1.  , 0.  , 0.  , 0.  , 0.  , 0.  ],
+           [0.  , 1.  , 0.  , 0.  , 1.  , 0.14]])
     """
 
+    @property
+    def _by_value(self) -> list[int]:
+        """Variables that have a column for every value."""
+        ordered = [numbers is not None for numbers in self.space.numbers]
+        sizes = self.space.cardinalities
+        return [i for i, k in enumerate(sizes) if not (ordered[i] and k > MOST_VALUES)]
+
+    @property
+    def n_values(self) -> int:
+        """Number of columns, the first ones, that are of one value each."""
+        return sum(self.space.cardinalities[i] for i in self._by_value)
+
     def _names(self) -> list[str]:
-        return [f"x{i}={v}" for i, k in enumerate(self.space.cardinalities) for v in range(k)]
+        space, numbers = self.space, number_columns(self.space)
+        if type(space).paths is Space.paths or space.conditional or numbers.names:
+            values = [f"{space.variables[i]}={v}" for i in self._by_value for v in space.choices[i]]
+        else:
+            values = [f"x{i}={v}" for i, k in enumerate(space.cardinalities) for v in range(k)]
+        return [*values, *numbers.names]
 
     def _features(self, codes: Codes) -> Features:
-        """One-hot code of each architecture, shape (n, sum of cardinalities)."""
-        offsets = np.cumsum((0, *self.space.cardinalities[:-1]))
-        features = np.zeros((len(codes), sum(self.space.cardinalities)))
-        np.put_along_axis(features, codes + offsets, 1.0, axis=1)
-        return features
+        """One-hot code of each architecture and its numbers, shape (n, f)."""
+        space, kept = self.space, self._by_value
+        sizes = np.asarray(space.cardinalities)[kept]
+        features = np.zeros((len(codes), int(sizes.sum())))
+        marks = space.active(codes)[:, kept].astype(np.float64) if space.conditional else 1.0
+        offsets = np.cumsum(sizes) - sizes
+        np.put_along_axis(features, codes[:, kept] + offsets, marks, axis=1)
+        numbers = number_columns(space)
+        if not numbers.names:
+            return features
+        return np.concatenate([features, numbers.features(space, codes)], axis=1)

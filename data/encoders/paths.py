@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import lru_cache
 from itertools import product
 from typing import Any
@@ -123,8 +124,24 @@ class Structure(Encoder):
         """
         return self._weighed if self.space.listed or _most(self.space)[0] > 1 else []
 
+    @property
+    def _counted(self) -> list[int] | None:
+        """Operations whose number says all, in a plain chain of variables; else None.
+
+        Of fields that several layers have, where there are any: what one variable chooses is in the
+        one-hot code.
+        """
+        space = self.space
+        if type(space).paths is not Space.paths:
+            return None
+        shared = {f for f, n in Counter(space.fields).items() if n > 1} or set(space.fields)
+        names = [o.name.split("=")[0] for o in space.operations]
+        return [k for k, name in enumerate(names) if name in shared] or None
+
     def _names(self) -> list[str]:
-        operations = self.space.operations
+        operations, counted = self.space.operations, self._counted
+        if counted is not None:
+            return ["live_variables", "depth_0", *(f"live:{operations[k].name}" for k in counted)]
         live = [o.name for o in operations if o.kind != "zero"]
         weighed = [operations[k].name for k in self._on_paths]
         slots = _most(self.space)[0]
@@ -149,7 +166,11 @@ class Structure(Encoder):
         found = _paths(self.space, codes)
         alive, steps = found.alive, found.operations
 
-        chosen = _on_live_paths(self.space, found)
+        chosen, counted = _on_live_paths(self.space, found), self._counted
+        if counted is not None:
+            plain = [(chosen >= 0).sum(axis=1), depth[steps].sum(axis=2)[:, 0]]
+            plain += [(chosen == k).sum(axis=1) for k in counted]
+            return np.stack(plain, axis=1).astype(np.float64)
         live_counts = _counts(chosen, chosen >= 0, len(kinds) - 1)[:, kinds[:-1] != "zero"]
         per_path = _counts(
             steps.reshape(-1, steps.shape[2]), (steps >= 0) & alive[:, :, None], len(kinds) - 1

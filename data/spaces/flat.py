@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,24 +17,39 @@ if TYPE_CHECKING:
 ABSENT = Operation("absent", "skip")
 """What stands for a variable that is not active: it passes on what it gets."""
 
+# An ordered variable of more values gives its node one of so many types, a range of them each.
+_MOST_TYPES = 16
+
+
+def _names(space: Space, variable: int) -> list[str]:
+    """Operation of each value of a variable; neighbours of many ordered values share one."""
+    field, choices = space.fields[variable], space.choices[variable]
+    numbers = space.numbers[variable]
+    if numbers is None or len(choices) <= _MOST_TYPES:
+        return [f"{field}={value}" for value in choices]
+    bins = np.minimum((np.asarray(numbers) * _MOST_TYPES).astype(np.int64), _MOST_TYPES - 1)
+    within = {k: np.flatnonzero(bins == k) for k in np.unique(bins).tolist()}
+    names = {k: f"{field}={choices[own[0]]}..{choices[own[-1]]}" for k, own in within.items()}
+    return [names[k] for k in bins.tolist()]
+
 
 def flat_operations(space: Space) -> tuple[Operation, ...]:
     """Values of every field as operations, and, in a conditional space, absence, the last."""
     known: dict[str, Operation] = {}
-    for field, choices, skips in zip(space.fields, space.choices, space.skips, strict=True):
-        for value in choices:
-            name = f"{field}={value}"
+    for i, (choices, skips) in enumerate(zip(space.choices, space.skips, strict=True)):
+        for value, name in zip(choices, _names(space, i), strict=True):
             skip = value in skips
             known[name] = Operation(name, "skip" if skip else "conv", 0.0 if skip else 1.0)
     return (*known.values(), *((ABSENT,) if space.conditional else ()))
 
 
+@cache
 def flat_types(space: Space) -> tuple[Index, ...]:
     """Operation that each value of each variable is, an array of shape (k,) for each variable."""
     number = {operation.name: k for k, operation in enumerate(space.operations)}
     return tuple(
-        np.array([number[f"{field}={value}"] for value in choices], dtype=np.int64)
-        for field, choices in zip(space.fields, space.choices, strict=True)
+        np.array([number[name] for name in _names(space, i)], dtype=np.int64)
+        for i in range(space.n_variables)
     )
 
 
@@ -66,7 +82,11 @@ def flat_frame(space: Space) -> Frame:
     flow = np.zeros((1, v, v), dtype=bool)
     flow[0, 0, 2] = flow[0, v - 1, 1] = True
     flow[0, range(2, v - 1), range(3, v)] = True
-    return Frame(np.concatenate(places), flow)
+    absent = None
+    if space.conditional:
+        kind = len(space.operations) + 1
+        absent = np.stack([np.arange(2, v), np.full(v - 2, kind)], axis=1).astype(np.int64)
+    return Frame(np.concatenate(places), flow, absent=absent)
 
 
 def flat_graphs(space: Space, codes: Codes) -> Graphs:

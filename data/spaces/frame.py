@@ -29,6 +29,9 @@ class Frame(NamedTuple):
     node, to which; each is as much there as its value's share. None: no value opens one."""
     fixed: Index | None = None
     """(f, 2) nodes beside input and output whose type no variable chooses, and that type."""
+    absent: Index | None = None
+    """(d, 2) the node that each variable gives a type to while it is not active, and that type; -1:
+    none. None where every variable is always active, or leaves nothing in its place."""
 
 
 def node_places(

@@ -32,9 +32,10 @@ def _raw_groups(space: Space, codes: Codes, *, untrained: bool) -> dict[str, Mat
     """Named groups of raw features: structure, paths, and what more the space offers.
 
     Connections are left out where a space knows no structure (every choice its own operation), and
-    the one-hot code where paths already tell everything. Paths without a convolution, which hand
-    the input on as it is or blurred, are a group of their own. The families of structural features
-    stand beside the whole for the process that weighs every group.
+    the one-hot code where paths already tell everything; beside it stand the numbers of ordered
+    variables. Paths without a convolution, which hand the input on as it is or blurred, are a group
+    of their own. The families of structural features stand beside the whole for the process that
+    weighs every group.
     """
     structure, paths = Structure(space), Paths(space)
     structural = structure.transform(codes)
@@ -46,7 +47,10 @@ def _raw_groups(space: Space, codes: Codes, *, untrained: bool) -> dict[str, Mat
         groups["feeds"] = connections[:, : encoder.n_pairs]
         groups["shares"] = connections[:, encoder.n_pairs :]
     if space.positional:
-        groups["one-hot"] = OneHot(space).transform(codes)
+        one_hot = OneHot(space)
+        marks = one_hot.transform(codes)
+        groups["one-hot"] = marks[:, : one_hot.n_values]
+        groups["numbers"] = marks[:, one_hot.n_values :]
     names = structure.get_feature_names_out()
     for family, beginnings in FAMILIES.items():
         groups[family] = structural[:, [name.startswith(beginnings) for name in names]]

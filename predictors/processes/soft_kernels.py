@@ -15,7 +15,7 @@ from ...data.spaces import Codes, Space
 from ..base import Predictor, Scores
 from ..graph import GraphReader
 from ..labels import Labels
-from ..relaxed import Relaxation, relaxation
+from ..relaxed import Relaxation, SoftNumbers, relaxation
 from .covariance import Term, cross_covariance, embed_rows, prior_variance
 from .grouped import GroupedGP
 from .inference import JITTER, ROWS_AT_ONCE, cholesky_factor, cholesky_solve, moments
@@ -29,7 +29,8 @@ _REFERENCE_ROWS = 2000
 class SoftFeatures:
     """Groups of features of soft graphs, scaled over the space; differentiable.
 
-    ``sums`` are path sums and, in spaces where positions matter, ``values`` the shares themselves.
+    ``sums`` are path sums, ``numbers`` those of ordered variables and, in spaces where positions
+    matter, ``values`` the shares themselves, of conditional variables as far as they are active.
     As in ``feature_groups``, the mean squared distance between two architectures of the space is 1
     in each group.
 
@@ -42,6 +43,7 @@ class SoftFeatures:
     def __init__(self, space: Space, device: str) -> None:
         self.reader = GraphReader(space).to(device)
         self.relaxation: Relaxation = relaxation(space, device)
+        self._numbers = SoftNumbers(self.relaxation).to(device)
         self._scales: dict[str, tuple[Tensor, Tensor]] = {}
         sample = np.unique(space.canonical(space.sample(_REFERENCE_ROWS, seed=0)), axis=0)
         for name, group in self.of_codes(sample).items():
@@ -60,7 +62,13 @@ class SoftFeatures:
     def _groups(self, sums: Tensor, shares: Tensor) -> SoftGroups:
         groups = {"sums": sums.double()}
         if self.reader.space.positional:
-            groups["values"] = shares.double()
+            groups["values"] = self.relaxation.active_shares(shares).double()
+        if self._numbers.width:
+            active, activity = (
+                self.relaxation.active_shares(shares),
+                self.relaxation.activity(shares),
+            )
+            groups["numbers"] = self._numbers(active.double(), activity.double())
         for name, (centre, scale) in self._scales.items():
             groups[name] = (groups[name] - centre) * scale
         return groups

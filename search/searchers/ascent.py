@@ -57,7 +57,7 @@ def ascent_codes(
 
     Returns
     -------
-    int array, shape (m, d)
+    int8 array, shape (m, d)
         Each once, valid or not, in no particular order.
     """
     # Adam as a function: its class imports PyTorch's compiler, which takes seconds.
@@ -107,7 +107,8 @@ def ascent_codes(
 
 
 def nearest_codes(relaxation: Relaxation, logits: Tensor) -> Codes:
-    """Likeliest architecture, (n, d), of every row of logits, (n, s)."""
+    """Likeliest architecture, (n, d), of every row of logits, (n, s), inactive variables at 0."""
+    space = relaxation.space
     table = relaxation.pad_values(logits.detach(), -torch.inf)
-    codes: Codes = table.argmax(dim=2).cpu().numpy().astype(relaxation.space.dtype)
-    return codes
+    codes: Codes = table.argmax(dim=2).cpu().numpy().astype(space.dtype)
+    return space.without_inactive(codes) if space.conditional else codes

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...data.encoders import OneHot
 from ...data.spaces import Codes, Space
 from ...errors import LabelError, ParameterError
 
@@ -163,7 +162,10 @@ class _CostModel:
     """A cost of relaxed architectures: linear in the shares where that is exact, else learnt."""
 
     def __init__(self, space: Space, codes: Codes, cost: NDArray[np.float64]) -> None:
-        shares = OneHot(space).transform(codes)
+        from ...predictors.relaxed import relaxation
+
+        self._space, relaxed = space, relaxation(space, "cpu")
+        shares = relaxed.active_shares(relaxed.one_hot(codes)).double().numpy()
         self.deviation = float(cost.std()) or 1.0
         self._weights, *_ = np.linalg.lstsq(shares, cost, rcond=None)
         exact = np.abs(shares @ self._weights - cost).max() <= _EXACT * self.deviation
@@ -177,9 +179,12 @@ class _CostModel:
         """Cost of relaxed architectures, (n,), with gradients."""
         import torch
 
+        from ...predictors.relaxed import relaxation
+
         if self._process is None:
             weights = torch.as_tensor(self._weights, device=shares.device)
-            return shares.double() @ weights
+            relaxed = relaxation(self._space, str(shares.device))
+            return relaxed.active_shares(shares).double() @ weights
         return self._process.label_transform_.inverse(self._process.score_relaxed(shares)[0])
 
 

@@ -210,7 +210,8 @@ class PredNAS(GuidedSearcher):
         mutants = len(near) // 2
         near[:mutants] = self.space.mutate(near[:mutants], seed=self._rng)
         # Near an architecture, not at it: where the softmax is all but one-hot nothing moves.
-        logits[: len(near)] = 0.5 * logits[: len(near)] + 2 * relaxed.one_hot(near)
+        hot = relaxed.active_shares(relaxed.one_hot(near))
+        logits[: len(near)] = 0.5 * logits[: len(near)] + 2 * hot
         return logits
 
     def _acquire(self, fitted: Any, shares: Tensor) -> Tensor:
