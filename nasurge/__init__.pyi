@@ -1,7 +1,11 @@
 from .api import compare as compare
 from .api import validate as validate
 from .api import verify as verify
+from .data.spaces import Space as Space
+from .data.spaces import choice as choice
 from .data.spaces import make_space as make_space
+from .data.spaces import ordered as ordered
+from .data.spaces import repeat as repeat
 from .data.tables import import_table as import_table
 from .data.tables import load_table as load_table
 from .data.tables import table_names as table_names

@@ -1,8 +1,9 @@
 from .base import Codes as Codes
-from .base import Space as Space
 from .cell import CellSpace as CellSpace
 from .cell import NASBench201 as NASBench201
 from .cell import TransNASMicro as TransNASMicro
+from .described import DescribedSpace as DescribedSpace
+from .described import Space as Space
 from .frame import Frame as Frame
 from .macro import TransNASMacro as TransNASMacro
 from .making import check_space as check_space
@@ -18,3 +19,6 @@ from .structure import Layer as Layer
 from .structure import NetworkBuilder as NetworkBuilder
 from .structure import Operation as Operation
 from .structure import PathSet as PathSet
+from .variables import choice as choice
+from .variables import ordered as ordered
+from .variables import repeat as repeat

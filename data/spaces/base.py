@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,11 +18,11 @@ from ..types import Index, Values
 from .flat import flat_frame, flat_graphs, flat_operations, flat_paths
 from .frame import Frame
 from .moves import children, draw, draw_unique, mutants, neighbours
-from .rows import Rows
+from .rows import IntegerRows
 from .structure import CellShape, Graphs, Layer, NetworkBuilder, Operation, PathSet
 
 
-class Space(Rows):
+class Space(IntegerRows):
     """A search space of ``d`` decision variables, each with its own cardinality.
 
     Architectures are arrays of small integers of shape ``(n, d)``, called codes. Strings are for
@@ -41,8 +41,15 @@ class Space(Rows):
 
     name: str
     cardinalities: tuple[int, ...]
+    described: ClassVar[type[Space] | None] = None
+    """Class that ``Space({...})`` makes."""
     positional: bool = True
     """Whether which variable chose an operation says more than the paths it lies on."""
+
+    def __new__(cls, *args: Any, **options: Any) -> Space:
+        """Space of one's own from its variables, where the class is ``Space`` itself."""
+        del args, options
+        return super().__new__(cls.described if cls is Space and cls.described else cls)
 
     @abstractmethod
     def _parse(self, string: str) -> Sequence[int]:
@@ -137,17 +144,68 @@ class Space(Rows):
         """Name of each variable, all different."""
         return tuple(f"variable {position}" for position in range(self.n_variables))
 
-    def parse(self, strings: Sequence[str] | str) -> Codes:
-        """Codes of architecture strings, shape (n, d).
+    @property
+    def values(self) -> tuple[tuple[str | bool | int | float, ...], ...]:
+        """Values of each variable, numbers as numbers where they are known to be some."""
+        return self.choices
+
+    def to_dicts(self, codes: ArrayLike) -> list[dict[str, str | bool | int | float]]:
+        """Values of the active variables of each architecture, by name.
+
+        Raises
+        ------
+        ArchitectureError
+            If a row is not in the space.
+        """
+        rows = self.check(codes)
+        return [
+            {
+                name: values[k]
+                for name, values, k, on in zip(self.variables, self.values, row, mask, strict=True)
+                if on
+            }
+            for row, mask in zip(rows.tolist(), self.active(rows).tolist(), strict=True)
+        ]
+
+    def _position(self, variable: int, value: Any) -> int:
+        """Number of a value of a variable; raises ``ValueError`` if it is none."""
+        choices = self.choices[variable]
+        if str(value) not in choices:
+            raise ValueError(f"{value!r} is none of {', '.join(choices)}")
+        return choices.index(str(value))
+
+    def _from_mapping(self, values: Mapping[Any, Any]) -> list[int]:
+        """Code of an architecture given by name; missing variables must be inactive."""
+        strange = [name for name in values if name not in self.variables]
+        if strange:
+            names = ", ".join(self.variables)
+            raise ValueError(f"{strange[0]!r} is none of the variables {names}")
+        row = np.zeros((1, self.n_variables), dtype=self.dtype)
+        there = np.zeros(self.n_variables, dtype=bool)
+        for k, name in enumerate(self.variables):
+            value = values.get(name)
+            if value is None or value != value:  # NaN: a cell of a table that is empty
+                continue
+            try:
+                row[0, k], there[k] = self._position(k, value), True
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+        missing = np.flatnonzero(self.active(row)[0] & ~there)
+        if len(missing):
+            raise ValueError(f"it has no value of {self.variables[missing[0]]!r}")
+        return list(row[0].tolist())
+
+    def parse(self, strings: Sequence[str | Mapping[str, Any]] | str | Mapping[str, Any]) -> Codes:
+        """Codes of architecture strings, or of dicts from variables to values, shape (n, d).
 
         Raises
         ------
         ArchitectureError
             Naming the first string that is not in the space, and why.
         """
-        if isinstance(strings, str):
+        if isinstance(strings, str | Mapping):
             strings = [strings]
-        if isinstance(strings, Mapping) or not isinstance(strings, Iterable):
+        if not isinstance(strings, Iterable):
             raise ArchitectureError(
                 f"architectures of space {self.name!r} are parsed from strings, received "
                 f"{brief(strings)}"
@@ -156,7 +214,10 @@ class Space(Rows):
         rows = np.empty((len(strings), self.n_variables), dtype=self.dtype)
         for position, string in enumerate(strings):
             try:
-                rows[position] = self._parse(string)
+                if isinstance(string, Mapping):
+                    rows[position] = self._from_mapping(string)
+                else:
+                    rows[position] = self._parse(string)
             except (ValueError, TypeError, AttributeError) as error:
                 raise ArchitectureError(
                     f"{string!r} (number {position}) is not an architecture of space "

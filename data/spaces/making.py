@@ -8,6 +8,7 @@ from ...errors import ParameterError
 from ..arguments import brief, checked
 from ..plugins import all_names, named_part
 from .base import Space, the_space
+from .described import from_spec
 from .names import SPACES
 from .product import ProductSpace
 
@@ -45,6 +46,8 @@ def make_space(spec: str | dict[str, Any] | Space) -> Space:
     """
     if isinstance(spec, Space):
         return spec
+    if isinstance(spec, dict) and "variables" in spec:
+        return from_spec(spec)
     if isinstance(spec, dict) and "choices" in spec:
         return ProductSpace(
             spec["choices"], name=spec.get("name", "product"), written=spec.get("written", ())
