@@ -61,6 +61,7 @@ class RandomNetworks(Encoder):
 
     def transform(self, codes: ArrayLike) -> Features:
         """Features of each architecture, shape (n, 11)."""
+        self._check()
         wanted = self.space.index(self.space.canonical(codes))
         known, values = _whole_space(self.space)
         return np.asarray(values[np.searchsorted(known, wanted)])
