@@ -248,55 +248,69 @@ class Genotypes(Space):
                 taken.append([*choice, *[0] * (self.nodes - end - 1)])
         return np.array(ends), np.array(taken)
 
-    def paths(self, codes: ArrayLike) -> PathSet:
-        """Paths of each cell beside each other: an input, then the operations up to a node."""
-        codes = self.check(codes)
-        cells = self._cells(codes)
-        live = self._live(cells).reshape(len(cells), -1)
-        sources, kinds = self._sources(cells), self._kinds(cells)
+    def _walked(self, sources: Index) -> tuple[NDArray[np.int16], NDArray[np.int16], Mask]:
+        """Paths of cells that pick so, (n, nodes * picks).
+
+        The edges of each path in order, (n, p, nodes) with the number of edges past its end; its
+        input, (n, p); and whether it is there.
+        """
         ends, taken = self._walks
-        shape = (len(cells), len(ends))
-        at, going, alive = np.broadcast_to(ends, shape), np.ones(shape, bool), np.ones(shape, bool)
-        steps = np.full((*shape, self.nodes + 1), -1, dtype=np.int16)
-        variables = steps.copy()
+        shape = (len(sources), len(ends))
+        at, going, there = np.broadcast_to(ends, shape), np.ones(shape, bool), np.ones(shape, bool)
+        back = np.full((*shape, self.nodes), self.nodes * self.picks, dtype=np.int16)
+        first = np.zeros(shape, dtype=np.int16)
         length = np.zeros(shape, dtype=np.int64)
         for t in range(self.nodes):  # backwards, from the end
             edge = at * self.picks + taken[:, t]
-            column = at * (1 + self.picks)
             source = np.take_along_axis(sources, edge, axis=1)
-            kind = self.inputs + np.take_along_axis(kinds, edge, axis=1)
-            passed = np.take_along_axis(live, edge, axis=1)
-            alive &= np.where(going, passed, taken[:, t] == 0)
-            steps[:, :, t] = np.where(going, kind, steps[:, :, t])
-            chosen = column + 1 + taken[:, t]
-            variables[:, :, t] = np.where(going, chosen, variables[:, :, t])
+            there &= going | (taken[:, t] == 0)
+            back[:, :, t] = np.where(going, edge, back[:, :, t])
             length += going
             arrived = going & (source < self.inputs)
-            steps[:, :, t + 1] = np.where(arrived, source, steps[:, :, t + 1])
-            variables[:, :, t + 1] = np.where(arrived, column, variables[:, :, t + 1])
+            first = np.where(arrived, source, first).astype(np.int16)
             going = going & ~arrived
             at = np.where(going, source - self.inputs, 0)
-        place = length[:, :, None] - np.arange(self.nodes + 1)
-        return self._beside(steps, variables, place, alive, len(codes))
+        place = (length[:, :, None] - 1 - np.arange(self.nodes)) % self.nodes
+        return np.take_along_axis(back, place, axis=2), first, there
 
-    def _beside(
-        self,
-        steps: NDArray[np.int16],
-        variables: NDArray[np.int16],
-        place: Index,
-        alive: Mask,
-        n: int,
-    ) -> PathSet:
-        """Paths of the cells of ``n`` architectures, turned to run forward, cells side by side."""
-        shape = (n, len(self.cells), *alive.shape[1:], self.nodes + 1)
-        cell = np.arange(len(self.cells))[:, None, None]
-        found = []
-        for array, step in ((steps, self.inputs + len(self.own)), (variables, self._width)):
-            turned = np.take_along_axis(array, np.maximum(place, 0), axis=2)
-            forward = np.where(place >= 0, turned, -1).reshape(shape)
-            forward = np.where(forward >= 0, forward + step * cell, -1)
-            found.append(forward.reshape(n, -1, self.nodes + 1).astype(np.int16))
-        return PathSet(found[0], found[1], alive.reshape(n, -1))
+    def paths(self, codes: ArrayLike) -> PathSet:
+        """Paths of each cell beside each other: an input, then the operations up to a node."""
+        codes = self.check(codes)
+        n, cells = len(codes), self._cells(codes)
+        width, picks = 1 + self.picks, self.picks
+        # Few ways to pick occur in many rows: each is walked once.
+        _, one, wiring = np.unique(
+            cells[:, ::width] @ self._wirings, return_index=True, return_inverse=True
+        )
+        edges, first, there = self._walked(self._sources(cells[one]))
+        cell = np.tile(np.arange(len(self.cells), dtype=np.int16), n)[:, None]
+        numbers = np.arange(self.nodes * picks)
+        columns = np.append(numbers // picks * width + 1 + numbers % picks, -1).astype(np.int16)
+        kinds = self._kinds(cells) + self.inputs + (self.inputs + len(self.own)) * cell
+        live = np.append(
+            self._live(cells).reshape(len(cells), -1), np.ones((len(cells), 1), bool), axis=1
+        )
+        kinds = np.append(kinds, np.full((len(cells), 1), -1), axis=1).astype(np.int16)
+        shape = (len(cells), *edges.shape[1:])
+        flat = edges.reshape(len(one), -1).astype(np.int64)[wiring]
+        steps = np.take_along_axis(kinds, flat, axis=1).reshape(shape)
+        alive = there[wiring]
+        if self._zeros.any():
+            alive &= np.take_along_axis(live, flat, axis=1).reshape(shape).all(axis=2)
+        chosen = columns[edges]
+        starts = (edges[:, :, :1] // picks * width).astype(np.int16)
+        variables = np.concatenate([starts, chosen], axis=2)[wiring]
+        variables += np.where(variables >= 0, (self._width * cell)[:, :, None], 0).astype(np.int16)
+        inputs = first[wiring] + (self.inputs + len(self.own)) * cell
+        operations = np.concatenate([inputs[:, :, None].astype(np.int16), steps], axis=2)
+        whole = (n, -1, self.nodes + 1)
+        return PathSet(operations.reshape(whole), variables.reshape(whole), alive.reshape(n, -1))
+
+    @cached_property
+    def _wirings(self) -> Index:
+        """What each node's choice of outputs weighs in the number of a cell's wiring."""
+        counts = [len(options) for options in self.options]
+        return np.cumprod([1, *counts[:0:-1]], dtype=np.int64)[::-1].copy()
 
     @property
     def _nodes_of_cell(self) -> int:
