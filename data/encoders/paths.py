@@ -175,7 +175,7 @@ class Structure(Encoder):
         per_path = _counts(
             steps.reshape(-1, steps.shape[2]), (steps >= 0) & alive[:, :, None], len(kinds) - 1
         )
-        per_path = per_path.reshape(*alive.shape, -1)[:, :, self._on_paths]
+        per_path = per_path.reshape(*alive.shape, len(kinds) - 1)[:, :, self._on_paths]
         convs = (kinds == "conv")[steps].sum(axis=2)
         pools = (kinds == "pool")[steps].sum(axis=2)
         depths = depth[steps].sum(axis=2)
@@ -285,7 +285,8 @@ def _paths(space: Space, codes: Codes) -> PathSet:
 def _counts(values: NDArray[np.integer[Any]], chosen: Mask, width: int) -> Index:
     """How often each number below ``width`` is in each row where ``chosen``, shape (n, width)."""
     n = len(values)
-    values, chosen = values.reshape(n, -1), chosen.reshape(n, -1)
+    each = int(np.prod(values.shape[1:]))  # -1 would not do for no rows
+    values, chosen = values.reshape(n, each), chosen.reshape(n, each)
     flat = (np.arange(n)[:, None] * width + values)[chosen]
     return np.bincount(flat, minlength=n * width).reshape(n, width)
 

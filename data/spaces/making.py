@@ -65,6 +65,10 @@ def make_space(spec: str | Path | Mapping[str, Any] | Space) -> Space:
         return spec
     if isinstance(spec, Path) or (isinstance(spec, str) and is_space_file(spec)):
         return read_space(Path(spec))
+    if isinstance(spec, Mapping) and isinstance(kind := spec.get("kind"), str):
+        if kind not in _KINDS:
+            raise UnknownNameError("kind of space", kind, _KINDS)
+        return made_of(_KINDS[kind], spec)
     if isinstance(spec, Mapping) and _is_described(spec):
         whole = isinstance(spec.get("variables"), Mapping)
         return from_spec(spec) if whole else DescribedSpace(spec)
@@ -72,10 +76,6 @@ def make_space(spec: str | Path | Mapping[str, Any] | Space) -> Space:
         return ProductSpace(
             spec["choices"], name=spec.get("name", "product"), written=spec.get("written", ())
         )
-    if isinstance(spec, dict) and "kind" in spec:
-        if spec["kind"] not in _KINDS:
-            raise UnknownNameError("kind of space", str(spec["kind"]), _KINDS)
-        return made_of(_KINDS[spec["kind"]], spec)
     name = spec if isinstance(spec, str) else spec.get("name")
     if not isinstance(name, str):
         raise ParameterError(

@@ -1,5 +1,6 @@
 """Every space and every format of ours keeps the contract that plug-ins keep."""
 
+import json
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -30,8 +31,16 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     entries = {"config": [{"arch_str": s} for s in strings], "pixel3_latency": [1.0, 2.0, 3.0]}
     hardware = csv.with_name("hw.pickle")
     hardware.write_bytes(pickle.dumps({"nasbench201": {"cifar10": entries}}))
+    rows = {
+        string: {"test_acc": [90.0, 91.0, 92.0], "mean_acc": 91.0}
+        for string in ("01201201", "22222222")
+    }
+    macro = csv.with_name("macro.json")
+    macro.write_text(
+        json.dumps({k: row | {"params": 1e6, "flops": 5e7} for k, row in rows.items()})
+    )
     files = {shipped.source: shipped.location() for shipped in SHIPPED.values()}
-    return {"tabular": csv, "hw-nas-bench": hardware, **files}
+    return {"tabular": csv, "hw-nas-bench": hardware, "nas-bench-macro": macro, **files}
 
 
 @pytest.mark.parametrize("check", SOURCE_CHECKS, ids=lambda check: check.__name__)
