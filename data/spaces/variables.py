@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import SchemaError
-from ..arguments import brief
+from ..arguments import brief, checked
 from ..types import Values
 
 Value = str | bool | int | float
@@ -128,6 +128,7 @@ def _plain(text: str) -> bool | float | None:
         return None
 
 
+@checked
 def choice(*values: Value, skip: Value | Sequence[Value] = (), active: Active = None) -> Variable:
     """Categorical variable of a space: one of several values without an order.
 
@@ -162,6 +163,7 @@ def choice(*values: Value, skip: Value | Sequence[Value] = (), active: Active = 
     return Variable(listed, skip=skipped, active=active)
 
 
+@checked
 def ordered(
     *values: float | Iterable[float],
     steps: int | None = None,
@@ -209,6 +211,7 @@ def ordered(
     return Variable(numbers, ordered=True, log=log, active=active)
 
 
+@checked
 def repeat(*times: int, of: Mapping[str, Any], active: Active = None) -> Repeat:
     """Layers of the same variables, whose number is a variable of the space.
 

@@ -90,8 +90,9 @@ def arguments_of(function: Callable[..., Any], tried: str, value: object) -> dic
     """Arguments of a call in which one is wrong; others that it needs are right, or wrong too."""
     given = {tried: value}
     for name, parameter in inspect.signature(function).parameters.items():
-        needed = parameter.default is parameter.empty
-        if needed and name not in given and parameter.kind is not parameter.VAR_KEYWORD:
+        several = parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+        needed = parameter.default is parameter.empty and not several
+        if needed and name not in given:
             given[name] = right().get(name, object())
     return given
 

@@ -118,7 +118,7 @@ def read(
         replace(
             target,
             name=key,
-            space=space or target.space,
+            space=space or described_space(target.space) or target.space,
             convention=convention or target.convention,
         )
         for key, target in targets.items()
