@@ -128,7 +128,7 @@ def _longest(adjacency: Tensor) -> int:
 
 
 def _topological(adjacency: Tensor) -> list[int]:
-    """Nodes so that data flows from earlier to later in all graphs; empty if there is no such order.
+    """Nodes so that data flows from earlier to later in all graphs; empty where no order does.
 
     In long graphs one pass in this order takes the place of as many products as paths have steps.
     """
