@@ -22,7 +22,7 @@ import numpy as np
 from joblib import Parallel, delayed
 
 import nasurge
-from nasurge import Space, choice, ordered, repeat
+from nasurge import Space, choice, repeat
 from nasurge.benchmarks.metrics import kendall_tau
 from nasurge.search import run
 
@@ -141,10 +141,16 @@ def accel(metric: str) -> Problem:
     with tarfile.open(path) as archive:
         files = (archive.extractfile(member) for member in archive if member.isfile())
         rows = [json.load(file) for file in files if file is not None]
-    fields = {"e": ordered(1, 4, 6), "k": ordered(3, 5), "l": ordered(1, 2, 3, 4)}
-    fields["se"] = choice(True, False)  # noqa: FBT003 - values, not flags
-    given = {f"block{b}_{f}": v for b in range(7) for f, v in fields.items()}
-    plain = {n: choice(*v.values) for n, v in given.items()}
+    fields = {"e": (1, 4, 6), "k": (3, 5), "l": (1, 2, 3, 4), "se": (True, False)}
+    kinds = {f: "choice" if f == "se" else "ordered" for f in fields}
+    given, plain = (
+        {
+            f"block{b}_{f}": {kinds[f] if numbers else "choice": values, "field": f}
+            for b in range(7)
+            for f, values in fields.items()
+        }
+        for numbers in (True, False)
+    )
     y = [{**row["metrics"], **row["model_info"]}[metric] for row in rows]
     found = {}
     for way, variables in (("numbers", given), ("values alone", plain)):
