@@ -176,3 +176,12 @@ def test_scores_of_a_ranking_loss_have_the_unit_of_the_labels(loss: str, labelle
     assert scores.mean() == pytest.approx(100 + 10 * y.mean(), abs=0.1)
     # A least-squares line never spreads more than what it fits, and here it fits well.
     assert 0.6 < scores.std() / (10 * y.std()) <= 1.001
+
+
+def test_long_graphs_are_gated_connection_by_connection() -> None:
+    generator = torch.Generator().manual_seed(0)
+    layer, states = Gated(8), torch.randn(5, 40, 8, generator=generator)
+    flow = (torch.rand(5, 40, 40, generator=generator) < 0.05).float().triu(1)
+    sparse = layer(states, flow, states)
+    dense = layer(states, flow.clone().requires_grad_(), states)
+    assert torch.allclose(sparse, dense, atol=1e-6)
