@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -10,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..data.networks import COSTS, has_network_costs, network_costs
-from ..data.tables import Column, Table, needs_training
+from ..data.tables import Column, Table, is_minimised, needs_training
 from ..data.types import Values
-from ..errors import ParameterError, UnknownNameError
+from ..errors import ParameterError, SchemaError, UnknownNameError
 from .constraints import Constraint, feasible, parse_constraints
 from .objectives import Problem
 
@@ -46,6 +47,15 @@ class Quantity:
     def sign(self) -> float:
         """1, or -1 where smaller is better."""
         return -1.0 if self.minimise else 1.0
+
+    @property
+    def direction(self) -> str:
+        """Which way is better and what says so, in words."""
+        custom = is_minimised(self.name)
+        said = "as its name says" if custom == self.minimise else "as the table says"
+        if custom is None and not self.minimise:
+            said = "as nothing says otherwise"
+        return f"{'smaller' if self.minimise else 'bigger'} is better, {said}"
 
 
 def quantity(problem: Problem, name: str) -> Quantity:
@@ -126,6 +136,39 @@ def _column(table: Table, task: str, name: str) -> int | None:
         costs += COSTS if has_network_costs(table.space) else ()
         known = [k for k in dict.fromkeys(["accuracy", *error.known, *costs]) if k != name]
         raise UnknownNameError("objective", name, known, hint=f"of {table.name}/{task}") from None
+
+
+def known_costs(problem: Problem, codes: ArrayLike) -> dict[str, Values]:
+    """Costs of some architectures that are known before training, by name, each of shape (m,).
+
+    Those that the table holds for the task, or for one task alone, and ``flops`` and ``parameters``
+    of cell spaces, in the table's units.
+
+    Parameters
+    ----------
+    problem : Problem
+    codes : array_like of int, shape (m, d)
+        Of architectures in the table.
+
+    Examples
+    --------
+    >>> from nasurge.benchmarks.objectives import parse_problems
+    >>> (problem,) = parse_problems("nb201-analog")
+    >>> list(known_costs(problem, problem.codes[:1]))
+    ['flops', 'parameters']
+    """
+    table, rows = problem.table, problem.table.rows(codes)
+    names = [column.metric for column in table.columns if _is_cost(column)]
+    names += COSTS if has_network_costs(table.space) else ()
+    found: dict[str, Values] = {}
+    for name in dict.fromkeys(names):
+        with suppress(UnknownNameError, SchemaError):  # another task's, or that of several
+            column = _column(table, problem.task, name)
+            if column is None:
+                found[name] = network_costs(table.space, table.codes[rows], name)
+            elif _is_cost(table.columns[column]):
+                found[name] = table.data[column][rows]
+    return found
 
 
 def constrained(problem: Problem, constraints: Iterable[str | Constraint] | str) -> Problem:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .data.arguments import as_path, brief, checked
+from .data.parameters import check_parameters
 from .data.plugins import all_names, first_line, named_part, plugins
 from .errors import DataFileError, ParameterError, PluginError, UnknownNameError
 from .predictors.names import PREDICTORS, ListedPredictor
@@ -310,6 +311,8 @@ def make_predictor(name: str, space: str | Space, **parameters: Any) -> Predicto
     ------
     UnknownNameError
         If there is no such predictor, or it has no such parameter.
+    ParameterError
+        If a parameter is outside its range.
 
     Examples
     --------
@@ -318,6 +321,7 @@ def make_predictor(name: str, space: str | Space, **parameters: Any) -> Predicto
     400
     """
     predictor: Predictor = _make(predictor_class(name), name, space, parameters)
+    check_parameters(predictor, who=name)
     return predictor
 
 

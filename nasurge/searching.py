@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -24,6 +25,8 @@ from .registry import (
 from .search.loop import Objective, Trace, run
 from .search.store import run_stored, storage_of
 from .search.studies import Contender, FrontsStudy, SearchFindings, SearchOptions, SearchStudy
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -78,7 +81,8 @@ def search(
     storage : str, Path or optuna.storages.BaseStorage, optional
         Where the search is kept as an Optuna study: the URL of a database, or the path of a SQLite
         file; ``sqlite:///nasurge.db`` if only ``study`` is given. The same call again goes on
-        where it was, up to the budget, and several processes may share it.
+        where it was, up to the budget, and several processes may share it. Where there are more
+        evaluations than that already, all are returned, and a warning is logged.
     study : str, optional
         Name of that study; on tables, how the names begin.
     retry_failed : bool
@@ -103,7 +107,7 @@ def search(
         holds another search.
     ObjectiveError
         If the function raises whatever it is given. Its ``trace`` has what was evaluated before,
-        where no study keeps it.
+        where no study keeps it; so have an interruption and what a callback raises.
     StorageError
         If the database cannot be used.
 
@@ -187,7 +191,15 @@ def _run(
             raise ParameterError("retry_failed is for a search that is kept: give it study=NAME")
         return run(searcher, objective, **limits)
     limits |= {"study": study, "retry_failed": retry_failed, "about": about}
-    return run_stored(searcher, objective, storage=storage, **limits)
+    trace = run_stored(searcher, objective, storage=storage, **limits)
+    if len(trace.values) > limits["budget"]:  # on tables the line below the table says it
+        logger.warning(
+            "study %r: all of the %d evaluations that are there are returned, for a budget of %d",
+            study,
+            len(trace.values),
+            limits["budget"],
+        )
+    return trace
 
 
 def make_search_study(options: SearchOptions) -> SearchStudy | FrontsStudy:

@@ -15,11 +15,18 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags
 
 from ..data.arguments import as_path, checked
-from ..data.parameters import Estimator
+from ..data.parameters import Estimator, check_parameters, one_of
 from ..data.seeds import Seed, as_generator
 from ..data.spaces import Codes, Space, check_space
 from ..errors import NotFittedError, ParameterError
-from .labels import Labels, LabelTransform, check_labels, finite_labels, make_transform
+from .labels import (
+    TRANSFORMS,
+    Labels,
+    LabelTransform,
+    check_labels,
+    finite_labels,
+    make_transform,
+)
 from .saving.objects import Savable, write_predictor
 
 Scores = NDArray[np.float64]
@@ -55,7 +62,7 @@ class Predictor(Estimator, RegressorMixin, BaseEstimator, Savable, ABC):
     """Modules that ``fit`` imports; ``preload`` imports them ahead of a timing."""
 
     space: Space = field(kw_only=False)
-    labels: str = "normal-scores"
+    labels: str = one_of("normal-scores", TRANSFORMS)
     seed: Seed = None
 
     n_features_in_: int = field(init=False)
@@ -111,14 +118,20 @@ class Predictor(Estimator, RegressorMixin, BaseEstimator, Savable, ABC):
         LabelError
             If labels are missing, not finite, all equal or too few.
         ParameterError
-            If it cannot serve this space with these parameters (``refusal`` says why).
+            If a parameter is outside its range, or it cannot serve this space with these parameters
+            (``refusal`` says why).
         """
-        check_space(self)
-        if self.refusal is not None:
-            raise ParameterError(self.refusal)
+        self._check_serves()
         codes = self.space.canonical(codes)
         y = check_labels(y, len(codes), minimum=self.minimum_labels, who=type(self).__name__)
         return self._learn(codes, y.copy(), "_fit")
+
+    def _check_serves(self) -> None:
+        """Raise ``ParameterError`` if space or parameters are none to learn with."""
+        check_space(self)
+        check_parameters(self)
+        if self.refusal is not None:
+            raise ParameterError(self.refusal)
 
     def update(self, codes: ArrayLike, y: ArrayLike) -> Self:
         """Learn some more measured architectures, beside those learnt before.
@@ -139,6 +152,8 @@ class Predictor(Estimator, RegressorMixin, BaseEstimator, Savable, ABC):
         LabelError
             If labels are missing or not finite. After this and any other error or interruption,
             what was learnt before stays as it is.
+        ParameterError
+            If a parameter is outside its range.
 
         Examples
         --------
@@ -151,6 +166,7 @@ class Predictor(Estimator, RegressorMixin, BaseEstimator, Savable, ABC):
         """
         if not hasattr(self, "label_transform_"):
             return self.fit(codes, y)
+        check_parameters(self)
         codes = self.space.canonical(codes)
         y = np.concatenate([self.fitted_labels_, finite_labels(y, len(codes))])
         codes = np.concatenate([self.fitted_codes_, codes])

@@ -150,11 +150,12 @@ class Blended(NormalScores):
 LabelTransform = NormalScores | Standardised
 """A strictly increasing map of labels, learnt from the training labels."""
 
-_TRANSFORMS: dict[str, type[LabelTransform]] = {
+TRANSFORMS: dict[str, type[LabelTransform]] = {
     "normal-scores": NormalScores,
     "standardised": Standardised,
     "blended": Blended,
 }
+"""What labels may become before they are learnt."""
 
 
 def make_transform(name: str) -> LabelTransform:
@@ -165,7 +166,7 @@ def make_transform(name: str) -> LabelTransform:
     ParameterError
         If there is no such transform.
     """
-    if name not in _TRANSFORMS:
-        known = ", ".join(map(repr, _TRANSFORMS))
+    if name not in TRANSFORMS:
+        known = ", ".join(map(repr, TRANSFORMS))
         raise ParameterError(f"labels must be one of {known}, not {name!r}")
-    return _TRANSFORMS[name]()
+    return TRANSFORMS[name]()

@@ -13,10 +13,11 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from ..data.devices import one_thread
+from ..data.parameters import positive_number, some_of
 from ..data.spaces import Codes
 from ..errors import ArchitectureError
 from .base import Predictor, Scores
-from .classical import make_features
+from .classical import ENCODERS, make_features
 from .graph import GCN, SoftGraphs, networks
 from .labels import Labels
 from .neural import Loss, fitted_line
@@ -215,8 +216,8 @@ class SMEMRelation(PairwisePredictor):
     minimum_labels = 3
     heavy_imports = ("sklearn.gaussian_process",)
 
-    regularisation: float = 1e-4
-    features: tuple[str, ...] = ("structure", "onehot")
+    regularisation: float = positive_number(1e-4)
+    features: tuple[str, ...] = some_of(("structure", "onehot"), ENCODERS)
 
     def _kernel(self, codes: Codes) -> NDArray[np.float64]:
         """Kernel of architectures with the labelled ones, shape (n, labelled)."""

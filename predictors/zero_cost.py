@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..data.networks import ZeroCost
+from ..data.parameters import job_count, text, whole_number
 from ..data.spaces import Codes
 from .base import Predictor, Scores
 from .labels import Labels
@@ -58,12 +59,12 @@ class ZeroCostProxy(Predictor):
     proxy: ClassVar[str]
     """Name of the proxy, one of ``nasurge.data.networks.zero_cost_scores.PROXIES``."""
 
-    width: int = 8
-    cells: int = 2
-    batch: int = 16
-    size: int = 8
-    images: str | None = None
-    jobs: int = 1
+    width: int = whole_number(8)
+    cells: int = whole_number(2)
+    batch: int = whole_number(16, least=2)
+    size: int = whole_number(8)
+    images: str | None = text(None)
+    jobs: int = job_count(1)
 
     @property
     def refusal(self) -> str | None:
@@ -95,7 +96,7 @@ class TrainedProxy(ZeroCostProxy):
         Gradient steps of each network.
     """
 
-    steps: int = 20
+    steps: int = whole_number(20)
 
     def _settings(self) -> dict[str, Any]:
         return {**super()._settings(), "steps": self.steps}

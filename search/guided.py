@@ -10,11 +10,12 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.parameters import whole_number
 from ..data.spaces import Codes, Space
 from ..data.types import Values
 from ..errors import LabelError, ParameterError
 from .base import Searcher
-from .parameters import DeclaredSearcher, whole_number
+from .parameters import DeclaredSearcher
 
 
 @runtime_checkable

@@ -95,9 +95,10 @@ def _rankings(found: dict[str, Any], table: TextTable) -> list[Section]:
     if found["ceilings"]:
         lines += " Dashed: what a perfect predictor would reach against these noisy labels."
     same = "No test architecture computes a function seen in training: 'unseen only' is the same."
+    missing = [f"{line}." for line in gaps(found)]
     return [
         Section("Ranking against training size", lines, [pictures.tau_by_size(summary)]),
-        Section.of("All numbers", table, "" if twins else same),
+        Section.of("All numbers", table, " ".join(missing if twins else [same, *missing])),
     ]
 
 
@@ -126,15 +127,44 @@ def _predictions(about: dict[str, Any], folder: Path) -> list[Section]:
     return sections
 
 
+def gaps(found: dict[str, Any]) -> list[str]:
+    """What to say of architectures without a label, a line per task."""
+    return [
+        f"{address}: {number_of(missing, 'architecture')} without a label left out"
+        for address, missing in found.get("not_measured", {}).items()
+    ]
+
+
+def above_ceilings(found: dict[str, Any]) -> list[str]:
+    """What to say of the largest tau above the noise ceiling, a line per task."""
+    lines = []
+    for address, ceiling in found["ceilings"].items():
+        taus = [
+            (entry["kendall_tau"]["mean"] or 0.0, entry["predictor"], entry["n_train"])
+            for entry in found["summary"]
+            if f"{entry['table']}/{entry['task']}" == address and not entry["unseen_functions_only"]
+        ]
+        tau, predictor, n = max(taus, default=(0.0, "", 0))
+        if tau > ceiling["kendall_tau"]:
+            lines.append(
+                f"{address}: {predictor} with n={n} ranks with {tau:.3f}, above the ceiling of "
+                f"{ceiling['kendall_tau']:.3f}, which does not hold then: are its runs trainings "
+                "that differ in their seed only, and the label their mean?"
+            )
+    return lines
+
+
 def _ceilings(found: dict[str, Any]) -> list[Section]:
     """Correlations that the noise of the labels leaves reachable, a section per task."""
+    above = above_ceilings(found)
     return [
         Section(
             "Noise ceiling",
             f"A predictor that knew the noise-free value of {address} would reach a Kendall tau of "
             f"{ceiling['kendall_tau']:.3f} over all architectures and "
             f"{ceiling['kendall_tau_top5']:.3f} inside the best 5 %, estimated from the "
-            "architectures whose training was repeated most.",
+            "architectures whose training was repeated most."
+            + "".join(f" {line}" for line in above if line.startswith(f"{address}: ")),
         )
         for address, ceiling in found["ceilings"].items()
     ]

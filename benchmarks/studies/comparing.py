@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Protocol, TypedDict
@@ -24,7 +24,7 @@ from ..objectives import Problem, problems_of
 from .backends import backend
 from .cases import grouped, numbers
 from .cheap import cheap_columns, cheap_labels, cheap_taus, give_cheap, takes_cheap
-from .compare_page import compare_page, compare_table, predictions_path
+from .compare_page import above_ceilings, compare_page, compare_table, gaps, predictions_path
 from .journal import Journal, Row, Unit, versions
 from .kinds import Findings, Parts, Study
 from .options import CompareOptions
@@ -94,10 +94,13 @@ class Comparison(Findings):
         Per ``TABLE/TASK`` with repeated training runs: the correlations of a perfect predictor.
     cheap : dict
         Per ``TABLE/TASK``: Kendall tau of every cheap column that was given, as a ranking.
+    not_measured : dict
+        Per ``TABLE/TASK`` with gaps: architectures of the table without the label, left out.
     """
 
     ceilings: dict[str, dict[str, float]]
     cheap: dict[str, dict[str, float]]
+    not_measured: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -314,6 +317,9 @@ class CompareStudy(Study[Comparison, CompareOptions]):
                 for p in problems
                 if self.options.cheap
             },
+            "not_measured": {
+                p.address: missing for p in problems if (missing := len(p.table) - len(p.rows))
+            },
         }
 
     @classmethod
@@ -334,13 +340,15 @@ class CompareStudy(Study[Comparison, CompareOptions]):
 
     @classmethod
     def notes(cls, found: Parts) -> list[str]:
-        """Ceilings, cheap columns, and how the numbers were made."""
+        """Ceilings, gaps in the labels, cheap columns, and how the numbers were made."""
         about = found["about"]
         lines = [
             f"{address}: a perfect predictor would reach {ceiling['kendall_tau']:.3f} "
             f"({ceiling['kendall_tau_top5']:.3f} in the top 5 %), the labels' noise allowing"
             for address, ceiling in found["ceilings"].items()
         ]
+        lines += above_ceilings(found)
+        lines += gaps(found)
         lines += [
             f"{address}: {label}, by itself, ranks all of them with {tau:.3f}"
             for address, taus in found.get("cheap", {}).items()

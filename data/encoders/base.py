@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from ..parameters import Estimator
+from ..parameters import Estimator, check_parameters
 from ..spaces import Codes, Space, check_space
 from ..types import Index, Matrix
 from .numbers import MOST_VALUES, number_columns
@@ -29,9 +29,14 @@ class Encoder(Estimator, TransformerMixin, BaseEstimator):
 
     def fit(self, codes: ArrayLike, y: Any = None) -> Self:  # noqa: ARG002 -- scikit-learn's signature
         """Check ``codes``; there is nothing to learn."""
-        check_space(self)
+        self._check()
         self.n_features_in_ = self.space.check(codes).shape[1]
         return self
+
+    def _check(self) -> None:
+        """Raise ``ParameterError`` if space or parameters are none to encode with."""
+        check_space(self)
+        check_parameters(self)
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
@@ -65,7 +70,7 @@ class Encoder(Estimator, TransformerMixin, BaseEstimator):
         ArchitectureError
             If a row is not in the space.
         """
-        check_space(self)
+        self._check()
         codes = self.space.check(codes)
         if self.space.n_codes > _MOST_KEPT or len(codes) * _WANTED < self.space.size:
             return self._features(codes)

@@ -62,6 +62,7 @@ class RandomNetworks(Encoder):
 
     def transform(self, codes: ArrayLike) -> Features:
         """Features of each architecture, shape (n, 11)."""
+        self._check()
         canonical = self.space.canonical(codes)
         if not self.space.listed:
             return normal_scores(_statistics_of(self.space, canonical), _usual(self.space))

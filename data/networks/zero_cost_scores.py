@@ -17,6 +17,7 @@ from ..devices import one_thread, parallel, resolve_device
 from ..encoders import Encoder, Features
 from ..files import home
 from ..images import Images
+from ..parameters import job_count, some_of, text, whole_number
 from ..seeds import as_generator, torch_seed
 from ..spaces import Codes, Space
 from ..types import Index, Keys, Pixels, Values
@@ -278,22 +279,23 @@ class ZeroCost(Encoder):
     (3, 2)
     """
 
-    names: tuple[str, ...] = PROXIES
-    width: int = 8
-    cells: int = 2
-    steps: int = 20
-    batch: int = 16
-    size: int = 8
-    images: str | None = None
-    seed: int = 0
-    jobs: int = 1
+    names: tuple[str, ...] = some_of(PROXIES, (*PROXIES, *SYNTHETIC))
+    width: int = whole_number(8)
+    cells: int = whole_number(2)
+    steps: int = whole_number(20)
+    batch: int = whole_number(16, least=2)
+    size: int = whole_number(8)
+    images: str | None = text(None)
+    seed: int = whole_number(0, least=0)
+    jobs: int = job_count(1)
 
     def _names(self) -> list[str]:
         return [f"zero_cost:{name}" for name in self.names]
 
     def values(self, codes: ArrayLike) -> Values:
         """Proxies of each architecture's function as they are, shape (n, k)."""
-        names = check_names(self.names)
+        self._check()
+        names = tuple(self.names)
         ids = self.space.keys(self.space.canonical(codes))
         found = np.empty((len(ids), len(names)))
         for groups, parameters in ((PROXY_GROUPS, {}), (SYNTHETIC_GROUPS, {"steps": self.steps})):

@@ -18,11 +18,11 @@ from ..types import Index, Values
 from .flat import flat_frame, flat_graphs, flat_operations, flat_paths
 from .frame import Frame
 from .moves import children, draw, draw_unique, mutants, neighbours
-from .rows import Rows
+from .rows import IntegerRows
 from .structure import CellShape, Graphs, Layer, NetworkBuilder, Operation, PathSet
 
 
-class Space(Rows):
+class Space(IntegerRows):
     """A search space of ``d`` decision variables, each with its own cardinality.
 
     Architectures are arrays of small integers of shape ``(n, d)``, called codes. Strings are for

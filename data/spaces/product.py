@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import cached_property
@@ -19,14 +20,16 @@ from .base import Space
 from .frame import Frame, node_places
 from .structure import Graphs, Operation, PathSet
 
+_WORD = re.compile(r"(?:(?<![\w.])-)?(?:(?<![\w.])(?:\d+\.?\d*|\.\d+)[eE][+-]\d+(?![\w.])|[\w.]+)")
+
 
 def tokens(string: str) -> list[str]:
     """Choices named in an architecture string.
 
     A choice is a run of letters, digits, ``_`` and ``.``; a minus that no such run precedes is a
-    sign and belongs to its number.
+    sign and belongs to its number, and so is that of an exponent, as in ``1e-05``.
     """
-    return re.findall(r"(?:(?<![\w.])-)?[\w.]+", string)
+    return _WORD.findall(string)
 
 
 Choice = str | int | float
@@ -289,13 +292,17 @@ def _texts(choices: Any) -> tuple[tuple[str, ...], ...]:
                 f"received {brief(values)}"
             )
         for value in (listed := list(values)):
-            if not isinstance(value, str | Real):
+            if not isinstance(value, str) and not _is_finite(value):
                 raise SchemaError(
-                    f"the values of variable {position} are text or numbers; received "
+                    f"the values of variable {position} are text or finite numbers; received "
                     f"{brief(value)}"
                 )
         found.append(tuple(map(str, listed)))
     return tuple(found)
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, Real) and bool(-math.inf < value < math.inf)  # type: ignore[operator]
 
 
 def _product(

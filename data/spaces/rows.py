@@ -23,7 +23,7 @@ Condition = tuple[tuple[tuple[int, tuple[int, ...]], ...], ...]
 active and has one of the values. Without alternatives: always."""
 
 
-class Rows(ABC):
+class IntegerRows(ABC):
     """Architectures as rows of small integers, each within the cardinality of its variable.
 
     What an architecture is, is its row, so that no space is too large. A space of few rows can be

@@ -11,12 +11,10 @@ _HEADINGS = {
     "recognised": "recognised",
     "runs": "runs",
     "left_out": "left out",
+    "unmeasured": "not measured",
     "minimised": "smaller is better",
     "maximised": "bigger is better",
 }
-
-
-_SHOWN = 12  # entries of a line
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,8 @@ class ImportNotes:
         What became tasks, epochs and runs, and what is a mean of how many.
     left_out : tuple of str
         Columns and rows that are not in the table, and why.
+    unmeasured : tuple of str
+        Columns with gaps, and how many architectures they have no value of.
     minimised, maximised : tuple of str
         Names of the columns of which smaller, or bigger, is better.
     """
@@ -44,6 +44,7 @@ class ImportNotes:
     recognised: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    unmeasured: tuple[str, ...] = ()
     minimised: tuple[str, ...] = ()
     maximised: tuple[str, ...] = ()
 
@@ -57,16 +58,14 @@ class ImportNotes:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ImportNotes:
         """Notes that ``as_dict`` gave."""
-        texts = {key: tuple(map(str, values[key])) for key in _HEADINGS}
+        # Notes of an earlier version lack what is newer.
+        texts = {key: tuple(map(str, values.get(key, ()))) for key in _HEADINGS}
         return cls(int(values["rows"]), **texts)
 
     def lines(self) -> list[str]:
         """One line for each thing there is to say."""
         lines = [f"rows: {self.rows:,}"]
         for key, heading in _HEADINGS.items():
-            said = getattr(self, key)
-            shown = said[:_SHOWN] if len(said) > _SHOWN + 1 else said
-            more = f" and {len(said) - len(shown)} more" if len(shown) < len(said) else ""
-            if said:
-                lines.append(f"{heading}: {'; '.join(shown)}{more}")
+            if said := getattr(self, key):
+                lines.append(f"{heading}: {'; '.join(said)}")
         return lines

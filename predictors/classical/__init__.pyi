@@ -1,6 +1,7 @@
 from .boosting import LightGBM as LightGBM
 from .boosting import NGBoost as NGBoost
 from .linear import BayesianRidge as BayesianRidge
+from .pipelines import ENCODERS as ENCODERS
 from .pipelines import PipelinePredictor as PipelinePredictor
 from .pipelines import make_features as make_features
 from .trees import ExtraTrees as ExtraTrees

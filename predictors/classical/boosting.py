@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...data.parameters import job_count, positive_number, whole_number
 from ...data.spaces import Codes
 from ...errors import MissingExtraError
 from ..base import Scores
@@ -75,13 +76,13 @@ class LightGBM(_OptionalPipeline):
 
     heavy_imports = ("lightgbm",)
 
-    n_estimators: int = 500
-    num_leaves: int = 6
-    min_child_samples: int = 2
-    learning_rate: float = 0.03
-    subsample: float = 0.8
-    colsample_bytree: float = 0.4
-    n_jobs: int = 1
+    n_estimators: int = whole_number(500)
+    num_leaves: int = whole_number(6, least=2)
+    min_child_samples: int = whole_number(2, least=0)
+    learning_rate: float = positive_number(0.03, most=1)
+    subsample: float = positive_number(0.8, most=1)
+    colsample_bytree: float = positive_number(0.4, most=1)
+    n_jobs: int = job_count(1)
 
     def _steps(self, n_features: int, seed: int) -> list[Any]:  # noqa: ARG002
         return [
@@ -133,18 +134,20 @@ class NGBoost(_OptionalPipeline):
     offers_std = True
     heavy_imports = ("ngboost",)
 
-    n_estimators: int = 60
-    max_depth: int = 4
-    learning_rate: float = 0.05
-    minibatch_frac: float = 0.8
-    max_features: float = 0.33
+    n_estimators: int = whole_number(60)
+    max_depth: int = whole_number(4)
+    learning_rate: float = positive_number(0.05, most=1)
+    minibatch_frac: float = positive_number(0.8, most=1)
+    max_features: float = positive_number(0.33, most=1)
 
     def _steps(self, n_features: int, seed: int) -> list[Any]:  # noqa: ARG002
         from sklearn.tree import DecisionTreeRegressor
 
         draws = np.random.RandomState(seed)
         tree = DecisionTreeRegressor(
-            max_depth=self.max_depth, max_features=self.max_features, random_state=draws
+            max_depth=self.max_depth,
+            max_features=float(self.max_features),  # the integer 1 would mean one feature
+            random_state=draws,
         )
         return [
             _optional("ngboost").NGBRegressor(

@@ -11,6 +11,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 
 from ...data.encoders import OneHot, Paths, Structure
 from ...data.networks import ZeroCost
+from ...data.parameters import some_of
 from ...data.spaces import Codes, Space
 from ...errors import ParameterError
 from ..base import Predictor, Scores
@@ -62,7 +63,7 @@ class PipelinePredictor(Predictor):
 
     default_features: ClassVar[tuple[str, ...]] = ("structure", "paths", "onehot")
 
-    features: tuple[str, ...] | None = None
+    features: tuple[str, ...] | None = some_of(None, ENCODERS)
 
     def _own_parameters(self) -> dict[str, Any]:
         """Parameters that only some pipelines have, by the names that the regressor takes."""

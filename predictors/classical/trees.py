@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...data.parameters import job_count, positive_number, whole_number
 from ...data.spaces import Codes
 from ..base import Scores
 from .pipelines import PipelinePredictor
@@ -29,12 +30,12 @@ class XGBoost(PipelinePredictor):
 
     heavy_imports = ("xgboost",)
 
-    n_estimators: int = 400
-    max_depth: int = 4
-    learning_rate: float = 0.04
-    subsample: float = 0.8
-    colsample_bytree: float = 0.4
-    n_jobs: int = 1
+    n_estimators: int = whole_number(400)
+    max_depth: int = whole_number(4, least=0)
+    learning_rate: float = positive_number(0.04, most=1)
+    subsample: float = positive_number(0.8, most=1)
+    colsample_bytree: float = positive_number(0.4, most=1)
+    n_jobs: int = job_count(1)
 
     def _steps(self, n_features: int, seed: int) -> list[Any]:  # noqa: ARG002
         from xgboost import XGBRegressor
@@ -73,9 +74,9 @@ class RandomForest(PipelinePredictor):
     offers_std = True
     heavy_imports = ("sklearn.ensemble",)
 
-    n_estimators: int = 150
-    max_features: float = 0.1
-    n_jobs: int = 1
+    n_estimators: int = whole_number(150)
+    max_features: float = positive_number(0.1, most=1)
+    n_jobs: int = job_count(1)
 
     @staticmethod
     def _forest() -> type[Any]:
@@ -86,7 +87,9 @@ class RandomForest(PipelinePredictor):
         return forest
 
     def _steps(self, n_features: int, seed: int) -> list[Any]:  # noqa: ARG002
-        return [self._forest()(**self._own_parameters(), random_state=seed)]
+        # As a float: the integer 1 would mean one feature, not all.
+        own = {**self._own_parameters(), "max_features": float(self.max_features)}
+        return [self._forest()(**own, random_state=seed)]
 
     def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
         encoder, forest = self.pipeline_[:-1], self.pipeline_[-1]

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...data.devices import resolve_device
 from ...data.networks import ZeroCost
+from ...data.parameters import device_name, job_count, some_of
 from ...data.spaces import Codes
 from ...errors import ParameterError
 from ..base import Predictor, Scores
@@ -69,10 +70,10 @@ class Auto(Predictor):
     offers_std = True
     heavy_imports = ("scipy.optimize", "xgboost", "nasurge.predictors.graph.predictors")
 
-    members: tuple[str, ...] = MEMBERS
+    members: tuple[str, ...] = some_of(MEMBERS, MEMBERS)
     labels: str = "blended"
-    n_jobs: int = 1
-    device: str = "auto"
+    n_jobs: int = job_count(1)
+    device: str = device_name("auto")
 
     @property
     def _untrained(self) -> bool:
@@ -99,13 +100,12 @@ class Auto(Predictor):
         from ..graph import GatedGCN
 
         resolve_device(self.device)  # one that is absent is an error whoever the members are
-        unknown = [name for name in self.members if name not in MEMBERS]
         groups = self._features(codes)
         processes = self._processes(groups)
-        if unknown or not processes:
+        if not processes:
             raise ParameterError(
-                f"members are some of {', '.join(MEMBERS)}, with at least one of "
-                f"{', '.join(PROCESSES)}; received {list(self.members)}"
+                f"members must have at least one of {', '.join(PROCESSES)} (the last in spaces of "
+                f"cells only), not {list(self.members)}"
             )
         self.inner_ = self._inner(groups, z) if self.labels == "blended" else None
         if self.inner_ is not None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from ...data.parameters import job_count, whole_number
 from ...data.spaces import Codes
 from ..base import Predictor, Scores
 from ..classical import BayesianRidge, ExtraTrees, PipelinePredictor, XGBoost
@@ -128,8 +129,8 @@ class Stacking(Predictor):
     minimum_labels = 15
     heavy_imports = ("sklearn.ensemble", "sklearn.gaussian_process", "xgboost")
 
-    n_estimators: int = 50
-    n_jobs: int = 1
+    n_estimators: int = whole_number(50)
+    n_jobs: int = job_count(1)
 
     def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
         from sklearn.ensemble import StackingRegressor

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
+from ...data.parameters import number, one_of
 from ...data.spaces import Codes
-from ...errors import ParameterError
 from ..base import Predictor, Scores
 from ..classical import BayesianRidge, RandomForest, XGBoost
 from ..labels import Labels
@@ -58,8 +58,8 @@ class WeakNAS(Predictor):
 
     minimum_labels = 5
 
-    base: str = "mlp"
-    share: float = 0.5
+    base: str = one_of("mlp", BASES)
+    share: float = number(0.5, above=0, below=1)
 
     @classmethod
     def preload(cls) -> None:
@@ -68,10 +68,6 @@ class WeakNAS(Predictor):
             base.preload()
 
     def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
-        if self.base not in BASES:
-            raise ParameterError(f"base must be one of {', '.join(BASES)}, not {self.base!r}")
-        if not 0 < self.share < 1:
-            raise ParameterError(f"share must lie between 0 and 1, received {self.share}")
         order = np.argsort(-z, kind="stable")
         series: list[Predictor] = []
         borders: list[float] = []

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ...data.devices import one_thread
+from ...data.parameters import truth, whole_number
 from ...data.seeds import torch_seed
 from ...data.spaces import Codes
 from ..labels import Labels
@@ -69,10 +70,10 @@ class GraphPredictor(NeuralPredictor):
     (5,)
     """
 
-    members: int = 1
-    layers: int = 2
-    dropout_samples: int = 0
-    path_sums: bool = True
+    members: int = whole_number(1)
+    layers: int = whole_number(2)
+    dropout_samples: int = whole_number(0, least=0)
+    path_sums: bool = truth(default=True)
 
     @property
     def has_std(self) -> bool:
@@ -225,6 +226,8 @@ class GAT(GraphPredictor):
     P. Veličković et al. Graph attention networks. ICLR 2018.
     """
 
+    width: int = whole_number(32, least=4, multiple_of=4)
+
     def _layer(self) -> nn.Module:
         return TwoWay(Attention(self.width), Attention(self.width), self.width)
 
@@ -276,6 +279,8 @@ class FLAN(GraphPredictor):
     arXiv 2403.02484.
     """
 
+    width: int = whole_number(32, least=4, multiple_of=4)
+
     def _layer(self) -> nn.Module:
         return TwoWay(DualFlow(self.width), DualFlow(self.width), self.width)
 
@@ -293,6 +298,8 @@ class GraphTransformer(GraphPredictor):
     self-evolution framework. NeurIPS 2021. D. Hwang, H. Kim, S. Kim, K. Shin. FlowerFormer:
     empowering neural architecture encoding using a flow-aware graph transformer. CVPR 2024.
     """
+
+    width: int = whole_number(32, least=4, multiple_of=4)
 
     def _layer(self) -> nn.Module:
         return FlowTransformer(self.width)

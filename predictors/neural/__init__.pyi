@@ -1,5 +1,6 @@
 from .base import NeuralPredictor as NeuralPredictor
 from .base import fitted_line as fitted_line
+from .losses import LOSSES as LOSSES
 from .losses import Loss as Loss
 from .losses import make_loss as make_loss
 from .parameters import TrainingParameters as TrainingParameters

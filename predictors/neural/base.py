@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from ...data.devices import one_thread, resolve_device
+from ...data.parameters import device_name, one_of, whole_number
 from ...data.seeds import torch_seed
 from ...data.spaces import Codes
 from ..base import Predictor, Scores
 from ..labels import Labels
-from .losses import IN_UNITS, Loss, make_loss
+from .losses import IN_UNITS, LOSSES, Loss, make_loss
 from .parameters import TrainingParameters
 from .training import train
 
@@ -43,9 +44,9 @@ class NeuralPredictor(TrainingParameters, Predictor):
     predict_batch: ClassVar[int] = 4096
     """Architectures predicted at once."""
 
-    loss: str = "hinge"
-    patience: int | None = None
-    device: str = "auto"
+    loss: str = one_of("hinge", LOSSES)
+    patience: int | None = whole_number(None)
+    device: str = device_name("auto")
 
     def _prepare(self, codes: Codes) -> None:
         """Learn what ``_tensors`` needs from the training codes."""

@@ -1,6 +1,6 @@
 """Parameters of what trains networks, apart from torch."""
 
-from ...data.parameters import Estimator
+from ...data.parameters import Estimator, number, positive_number, whole_number
 
 
 class TrainingParameters(Estimator):
@@ -16,8 +16,8 @@ class TrainingParameters(Estimator):
         Largest step of AdamW's one cycle, its decay of weights, and the share of units dropped.
     """
 
-    width: int = 32
-    steps: int = 200
-    learning_rate: float = 5e-3
-    weight_decay: float = 0.05
-    dropout: float = 0.1
+    width: int = whole_number(32)
+    steps: int = whole_number(200)
+    learning_rate: float = positive_number(5e-3)
+    weight_decay: float = number(0.05, least=0)
+    dropout: float = number(0.1, least=0, below=1)

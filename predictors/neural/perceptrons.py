@@ -9,8 +9,9 @@ import torch
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
+from ...data.parameters import some_of, whole_number
 from ...data.spaces import Codes
-from ..classical import make_features
+from ..classical import ENCODERS, make_features
 from .base import NeuralPredictor
 
 
@@ -69,11 +70,11 @@ class MLPEnsemble(NeuralPredictor):
 
     offers_std = True
 
-    members: int = 5
+    members: int = whole_number(5)
     width: int = 128
     weight_decay: float = 1.0
     loss: str = "mse"
-    features: tuple[str, ...] = ("structure", "onehot")
+    features: tuple[str, ...] = some_of(("structure", "onehot"), ENCODERS)
 
     def _prepare(self, codes: Codes) -> None:
         self.encoder_ = make_features(self.space, self.features)

@@ -125,10 +125,8 @@ def train(
     Raises
     ------
     ParameterError
-        If patience is below 1.
+        If the weights grow beyond all bounds.
     """
-    if patience is not None and patience < 1:
-        raise ParameterError(f"patience is a number of steps above 0, or None; not {patience}")
     optimiser = OneCycleAdamW(
         list(module.parameters()),
         learning_rate=learning_rate,
@@ -158,6 +156,11 @@ def train(
                 break
     if weights is not None:
         module.load_state_dict(weights)
+    if not all(bool(torch.isfinite(weight).all()) for weight in module.parameters()):
+        raise ParameterError(
+            f"weights grew beyond all bounds in {step} steps: take a smaller learning_rate than "
+            f"{learning_rate:g} or weight_decay than {weight_decay:g}"
+        )
     module.eval()
     return step
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ...data.devices import one_thread, resolve_device
+from ...data.parameters import device_name
 from ...data.spaces import Codes, Space
 from ..base import Predictor, Scores
 from ..graph import GraphReader, SoftGraphs
@@ -120,7 +121,7 @@ class SoftGaussianProcess(Predictor):
     smoothness: ClassVar[float] = 1.5
 
     labels: str = "blended"
-    device: str = "auto"
+    device: str = device_name("auto")
 
     def _terms(self, groups: SoftGroups) -> list[Term]:
         names = tuple(groups)

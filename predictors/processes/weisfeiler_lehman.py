@@ -10,10 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.gaussian_process.kernels import Hyperparameter, Kernel
 
-from ...data.parameters import Estimator
-from ...data.spaces import Space
+from ...data.parameters import Estimator, check_parameters, whole_number
+from ...data.spaces import Space, check_space
 from ...data.types import Matrix
-from ...errors import ParameterError
 from .kernels import GaussianProcess, few_steps
 
 Hashes = NDArray[np.uint64]
@@ -92,10 +91,12 @@ class WeisfeilerLehman(Estimator, TransformerMixin, BaseEstimator):
     """
 
     space: Space = field(kw_only=False)
-    depth: int = field(default=3, kw_only=False)
+    depth: int = whole_number(3, least=0)
 
     def fit(self, codes: ArrayLike, y: Any = None) -> Self:  # noqa: ARG002 -- scikit-learn's signature
         """Learn which labels there are."""
+        check_space(self)
+        check_parameters(self)
         labels, alive = subtree_labels(self.space, codes, self.depth)
         self.vocabularies_ = [np.unique(level[alive]) for level in labels]
         self.n_features_in_ = self.space.n_variables
@@ -219,21 +220,13 @@ class WLGaussianProcess(GaussianProcess):
     optimiser = staticmethod(few_steps)
 
     features: tuple[str, ...] | None = field(default=None, init=False)
-    depth: int = 2
+    depth: int = whole_number(2)  # one level has one weight, which is no vector
 
     def make_pipeline(self, seed: int) -> Any:  # noqa: ARG002 -- nothing is drawn
-        """Pipeline that ``fit`` fits, from codes to transformed labels.
-
-        Raises
-        ------
-        ParameterError
-            If ``depth`` is negative.
-        """
+        """Pipeline that ``fit`` fits, from codes to transformed labels."""
         from sklearn.pipeline import make_pipeline
 
-        if self.depth < 0:
-            raise ParameterError(f"depth counts levels: at least 0, not {self.depth}")
-        encoder = WeisfeilerLehman(self.space, self.depth)
+        encoder = WeisfeilerLehman(self.space, depth=self.depth)
         return make_pipeline(encoder, self._process(self._kernel(self.depth + 1)))
 
     def _kernel(self, n_features: int) -> Any:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...data.parameters import device_name, one_of, whole_number
 from ...data.spaces import Codes
 from ..base import Predictor, Scores
 from ..labels import Labels
-from ..neural import TrainingParameters
+from ..neural import LOSSES, TrainingParameters
 from .learners import Arch2Vec, SemiNAS, WithAutoEncoder
 
 
@@ -52,10 +53,10 @@ class GraphEnsemble(WithAutoEncoder, TrainingParameters, Predictor):
     offers_std = True
     heavy_imports = ("sklearn.gaussian_process", "torch_geometric.nn")
 
-    members: int = 2
+    members: int = whole_number(2)
     steps: int = 150
-    loss: str = "hinge"
-    device: str = "auto"
+    loss: str = one_of("hinge", LOSSES)
+    device: str = device_name("auto")
 
     def _fit(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
         seed = int(rng.integers(2**31))

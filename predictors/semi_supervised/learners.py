@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from torch import Tensor, nn
 
 from ...data.devices import resolve_device
-from ...data.parameters import Estimator
+from ...data.parameters import Estimator, device_name, whole_number
 from ...data.spaces import Codes, Space
 from ..graph import GIN, networks
 from ..labels import Labels
@@ -65,9 +65,9 @@ class WithAutoEncoder(Estimator):
     """
 
     space: Space = field(kw_only=False)
-    width: int = 64
-    latent: int = 32
-    pretraining_steps: int = 1000
+    width: int = whole_number(64)
+    latent: int = whole_number(32)
+    pretraining_steps: int = whole_number(1000)
 
     def _auto_encoder(self, device: str) -> AutoEncoder:
         """Trained auto-encoder, shared by all of the process with these parameters."""
@@ -112,7 +112,7 @@ class Arch2Vec(WithAutoEncoder, GaussianProcess):
     heavy_imports = ("sklearn.gaussian_process", "torch_geometric.nn")
 
     features: tuple[str, ...] | None = field(default=None, init=False)
-    device: str = "auto"
+    device: str = device_name("auto")
 
     def make_pipeline(self, seed: int) -> Pipeline:  # noqa: ARG002
         """Embedding and the process, from canonical codes to transformed labels."""
@@ -154,7 +154,8 @@ class SemiNAS(WithAutoEncoder, GIN):
     (5,)
     """
 
-    pseudo_labels: int = 1000
+    pretraining_steps: int = whole_number(1000, least=0)  # with 0 the encoder starts at random
+    pseudo_labels: int = whole_number(1000, least=0)
     layers: int = field(default=LAYERS, init=False)
     dropout_samples: int = field(default=0, init=False)
     path_sums: bool = field(default=True, init=False)
@@ -243,8 +244,8 @@ class Assessor(WithAutoEncoder, NeuralPredictor):
 
     heavy_imports = ("torch_geometric.nn",)
 
-    unlabelled: int = 1000
-    neighbours: int = 10
+    unlabelled: int = whole_number(1000, least=0)
+    neighbours: int = whole_number(10)
     patience: int | None = field(default=None, init=False)
 
     def _prepare(self, codes: Codes) -> None:

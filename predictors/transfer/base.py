@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...data.spaces import Codes
-from ...errors import NotFittedError, ParameterError
+from ...errors import NotFittedError
 from ..base import Predictor
 from ..labels import Labels, Standardised, finite_labels
 
@@ -103,10 +103,9 @@ class TransferPredictor(Predictor):
         LabelError
             If labels are missing or not finite.
         ParameterError
-            If there are no earlier tasks, or of another space.
+            If there are no earlier tasks, or of another space, or a parameter is outside its range.
         """
-        if self.refusal is not None:
-            raise ParameterError(self.refusal)
+        self._check_serves()
         if not len(np.asarray(codes)) and not len(np.asarray(y)):
             return self._start()
         codes = self.space.canonical(codes)

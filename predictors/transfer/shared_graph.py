@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ...data.parameters import check_parameters, whole_number
 from ...data.seeds import Seed, as_generator
-from ...data.spaces import Codes, Space
+from ...data.spaces import Codes, Space, check_space
 from ...data.types import Matrix
 from ...errors import LabelError
 from ..base import Scores
@@ -69,7 +70,7 @@ class GraphPrior(TrainingParameters):
     """
 
     space: Space = field(kw_only=False)
-    members: int = 2
+    members: int = whole_number(2)
     steps: int = 400
     seed: Seed = None
 
@@ -85,6 +86,8 @@ class GraphPrior(TrainingParameters):
         """Learn from earlier tasks, of this space and others: as ``TaskPrior.fit``."""
         from .graph_vocabulary import train_tasks
 
+        check_space(self)
+        check_parameters(self)
         lessons = _lessons(self.space, codes, y, tasks)
         for other in others:
             lessons += _lessons(*other)

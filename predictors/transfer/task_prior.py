@@ -9,9 +9,9 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...data.parameters import Estimator
+from ...data.parameters import Estimator, check_parameters, truth
 from ...data.seeds import Seed, as_generator
-from ...data.spaces import Codes, Space
+from ...data.spaces import Codes, Space, check_space
 from ...data.types import Matrix
 from ...errors import LabelError, ParameterError
 from ..base import Predictor
@@ -69,7 +69,7 @@ class TaskPrior(Estimator):
 
     space: Space = field(kw_only=False)
     learner: Callable[..., Predictor] = Auto
-    chosen: bool | None = None
+    chosen: bool | None = truth(None)
     seed: Seed = None
 
     def fit(
@@ -106,6 +106,8 @@ class TaskPrior(Estimator):
         ParameterError
             If ``tasks`` or ``vectors`` do not fit.
         """
+        check_space(self)
+        check_parameters(self)
         known = labels_by_task(self.space, codes, y, tasks)
         own = known.counts >= ENOUGH
         scorers: dict[str, Scorer] = {}

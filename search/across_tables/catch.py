@@ -11,12 +11,13 @@ from torch import Tensor, nn
 
 from ...data.arguments import checked
 from ...data.devices import one_thread
+from ...data.parameters import positive_number, whole_number
 from ...data.seeds import Seed, as_generator, torch_seed
 from ...data.spaces import Codes, Space
 from ...data.types import Values
 from ...predictors.neural import OneCycleAdamW
 from ..guided import draw_choices
-from ..parameters import DeclaredSearcher, positive_number, whole_number
+from ..parameters import DeclaredSearcher
 from .earlier_tasks import EarlierTasks
 
 _WIDTH = 64

@@ -7,12 +7,12 @@ from typing import Self
 
 import numpy as np
 
+from ...data.parameters import whole_number
 from ...data.spaces import Codes, Space
 from ...data.types import Values
 from ...predictors.labels import Blended, check_labels
 from ...predictors.processes import GroupedGP, Groups, feature_groups
 from ..guided import Regressor, best_observed
-from ..parameters import whole_number
 from ..searchers import GuidedEvolution
 from .bayes import learnt_prior, warm_terms
 from .earlier_tasks import EarlierTasks

@@ -15,11 +15,11 @@ from ...benchmarks.few_shot import LAST_LAYER, FewShotLearner, meta_step
 from ...data.arguments import checked
 from ...data.devices import one_thread
 from ...data.images import Episodes, EpisodeSampler, ImageClasses
+from ...data.parameters import check_whole_number
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Codes
 from ...data.types import Values
 from ...errors import LabelError, ParameterError
-from ..parameters import check_whole_number
 from .evolve import ATNAS
 
 _MOST_WAYS = 20  # of the episodes that are made of the task's own images

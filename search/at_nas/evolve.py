@@ -15,13 +15,13 @@ from ...benchmarks.supernet import uniform_codes
 from ...benchmarks.training import State, without_prefix
 from ...data.arguments import checked
 from ...data.images import Episodes, EpisodeSampler
+from ...data.parameters import check_whole_number
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Codes
 from ...data.types import Values
 from ...errors import ParameterError
 from ...predictors.saving.names import old_class_name
 from ..guided import Regressor
-from ..parameters import check_whole_number
 from .population import Contest, Population
 
 _SEARCH = 0.06  # share of the meta-training at which evolution begins

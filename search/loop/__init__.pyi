@@ -5,6 +5,8 @@ from .curves import selected_curve as selected_curve
 from .evaluation import Evaluator as Evaluator
 from .evaluation import Objective as Objective
 from .results import Evaluated as Evaluated
+from .running import check_limits as check_limits
+from .running import check_timeout as check_timeout
 from .running import run as run
 from .trace import Front as Front
 from .trace import Incumbent as Incumbent

@@ -105,7 +105,7 @@ def plain(value: Any) -> Any:
 
 def _numbers(row: Any, width: int) -> Values:
     """Numbers of one architecture, shape (width,)."""
-    if np.iscomplexobj(row):
+    if np.asarray(row).dtype.kind in "cmM":  # complex, or a time or date, of which NumPy makes one
         raise TypeError
     return np.asarray(row, dtype=np.float64).reshape(width)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 
 from ...data.arguments import checked
 from ...data.types import Values
-from ...errors import ExhaustedError, ObjectiveError, ParameterError
+from ...errors import ExhaustedError, ParameterError
 from ..base import Searcher
 from .evaluation import Evaluator, Objective
 from .trace import Trace
@@ -63,9 +64,15 @@ def run(
     ObjectiveError
         If all of the first five evaluations or more, in two batches at least, raised (from the
         first error), or twenty in a row later on, or all there were; or if a result is not one
-        number per architecture. Its ``trace`` has what was evaluated before.
+        number per architecture.
     ParameterError
-        If ``budget`` or ``batch`` is too small.
+        If ``budget`` or ``batch`` is too small, or ``timeout`` no number of at least 0.
+    Exception, KeyboardInterrupt
+        What a callback raises, and an interruption.
+
+    Notes
+    -----
+    Whatever ends the run has an attribute ``trace``: what was evaluated before.
 
     Examples
     --------
@@ -76,49 +83,80 @@ def run(
     >>> trace.codes.shape, trace.failures
     ((25, 6), 0)
     """
+    check_limits(budget, batch, timeout)
+    start = time.monotonic()
+    seconds = [np.full(len(searcher.values_), np.nan)]
+    evaluate = Evaluator(searcher, objective)
+    with _keeping(searcher, seconds):
+        while (left := budget - len(searcher.values_)) > 0:
+            if timeout is not None and time.monotonic() - start >= timeout:
+                break
+            if goal is not None and (searcher.values_ >= goal).any():
+                break
+            begin = time.perf_counter()
+            try:
+                # What an interrupted run has asked for and not told comes first.
+                codes = searcher.pending_[: min(batch, left)]
+                codes = codes if len(codes) else searcher.ask(min(batch, left))
+            except ExhaustedError:
+                break
+            spent = time.perf_counter() - begin
+            found = evaluate(codes)
+            begin = time.perf_counter()
+            searcher.tell(codes, found.values)
+            spent += time.perf_counter() - begin
+            seconds.append(np.full(len(codes), spent / len(codes)))
+            if callback is not None:
+                callback(searcher)
+            if found.error is not None:
+                raise found.error
+        trace = _trace(searcher, seconds)
+        if len(trace.values) == trace.failures and (error := evaluate.broken()) is not None:
+            raise error
+    return trace
+
+
+def check_limits(budget: int, batch: int, timeout: float | None) -> None:
+    """Refuse limits of a search that are none.
+
+    Raises
+    ------
+    ParameterError
+    """
     if budget < 0 or batch < 1:
         raise ParameterError(
             f"budget must be at least 0 and batch at least 1, not {budget} and {batch}"
         )
-    start = time.monotonic()
-    seconds = [np.full(len(searcher.values_), np.nan)]
-    evaluate = Evaluator(searcher, objective)
-    while (left := budget - len(searcher.values_)) > 0:
-        if timeout is not None and time.monotonic() - start >= timeout:
-            break
-        if goal is not None and (searcher.values_ >= goal).any():
-            break
-        begin = time.perf_counter()
-        try:
-            # What an interrupted run has asked for and not told comes first.
-            codes = searcher.pending_[: min(batch, left)]
-            codes = codes if len(codes) else searcher.ask(min(batch, left))
-        except ExhaustedError:
-            break
-        spent = time.perf_counter() - begin
-        with _keeping(searcher, seconds):
-            found = evaluate(codes)
-        begin = time.perf_counter()
-        searcher.tell(codes, found.values)
-        spent += time.perf_counter() - begin
-        seconds.append(np.full(len(codes), spent / len(codes)))
-        if callback is not None:
-            callback(searcher)
-        with _keeping(searcher, seconds):
-            if found.error is not None:
-                raise found.error
-    trace = Trace.of(searcher, np.concatenate(seconds))
-    if len(trace.values) == trace.failures and (error := evaluate.broken()) is not None:
-        error.trace = trace
-        raise error
-    return trace
+    check_timeout(timeout)
+
+
+def check_timeout(timeout: float | None) -> None:
+    """Refuse seconds that are none.
+
+    Raises
+    ------
+    ParameterError
+    """
+    if timeout is not None and not 0 <= timeout < math.inf:
+        raise ParameterError(
+            f"timeout must be a number of seconds of at least 0, not {timeout}; leave it out for "
+            "no limit"
+        )
 
 
 @contextmanager
 def _keeping(searcher: Searcher, seconds: list[Values]) -> Iterator[None]:
-    """Let the error of an objective have what was evaluated before it."""
+    """Let whatever ends a run have what was evaluated before it."""
     try:
         yield
-    except ObjectiveError as error:
-        error.trace = Trace.of(searcher, np.concatenate(seconds))
+    except BaseException as error:
+        with suppress(AttributeError):  # an exception with slots, of somebody's own
+            error.trace = _trace(searcher, seconds)  # type: ignore[attr-defined]
         raise
+
+
+def _trace(searcher: Searcher, seconds: list[Values]) -> Trace:
+    """All that a searcher has been told; times that an interruption lost are unknown."""
+    known = np.concatenate(seconds)
+    missing = max(len(searcher.values_) - len(known), 0)
+    return Trace.of(searcher, np.concatenate([known, np.full(missing, np.nan)]))

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from ...data.parameters import probability, whole_number
 from ...data.spaces import Codes
 from ...data.types import Index, Values
 from ...errors import LabelError, ParameterError
 from ..guided import Guide, Regressor
-from ..parameters import probability, whole_number
 from ..pareto import Scale, non_dominated
 from .nsga2 import NSGA2, survivors, tournaments
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ...data.parameters import one_of, whole_number
 from ...data.spaces import Codes
 from ...data.types import Values
 from ...errors import ParameterError
 from ...predictors.labels import check_labels, make_transform
 from ...predictors.processes import GROWTH
 from ..guided import Guide, ModelSearcher, Regressor, best_observed
-from ..parameters import one_of, whole_number
 from .acquisition import log_expected_improvement
 
 if TYPE_CHECKING:

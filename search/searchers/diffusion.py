@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.devices import one_thread
+from ...data.parameters import positive_number, whole_number
 from ...data.seeds import torch_seed
 from ...data.spaces import Codes, Space
 from ...data.types import Index
 from ..guided import GuidedSearcher, Regressor, draw_choices
-from ..parameters import positive_number, whole_number
 
 if TYPE_CHECKING:
     from ...predictors.semi_supervised import Denoiser

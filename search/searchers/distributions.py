@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.networks import rank_scores
+from ...data.parameters import positive_number, whole_number
 from ...data.spaces import Codes
 from ...data.types import Values
 from ..guided import draw_choices
-from ..parameters import DeclaredSearcher, positive_number, whole_number
+from ..parameters import DeclaredSearcher
 
 # A number for each value of each variable, shape (d, most values); those that are not: 0.
 Table = NDArray[np.float64]

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ...data.parameters import whole_number
 from ...data.spaces import Codes
 from ...errors import LabelError
 from ..guided import Guide, Regressor, best_observed, rank_codes
-from ..parameters import DeclaredSearcher, whole_number
+from ..parameters import DeclaredSearcher
 
 
 class RegularisedEvolution(DeclaredSearcher):

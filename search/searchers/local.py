@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...data.parameters import positive_number, whole_number
 from ...data.spaces import Codes
 from ...data.types import Values
-from ..parameters import DeclaredSearcher, positive_number, whole_number
+from ..parameters import DeclaredSearcher
 
 
 class LocalSearch(DeclaredSearcher):

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ...data.parameters import probability, whole_number
 from ...data.spaces import Codes
 from ...data.types import Index, Values
-from ..parameters import DeclaredSearcher, probability, whole_number
+from ..parameters import DeclaredSearcher
 
 # Told architectures that compete with a population at once; a longer warm start comes in parts.
 _MOST_NEW = 500

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ...data.parameters import whole_number
 from ...data.spaces import Codes
 from ...data.types import Index, Values
-from ..parameters import DeclaredSearcher, whole_number
+from ..parameters import DeclaredSearcher
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.devices import one_thread
+from ...data.parameters import one_of, whole_number
 from ...data.spaces import Codes
 from ...errors import ParameterError
 from ...predictors.base import Predictor
 from ...predictors.processes import GROWTH
 from ..guided import GuidedSearcher, Regressor, best_observed
-from ..parameters import one_of, whole_number
 from .acquisition import log_expected_improvement
 from .constraints import Bounds, Constraints, Cost
 
@@ -103,7 +103,7 @@ class PredNAS(GuidedSearcher):
     most_proposed: ClassVar[int] = 200  # each is chosen in the light of those before
 
     predictor: Predictor | None = field(default=None, kw_only=False)
-    acquisition: str | None = one_of(None, (*ACQUISITIONS, None))
+    acquisition: str | None = one_of(None, ACQUISITIONS)
     beta: float = 1.0
     initial: int = whole_number(5)
     restarts: int = whole_number(128)

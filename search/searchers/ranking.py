@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...data.parameters import positive_number, whole_number
 from ...data.spaces import Codes
 from ..guided import GuidedSearcher, Regressor, best_observed, rank_codes
-from ..parameters import positive_number, whole_number
 
 
 class NPENAS(GuidedSearcher):

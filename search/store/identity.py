@@ -15,8 +15,10 @@ from ...data.spaces import Space
 from ...predictors.saving.names import predictor_name
 from ..base import Searcher
 from ..searchers.names import searcher_name, with_names
+from .code import code_of
 
 UNKNOWN = "unknown"
+CODE = "code of the objective"
 _NOT_SETTINGS = ("space", "seed", "predictor")
 _PLAIN = (bool, int, float, str, type(None))
 
@@ -34,6 +36,7 @@ def identity(searcher: Searcher, objective: Callable[..., Any]) -> dict[str, Any
         "predictor": None if predictor is None else predictor_name(type(predictor)),
         "settings": settings_of(searcher),
         "objective": function_name(objective),
+        CODE: code_of(objective),
     }
 
 
@@ -118,10 +121,11 @@ def differences(found: Mapping[str, Any], about: Mapping[str, Any]) -> list[str]
     """What a study says otherwise than a search, in its own words; entries by name.
 
     The first studies have no settings and no objective, and lambdas have no name: what either side
-    does not know is passed over.
+    does not know is passed over. So is the objective's code, which may be mended on the way.
     """
     # Studies held class names at first. Both sides: another's class may be called like ours.
     found, about = dict(with_names(dict(found))), dict(with_names(dict(about)))
+    found[CODE] = about[CODE] = None
     kept, settings = found.pop("settings", {}), about.pop("settings", {})
     shared = [name for name in settings if name in kept]
     # Through JSON, as the study has them.

@@ -21,7 +21,8 @@ from ...data.files import damage_told
 from ...data.spaces import Space
 from ...data.types import Values
 from ...errors import ParameterError
-from .identity import differences, unknown_parts
+from .code import is_other_code
+from .identity import CODE, differences, unknown_parts
 from .keys import Key, codes_of, keys_of
 from .workers import Worker
 
@@ -188,6 +189,12 @@ class Ledger:
             raise ParameterError(
                 f"study {self.name!r} holds another search (different: {', '.join(changed)}): give "
                 "another study name"
+            )
+        if is_other_code(found.get(CODE), about.get(CODE)):
+            logger.warning(
+                "study %r goes on with a function whose code is not the one that the study began "
+                "with: if it computes other values, give another study name",
+                self.name,
             )
         if unknown := unknown_parts(about):
             logger.info(

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from ...data.arguments import checked
 from ...data.types import Values
-from ...errors import ExhaustedError, ObjectiveError, ParameterError, StorageError
+from ...errors import ExhaustedError, ObjectiveError, StorageError
 from ..base import Searcher
-from ..loop import Evaluated, Evaluator, Objective, Trace
+from ..loop import Evaluated, Evaluator, Objective, Trace, check_limits
 from .database import check_name, opened
 from .identity import identity
 from .keys import Key, codes_of, keys_of
@@ -56,6 +56,8 @@ def run_stored(
     A study that is another search is refused: its space, searcher, predictor, their settings, the
     pool, what ``about`` says, or the name of the objective differ. What has no name or no value,
     such as a lambda, is not compared; neither is a seed, since the study has its random numbers.
+    An objective whose code is another than at the beginning goes on, for it may have been mended,
+    and a warning is logged.
 
     A database that does not answer, once it was opened, is waited for, 300 seconds at most.
 
@@ -92,7 +94,8 @@ def run_stored(
     ObjectiveError
         As in ``run``.
     ParameterError
-        If ``budget`` or ``batch`` is too small, or the study is another search.
+        If ``budget`` or ``batch`` is too small, ``timeout`` no number of at least 0, or the study
+        is another search.
     StorageError
         If the database cannot be read or written.
     MissingExtraError
@@ -116,10 +119,7 @@ def run_stored(
     >>> trace.codes.shape
     (6, 6)
     """
-    if budget < 0 or batch < 1:
-        raise ParameterError(
-            f"budget must be at least 0 and batch at least 1, not {budget} and {batch}"
-        )
+    check_limits(budget, batch, timeout)
     check_name(study)
     with opened(storage) as database:
         ledger = Ledger(

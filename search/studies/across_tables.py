@@ -42,7 +42,7 @@ from ..across_tables import (
 from ..loop import queries_to_reach
 from .options import MetaTablesOptions
 from .pictures import regret_section
-from .searches import SearchFindings, TableSearches, address_of, trials_text
+from .searches import CurveFindings, TableSearches, address_of, trials_text
 from .table import BestOfTable, SearchRow, SearchUnit, by_trial, searched_columns
 from .units import Contender, Settings
 
@@ -93,7 +93,7 @@ class MetaTablesEntry(TypedDict, total=False):
 
 
 @dataclass(frozen=True, repr=False)
-class MetaTablesFindings(SearchFindings):
+class MetaTablesFindings(CurveFindings):
     """Outcome of searches that learnt from other tasks, beside cold ones."""
 
     maps: list[Row]

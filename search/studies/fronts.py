@@ -26,9 +26,10 @@ from ...data.types import Values
 from ...errors import ParameterError
 from ..loop import Trace
 from ..pareto import Scale, front_history, hypervolume_curve, non_dominated
+from .found import front_found
 from .options import SearchOptions
 from .pictures import fronts_picture, references, volumes_picture
-from .searches import MARKS, ContenderSearches, SearchedEntry, trials_text
+from .searches import MARKS, ContenderSearches, SearchedEntry, address_of, trials_text
 from .units import QueryRow, TrialUnit
 
 _CLOUD = 1500  # architectures that a picture shows beside the fronts
@@ -46,6 +47,7 @@ class FrontEntry(SearchedEntry):
     objectives: Annotated[list[str], "their names, as they were given"]
     searched: Annotated[dict[str, str], "column of each objective that searches see"]
     reported: Annotated[dict[str, str], "column of each by which they are judged"]
+    directions: Annotated[dict[str, str], "which way each is better, and what says so"]
     architectures: Annotated[int, "those that meet the constraints"]
     ideal: Annotated[dict[str, float], "best value of each on the true front of searched values"]
     nadir: Annotated[dict[str, float], "worst value of each there"]
@@ -166,6 +168,7 @@ class TrueFront:
             "objectives": [q.name for q in problem.objectives],
             "searched": {q.name: q.label for q in problem.objectives},
             "reported": {q.name: q.report_label for q in problem.objectives},
+            "directions": {q.name: q.direction for q in problem.objectives},
             "architectures": len(problem.feasible_rows),
             "ideal": named(self.scale.ideal),
             "nadir": named(self.scale.nadir),
@@ -273,6 +276,11 @@ class FrontsStudy(ContenderSearches[ManyObjectives]):
             )
         return many
 
+    @classmethod
+    def found(cls, task: ManyObjectives, rows: Sequence[Row]) -> list[Row]:
+        """Front of one searcher over its trials."""
+        return front_found(task, rows)
+
     def asked(self) -> dict[str, Any]:
         """Searched and reported columns of each task, and the constraints."""
         return {
@@ -311,10 +319,12 @@ class FrontsStudy(ContenderSearches[ManyObjectives]):
         """Reference points, what the objectives are, and how the numbers were made."""
         about = found["about"]
         lines = references(found["summary"])
+        directions = {address_of(e): e.get("directions", {}) for e in found["summary"]}
         for task, labels in about["objectives"].items():
             reported = about["reported"][task]
             parts = (
-                label if label == reported[name] else f"{label} (reported: {reported[name]})"
+                (label if label == reported[name] else f"{label} (reported: {reported[name]})")
+                + (f", {said}" if (said := directions.get(task, {}).get(name)) else "")
                 for name, label in labels.items()
             )
             lines.append(f"{task}: {'; '.join(parts)}")

@@ -35,8 +35,10 @@ from ...benchmarks.studies import (
     read_about,
     versions,
 )
-from ...errors import ParameterError
+from ...errors import LabelError, ParameterError, UnknownNameError
+from ..loop import check_timeout
 from ..store import check_name, storage_of
+from .found import best_of_each_task
 from .options import SearchOptions, TrialOptions
 from .units import Contender, SearchTask, Settings, TrialUnit, preload, stored_rows
 
@@ -45,14 +47,63 @@ MARKS = (25, 50, 100, 200)
 
 
 @dataclass(frozen=True, repr=False)
-class SearchFindings(Findings):
+class CurveFindings(Findings):
     """Outcome of searches on tables: an entry per task and searcher, a row per query."""
 
     curves: list[Row]
     """Per task and searcher what pictures show: measures after each query, with intervals."""
 
 
-SearchFound = TypeVar("SearchFound", bound=SearchFindings)
+@dataclass(frozen=True, repr=False)
+class SearchFindings(CurveFindings):
+    """Outcome of ``nasurge search``.
+
+    Attributes
+    ----------
+    found : list of dict
+        Per task and searcher the best architecture over all trials, by the value that it was
+        selected by; of several objectives those on the front.
+    """
+
+    found: list[Row]
+
+    def best(self, address: str | None = None) -> Row:
+        """Entry of ``found`` with the highest searched value on a task, of equals the first.
+
+        Parameters
+        ----------
+        address : str, optional
+            ``TABLE/TASK``, where there are several.
+
+        Raises
+        ------
+        ParameterError
+            If there are several tasks and none is named, or several objectives: ``found`` has
+            their fronts.
+        UnknownNameError
+            If no such task was searched.
+        LabelError
+            If no evaluation has succeeded on it.
+        """
+        tasks = dict.fromkeys(map(address_of, self.summary))
+        if "objectives" in self.about:
+            raise ParameterError(
+                "of several objectives no architecture is the best: found has the front of each "
+                "searcher"
+            )
+        if address is None:
+            if len(tasks) > 1:
+                raise ParameterError(f"name one of the tasks searched: {', '.join(tasks)}")
+            (address,) = tasks
+        if address not in tasks:
+            raise UnknownNameError("task", address, tasks)
+        best = [e for e in best_of_each_task(self.found) if address_of(e) == address]
+        if not best:
+            raise LabelError(f"no evaluation on {address} has succeeded")
+        return dict(best[0])
+
+
+SearchFound = TypeVar("SearchFound", bound=CurveFindings)
 
 
 Judge = Callable[[Sequence[Row]], tuple[Row, Row]]
@@ -179,6 +230,16 @@ class TableSearches(Study[SearchFound, TrialOptions], Generic[SearchFound, Searc
         """Evaluations of the longest search, where they are more than were asked for."""
         return {"held": self._held} if self._held > self.options.budget else {}
 
+    @staticmethod
+    def shared(task: Problem, contender: Contender) -> dict[str, str | None]:
+        """What tells the rows and entries of one searcher on one task from others."""
+        return {
+            "table": task.table.name,
+            "task": task.task,
+            "searcher": contender.searcher,
+            "predictor": contender.predictor,
+        }
+
     def summarise(self, rows: Sequence[Row]) -> Parts:
         """Summary and curves, one entry each per task and searcher."""
         searches = grouped(rows, "table", "task", "searcher", "predictor")
@@ -186,12 +247,7 @@ class TableSearches(Study[SearchFound, TrialOptions], Generic[SearchFound, Searc
         for task in self.tasks:
             judge = self.judge_class(task, self.options.budget)
             for contender in self.contenders:
-                shared = {
-                    "table": task.table.name,
-                    "task": task.task,
-                    "searcher": contender.searcher,
-                    "predictor": contender.predictor,
-                }
+                shared = self.shared(task, contender)
                 entry, curve = judge(searches[tuple(shared.values())])
                 summary.append({**shared, **entry})
                 curves.append({**shared, "label": contender.label, **curve})
@@ -245,6 +301,7 @@ class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
     def __init__(self, options: SearchOptions, contenders: Sequence[Contender]) -> None:
         self.constraints = [str(limit) for limit in parse_constraints(options.constraints)]
         self.storage = storage_of(options.storage, options.study)
+        check_timeout(options.timeout)
         names = options.objectives or ()
         problems = problems_of(
             options.tables,
@@ -291,6 +348,22 @@ class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
     def whole(self, rows: Sequence[Row]) -> bool:
         """Whether a search has come as far as the budget."""
         return len(rows) >= self.options.budget
+
+    @classmethod
+    @abstractmethod
+    def found(cls, task: SearchTask, rows: Sequence[Row]) -> list[Row]:
+        """What one searcher found on a task: fields of ``FoundEntry`` that rows say."""
+
+    def summarise(self, rows: Sequence[Row]) -> Parts:
+        """Summary, curves, and what was found."""
+        searches = grouped(rows, "table", "task", "searcher", "predictor")
+        found = []
+        for task, contender in product(self.tasks, self.contenders):
+            shared = self.shared(task, contender)
+            found += [
+                {**shared, **entry} for entry in self.found(task, searches[tuple(shared.values())])
+            ]
+        return {**super().summarise(rows), "found": found}
 
     @property
     def prepare(self) -> Callable[[], None]:

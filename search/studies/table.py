@@ -22,6 +22,7 @@ from ...data.types import Values
 from ..base import Searcher
 from ..loop import Trace, oracle_curve, queries_to_reach, selected_curve
 from .asynchronous import run_simulated
+from .found import best_found, found_lines, found_section
 from .options import SearchOptions
 from .pictures import regret_section
 from .searches import (
@@ -183,6 +184,11 @@ class SearchStudy(ContenderSearches[Problem]):
         """Table's task with the architectures that meet the constraints."""
         return constrained(problem, options.constraints)
 
+    @classmethod
+    def found(cls, task: Problem, rows: Sequence[Row]) -> list[Row]:
+        """Best architecture of one searcher."""
+        return best_found(task, rows)
+
     def asked(self) -> dict[str, Any]:
         """Searched and reported column of each task."""
         return searched_columns(self.tasks)
@@ -203,7 +209,7 @@ class SearchStudy(ContenderSearches[Problem]):
 
     @classmethod
     def notes(cls, found: Parts) -> list[str]:
-        """Simulated times, failures, and how the numbers were made."""
+        """What was found, simulated times, failures, and how the numbers were made."""
         about = found["about"]
         simulated = [
             f"{address_of(entry)}: {searcher_text(entry)} takes "
@@ -222,7 +228,7 @@ class SearchStudy(ContenderSearches[Problem]):
         )
         misses = f"a trial that misses the optimum counts {about['budget'] + 1} queries"
         made = f"{trials_text(about)}; searched: {searched}; reported: {reported}; {misses}"
-        return [*simulated, *failed, made]
+        return [*found_lines(found.get("found", ())), *simulated, *failed, made]
 
     @classmethod
     def sections(cls, found: Parts, table: TextTable) -> list[Section]:
@@ -249,7 +255,9 @@ class SearchStudy(ContenderSearches[Problem]):
             "interval of five trials or more. Dotted: the best reported value among all it "
             "evaluated (the oracle), which no search could pick.",
         )
-        return [curves, Section.of("After the whole budget", table, text)]
+        sections = [curves, Section.of("After the whole budget", table, text)]
+        # Folders of before it was kept have none.
+        return [*sections, *([found_section(found["found"])] if found.get("found") else [])]
 
 
 def searched_columns(problems: Sequence[Problem]) -> dict[str, Any]:

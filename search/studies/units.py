@@ -163,11 +163,11 @@ class TrialUnit(ABC, Generic[SearchTask]):
 
     def _in_time(self, searcher: Searcher) -> Trace | None:
         """Trace of the search up to its budget or goal; None if the time was up before."""
-        settings = self.settings
+        settings, until = self.settings, self.settings.until
         limits: dict[str, Any] = {
             "budget": settings.budget,
             "batch": settings.batch,
-            "timeout": None if settings.until is None else settings.until - time.time(),
+            "timeout": None if until is None else max(until - time.time(), 0.0),
         }
         if settings.storage is None:
             trace = run(searcher, self.task.search, goal=settings.goal, **limits)

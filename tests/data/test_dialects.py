@@ -147,10 +147,47 @@ def test_numbers_as_people_write_them(write, cells, expected, unit) -> None:
 
 
 @pytest.mark.parametrize(
+    ("cells", "expected", "said"),
+    [
+        (["12ms", "0.01s", "7 ms", ""], [12, 10, 7, np.nan], "'value' in ms, converted from s"),
+        (["1.2M", "900K", "850k", "2M"], [1.2, 0.9, 0.85, 2], "'value' in M, converted from K, k"),
+        (["1GB", "500MB", "2GB"], [1, 0.5, 2], "'value' in GB, converted from MB"),
+        (["1KiB", "512B", "2KiB"], [1, 0.5, 2], "'value' in KiB, converted from B"),
+        (["1.5 GFLOPs", "900MFLOPs", "1GFLOPs"], [1.5, 0.9, 1], "converted from MFLOPs"),
+        (["2s±0.5s", "1500ms±250ms", "1s±0.1s"], [2, 1.5, 1], "'value' in s, converted from ms"),
+        (["71%", "5‰", "80%"], [71, 0.5, 80], "'value' in %, converted from ‰"),
+        (["12ms", "13ms", "14ms"], [12, 13, 14], "'value' in ms"),
+    ],
+)
+def test_units_of_one_kind_are_converted_and_it_is_said(write, cells, expected, said) -> None:
+    text = "arch\tvalue\n" + "".join(f"a-{k}\t{cell}\n" for k, cell in enumerate(cells))
+    table = read(write(text))
+    np.testing.assert_allclose(table.data[0], expected, rtol=1e-12)
+    assert said in " ".join(table.imported.read)
+    if "±" in text:
+        np.testing.assert_allclose(table.data[1], [0.5, 0.25, 0.1], rtol=1e-12)
+
+
+def test_units_that_are_unknown_at_their_number_are_text(write) -> None:
+    table = read(write("arch,shape,acc\na-1,3foo,1\na-2,4bar,2\n"))
+    assert table.imported.left_out == ("'shape' (text)",)
+
+
+def test_models_called_by_their_size_are_architectures(write) -> None:
+    table = read(write("model,acc\n125M,1\n350M,2\n1.3B,3\n"))
+    assert table.space.cardinalities == (3,)
+
+
+@pytest.mark.parametrize(
     ("cells", "message"),
     [
         (["70.25%", "0.71"], "'0.71' in row 3, which has no unit, while others have '%'|'%'"),
-        (["12 ms", "1.5 s"], "has the unit"),
+        (["12 ms", "1.5 GB"], "has the unit"),
+        (["12ms", "1.5GB", "3ms"], "'1.5GB' in row 3, which has the unit 'GB', .* 'ms'"),
+        (["1.2M", "900K", "1.3B"], "has the unit 'B'"),
+        (["1.2M", "900K", "800000"], "no unit"),
+        (["12 foo", "13 bar"], "has the unit"),
+        (["1.2s ± 30ms", "1s ± 0.1s"], "'1.2s ± 30ms' in row 2, which has two units"),
         (["1,234", "2,345"], r"'1,234' in row 2, which may be a decimal.*decimal = \",\""),
         (["1,234", "0.5"], "may be a decimal"),
         (["1.234", "0,5"], "may be a decimal"),
@@ -237,7 +274,7 @@ def written(draw):
     columns = {
         name: draw(st.lists(numbers | st.none(), min_size=n, max_size=n).filter(any))
         for name in draw(
-            st.lists(st.sampled_from(["acc", "x y", "é[%]", "z"]), min_size=1, unique=True)
+            st.lists(st.sampled_from(["w", "x y", "é[%]", "z"]), min_size=1, unique=True)
         )
     }
     separator, decimal = draw(st.sampled_from([",.", ";.", ";,", "\t.", "\t,"]))

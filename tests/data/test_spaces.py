@@ -324,6 +324,22 @@ def test_a_sign_belongs_to_its_number() -> None:
     assert len(np.unique(space.parse(["(1, -1)", "(1, 1)", "(-1,1)"]), axis=0)) == 3
 
 
+def test_a_number_with_an_exponent_is_one_choice() -> None:
+    rates = [1e-05, 0.001, 1e20, -2.5e-7]
+    space = ProductSpace({"rate": rates, "width": [8, 16]})
+    assert space.choices[0] == ("1e-05", "0.001", "1e+20", "-2.5e-07")
+    assert np.array_equal(space.parse(space.format(space.all_codes())), space.all_codes())
+    inferred = ProductSpace.infer(["1e-05, 3", "(1E+3,3)", ".5e-2 4"], name="x")
+    assert inferred.cardinalities == (3, 2)
+    assert ProductSpace.infer(["conv3e-5", "4e-5x"], name="x").n_variables == 2
+
+
+@pytest.mark.parametrize("value", [float("nan"), np.float32("nan"), float("inf"), -np.inf])
+def test_a_choice_is_no_missing_number(value) -> None:
+    with pytest.raises(SchemaError, match="text or finite numbers; received"):
+        ProductSpace([[1.0, value]])
+
+
 def test_an_unknown_space_suggests_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'nb201'"):
         make_space("nb-201")

@@ -231,7 +231,7 @@ def test_other_refusals_name_the_culprit() -> None:
         compute([[9] * 6])
     with pytest.raises(DeviceError, match="cuda:77"):
         compute(NB201.sample(2, seed=0), device="cuda:77")
-    with pytest.raises(ParameterError, match="at least 2 images"):
+    with pytest.raises(ParameterError, match="batch must be a whole number of at least 2"):
         ZeroCost(NB201, batch=1).fit_transform(NB201.sample(2, seed=0))
     with pytest.raises(ParameterError, match="nbgraph"):
         zero_cost.zero_cost(make_space("nbgraph"), make_space("nbgraph").sample(1, seed=0))

@@ -179,9 +179,8 @@ def test_every_process_can_stand_alone(member: str, analog: Table) -> None:
 @pytest.mark.parametrize("members", [("trees", "graphs"), (), ("joint", "forest")])
 def test_members_that_cannot_be_are_refused(members, analog: Table) -> None:
     y = analog.values(task="cifar10", metric="baseline_accuracy")
-    auto = make_predictor("auto", analog.space, members=members)
     with pytest.raises(ParameterError, match="joint"):
-        auto.fit(analog.codes[::200], y[::200])
+        make_predictor("auto", analog.space, members=members).fit(analog.codes[::200], y[::200])
 
 
 def test_two_labels_are_too_few(analog: Table) -> None:

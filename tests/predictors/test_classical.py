@@ -63,12 +63,14 @@ def test_subtree_labels_are_those_of_a_plain_loop(space: Space) -> None:
 def test_weisfeiler_lehman_features_are_cosines() -> None:
     space = SPACES[0]
     codes = space.canonical(space.sample(30, seed=0))
-    features = WeisfeilerLehman(space, 2).fit_transform(codes).reshape(len(codes), 3, -1)
+    features = WeisfeilerLehman(space, depth=2).fit_transform(codes).reshape(len(codes), 3, -1)
     alive = space.graphs(codes).mask.any(axis=1)
     norms = np.linalg.norm(features, axis=2)
     assert np.allclose(norms[alive], 1)
     assert np.allclose(norms[~alive], 0)
-    known = WeisfeilerLehman(space, 2).fit(codes[:5]).transform(codes).reshape(len(codes), 3, -1)
+    known = (
+        WeisfeilerLehman(space, depth=2).fit(codes[:5]).transform(codes).reshape(len(codes), 3, -1)
+    )
     assert (np.linalg.norm(known, axis=2) <= 1 + 1e-12).all()
 
 

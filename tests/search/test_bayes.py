@@ -105,7 +105,7 @@ def test_it_beats_random_search_on_a_real_table():
 
 
 def test_what_it_cannot_be_given():
-    with pytest.raises(ParameterError, match="acquisition is one of ei"):
+    with pytest.raises(ParameterError, match="acquisition must be one of ei"):
         BayesianOptimisation(SPACE, acquisition="pi")
     with pytest.raises(ParameterError, match="offers no standard deviations"):
         BayesianOptimisation(SPACE, predictor=nasurge.make_predictor("xgb", SPACE))

@@ -277,7 +277,11 @@ def test_the_command_line(analog: Table, tmp_path: Path, monkeypatch: pytest.Mon
     result = call("--constraint", "flops<=100", *settings, "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
-    assert set(found) == {"kind", "summary", "rows", "report", "made"}
+    assert set(found) == {"kind", "summary", "found", "rows", "report", "made"}
+    for searcher in {entry["searcher"] for entry in found["found"]}:
+        own = [e["values"] for e in found["found"] if e["searcher"] == searcher]
+        front = [(one["accuracy"], -one["flops"]) for one in own]
+        assert sorted(front) == sorted(front, key=lambda point: -point[1]), "none dominates another"
     for entry in found["summary"]:
         assert set(entry) <= set(FrontsStudy.summary_columns())
         assert set(entry["reference_point"]) == {"accuracy", "flops"}

@@ -8,6 +8,7 @@ import pytest
 import torch
 from searching import smooth
 
+import nasurge
 from nasurge.data.spaces import make_space
 from nasurge.errors import LabelError, ObjectiveError, ParameterError
 from nasurge.search.loop import run
@@ -180,6 +181,78 @@ def test_a_trace_is_plotted(nb201, n, budget):
     (axis,) = run(searcher, partly_failing, budget=budget, batch=4).plot().axes
     labels = [line.get_label() for line in axis.get_lines()]
     assert labels == ["evaluated", "incumbent" if n == 1 else "front"]
+
+
+@pytest.mark.parametrize("timeout", [NAN, -1, float("-inf"), float("inf")])
+def test_a_time_limit_that_is_none_is_refused(nb201, timeout, tmp_path) -> None:
+    refused = pytest.raises(ParameterError, match="timeout must be")
+    with refused:
+        run(RandomSearch(nb201), smooth, budget=3, timeout=timeout)
+    with refused:
+        nasurge.search(smooth, space=nb201, budget=3, timeout=timeout)
+    with refused:
+        nasurge.search(smooth, space=nb201, timeout=timeout, storage=tmp_path / "a.db", study="s")
+    with refused:
+        nasurge.search("nb201-analog/cifar10", budget=3, timeout=timeout, out=tmp_path / "o")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("when", ["objective", "callback"])
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, ZeroDivisionError])
+def test_whatever_ends_a_search_has_what_was_evaluated(nb201, when, kind) -> None:
+    batches = []
+
+    def objective(codes):
+        batches.append(codes)
+        if when == "objective" and len(batches) == 3:
+            raise KeyboardInterrupt
+        return smooth(codes)
+
+    def callback(searcher):
+        if when == "callback" and len(batches) == 3:
+            raise kind
+
+    with pytest.raises(kind if when == "callback" else KeyboardInterrupt) as caught:
+        nasurge.search(objective, space=nb201, budget=30, batch=5, callback=callback)
+    told = np.concatenate(batches[: 2 if when == "objective" else 3])
+    trace = caught.value.trace
+    assert np.array_equal(trace.codes, told)
+    assert np.array_equal(trace.values, smooth(told))
+    assert len(trace.seconds) == len(told)
+    assert trace.best().value == smooth(told).max()
+
+
+class OwnError(Exception):
+    """An exception whose attribute of that name cannot be set."""
+
+    @property
+    def trace(self):
+        return None
+
+
+def test_an_exception_that_takes_no_trace_is_raised_as_it_is(nb201) -> None:
+    def callback(searcher):
+        raise OwnError
+
+    with pytest.raises(OwnError):
+        run(RandomSearch(nb201, seed=0), smooth, budget=3, callback=callback)
+
+
+TIMES = {
+    "date": np.datetime64("2026-01-01"),
+    "duration": np.timedelta64(5, "s"),
+    "stamp": pd.Timestamp("2026-01-01"),
+    "missing": np.datetime64("NaT"),
+}
+
+
+@pytest.mark.parametrize("one", TIMES.values(), ids=TIMES)
+@pytest.mark.parametrize("form", [list, np.array, pd.Series])
+def test_times_are_no_numbers(nb201, one, form) -> None:
+    with pytest.raises(ObjectiveError, match="must return one number"):
+        run(RandomSearch(nb201, seed=0), lambda codes: form([one] * 2), budget=2, batch=2)
+    with pytest.raises(ObjectiveError, match="is no number; the others are kept"):
+        run(RandomSearch(nb201, seed=0), lambda codes: [one, 1.0], budget=2, batch=2)
 
 
 class Unreadable:

@@ -230,7 +230,7 @@ def test_every_searcher_says_whether_it_takes_several_objectives(nb201):
 def test_wrong_parameters_are_refused(nb201):
     with pytest.raises(ParameterError, match="population_size"):
         NSGA2(nb201, population_size=1)
-    with pytest.raises(ParameterError, match="mutation is a probability"):
+    with pytest.raises(ParameterError, match="mutation must be a number of at least 0"):
         NSGA2(nb201, mutation=1.5)
     with pytest.raises(ParameterError, match="compares pairs"):
         make_searcher("smem-nas", nb201, predictor="gp")

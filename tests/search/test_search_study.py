@@ -75,6 +75,25 @@ def test_a_miss_counts_as_budget_plus_one(found) -> None:
     assert all(q["mean"] == q["median"] == 31 for q in missed)
 
 
+def test_the_best_of_each_searcher_is_found(found, nbgraph: Table) -> None:
+    assert [entry["searcher"] for entry in found.found] == ["random", "evolution"]
+    valid = nbgraph.values(task="cora", metric="valid_perf")
+    for entry in found.found:
+        rows = [row for row in found.rows if row["searcher"] == entry["searcher"]]
+        best = max(rows, key=lambda row: row["search_value"])
+        assert entry["value"] == best["search_value"]
+        code = nbgraph.space.parse([entry["architecture"]])
+        assert valid[nbgraph.rows(code)[0]] == entry["value"]
+        assert list(entry["variables"]) == list(nbgraph.space.variables)
+        latency = nbgraph.values(task="cora", metric="latency")
+        assert entry["costs"]["latency"] == latency[nbgraph.rows(code)[0]]
+    assert found.best() == found.best("nbgraph/cora")
+    assert found.best()["value"] == max(entry["value"] for entry in found.found)
+    assert found.best()["architecture"] in (found.folder / "report.html").read_text()
+    with pytest.raises(UnknownNameError, match="nbgraph/cora"):
+        found.best("nbgraph/pubmed")
+
+
 def test_the_report_stands_alone(found) -> None:
     text = (found.folder / "report.html").read_text()
     assert text.count("<svg") == 1

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
+from functools import partial, wraps
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +25,7 @@ from nasurge.errors import ObjectiveError, ParameterError, StorageError
 from nasurge.search.loop import Trace, run
 from nasurge.search.searchers import RegularisedEvolution
 from nasurge.search.store import database, run_stored
+from nasurge.search.store.code import code_of, is_other_code
 
 
 def smooth(codes: Codes) -> np.ndarray:
@@ -169,6 +174,95 @@ def test_another_objective_is_refused_by_its_name() -> None:
     with pytest.raises(ParameterError, match=r"different: objective\)"):
         stored(storage, negated)
     assert len(stored(storage, lambda codes: 1 * smooth(codes)).values) == 12  # no name to compare
+
+
+def scaled(by: float):
+    def objective(codes: Codes) -> np.ndarray:
+        return by * smooth(codes)
+
+    return objective
+
+
+def with_extra(codes: Codes, extra: float = 0.0) -> np.ndarray:
+    return smooth(codes) + extra
+
+
+OTHER_CODE = {
+    "lambdas": (lambda codes: +smooth(codes), lambda codes: -smooth(codes)),
+    "constants": (lambda codes: 2 * smooth(codes), lambda codes: 3 * smooth(codes)),
+    "closures": (scaled(1.0), scaled(-1.0)),
+    "a closure of numpy": (scaled(np.float32(1)), scaled(np.float32(2))),
+    "partials": (partial(with_extra, extra=1.0), partial(with_extra, extra=2.0)),
+    "one that is wrapped": (
+        wraps(smooth)(lambda codes, f=smooth: f(codes)),
+        wraps(smooth)(lambda codes, f=negated: f(codes)),
+    ),
+}
+
+
+@pytest.mark.parametrize("pair", OTHER_CODE.values(), ids=OTHER_CODE)
+def test_another_function_without_a_name_of_its_own_is_said(pair, caplog) -> None:
+    for first, other, said in ((pair[0], pair[1], True), (pair[0], pair[0], False)):
+        caplog.clear()
+        storage = optuna.storages.InMemoryStorage()
+        stored(storage, first, budget=4)
+        with caplog.at_level("WARNING", logger="nasurge"):
+            assert len(stored(storage, other).values) == 12
+        assert ("is not the one that the study began with" in caplog.text) == said
+
+
+MODULE = """
+def counter():
+    calls = 0
+    known = []
+
+    def objective(codes):
+        nonlocal calls
+        calls += len(codes)
+        known.append(codes)
+        return [0.0 if row[0] in {"a", "b", "c", 0} else 1.0 for row in codes.tolist()]
+
+    return objective
+"""
+
+
+def test_a_function_is_the_same_wherever_it_is_imported_and_whatever_it_has_counted(
+    tmp_path, caplog
+) -> None:
+    where = {"storage": tmp_path / "runs.db", "study": "s", "batch": 2}
+    script = (
+        "from MODULE import counter; import nasurge, sys; f = counter(); "
+        "nasurge.search(f, space='nb201', searcher='random', budget=int(sys.argv[1]), "
+        "storage='runs.db', study='s', batch=2)"
+    )
+    for number, space in enumerate(["", "# moved\n"]):
+        (tmp_path / f"m{number}.py").write_text(space + MODULE)
+        done = subprocess.run(
+            [sys.executable, "-c", script.replace("MODULE", f"m{number}"), str(4 + 2 * number)],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONHASHSEED": str(number), "PYTHONSAFEPATH": ""},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert not done.stderr
+    names = {}
+    exec(MODULE, names)  # noqa: S102 -- as a notebook does
+    function = names["counter"]()
+    search = partial(nasurge.search, function, space="nb201", searcher="random", **where)
+    with caplog.at_level("WARNING", logger="nasurge"):
+        assert len(search(budget=8).values) == 8
+        assert len(search(budget=10).values) == 10
+    assert not caplog.text
+
+
+def test_code_of_others_and_of_other_pythons_is_passed_over() -> None:
+    assert code_of(len) is None
+    assert code_of(nasurge.search) is None
+    found = code_of(smooth)
+    assert not is_other_code(None, found)
+    assert not is_other_code({"python": "2.7", "digest": "x"}, found)
+    assert is_other_code({**found, "digest": "x"}, found)
 
 
 def test_another_seed_goes_on_with_the_random_numbers_of_the_study() -> None:

@@ -18,6 +18,7 @@ import nasurge
 from nasurge.cli import app
 from nasurge.data.tables import Table
 from nasurge.errors import ParameterError, StoppedError
+from nasurge.search.loop import Trace
 
 SPACE = nasurge.make_space("nb201")
 FIELDS = ("trial", "query", "searcher", "architecture", "search_value", "report_value")
@@ -78,6 +79,20 @@ def test_a_function_is_searched_in_a_database(tmp_path: Path, monkeypatch) -> No
         nasurge.search(ones, **settings, budget=9, seed=1)
     with pytest.raises(ParameterError, match="name of a study"):
         nasurge.search(ones, space=SPACE, storage="nasurge.db")
+
+
+def test_more_evaluations_than_were_asked_for_are_returned_and_said(tmp_path, caplog) -> None:
+    def search(budget: int) -> Trace:
+        where = {"storage": tmp_path / "runs.db", "study": "mine"}
+        return nasurge.search(ones, space="nb201", searcher="random", budget=budget, **where)
+
+    search(12)
+    with caplog.at_level("WARNING", logger="nasurge"):
+        assert len(search(12).values) == 12
+        assert not caplog.text
+        assert len(search(5).values) == 12
+    assert "'mine': all of the 12 evaluations that are there are returned" in caplog.text
+    assert "a budget of 5" in caplog.text
 
 
 def test_a_progress_bar_is_shown_in_a_terminal(capsys, monkeypatch) -> None:

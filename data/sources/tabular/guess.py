@@ -13,6 +13,7 @@ import numpy as np
 from ....errors import DataFileError, SchemaError
 from ...tables import Column, is_minimised, words_of
 from .cells import Cells
+from .columns import SEEDS, is_run, is_setting, numbered, with_runs
 from .numbers import is_number
 from .schema import DEFAULT_TASK, RowKeys, Schema, Target
 from .spelling import guess_space
@@ -45,23 +46,7 @@ _ROWS = {
         "trainingepochs",
         "trainedepochs",
     },
-    "seed": {
-        "seed",
-        "seeds",
-        "run",
-        "runs",
-        "runid",
-        "trial",
-        "trials",
-        "trialid",
-        "repeat",
-        "repeats",
-        "repetition",
-        "repetitions",
-        "rep",
-        "replicate",
-        "replica",
-    },
+    "seed": SEEDS,
 }
 _SPREAD = {"std", "stddev", "stdev", "sd", "sem", "var", "variance", "deviation", "ci"}
 _FAMILY = re.compile(r"(.*?)[ _.\-]?(\d+)$")
@@ -149,7 +134,8 @@ def guess_schema(
 
     The architecture is the first column whose strings a known space reads, else the one that is
     called so, else the only column of text, else columns of one name that are numbered. Columns
-    called as data sets, epochs and seeds tell rows apart; those of numbers become metrics.
+    called as data sets, epochs and seeds tell rows apart; those of numbers become metrics, unless
+    they are called as settings.
 
     Raises
     ------
@@ -169,27 +155,43 @@ def guess_schema(
         )
         columns.cells = cells
     taken |= set(architecture)
-    measured = _measured(columns, taken)
+    numbers = _measured(columns, taken)
+    measured = [k for k in numbers if not is_setting(columns.cells.names[k])]
     if not measured:
         raise _unclear(columns, taken, path)
     if len(architecture) > 1:
-        _check_choices(columns, architecture, measured, path)
+        _check_choices(columns, architecture, numbers, path)
+    columns.left_out += [f"{_shown(columns, k)} (a setting)" for k in numbers if k not in measured]
     names = columns.named(architecture)
     for k in columns.text:
         if k not in taken:
             columns.left_out.append(f"{_shown(columns, k)} (text)")
-    described = tuple(
+    described = with_runs([
         Column(DEFAULT_TASK, cells.names[k], minimise=bool(is_minimised(cells.names[k])),
                source=cells.names[k])
         for k in measured
-    )  # fmt: skip
+    ])  # fmt: skip
     said = "no schema, a guess: architectures in " + (
         f"column {names[0]!r}"
         if len(names) == 1
         else f"{len(names)} columns, {names[0]!r} to {names[-1]!r}, a choice each"
     )
-    schema = Schema(tuple(names), (target,), described, {}, "", rows, guessed=True)
-    return cells, Guess(schema, (said,), tuple(columns.left_out))
+    schema = Schema(tuple(names), (target,), tuple(described), {}, "", rows, guessed=True)
+    remarks = (said, *numbered(described), *_unsaid(described))
+    return cells, Guess(schema, remarks, tuple(columns.left_out))
+
+
+def _unsaid(columns: Sequence[Column]) -> list[str]:
+    """What to say of columns whose names do not tell, beside others that do, what was measured."""
+    unsaid = [
+        column.source
+        for column in columns
+        if is_minimised(column.source) is None and not is_spread(column.source)
+    ]
+    if not unsaid or len(unsaid) == len(columns):
+        return []
+    listed = ", ".join(map(repr, unsaid))
+    return [f"{listed} taken as measured, a guess: a schema leaves out what is a setting"]
 
 
 def _leave_out_empty(columns: _Columns) -> None:
@@ -207,7 +209,7 @@ def _architecture(columns: _Columns, taken: set[int], path: Path, target: Target
     """Column of architectures, or the columns of their choices."""
     cells = columns.cells
     for k in columns.numeric:
-        if k not in taken and (_has_zeros_in_front(cells, k) or _is_list(cells, k)):
+        if k not in taken and (_has_zeros_in_front(cells, k) or _is_called_so(cells, k)):
             columns.shares[k] = 0.0
     text = [k for k in columns.text if k not in taken]
     for k in text:
@@ -237,10 +239,13 @@ def _has_zeros_in_front(cells: Cells, column: int) -> bool:
     )
 
 
-def _is_list(cells: Cells, column: int) -> bool:
-    """Whether cells of a column that is called an architecture are numbers with commas between."""
-    called = bool(_ARCHITECTURE & set(words_of(cells.names[column])))
-    return called and all(re.fullmatch(r"\d+(?:[,;]\d+)+", t) for t in cells.texts(column))
+def _is_called_so(cells: Cells, column: int) -> bool:
+    """Whether a column is called an architecture, and its cells are no plain numbers."""
+    if not _ARCHITECTURE & set(words_of(cells.names[column])):
+        return False
+    texts = cells.texts(column)
+    listed = all(re.fullmatch(r"\d+(?:[,;]\d+)+", text) for text in texts)
+    return listed or any(re.search(r"\d\s*(?![eE][+-]?\d)[^\W\d_]", text) for text in texts)
 
 
 def _family(columns: _Columns, taken: set[int]) -> list[int]:
@@ -249,6 +254,7 @@ def _family(columns: _Columns, taken: set[int]) -> list[int]:
     for k in range(len(columns.shares)):
         found = _FAMILY.fullmatch(columns.cells.names[k])
         usable = k not in taken and not np.isnan(columns.shares[k])
+        usable &= not is_run(columns.cells.names[k])
         if found and usable and is_minimised(columns.cells.names[k]) is None:
             members.setdefault(found[1], []).append((int(found[2]), k))
     families = [

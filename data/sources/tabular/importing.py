@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,11 +21,13 @@ from ...tables import (
 )
 from ...types import Index, Values
 from .cells import Cells, read_cells
+from .columns import check_shares, is_setting, with_means
 from .guess import check_header, guess_schema, is_spread, row_keys
 from .numbers import decimal_sign, is_empty, is_number, numbers, shares_of_numbers
 from .opening import MAGIC, PARQUET
 from .runs import Rows, check_all_keys_are_known, rows_of, spread
 from .schema import (
+    DEFAULT_TASK,
     RowKeys,
     Schema,
     Target,
@@ -36,6 +38,7 @@ from .schema import (
 from .spelling import read_architectures
 
 _STEERING = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_MISSING = {"nan", "<na>", "n/a", "#n/a"}  # what programs write; "none" may be a choice
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -163,6 +166,7 @@ class _Import:
         self.path, self.schema, self.target = path, schema, target
         self.read: list[str] = []
         self.recognised, self.left_out = list(said), list(left_out)
+        self.runs: list[str] = []
 
     def table(self, cells: Cells) -> Table:
         """The table, with notes of what was recognised."""
@@ -190,19 +194,21 @@ class _Import:
         keys = self._keys(cells, group)
         rows = rows_of(cells, keys, group, self.path)
         self._check_all_keys(cells, keys, rows)
+        check_shares(measured, rows.task, path=self.path)
         if schema.guessed and read.space.n_variables == 1 and len(first) < len(group):
             self._check_is_whole(keys, len(first), len(group))
         found = spread(rows, measured, path=self.path, lines=cells.lines)
         self.left_out += found.left_out
         self.recognised += read.said
-        roles = self._roles([column for column, _ in found.measured])
+        roles = self._roles([c for c, _ in found.measured], [c for c, _ in measured])
         directed = [column for column, _ in measured if not is_spread(column.source)]
         notes = ImportNotes(
             len(cells),
             tuple(self.read),
             tuple(self.recognised),
-            tuple(found.said),
+            (*self.runs, *found.said),
             tuple(self.left_out),
+            _unmeasured(found.measured, {column.source for column, _ in measured}),
             minimised=tuple(column.source for column in directed if column.minimise),
             maximised=tuple(column.source for column in directed if not column.minimise),
         )
@@ -221,6 +227,7 @@ class _Import:
         parts = []
         for name in self.schema.architecture:
             texts = [" ".join(text.split()) for text in cells.texts(cells.place[name])]
+            texts = ["" if text.casefold() in _MISSING else text for text in texts]
             wrong = next((k for k, text in enumerate(texts) if not text or _steers(text)), None)
             if wrong is not None:
                 raise self._no_architecture(name, int(cells.lines[wrong]), texts[wrong])
@@ -253,7 +260,8 @@ class _Import:
                     f"{path}: column {column.source!r} is empty in every row: is the file cut?"
                 )
             if found.unit:
-                self.read.append(f"{column.source!r} in {found.unit}")
+                others = f", converted from {', '.join(found.converted)}" if found.converted else ""
+                self.read.append(f"{column.source!r} in {found.unit}{others}")
             about = replace(column, unit=column.unit or found.unit)
             if column.source not in schema.directed:
                 named = [is_minimised(name) for name in (column.metric, column.source)]
@@ -266,6 +274,8 @@ class _Import:
                     (replace(about, metric=metric, source=name, minimise=False), found.deviations)
                 )
                 self.read.append(f"{name!r} is what stands behind the ± of {column.source!r}")
+        if schema.guessed:
+            measured, self.runs = with_means(measured, path=path)
         return measured
 
     def _unused(self, cells: Cells, keys: RowKeys) -> list[str]:
@@ -313,6 +323,7 @@ class _Import:
         text = [name for name in unused if _holds_text(cells, name)]
         guessed = self.schema.columns if self.schema.guessed else ()
         unclear = [c.source for c in guessed if is_minimised(c.source) is None]
+        unclear += [name for name in unused if name not in text and is_setting(name)]
         check_all_keys_are_known(cells, rows, text, unclear, path=self.path)
         if not self.schema.guessed:
             self.left_out += [f"{name!r} (not in the schema)" for name in unused]
@@ -327,14 +338,17 @@ class _Import:
                 f'architecture = ["{column}", ...]; or, if it is all of it, = "{column}"'
             )
 
-    def _roles(self, columns: Sequence[Column]) -> dict[str, tuple[str, str]]:
+    def _roles(
+        self, columns: Sequence[Column], measured: Sequence[Column]
+    ) -> dict[str, tuple[str, str]]:
         """Columns that are searched and reported: the schema's, else the only one possible."""
         tasks = dict.fromkeys(column.task for column in columns)
         for task in self.schema.roles:
             if task not in tasks:
                 raise UnknownNameError("task", task, tasks, hint=f"of {self.path}")
         roles = dict(self.schema.roles)
-        own = {column.source for column in self.schema.columns}
+        runs = self.schema.guessed  # those of the guess stand beside their mean
+        own = {c.source for c in measured if not (runs and isinstance(c.seed, int))}
         for task in tasks:
             here = [c for c in columns if c.task == task]
             named = [c for c in here if c.source in own and not is_spread(c.source)]
@@ -347,6 +361,17 @@ class _Import:
                         f"{column.source!r} is searched and reported on {task}, a guess"
                     )
         return roles
+
+
+def _unmeasured(found: Sequence[tuple[Column, Values]], own: Set[str]) -> tuple[str, ...]:
+    """What to say of gaps in the columns that have the names of the file's own."""
+    gaps = []
+    for column, values in found:
+        missing = int(np.isnan(values).sum())
+        if missing and column.source in own:
+            where = "" if column.task == DEFAULT_TASK else f" on {column.task}"
+            gaps.append(f"{column.source!r}{where} of {missing:,} of {len(values):,} architectures")
+    return tuple(gaps)
 
 
 def _holds_text(cells: Cells, name: str) -> bool:

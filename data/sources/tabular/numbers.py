@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ import numpy as np
 from ....errors import DataFileError
 from ...types import Values
 from .cells import Cells
+from .units import KNOWN, UNITS, are_of_one_kind
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,7 +37,7 @@ _EMPTY = {
 _BLANKS = "'\u2019_ \u00a0\u2009\u202f"  # what stands between thousands beside a comma or point
 _NUMBER = re.compile(
     rf"(?P<sign>[+\-\u2212]?)(?P<body>[.,]?\d(?:[\d.,{_BLANKS}]*\d)?[.,]?)(?P<power>[eE][+-]?\d+)?"
-    r"(?P<unit>\s*[%‰]|\s+[^\W\d_][^\s\d]{0,11})?"
+    rf"(?P<unit>\s*(?:{KNOWN})|\s+[^\W\d_][^\s\d]{{0,11}})?"
 )
 _LIST = re.compile(r"\d+(?: \d+)+")  # whole numbers apart: each is one of several
 _DEVIATION = re.compile(r"\s*(?:±|\+/-|\+-|\\pm)\s*")
@@ -52,12 +54,15 @@ class Numbers:
     deviations : float array, shape (n,), or None
         What stands behind a plus-minus sign.
     unit : str
-        What stands behind every number.
+        What stands behind every number, or behind most of those that others were converted to.
+    converted : tuple of str
+        The other units.
     """
 
     values: Values
     deviations: Values | None = None
     unit: str = ""
+    converted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -218,19 +223,14 @@ def numbers(cells: Cells, column: int, *, decimal: str, path: Path) -> Numbers:
             found[text] = _read(text, decimal, grouping)
         except ValueError as error:
             faults[text] = str(error)
-    units = {unit for _, _, unit in found.values() if unit is not None}
-    if len(units) > 1:
-        rare = min(units, key=lambda u: sum(counted[t] for t in found if found[t][2] == u))
-        other = next(iter(units - {rare}))
-        faults |= {
-            text: (
-                f"which has {f'the unit {rare!r}' if rare else 'no unit'}, while others have "
-                f"{f'{other!r}' if other else 'none'}; write all in one unit, or put it into the "
-                "column's name"
-            )
-            for text in found
-            if found[text][2] == rare
-        }
+    often = Counter[str]()
+    for text, (_, _, unit) in found.items():
+        often.update({} if unit is None else {unit: counted[text]})
+    units = [unit for unit, _ in often.most_common()]
+    if len(units) > 1 and are_of_one_kind(set(units)):
+        found = {text: _converted(*one, units[0]) for text, one in found.items()}
+    elif len(units) > 1:
+        faults |= _other_unit(found, units)
     cell_texts = cells.texts(column)
     if faults:
         row = next(k for k, text in enumerate(cell_texts) if text in faults)
@@ -241,7 +241,32 @@ def numbers(cells: Cells, column: int, *, decimal: str, path: Path) -> Numbers:
     values = np.array([found[text][0] for text in cell_texts])
     deviations = np.array([found[text][1] for text in cell_texts])
     known = not np.isnan(deviations).all()
-    return Numbers(values, deviations if known else None, next(iter(units), ""))
+    return Numbers(
+        values, deviations if known else None, units[0] if units else "", tuple(units[1:])
+    )
+
+
+def _converted(
+    value: float, deviation: float, unit: str | None, wanted: str
+) -> tuple[float, float, str | None]:
+    """Value and deviation in another unit of the same kind."""
+    if unit in (None, wanted):
+        return value, deviation, unit
+    size, own = UNITS[unit][1], UNITS[wanted][1]
+    return value * size / own, deviation * size / own, wanted
+
+
+def _other_unit(
+    found: Mapping[str, tuple[float, float, str | None]], units: Sequence[str]
+) -> dict[str, str]:
+    """Fault of each cell with the rarest unit; the units are in the order of their counts."""
+    other, rare = units[0], units[-1]
+    fault = (
+        f"which has {f'the unit {rare!r}' if rare else 'no unit'}, while others have "
+        f"{f'{other!r}' if other else 'none'}; write all in one unit, or put it into the column's "
+        "name"
+    )
+    return {text: fault for text, one in found.items() if one[2] == rare}
 
 
 def _plain(column: pa.ChunkedArray) -> Values | None:
@@ -290,7 +315,10 @@ def _read(text: str, decimal: str, grouping: set[str]) -> tuple[float, float, st
     read = [_value(parts, decimal, grouping) for parts in pieces if parts is not None]
     if not np.isfinite(read).all():
         raise ValueError("which is no finite number")
-    unit = next((parts.unit for parts in reversed(pieces) if parts and parts.unit), "")
+    named = list(dict.fromkeys(parts.unit for parts in pieces if parts and parts.unit))
+    if len(named) > 1:
+        raise ValueError(f"which has two units, {named[0]!r} and {named[1]!r}; write it in one")
+    unit = named[0] if named else ""
     return read[0], read[1] if len(read) > 1 else np.nan, unit
 
 

@@ -255,6 +255,12 @@ class _Part:
         if self._is_constant(values, group) or counts.max(initial=0) < 2:
             mean = _mean(values, group, self.groups)
             return [(replace(column, source=source), mean)]
+        if column.seed is not None:
+            raise SchemaError(
+                f"column {column.source!r} is one of several runs, and rows of one architecture "
+                "differ in it: say in a schema what tells the rows apart, in a section [rows]: "
+                "task or epoch; or keep one row of each architecture"
+            )
         averaged.setdefault(column.source, []).extend(counts[counts > 0].tolist())
         mean = _mean(values, group, self.groups)
         found = [(replace(column, source=source, seed="mean"), mean)]
