@@ -9,6 +9,7 @@ from torch.nn.functional import one_hot
 
 from nasurge.data.spaces import Space, make_space
 from nasurge.errors import NotFittedError, ParameterError
+from nasurge.predictors.graph.layers import Gated
 from nasurge.predictors.graph.soft_graphs import Kinds, SoftGraphs, soft_graphs
 from nasurge.registry import make_predictor
 from nasurge.testing.predictor import check_std
