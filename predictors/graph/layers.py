@@ -12,7 +12,6 @@ from torch.nn import functional
 
 from .soft_graphs import SoftGraphs
 
-
 # Graphs of more nodes are gated connection by connection where at most a quarter of those that
 # could be are there: in a chain of 48 nodes, all pairs take forty times as long.
 _FEW_NODES = 16
@@ -118,7 +117,8 @@ def _gated_sums(
     empty = torch.zeros_like(values).flatten(0, 1)
     total = empty.index_add(0, node, gates)
     sums = empty.index_add(0, node, gates * values[row, start])
-    return (sums / (total + 1e-6)).view_as(values)
+    means: Tensor = (sums / (total + 1e-6)).view_as(values)
+    return means
 
 
 class OperationGate(nn.Module):

@@ -86,7 +86,7 @@ def darts_once() -> Rows:
     """DARTS genotypes of OnceNAS-Bench, CIFAR-10 validation accuracy after 50 epochs."""
     with (FOLDER / "oncenas_545.csv").open() as file:
         rows = list(csv.DictReader(file))
-    space = make_space("darts")
+    space = make_space("darts-none")
     codes = space.parse([row["architecture"] for row in rows])
     return merged(space, codes, [float(row["valid_acc50"]) for row in rows])
 
