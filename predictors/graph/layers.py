@@ -100,7 +100,8 @@ class Gated(nn.Module):
         if x.shape[1] > _FEW_NODES and not incoming.requires_grad:
             place = incoming.nonzero(as_tuple=True)
             if len(place[0]) * _SPARSE < incoming.numel():
-                return own + _gated_sums(values, to, source, incoming, place)
+                summed: Tensor = own + _gated_sums(values, to, source, incoming, place)
+                return summed
         gates = torch.sigmoid(to[:, :, None] + source[:, None]) * incoming[..., None]
         total = gates.sum(dim=2)
         messages: Tensor = own + (gates * values[:, None]).sum(dim=2) / (total + 1e-6)
