@@ -20,8 +20,8 @@ from ..data.types import Index, Keys, Mask, Values
 from ..errors import ExhaustedError as ExhaustedError
 from ..errors import LabelError, NasurgeError, ParameterError
 from .loop.results import plain
-from .pareto import best_row, feasible_rows, non_dominated
-from .pools import Listed, Remaining, Unlisted, twins_in
+from .pareto import best_row, column_bounds, feasible_rows, non_dominated
+from .pools import Listed, Remaining, Unlisted, function_keys, twins_in
 from .searchers.names import searcher_name, with_names
 
 STATE_VERSION = 2
@@ -85,7 +85,7 @@ class Searcher(ABC):
     ) -> None:
         self.space = space = make_space(space)
         self.n_objectives = n_objectives
-        self.bounds: Sequence[float] = _check_bounds(n_objectives, bounds)
+        self.bounds: Sequence[float] = column_bounds(n_objectives, bounds)
         if not self.several_objectives and (len(self.bounds) > 1 or bounds):
             raise ParameterError(f"{type(self).__name__} searches for one objective without bounds")
         self._rng = as_generator(seed)
@@ -204,17 +204,20 @@ class Searcher(ABC):
         return np.isin(self._in_pool(self.space.keys(codes)), self._allowed)
 
     def _in_pool(self, keys: Keys) -> Keys:
-        """Identities with those outside the pool replaced by a twin in it if one is known."""
-        if self._allowed is None or not self.space.listed:
+        """Identities of what stands for each function: in the pool if one there is known."""
+        space = self.space
+        if self._allowed is None:
+            return function_keys(space, keys)
+        if not space.listed or np.isin(keys, self._allowed).all():
             return keys
-        if np.isin(keys, self._allowed).all() or self.space.n_functions == self.space.size:
+        if space.n_functions == space.size:
             return keys
         if self._stand_ins is None:
-            self._stand_ins = twins_in(self.space, self._allowed)
+            self._stand_ins = twins_in(space, self._allowed)
         return self._stand_ins[keys]
 
     def _check_codes(self, codes: ArrayLike) -> Codes:
-        """A copy of ``codes``, every row an architecture of the space."""
+        """Copy of codes that are in the space."""
         return self.space.check(codes).copy()
 
     def check_values(self, values: ArrayLike, n: int) -> Values:
@@ -482,18 +485,3 @@ def _restore_generator(state: dict[str, Any]) -> np.random.Generator:
     bits = getattr(np.random, name)()
     bits.state = state
     return np.random.Generator(bits)
-
-
-def _check_bounds(n_objectives: int, bounds: Sequence[float]) -> tuple[float, ...]:
-    """A bound for each objective and each column that is a constraint only."""
-    if not isinstance(n_objectives, (int, np.integer)) or n_objectives < 1:
-        raise ParameterError(f"n_objectives must be an integer of at least 1, not {n_objectives!r}")
-    try:
-        checked = tuple(float(bound) for bound in bounds)
-    except (TypeError, ValueError):
-        raise ParameterError(
-            f"bounds are numbers, one per column and -inf for none; received {bounds!r}"
-        ) from None
-    if any(np.isnan(bound) or bound == np.inf for bound in checked):
-        raise ParameterError(f"bounds are numbers, or -inf for none; received {bounds!r}")
-    return checked + (-np.inf,) * (n_objectives - len(checked))

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..data.arguments import as_numbers, checked
 from ..data.types import Index, Mask, Values
-from ..errors import LabelError
+from ..errors import LabelError, ParameterError
 
 MARGIN = 0.1
 """How far the reference point lies beyond the nadir, as a share of the front's extent."""
@@ -253,3 +253,24 @@ def hypervolume_curve(values: ArrayLike, history: Sequence[Index], scale: Scale)
         unchanged = query > 0 and front is history[query - 1]
         curve[query] = curve[query - 1] if unchanged else scale.hypervolume(array[front])
     return curve
+
+
+def column_bounds(n_objectives: int, bounds: Sequence[float]) -> tuple[float, ...]:
+    """A bound for each objective and each column that is a constraint only.
+
+    Raises
+    ------
+    ParameterError
+        If there is no objective, or a bound is no number.
+    """
+    if not isinstance(n_objectives, (int, np.integer)) or n_objectives < 1:
+        raise ParameterError(f"n_objectives must be an integer of at least 1, not {n_objectives!r}")
+    try:
+        checked = tuple(float(bound) for bound in bounds)
+    except (TypeError, ValueError):
+        raise ParameterError(
+            f"bounds are numbers, one per column and -inf for none; received {bounds!r}"
+        ) from None
+    if any(np.isnan(bound) or bound == np.inf for bound in checked):
+        raise ParameterError(f"bounds are numbers, or -inf for none; received {bounds!r}")
+    return checked + (-np.inf,) * (n_objectives - len(checked))

@@ -40,7 +40,10 @@ class Listed:
 
 
 class Unlisted:
-    """A space too large to write out: draws are repeated until they are new."""
+    """A space too large to write out: draws are repeated until they are new.
+
+    Architectures of one function are one here: what is taken takes its twins out as well.
+    """
 
     def __init__(self, space: Space, feasible: Callable[[Codes], Mask] | None = None) -> None:
         self._space = space
@@ -49,14 +52,15 @@ class Unlisted:
 
     def free(self, keys: Keys) -> Mask:
         """Whether each one is allowed and not taken yet, shape (n,)."""
-        free = np.array([key not in self._taken for key in keys.tolist()], dtype=bool)
+        own = function_keys(self._space, keys)
+        free = np.array([key not in self._taken for key in own.tolist()], dtype=bool)
         if self._feasible is not None and free.any():
             free[free] = self._feasible(self._space.from_keys(keys[free]))
         return free
 
     def take(self, keys: Keys) -> None:
         """Take some out."""
-        self._taken.update(keys.tolist())
+        self._taken.update(function_keys(self._space, keys).tolist())
 
     def draw(self, n: int, rng: np.random.Generator) -> Keys:
         """Up to ``n`` different free ones, drawn uniformly, without taking them."""
@@ -64,7 +68,7 @@ class Unlisted:
         for _ in range(100):  # in millions of architectures a hundred rounds do not all collide
             # Few may be allowed: more are drawn then.
             count = n if self._feasible is None else max(4 * n, 200)
-            drawn = self._space.keys(self._space.sample(count, seed=rng))
+            drawn = function_keys(self._space, self._space.sample(count, seed=rng))
             found.update(dict.fromkeys(drawn[self.free(drawn)].tolist()))
             if len(found) >= n:
                 break
@@ -73,6 +77,12 @@ class Unlisted:
 
 Remaining = Listed | Unlisted
 """Which architectures may still be proposed, by their identities."""
+
+
+def function_keys(space: Space, architectures: Keys | Codes) -> Keys:
+    """Identity of what stands for each architecture's function, shape (n,); from keys or codes."""
+    codes = space.from_keys(architectures) if architectures.ndim == 1 else architectures
+    return space.keys(space.canonical(codes))
 
 
 def twins_in(space: Space, allowed: Index) -> Index:

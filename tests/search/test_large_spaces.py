@@ -9,7 +9,7 @@ import pytest
 from searching import OneHotRidge, smem
 
 from nasurge.data.encoders import Common, Paths, Structure
-from nasurge.data.spaces import PathSet, ProductSpace, Space
+from nasurge.data.spaces import PathSet, ProductSpace, Space, make_space
 from nasurge.data.tables import Column, Table
 from nasurge.errors import ArchitectureError, ParameterError
 from nasurge.predictors.processes.anchoring import anchors
@@ -183,3 +183,17 @@ def test_a_table_finds_what_computes_the_same():
     assert np.array_equal(table.rows(twins), np.arange(len(codes)))
     with pytest.raises(ArchitectureError, match="not among"):
         table.rows(np.full((1, 25), 9))
+
+
+@pytest.mark.parametrize("name", ["random", "evolution", "bo"])
+def test_twins_are_asked_for_once_where_nothing_is_listed(name):
+    space = make_space("nb101")
+    searcher = make_searcher(name, space, seed=0)
+    for _ in range(8):
+        codes = searcher.ask(5)
+        searcher.tell(codes, codes.sum(axis=1) + 0.1 * codes[:, 0])
+    functions = space.keys(space.canonical(searcher.codes_))
+    assert len(np.unique(functions)) == 40
+    loose = space.sample(1, seed=7)
+    searcher.tell(loose, [1.0])
+    assert not searcher._unseen(space.canonical(loose)).size
