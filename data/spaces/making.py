@@ -65,10 +65,8 @@ def make_space(spec: str | Path | Mapping[str, Any] | Space) -> Space:
         return spec
     if isinstance(spec, Path) or (isinstance(spec, str) and is_space_file(spec)):
         return read_space(Path(spec))
-    if isinstance(spec, Mapping) and isinstance(kind := spec.get("kind"), str):
-        if kind not in _KINDS:
-            raise UnknownNameError("kind of space", kind, _KINDS)
-        return made_of(_KINDS[kind], spec)
+    if isinstance(spec, Mapping) and isinstance(spec.get("kind"), str):
+        return _of_kind(spec)
     if isinstance(spec, Mapping) and _is_described(spec):
         whole = isinstance(spec.get("variables"), Mapping)
         return from_spec(spec) if whole else DescribedSpace(spec)
@@ -99,12 +97,20 @@ def _is_described(spec: Mapping[str, Any]) -> bool:
     return not plain and ("variables" in spec or not named)
 
 
+def _of_kind(spec: Mapping[str, Any]) -> Space:
+    """Space that is described by the arguments of its class."""
+    if spec["kind"] not in _KINDS:
+        raise UnknownNameError("kind of space", spec["kind"], _KINDS)
+    return made_of(_KINDS[spec["kind"]], spec)
+
+
 def read_space(path: Path) -> Space:
     """Space that a TOML or JSON file describes.
 
     The file has ``name``, a section ``[variables]`` with a line for each variable, and perhaps
     ``forbidden``; a variable is a list of values, or a table such as ``{ordered = [2, 3, 4]}``,
     ``{choice = ["conv", "pool"], active = "depth >= 3"}`` or ``{ordered = [1, 64], steps = 4}``.
+    Or it has ``kind``, ``"node-cell"`` or ``"genotypes"``, and the arguments of such a cell.
 
     Parameters
     ----------
@@ -126,14 +132,15 @@ def read_space(path: Path) -> Space:
         spec = read_document(path, remedy=remedy)
     else:
         spec = parse_toml(read_text(path, remedy=remedy), str(path))
-    if not isinstance(spec.get("variables"), dict):
+    of_kind = isinstance(spec.get("kind"), str)
+    if not of_kind and not isinstance(spec.get("variables"), dict):
         raise SchemaError(
             f"{path} describes no space: it has no section [variables], with lines such as "
             'width = [16, 32] or op = ["conv", "pool"]'
         )
     spec = {"name": path.name.split(".")[0], **spec}
     try:
-        return from_spec(spec)
+        return _of_kind(spec) if of_kind else from_spec(spec)
     except NasurgeError as error:
         raise SchemaError(f"{path}: {error}") from None
 

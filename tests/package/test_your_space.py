@@ -1,4 +1,4 @@
-"""What the page on a space of one's own shows works word for word, in its order."""
+"""What the pages on spaces of one's own show works word for word, in their order."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -14,33 +15,46 @@ from typer.testing import CliRunner
 
 from nasurge.cli import app
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "guide" / "how-to" / "your-space.md"
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
+PAGES = Path(__file__).resolve().parents[2] / "docs" / "guide" / "how-to"
 
 
-def test_both_journeys_run_as_they_are_shown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a test into a folder and a home of its own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NASURGE_HOME", str(tmp_path / "home"))
-    names: dict[str, object] = {}
+
+
+def shown(page: str) -> tuple[str, dict[str, Any]]:
+    """What the commands of a page print, and what its Python names, when all is run in order."""
+    whole = (PAGES / page).read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
     printed: list[str] = []
-    for kind, text in BLOCKS:
+    for kind, text in re.findall(r"```(\w+)\n(.*?)```", whole, flags=re.DOTALL):
         if kind == "toml":
             name = text.splitlines()[0].removeprefix("# ")
             Path(name).write_text(text, encoding="utf-8")
         elif kind == "python":
             with contextlib.redirect_stdout(io.StringIO()):
-                exec(compile(text, PAGE.name, "exec"), names)  # noqa: S102 -- our own page
+                exec(compile(text, page, "exec"), names)  # noqa: S102 -- our own page
         else:
             for line in text.splitlines():
                 ran = CliRunner().invoke(app, shlex.split(line.removeprefix("$ nasurge ")))
                 assert ran.exit_code == 0, f"{line}: {ran.output}"
                 printed.append(ran.stdout)
-    everything = "".join(printed)
+    return "".join(printed), names
+
+
+def qualities(printed: str) -> list[float]:
+    """Kendall's tau of what was left out, of every ranking."""
+    return [float(one) for one in re.findall(r"95 % interval\): (-?[\d.]+)", printed)]
+
+
+def test_journeys_in_a_space_of_one_s_own_run_as_they_are_shown() -> None:
+    everything, names = shown("your-space.md")
     assert "mixed: 10 variables" in everything
     assert "mixed: 60 architectures of space mixed" in everything
-    tau = [float(one) for one in re.findall(r"95 % interval\): (-?[\d.]+)", everything)]
+    tau = qualities(everything)
     assert len(tau) == 2
     assert min(tau) > 0.5, "the made-up formulas can be learnt"
     ranked = pd.read_csv("ranking.csv")
@@ -49,3 +63,13 @@ def test_both_journeys_run_as_they_are_shown(
     assert ranked["score"].is_monotonic_decreasing
     assert names["found"].best().value > 85
     assert (names["result"].to_frame()["value"] > 0).all()
+
+
+def test_journeys_with_cells_and_transformers_run_as_they_are_shown() -> None:
+    everything, names = shown("your-cells.md")
+    tau = qualities(everything)
+    assert len(tau) == 3
+    assert min(tau) > 0.3, "the made-up formulas can be learnt"
+    assert names["found"].best().value > 85
+    for space in ("cells", "darts", "transformer"):
+        assert not names[space].listed
