@@ -34,6 +34,7 @@ def hidden(space: Space) -> Space:
 
     kind = type(space)
     parts = {"listed": property(lambda _: False), "canonical": canonical}
+    parts["name"] = f"hidden-{space.name}"  # what is kept for a space is kept for equal ones
     made: Space = type(f"Hidden{kind.__name__}", (kind,), parts)()
     return made
 
