@@ -72,7 +72,8 @@ class Encoder(Estimator, TransformerMixin, BaseEstimator):
         """
         self._check()
         codes = self.space.check(codes)
-        if self.space.n_codes > _MOST_KEPT or len(codes) * _WANTED < self.space.size:
+        few = self.space.listed and self.space.n_codes <= _MOST_KEPT
+        if not few or len(codes) * _WANTED < self.space.size:
             return self._features(codes)
         kind: Any = type(self)
         known, features = _whole_space(kind, self.space)

@@ -116,7 +116,7 @@ def function_groups(space: Space, codes: Codes) -> tuple[NDArray[np.int64], dict
     """
     canonical = space.canonical(codes)
     keys, first, inverse = np.unique(space.keys(canonical), return_index=True, return_inverse=True)
-    if space.n_codes <= _MOST_KEPT and len(keys) * 2 > space.n_functions:
+    if space.listed and space.n_codes <= _MOST_KEPT and len(keys) * 2 > space.n_functions:
         known, groups = _all_functions(space)
         rows = np.searchsorted(known, keys)
         return inverse, {name: group[rows] for name, group in groups.items()}
