@@ -23,7 +23,7 @@ _OPERATIONS = (
 
 
 class ENAS(NodeCell):
-    """Six layers of 6 operations, with any skip connections between them: 1.5 x 10^9 networks.
+    """ENAS: six layers of 6 operations with any skip connections, 1.5 x 10^9 architectures.
 
     A layer reads the one before it and, by a skip connection each, any that came earlier, the
     input among them. Strings are lists of lists of the official numbers: of each layer its

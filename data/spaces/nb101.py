@@ -9,7 +9,7 @@ _OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 
 
 class NASBench101(NodeCell):
-    """The NAS-Bench-101 cell: up to 7 vertices, 9 edges and 3 operations, 423,624 functions.
+    """NAS-Bench-101 cells: up to 7 vertices, 9 edges and 3 operations, 423,624 functions.
 
     Strings are the official adjacency matrix and operations as JSON; ``hashes`` gives the official
     hash.
@@ -42,7 +42,7 @@ class NASBench101(NodeCell):
 
 
 class ECNAS(NodeCell):
-    """EC-NAS: cells of NAS-Bench-101 of up to 5 vertices, 2,532 functions.
+    """EC-NAS: NAS-Bench-101 cells of up to 5 vertices, 2,532 functions.
 
     Examples
     --------

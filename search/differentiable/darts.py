@@ -422,12 +422,23 @@ def _restore(weights: Sequence[Tensor], values: Sequence[Tensor]) -> None:
 def best_code(space: Space, shares: NDArray[np.float64]) -> Codes:
     """Operation of the largest share everywhere, without cuts if they cut everything, shape (d,).
 
+    Raises
+    ------
+    ParameterError
+        If the shares are not of shape (d, k).
+
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
     >>> best_code(make_space("nb201"), np.tile([0.4, 0.1, 0.3, 0.2, 0.0], (6, 1))).tolist()
     [2, 2, 2, 2, 2, 2]
     """
+    shares = np.asarray(shares)
+    if shares.shape != (space.n_variables, len(space.operations)):
+        raise ParameterError(
+            f"shares have shape ({space.n_variables}, {len(space.operations)}), a row for each "
+            f"variable of space {space.name!r}; received {shares.shape}"
+        )
     code: Codes = shares.argmax(axis=1).astype(np.int8)
     if space.graphs(code[None]).mask[0, 2:].any():
         return code

@@ -64,7 +64,7 @@ def test_the_entry_of_a_searcher_says_what_its_class_says(entry: ListedSearcher)
 def test_the_entry_of_a_space_or_format_says_what_it_says_itself(name: str) -> None:
     entry = (SPACES | SOURCES)[name]
     assert entry.summary == first_line(import_place(entry.place))
-    assert name not in SPACES or import_place(entry.place).name == name
+    assert name not in SPACES or make_space(name).name == name
 
 
 @pytest.mark.parametrize("method", {m.usage: m for m in (*PREDICTING, *SEARCHING)}.values())
