@@ -73,6 +73,8 @@ class Ranking:
         How the proposals were chosen.
     path : Path or None
         Where ``frame`` was written as CSV.
+    imported : tuple of str
+        What was recognised in a file of measurements, guessed and left out, a line each.
     """
 
     proposed: list[Proposal]
@@ -85,6 +87,7 @@ class Ranking:
     quality: Interval
     rule: str
     path: Path | None = None
+    imported: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         best = self.proposed[0]
@@ -103,6 +106,7 @@ class Ranking:
             "whole_space": self.whole,
             "kendall_tau": self.quality,
             "rule": self.rule,
+            "imported": list(self.imported),
         }
 
 
@@ -174,12 +178,19 @@ def _rank(options: RankOptions) -> Ranking:
         whole,
         quality,
         rule,
+        imported=_lines_of(problem) if _as_file(options.measured) else (),
     )
     out = Path("ranking.csv") if options.out is None and options.write else options.out
     return found if out is None else replace(found, path=_written(frame, Path(out)))
 
 
 rank = called_with(RankOptions, _rank)
+
+
+def _lines_of(problem: Problem) -> tuple[str, ...]:
+    """What an import says of a table."""
+    notes = problem.table.imported
+    return tuple(notes.lines()) if notes else ()
 
 
 def measured_problem(options: RankOptions) -> Problem:

@@ -133,7 +133,7 @@ class SharedBlock(nn.Module):
     def __init__(self, space: Space, variable: int, place: Place) -> None:
         super().__init__()
         self.variable = variable
-        self.choices = nn.ModuleList(LAYERS[o.name](place) for o in space.operations)
+        self.choices = nn.ModuleList(LAYERS[name](place) for name in space.choices[variable])
 
     def forward(self, x: Tensor, path: Path) -> Tensor:
         """Output of the chosen operation."""

@@ -66,8 +66,9 @@ def extremes(space: Space, allowed: Allowed | None = None) -> tuple[Codes, Codes
     >>> [code.tolist() for code in extremes(make_space("nb201"))]
     [[3, 3, 3, 3, 3, 3], [1, 1, 1, 1, 1, 1]]
     """
-    depth = np.array([operation.depth for operation in space.operations])
-    cuts = np.array([operation.kind == "zero" for operation in space.operations])
+    operations = space.operations[: max(space.cardinalities)]
+    depth = np.array([operation.depth for operation in operations])
+    cuts = np.array([operation.kind == "zero" for operation in operations])
     usable = np.ones((space.n_variables, len(depth)), dtype=bool) if allowed is None else allowed
     large = np.where(usable, np.where(cuts, -1.0, depth), -2.0).argmax(axis=1)
     small = np.where(usable, np.where(cuts, 1e6, depth), 1e7).argmin(axis=1)

@@ -29,6 +29,8 @@ def _rank(options: RankOptions, as_json: bool) -> None:
     if as_json:
         emit(found.as_json())
         return
+    for line in found.imported:
+        say(line)
     _say_quality(found)
     names = [c for c in found.frame.columns if c not in ("architecture", "score", "std")]
     print_table(

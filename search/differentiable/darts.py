@@ -434,14 +434,15 @@ def best_code(space: Space, shares: NDArray[np.float64]) -> Codes:
     [2, 2, 2, 2, 2, 2]
     """
     shares = np.asarray(shares)
-    if shares.shape != (space.n_variables, len(space.operations)):
+    operations = space.operations[: max(space.cardinalities)]
+    if shares.shape != (space.n_variables, len(operations)):
         raise ParameterError(
-            f"shares have shape ({space.n_variables}, {len(space.operations)}), a row for each "
+            f"shares have shape ({space.n_variables}, {len(operations)}), a row for each "
             f"variable of space {space.name!r}; received {shares.shape}"
         )
     code: Codes = shares.argmax(axis=1).astype(np.int8)
     if space.graphs(code[None]).mask[0, 2:].any():
         return code
-    cuts = np.array([operation.kind == "zero" for operation in space.operations])
+    cuts = np.array([operation.kind == "zero" for operation in operations])
     live: Codes = np.where(cuts, -np.inf, shares).argmax(axis=1).astype(np.int8)
     return live

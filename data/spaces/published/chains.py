@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...types import Codes, Values
-from .. import Layer, Mobile, choice, ordered
+from .. import Frame, Graphs, Layer, Mobile, Operation, PathSet, choice, ordered
+from ..flat import flat_frame, flat_graphs, flat_operations, flat_paths
 from ..structure import CostFormula, identities_first
 from .base import PublishedSpace
 
@@ -78,11 +79,48 @@ class NASBenchMacro(Mobile):
 
     name = "nb-macro"
     recognised = False
+    choices = (("skip", "mb3k3", "mb6k5"),) * 8
     layers = (
         *(Layer(2, 2), Layer(2, 1)),
         *(Layer(4, 2), Layer(4, 1), Layer(4, 1)),
         *(Layer(8, 2), Layer(8, 1), Layer(8, 1)),
     )
+
+    @cached_property
+    def fields(self) -> tuple[str, ...]:
+        """What each layer decides: it changes the shape, or is one of its stage."""
+        stages = np.cumsum([layer.stride == 2 for layer in self.layers])
+        return tuple(
+            "change" if layer.stride == 2 else f"stage {stage}"
+            for layer, stage in zip(self.layers, stages.tolist(), strict=True)
+        )
+
+    @property
+    def skips(self) -> tuple[tuple[str, ...], ...]:
+        """The identity, where it is no projection."""
+        return tuple(() if layer.stride == 2 else ("skip",) for layer in self.layers)
+
+    @cached_property
+    def operations(self) -> tuple[Operation, ...]:  # type: ignore[override]
+        """The three operations, and each as it is in a stage or where the shape changes.
+
+        Without the stages, graphs of different functions would be the same once identities are
+        bridged.
+        """
+        return (*Mobile.operations, *flat_operations(self))
+
+    def paths(self, codes: ArrayLike) -> PathSet:
+        """The one path of each network, its layers in order."""
+        return flat_paths(self, self.check(codes))
+
+    def graphs(self, codes: ArrayLike) -> Graphs:
+        """Chains of 10 nodes: input, output and the layers' operations."""
+        return flat_graphs(self, self.check(codes))
+
+    @property
+    def frame(self) -> Frame:
+        """One chain, in which an identity passes its input on."""
+        return flat_frame(self)
 
     def _parse(self, string: str) -> list[int]:
         text = string.strip()
@@ -159,6 +197,21 @@ class FBNet(PublishedSpace):
     description: ClassVar[Mapping[str, Any]] = {"block{1..22}": choice(*blocks, skip="skip")}
     shape_changes = tuple(position in range(1, 22, 4) for position in range(22))
     """Whether each layer changes the channels or the resolution."""
+
+    @cached_property
+    def fields(self) -> tuple[str, ...]:
+        """What each layer decides: the block of its stage, the first of which changes the shape.
+
+        Without the stages, graphs of different functions would be the same once skips are bridged.
+        """
+        stages = np.cumsum(self.shape_changes).tolist()
+        changes = zip(stages, self.shape_changes, strict=True)
+        return tuple(f"change {k}" if first else f"stage {k}" for k, first in changes)
+
+    @cached_property
+    def skips(self) -> tuple[tuple[str, ...], ...]:
+        """The skip, where it is no projection."""
+        return tuple(() if change else ("skip",) for change in self.shape_changes)
 
     def _parse(self, string: str) -> list[int]:
         text = string.strip()
