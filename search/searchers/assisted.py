@@ -185,6 +185,8 @@ class NAT(Assisted):
                 front = np.concatenate([front, scale(values[possible[best]])[None]])
                 possible = np.delete(possible, best)
         rest = np.setdiff1d(np.arange(len(values)), chosen)
+        if not len(rest):  # few candidates are in a pool that is a small part of a large space
+            return np.array(chosen, dtype=np.int64)
         ranked = survivors(values[rest], violations[rest], n, self._rng)
         return np.concatenate([chosen, rest[ranked.get("row")]]).astype(np.int64)
 

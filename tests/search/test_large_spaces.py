@@ -197,3 +197,15 @@ def test_twins_are_asked_for_once_where_nothing_is_listed(name):
     loose = space.sample(1, seed=7)
     searcher.tell(loose, [1.0])
     assert not searcher._unseen(space.canonical(loose)).size
+
+
+@pytest.mark.parametrize("name", ["nsga2", "smem-nas", "nat"])
+def test_a_pool_is_walked_where_few_children_are_in_it(name):
+    space = ProductSpace([list("abcd")] * 6)
+    pool = space.sample(80, seed=0, unique=True)
+    searcher = make_searcher(name, space, n_objectives=2, pool=pool, seed=0)
+    while len(searcher.codes_) < len(pool):
+        codes = searcher.ask(10)
+        rivals = codes.sum(axis=1) + 0.1 * codes[:, 0]
+        searcher.tell(codes, np.stack([rivals, -rivals], axis=1))
+    assert np.array_equal(np.unique(searcher.codes_, axis=0), np.unique(pool, axis=0))
