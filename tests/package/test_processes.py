@@ -21,13 +21,17 @@ COMPARE = ["compare", "nb201-analog/cifar10", "-p", "ridge,gp", "-n", "20,50", "
 
 
 def command(
-    folder: Path, mark: str, *more: str, before: str = "env", trials: int = 100
+    folder: Path, mark: str, *more: str, before: str = "", trials: int = 100
 ) -> subprocess.Popen[bytes]:
-    """A run on two processes that keep a mark in their environment."""
+    """A run on two processes that keep a mark in their environment.
+
+    They heed a closed terminal, also where the tests themselves run under ``nohup``.
+    """
+    started = [before] if before else ["env", "--default-signal=HUP"]
     options = ["--out", "o", "--trials", str(trials), *more]
     with (folder / "stderr").open("wb") as stderr:
         return subprocess.Popen(
-            [before, sys.executable, "-m", "nasurge", *COMPARE, *options],
+            [*started, sys.executable, "-m", "nasurge", *COMPARE, *options],
             cwd=folder,
             env={**os.environ, "NASURGE_TEST": mark},
             stderr=stderr,
