@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..data.types import Mask, Values
+from ..data.types import Codes, Mask, Values
 from ..errors import InfeasibleError as InfeasibleError
 from ..errors import LabelError, ParameterError, UnknownNameError
 from .studies.flags import listed
@@ -187,3 +187,20 @@ def _nearest(limit: Constraint, values: Values) -> str:
         return "none has a value"
     extreme = known.min() if limit.upper else known.max()
     return f"the {'smallest' if limit.upper else 'largest'} {limit.name} is {extreme:.6g}"
+
+
+def cost_values(name: str, cost: Callable[[Codes], ArrayLike], codes: Codes) -> Values:
+    """What a cost function says of architectures, shape (n,).
+
+    Raises
+    ------
+    LabelError
+        If it does not return a number for each.
+    """
+    found = np.asarray(cost(codes), dtype=np.float64)
+    if found.shape != (len(codes),) or np.isnan(found).any():
+        raise LabelError(
+            f"cost {name!r} was given {len(codes)} architectures and must return a number for "
+            f"each, not an array of shape {found.shape} with {int(np.isnan(found).sum())} NaN"
+        )
+    return found

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .benchmarks.constraints import Constraint, feasible, parse_constraints
+from .benchmarks.constraints import Constraint, cost_values, feasible, parse_constraints
 from .data.arguments import brief
 from .data.networks import COSTS, has_network_costs, network_costs
 from .data.tables import is_minimised
-from .errors import LabelError, ObjectiveError, ParameterError, UnknownNameError
+from .errors import ObjectiveError, ParameterError, UnknownNameError
 
 if TYPE_CHECKING:
     from .data.spaces import Codes, Space
@@ -221,13 +221,7 @@ class FunctionTask:
         return codes[kept] if listed else None
 
     def _cost(self, name: str, codes: Codes) -> Values:
-        found = np.asarray(self._costs[name](codes), dtype=np.float64)
-        if found.shape != (len(codes),) or np.isnan(found).any():
-            raise LabelError(
-                f"cost {name!r} was given {len(codes)} architectures and must return a number for "
-                f"each, not an array of shape {found.shape} with {int(np.isnan(found).sum())} NaN"
-            )
-        return found
+        return cost_values(name, self._costs[name], codes)
 
     def _network_cost(self, name: str) -> Callable[[Codes], Values]:
         return lambda codes: np.asarray(network_costs(self.space, codes, name))

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...benchmarks.constraints import cost_values
 from ...data.spaces import Codes, Space
-from ...errors import LabelError, ParameterError
+from ...errors import ParameterError
 
 Cost = Callable[[Codes], ArrayLike]
 Bounds = tuple[float | None, float | None]
@@ -78,13 +79,7 @@ class Constraints:
         LabelError
             If the function does not return a number for each.
         """
-        found = np.asarray(self.costs[name](codes), dtype=np.float64)
-        if found.shape != (len(codes),) or np.isnan(found).any():
-            raise LabelError(
-                f"cost {name!r} was given {len(codes)} architectures and must return a number for "
-                f"each, not an array of shape {found.shape} with {int(np.isnan(found).sum())} NaN"
-            )
-        return found
+        return cost_values(name, self.costs[name], codes)
 
     def feasible(self, codes: Codes) -> NDArray[np.bool_]:
         """Whether each architecture keeps all hard bounds, shape (n,)."""

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from ...types import Values
 from ..structure import CostFormula
-from .base import PublishedSpace, values_of
+from .base import LONGEST, PublishedSpace, values_of
 
 _RELATIVE = 2 * 2 * 30 * 64  # of keys and values, along rows and columns, distances up to 14
 
@@ -65,7 +65,7 @@ class AutoFormer(PublishedSpace):
 
     def _parse(self, string: str) -> list[int]:
         text = string.strip()
-        if text[:1] not in "([":
+        if text[:1] not in "([" or len(text) > LONGEST:
             return super()._parse(text)
         try:
             numbers = ast.literal_eval(text)

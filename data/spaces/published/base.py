@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from .. import DescribedSpace
 from ..base import the_space
 
-_LONGEST = 20_000  # characters of an architecture in JSON
+LONGEST = 20_000  # characters of an architecture in JSON
 
 
 class PublishedSpace(DescribedSpace):
@@ -46,8 +46,8 @@ def read_object(text: str) -> Mapping[Any, Any]:
     ValueError, TypeError
         If it is neither.
     """
-    if len(text) > _LONGEST:
-        raise ValueError(f"it has {len(text):,} characters, more than {_LONGEST:,}")
+    if len(text) > LONGEST:
+        raise ValueError(f"it has {len(text):,} characters, more than {LONGEST:,}")
     try:
         found = json.loads(text)
     except RecursionError:
