@@ -15,7 +15,7 @@ from ..arguments import brief, checked
 from ..seeds import Seed, as_generator
 from ..types import Codes as Codes
 from ..types import Index, Values
-from .flat import flat_frame, flat_graphs, flat_operations, flat_paths
+from .flat import Wiring, flat_frame, flat_graphs, flat_operations, flat_paths
 from .frame import Frame
 from .moves import children, draw, draw_unique, mutants, neighbours
 from .rows import IntegerRows
@@ -84,6 +84,11 @@ class Space(IntegerRows):
     @property
     def networks(self) -> NetworkBuilder | None:
         """Maker of PyTorch networks of its architectures; None if there are none."""
+        return None
+
+    @property
+    def wiring(self) -> Wiring | None:
+        """How data flows between the variables; None where they are a chain in order."""
         return None
 
     @property

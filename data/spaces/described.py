@@ -17,9 +17,11 @@ from ..arguments import brief
 from ..types import Codes, Mask, Values
 from .base import Space as Space
 from .conditions import ConditionReader
+from .flat import Wiring
 from .foreign import described_by
 from .rows import Condition
 from .variables import Value, expand, value_text
+from .wiring import read_wiring, written_wiring
 
 # Assignments of the variables that others depend on, up to which architectures are counted.
 _MOST_ASSIGNMENTS = 20_000
@@ -44,6 +46,10 @@ class DescribedSpace(Space):
         Name of the space in files and messages.
     forbidden : sequence of str or mapping
         Conditions of which no architecture may meet one, such as ``"op1 == pool and op2 == pool"``.
+    graph : mapping, optional
+        How data flows between the variables, by their names: ``edges``, pairs of ``"input"``,
+        ``"output"`` and variables; and ``opens``, triples of a variable, one of its values and the
+        variable from which that value takes its input. By default they are a chain in order.
 
     Raises
     ------
@@ -72,6 +78,7 @@ class DescribedSpace(Space):
         *,
         name: str | None = None,
         forbidden: Sequence[str | Mapping[str, Any]] = (),
+        graph: Mapping[str, Any] | None = None,
     ) -> None:
         described = described_by(variables)
         variables = described.variables
@@ -96,6 +103,13 @@ class DescribedSpace(Space):
         self._forbidden = [reader.read(rule, who="forbidden") for rule in self.forbidden]
         if self._forbidden:
             self._require_some()
+        self.graph = None if graph is None else written_wiring(graph)
+        self._wiring = None if self.graph is None else read_wiring(self.graph, self._variables)
+
+    @property
+    def wiring(self) -> Wiring | None:
+        """How data flows between the variables; None where they are a chain in order."""
+        return self._wiring
 
     def _require_some(self) -> None:
         """Refuse rules that no architecture keeps."""
@@ -108,12 +122,13 @@ class DescribedSpace(Space):
             ) from None
 
     def spec(self) -> dict[str, Any]:
-        """JSON values that make this space again: ``name``, ``variables`` and ``forbidden``."""
+        """JSON values that make this space again: ``name``, ``variables`` and what else it has."""
         told: dict[str, Any] = {
             "name": self.name,
             "variables": {name: v.spec() for name, v in self._variables.items()},
         }
-        return told | ({"forbidden": list(self.forbidden)} if self.forbidden else {})
+        told |= {"forbidden": list(self.forbidden)} if self.forbidden else {}
+        return told | ({"graph": self.graph} if self.graph else {})
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (from_spec, (self.spec(),))
@@ -282,15 +297,17 @@ def from_spec(spec: Mapping[str, Any]) -> DescribedSpace:
     SchemaError
         If it is no description of a space.
     """
-    odd = set(spec) - {"name", "variables", "forbidden"}
+    odd = set(spec) - {"name", "variables", "forbidden", "graph"}
     if odd:
         raise SchemaError(
-            f"a description of a space has name, variables and forbidden, no {sorted(odd)[0]!r}"
+            "a description of a space has name, variables, forbidden and graph, no "
+            f"{sorted(odd)[0]!r}"
         )
     return DescribedSpace(
         spec.get("variables", {}),
         name=spec.get("name", "space"),
         forbidden=spec.get("forbidden", ()),
+        graph=spec.get("graph"),
     )
 
 

@@ -101,7 +101,7 @@ class Variable:
 
 
 @dataclass(frozen=True)
-class Repeat:
+class Layers:
     """Layers of the same variables, whose number is a variable itself."""
 
     times: Variable
@@ -212,7 +212,7 @@ def ordered(
 
 
 @checked
-def repeat(*times: int, of: Mapping[str, Any], active: Active = None) -> Repeat:
+def repeat(*times: int, of: Mapping[str, Any], active: Active = None) -> Layers:
     """Layers of the same variables, whose number is a variable of the space.
 
     Under the name ``stage`` with ``of={"kernel": ...}`` it makes the variables ``stage_depth``,
@@ -246,10 +246,10 @@ def repeat(*times: int, of: Mapping[str, Any], active: Active = None) -> Repeat:
     nested = [name for name, values in layer.items() if not isinstance(values, Variable)]
     if nested:
         raise SchemaError(f"{nested[0]!r} repeats layers within layers: name them one by one")
-    return Repeat(count, {name: v for name, v in layer.items() if isinstance(v, Variable)})
+    return Layers(count, {name: v for name, v in layer.items() if isinstance(v, Variable)})
 
 
-def as_variable(name: str, given: Any) -> Variable | Repeat:
+def as_variable(name: str, given: Any) -> Variable | Layers:
     """Variable of a name from its values, a ``choice``, an ``ordered`` or their JSON form.
 
     Raises
@@ -257,7 +257,7 @@ def as_variable(name: str, given: Any) -> Variable | Repeat:
     SchemaError
         Naming the variable.
     """
-    if isinstance(given, Variable | Repeat):
+    if isinstance(given, Variable | Layers):
         return given
     try:
         return _from_json(given) if isinstance(given, Mapping) else _from_values(given)
@@ -277,9 +277,9 @@ def _from_values(given: Any) -> Variable:
     return ordered(*values) if numbers else choice(*values)
 
 
-def _from_json(given: Mapping[str, Any]) -> Variable | Repeat:
+def _from_json(given: Mapping[str, Any]) -> Variable | Layers:
     """Variable of its JSON or TOML form."""
-    kinds: dict[str, Callable[..., Variable | Repeat]]
+    kinds: dict[str, Callable[..., Variable | Layers]]
     kinds = {"choice": choice, "ordered": ordered, "repeat": repeat}
     kind = [key for key in kinds if key in given]
     allowed = {"choice": {"skip"}, "ordered": {"steps", "log"}, "repeat": {"of"}}
@@ -358,7 +358,7 @@ def expand(variables: Mapping[str, Any]) -> dict[str, Variable]:
 
     for name, given in variables.items():
         variable = as_variable(str(name), given)
-        if isinstance(variable, Repeat):
+        if isinstance(variable, Layers):
             _add_layers(add, str(name), variable)
         elif found := _RANGE.search(str(name)):
             first, last = int(found[1]), int(found[2])
@@ -376,7 +376,7 @@ def expand(variables: Mapping[str, Any]) -> dict[str, Variable]:
     return made
 
 
-def _add_layers(add: Any, name: str, block: Repeat) -> None:
+def _add_layers(add: Any, name: str, block: Layers) -> None:
     """Add the depth of a block and the variables of each of its layers."""
     depth = f"{name}_depth"
     add(depth, block.times)

@@ -1,0 +1,5 @@
+"""Choices inside a PyTorch model, which make it a search space, a supernet and a builder."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
