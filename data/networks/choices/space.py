@@ -220,11 +220,11 @@ class ModuleSpace(DescribedSpace):
         from torch.utils.flop_counter import FlopCounterMode
 
         model, example = self._shapes
-        network = plain_network(model, self.selection(row), self._widths(row)).eval()
-        inputs = example if isinstance(example, tuple) else (example,)
-        counter = FlopCounterMode(display=False)
-        with counter, torch.no_grad():
-            network(*(x[:1] for x in inputs))
+        selection, counter = self.selection(row), FlopCounterMode(display=False)
+        one = tuple(x[:1] for x in (example if isinstance(example, tuple) else (example,)))
+        with counter:
+            widths, _ = received_widths(model, selection, one)
+        network = plain_network(model, selection, widths)
         weights = sum(parameter.numel() for parameter in network.parameters())
         return counter.get_total_flops() / 2, float(weights)
 
