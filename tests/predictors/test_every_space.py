@@ -1,6 +1,6 @@
 """Every predictor on every kind of space: it learns and predicts, or says why it cannot.
 
-The whole product takes a quarter of an hour: ``NASURGE_EVERY_SPACE=1``. By default each predictor
+The whole product takes some minutes more: ``NASURGE_EVERY_SPACE=1``. By default each predictor
 is tried on a chain, on a DAG and on a conditional space of 10^40, and each space with three.
 """
 
