@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .benchmarks.studies.flags import listed, option, unseen
+from .benchmarks.studies.flags import listed, option, refuse_unused, unseen
+from .benchmarks.studies.options import Jobs, Trials
+from .errors import ParameterError
+from .search.studies.options import SearchOptions, Tables
 
 if TYPE_CHECKING:
     from .benchmarks.objectives import Problem
@@ -62,3 +66,99 @@ class RankOptions:
         "score, std.",
     )
     write: bool = unseen(False, "Write ``ranking.csv`` even if no ``out`` is named.")
+
+
+Own = partial(option, section="A function of your own in the place of a table")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionOptions:
+    """Options of a search with a function: what is searched, and where."""
+
+    space: str | None = Own(
+        None,
+        metavar="SPACE",
+        help="Space to search: FILE.toml that describes it, or a name, such as darts.",
+    )
+    objective: str | None = Own(
+        None,
+        metavar="MODULE:FUNCTION",
+        help="A Python function from architectures to values, bigger is better: train:accuracy "
+        "is accuracy of train.py here. With --objectives it returns a dict.",
+    )
+    form: str = Own(
+        "codes",
+        help="What it is called with: codes (an array of all that are asked for), or each "
+        "architecture by itself, as one of dicts or strings.",
+    )
+    minimise: Sequence[str] = Own(
+        (),
+        metavar="NAME",
+        parse=listed,
+        help="Objectives of which smaller is better, separated by commas; value is one without a "
+        "name, and errors and costs are known by their names.",
+    )
+    maximise: Sequence[str] = Own(
+        (), metavar="NAME", parse=listed, help="Objectives of which bigger is better, likewise."
+    )
+    costs: Sequence[str] = Own(
+        (),
+        name="--cost",
+        metavar="NAME=MODULE:FUNCTION",
+        repeated=True,
+        help="What is known before an evaluation, for a --constraint or as an objective; may be "
+        "repeated.",
+    )
+    retry_failed: bool = Own(False, help="Evaluate again what has failed before.")
+
+
+@dataclass(frozen=True)
+class SearchCommandOptions(FunctionOptions, SearchOptions):
+    """Options of ``nasurge search``, with tables or with a function."""
+
+    tables: str | None = Tables(None)  # type: ignore[assignment]
+    _: KW_ONLY
+    trials: int = Trials(None, shown="20; with --objective 1")
+    jobs: int = Jobs(None, shown="-1; with --objective 1")
+
+    def __post_init__(self) -> None:
+        """Refuse what belongs to the other of tables and functions.
+
+        Raises
+        ------
+        ParameterError
+            If both are given, neither, or an option would have no effect.
+        """
+        of_function = self.objective is not None
+        if self.tables is not None and (of_function or self.space is not None):
+            raise ParameterError(
+                f"search either a table ({self.tables}) or a --space with an --objective, not both"
+            )
+        if self.space is not None and not of_function:
+            raise ParameterError(
+                "--space needs the function to search: --objective MODULE:FUNCTION, such as "
+                "train:accuracy"
+            )
+        if of_function and self.space is None:
+            raise ParameterError(
+                "--objective needs the space of its architectures: --space FILE.toml, or a name, "
+                "such as darts"
+            )
+        if not of_function and self.tables is None:
+            raise ParameterError(
+                "name what to search: TABLE/TASK, such as nb201-analog/cifar10 (see: nasurge "
+                "tables), or --space and --objective for a function of your own"
+            )
+        if of_function:
+            refuse_unused(self, ("metric", "workers"), "with --objective")
+        else:
+            names = [field.name for field in fields(FunctionOptions)]
+            refuse_unused(self, names, "with a table, which knows all values")
+        for name, table in (("trials", 20), ("jobs", -1)):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, 1 if of_function else table)
+        super().__post_init__()
+
+    def of_tables(self) -> SearchOptions:
+        """Options of a search on tables."""
+        return SearchOptions(**{f.name: getattr(self, f.name) for f in fields(SearchOptions)})

@@ -29,6 +29,7 @@ DEFAULT_PREDICTOR = "auto"
 STUDIES = {
     "compare": "nasurge.benchmarks.studies.comparing:CompareStudy",
     "search": "nasurge.search.studies.table:SearchStudy",
+    "function": "nasurge.functions.study:FunctionStudy",
     "fronts": "nasurge.search.studies.fronts:FrontsStudy",
     "validate": "nasurge.benchmarks.studies.validating:ValidateStudy",
     "verify": "nasurge.benchmarks.studies.verifying:VerifyStudy",

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,20 +14,23 @@ from .arguments import check_search
 from .benchmarks.studies import called_with, chosen, listed
 from .data.spaces import Space, make_space
 from .errors import ParameterError
-from .functions import FunctionTask, Wanted, check_names, constraints_of
+from .functions import (
+    FunctionTask,
+    Wanted,
+    check_takes_objectives,
+    constraints_of,
+    contenders_of,
+    searcher_of,
+)
 from .progress import after_every_batch, progress_bar
 from .registry import (
-    can_be_guided,
-    make_searcher,
-    predictor_class,
-    predictor_names,
     searcher_names,
     takes_objectives,
 )
 from .search import Searcher
 from .search.loop import Objective, Trace, run
 from .search.store import run_stored, storage_of
-from .search.studies import Contender, FrontsStudy, SearchFindings, SearchOptions, SearchStudy
+from .search.studies import FrontsStudy, SearchFindings, SearchOptions, SearchStudy
 
 logger = logging.getLogger(__name__)
 
@@ -178,7 +180,7 @@ def search(
                 callback = after_every_batch(shown, budget, callback)
             wanted = Wanted.of(objectives=objectives, constraints=constraints, form=form, **own)
             task = FunctionTask(objective, _space_of(space), wanted)
-            made = _searcher_of(searcher, task, predictor, seed)
+            made = searcher_of(searcher, task, predictor, seed)
             about = {"batch": batch, **({} if isinstance(searcher, Searcher) else {"seed": seed})}
             limits |= {"callback": callback, "batch": batch, "retry_failed": retry_failed}
             trace = _run(made, task, about={**about, **task.about()}, **limits)
@@ -212,59 +214,6 @@ def _space_of(space: Any) -> Space:
             f"space is a name or what nasurge.make_space makes, not {type(space).__name__}"
         )
     return make_space(Path(space) if isinstance(space, os.PathLike) else space)
-
-
-def _searcher_of(
-    searcher: str | Searcher | None,
-    task: FunctionTask,
-    predictor: str | Predictor | None,
-    seed: int,
-) -> Searcher:
-    """Searcher of a search with a function, for its objectives and within its bounds."""
-    check_names(task)
-    several = len(task.names) > 1
-    searcher = searcher or ("nsga2" if several else "evolution" if predictor else "bo")
-    pool = task.pool()
-    if not isinstance(searcher, str):
-        if predictor is not None:
-            raise ParameterError(
-                "a predictor guides a searcher that is named: give yours to your own searcher"
-            )
-        own = searcher.n_objectives, len(searcher.bounds)
-        if not task.wanted.plain and (own != (task.n_objectives, len(task.names)) or task.known):
-            raise ParameterError(
-                "your own searcher has its n_objectives, bounds and pool: name a searcher, or make "
-                f"it with n_objectives={task.n_objectives}, bounds={list(task.bounds)} and, for "
-                "bounds on costs, the feasible codes as pool"
-            )
-        return searcher
-    settings: dict[str, Any] = {}
-    if several:
-        check_takes_objectives(searcher)
-        settings = {"n_objectives": task.n_objectives, "bounds": task.bounds}
-    if pool is not None:
-        settings["pool"] = pool
-    made = make_searcher(searcher, task.space, predictor=predictor, seed=seed, **settings)
-    if task.known and pool is None:
-        made.keep_to(task.feasible)
-    return made
-
-
-def check_takes_objectives(*names: str) -> None:
-    """Refuse searchers of one objective without bounds.
-
-    Raises
-    ------
-    ParameterError
-        Naming those that take several.
-    """
-    for name in names:
-        if not takes_objectives(name):
-            known = ", ".join(filter(takes_objectives, searcher_names()))
-            raise ParameterError(
-                f"{name} searches for one objective: leave --objectives out, or take one of: "
-                f"{known}"
-            )
 
 
 def _run(
@@ -321,31 +270,9 @@ def make_search_study(options: SearchOptions) -> SearchStudy | FrontsStudy:
         if "all" in (listed(asked) if isinstance(asked, str) else asked):
             names = [name for name in names if name not in single]
         check_takes_objectives(*names)
-    contenders = _contenders(names, options.predictors)
+    beside = [name for name in names if name != "random"]
+    contenders = contenders_of(["random", *beside], options.predictors)
     return (FrontsStudy if several else SearchStudy)(options, contenders)
-
-
-def _contenders(
-    searchers: Sequence[str], predictors: str | Sequence[str] | None
-) -> list[Contender]:
-    """Random search and every named searcher, once with each predictor it can use."""
-    guides = chosen(predictors, predictor_names(), kind="predictor") if predictors else []
-    for guide in guides:
-        predictor_class(guide)
-    contenders = [Contender("random", None, partial(make_searcher, "random"))]
-    for name in searchers:
-        if guides and can_be_guided(name):
-            contenders += [
-                Contender(name, guide, partial(make_searcher, name, predictor=guide))
-                for guide in guides
-            ]
-        elif name != "random":
-            contenders.append(Contender(name, None, partial(make_searcher, name)))
-    if guides and not any(contender.predictor for contender in contenders):
-        raise ParameterError(
-            "-p was given, but none of the searchers uses a predictor: leave it out"
-        )
-    return contenders
 
 
 def _search_study(options: SearchOptions) -> SearchFindings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,6 +20,9 @@ from .frame import Frame
 from .moves import children, draw, draw_unique, mutants, neighbours
 from .rows import IntegerRows
 from .structure import CellShape, CostFormula, Graphs, Layer, NetworkBuilder, Operation, PathSet
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Space(IntegerRows):
@@ -211,6 +214,17 @@ class Space(IntegerRows):
             shown = texts if len(texts) <= 8 else (*texts[:4], "...", *texts[-2:])
             lines.append(f"  {name:<{width}}  {', '.join(shown)}")
         return "\n".join(lines)
+
+    def plot(self) -> Figure:
+        """Picture of the space: boxes of variables with their values and conditions, and a cell.
+
+        Variables with the same values and names alike but for numbers share a box where they are
+        many. A space of graphs also shows its cell, or one architecture. A notebook shows what is
+        returned, and ``savefig`` writes it to a file.
+        """
+        from .pictures import draw_space
+
+        return draw_space(self)
 
     def _position(self, variable: int, value: Any) -> int:
         """Number of a value of a variable; raises ``ValueError`` if it is none."""

@@ -57,6 +57,11 @@ _ENTRIES = (
         "ENAS: six layers of 6 operations with any skip connections, 1.5 x 10^9 architectures.",
     ),
     Entry(
+        "enas-micro",
+        "nasurge.data.spaces.enas:ENASMicro",
+        "ENAS cells: two of five nodes that add two operations each, 3.1 x 10^23 genotypes.",
+    ),
+    Entry(
         "nats-size",
         "nasurge.data.spaces.published:NATSBenchSize",
         "The size space of NATS-Bench: widths 8 to 64 of five stages, 32,768 networks.",

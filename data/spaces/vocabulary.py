@@ -1,8 +1,10 @@
-"""Arguments of spaces that are described: operations by their names, numbers, the whole."""
+"""What spaces are made of, as text: operations by their names, numbers, objects, the whole."""
 
 from __future__ import annotations
 
+import ast
 import inspect
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -12,6 +14,7 @@ from .structure import Operation
 
 S = TypeVar("S")
 
+LONGEST = 20_000  # characters of an architecture in JSON
 KINDS = ("zero", "skip", "conv", "pool")
 
 
@@ -119,3 +122,27 @@ def made_of(cls: type[S], spec: Mapping[str, Any]) -> S:
             f"{'missing' if missing else 'unknown'}: {', '.join(map(str, missing or unknown))}"
         )
     return cls(**given)
+
+
+def read_object(text: str) -> Mapping[Any, Any]:
+    """Object of its JSON, or as Python prints it.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is neither.
+    """
+    if len(text) > LONGEST:
+        raise ValueError(f"it has {len(text):,} characters, more than {LONGEST:,}")
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    except ValueError as error:
+        try:
+            found = ast.literal_eval(text)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            raise ValueError(f"it is no JSON object: {error}") from None
+    if not isinstance(found, Mapping):
+        raise TypeError(f"expected an object of names and values, found {type(found).__name__}")
+    return found

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from ..search.studies.options import SearchOptions
+from ..options import SearchCommandOptions
 from .common import reported_stop
 from .options import command_of, run_and_print
 
 
-def _search(options: SearchOptions, as_json: bool) -> None:
-    """Search a table, with random search beside it in the same run.
+def _search(options: SearchCommandOptions, as_json: bool) -> None:
+    """Search a table, with random search beside it in the same run, or a function of your own.
 
-    A search sees the searched value only (validation accuracy, where the table has one).
+    On a table a search sees the searched value only (validation accuracy, where there is one).
     **selected** is the reported value (test accuracy) of the architecture it would pick,
     **oracle** the best it evaluated, which nobody could pick. Try:
 
         nasurge search nb201-analog/cifar10 -s bo,evolution --budget 50 --trials 10
 
     With --objectives it is the Pareto front that is searched, and its hypervolume that counts.
+
+    With --space and --objective a Python function is called for every architecture. Each
+    evaluation is kept in the folder, or in --storage, at once: the same command goes on there.
+
+        nasurge search --space darts --objective train:accuracy --budget 50
     """
-    from ..searching import make_search_study
-
     with reported_stop(as_json=as_json):
-        run_and_print(make_search_study(options), as_json=as_json)
+        if options.objective is None:
+            from ..searching import make_search_study
+
+            run_and_print(make_search_study(options.of_tables()), as_json=as_json)
+        else:
+            from ..functions import FunctionStudy
+
+            run_and_print(FunctionStudy(options), as_json=as_json)
 
 
-search = command_of(SearchOptions, _search)
+search = command_of(SearchCommandOptions, _search)

@@ -59,6 +59,10 @@ SETTINGS: dict[str, Sequence[str]] = {
         *("--epochs", "3", "--gate", "1", "--size", "8", "--train", "40", "--width", "2"),
         *("--train-epochs", "1", "--shared", "3"),
     ),
+    "function": (
+        *("search", "--space", "nb201", "--objective", "counted:value", "-s", "random,local"),
+        *("-b", "6", "-t", "2"),
+    ),
     "latency": (
         *("meta", "latency", "latencies.npz", "--table", "nb201-analog", "-n", "5,8"),
         *("--devices", "d0,d1", "-t", "2"),
@@ -109,6 +113,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(0)
     latencies = {f"d{k}": rng.uniform(1, 2, 15_625) for k in range(4)}
     np.savez(folder / "latencies.npz", **latencies)
+    (folder / "counted.py").write_text("def value(codes):\n    return codes.sum(axis=1)\n")
     return folder
 
 

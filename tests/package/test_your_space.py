@@ -6,6 +6,7 @@ import contextlib
 import io
 import re
 import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ PAGES = Path(__file__).resolve().parents[2] / "docs" / "guide" / "how-to"
 
 @pytest.fixture(autouse=True)
 def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put a test into a folder and a home of its own."""
+    """Put a test into a folder and a home of its own, with its own modules."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "training", raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NASURGE_HOME", str(tmp_path / "home"))
 
@@ -35,6 +38,8 @@ def shown(page: str) -> tuple[str, dict[str, Any]]:
             name = text.splitlines()[0].removeprefix("# ")
             Path(name).write_text(text, encoding="utf-8")
         elif kind == "python":
+            if (name := text.splitlines()[0].removeprefix("# ")).endswith(".py"):
+                Path(name).write_text(text, encoding="utf-8")
             with contextlib.redirect_stdout(io.StringIO()):
                 exec(compile(text, page, "exec"), names)  # noqa: S102 -- our own page
         else:
@@ -63,6 +68,8 @@ def test_journeys_in_a_space_of_one_s_own_run_as_they_are_shown() -> None:
     assert ranked["score"].is_monotonic_decreasing
     assert names["found"].best().value > 85
     assert (names["result"].to_frame()["value"] > 0).all()
+    assert "best found, value 83.3" in everything
+    assert "accuracy maximised, latency minimised" in everything
 
 
 def test_journeys_with_cells_and_transformers_run_as_they_are_shown() -> None:

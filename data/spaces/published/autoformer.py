@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 
 from ...types import Values
 from ..structure import CostFormula
-from .base import LONGEST, PublishedSpace, values_of
+from ..vocabulary import LONGEST
+from .base import PublishedSpace, values_of
 
 _RELATIVE = 2 * 2 * 30 * 64  # of keys and values, along rows and columns, distances up to 14
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import ast
-import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from .. import DescribedSpace
 from ..base import the_space
-
-LONGEST = 20_000  # characters of an architecture in JSON
+from ..vocabulary import read_object
 
 
 class PublishedSpace(DescribedSpace):
@@ -36,30 +33,6 @@ class PublishedSpace(DescribedSpace):
     def _parse(self, string: str) -> list[int]:
         text = string.strip()
         return self._from_mapping(read_object(text)) if text[:1] == "{" else super()._parse(text)
-
-
-def read_object(text: str) -> Mapping[Any, Any]:
-    """Object of its JSON, or as Python prints it.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If it is neither.
-    """
-    if len(text) > LONGEST:
-        raise ValueError(f"it has {len(text):,} characters, more than {LONGEST:,}")
-    try:
-        found = json.loads(text)
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
-    except ValueError as error:
-        try:
-            found = ast.literal_eval(text)
-        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            raise ValueError(f"it is no JSON object: {error}") from None
-    if not isinstance(found, Mapping):
-        raise TypeError(f"expected an object of names and values, found {type(found).__name__}")
-    return found
 
 
 def values_of(given: Mapping[Any, Any], key: str, count: int) -> list[Any]:

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .benchmarks.constraints import Constraint, cost_values, feasible, parse_constraints
-from .data.arguments import brief
-from .data.networks import COSTS, has_network_costs, network_costs
-from .data.tables import is_minimised
-from .errors import ObjectiveError, ParameterError, UnknownNameError
+from ..benchmarks.constraints import Constraint, cost_values, feasible, parse_constraints
+from ..data.arguments import brief
+from ..data.networks import COSTS, has_network_costs, network_costs
+from ..data.tables import is_minimised
+from ..errors import ObjectiveError, ParameterError, UnknownNameError
 
 if TYPE_CHECKING:
-    from .data.spaces import Codes, Space
-    from .data.types import Mask, Values
-    from .search.loop import Objective
+    from ..data.spaces import Codes, Space
+    from ..data.types import Mask, Values
+    from ..search.loop import Objective
 
 FORMS = ("codes", "dicts", "strings")
 _TRIED = 20_000  # architectures of a space that is not listed, one of which must keep the bounds
@@ -200,7 +200,7 @@ class FunctionTask:
         """Whether each architecture keeps the bounds on what is known beforehand, shape (n,)."""
         kept = np.ones(len(codes), dtype=bool)
         for limit in self.known:
-            kept &= limit.met(self._cost(limit.name, codes))
+            kept &= limit.met(self.cost(limit.name, codes))
         return kept
 
     def pool(self) -> Codes | None:
@@ -215,12 +215,13 @@ class FunctionTask:
             return None
         listed = self.space.listed
         codes = self.space.all_codes() if listed else self.space.sample(_TRIED, seed=0)
-        columns = {limit.name: self._cost(limit.name, codes) for limit in self.known}
+        columns = {limit.name: self.cost(limit.name, codes) for limit in self.known}
         where = f"space {self.space.name!r}" if listed else f"a sample of {self.space.name!r}"
         kept = feasible(columns, self.known, where=where)
         return codes[kept] if listed else None
 
-    def _cost(self, name: str, codes: Codes) -> Values:
+    def cost(self, name: str, codes: Codes) -> Values:
+        """What is known of architectures before an evaluation, shape (n,)."""
         return cost_values(name, self._costs[name], codes)
 
     def _network_cost(self, name: str) -> Callable[[Codes], Values]:
@@ -249,7 +250,7 @@ class FunctionTask:
 
     def _columns(self, result: Any, names: Sequence[str], n: int) -> dict[str, Values]:
         """Columns of the names in what the function returned."""
-        from .search.loop import evaluated
+        from ..search.loop import evaluated
 
         if isinstance(result, Mapping):
             self._require(result, names)
@@ -268,7 +269,7 @@ class FunctionTask:
 
     def _of_rows(self, rows: Sequence[Any], names: Sequence[str], n: int) -> dict[str, Values]:
         """Columns of a mapping for each architecture; None has failed."""
-        from .search.loop import evaluated
+        from ..search.loop import evaluated
 
         if len(rows) != n:
             raise ObjectiveError(f"the objective was given {n} architectures, not {len(rows)}")

@@ -1,0 +1,5 @@
+"""Functions of one's own as what is searched, from Python and from the command line."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,478 @@
+"""Searches of a space with a function, repeated over trials: ``nasurge search --objective``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypedDict
+
+import numpy as np
+
+from ..benchmarks.constraints import parse_constraints
+from ..benchmarks.intervals import Interval, interval
+from ..benchmarks.studies import (
+    Findings,
+    Journal,
+    Page,
+    Parts,
+    Row,
+    Section,
+    Study,
+    TextTable,
+    Unit,
+    chosen,
+    colours,
+    grouped,
+    interval_text,
+    interval_words,
+    listed,
+    number_of,
+    panels,
+    to_svg,
+    versions,
+)
+from ..data.spaces import Space, make_space
+from ..errors import ParameterError
+from ..options import SearchCommandOptions
+from ..registry import searcher_names, takes_objectives
+from ..search.loop import Trace, check_timeout
+from ..search.pareto import feasible_rows, non_dominated
+from ..search.store import run_stored, storage_of
+from ..search.studies import Contender
+from ..search.studies.units import Settings, stored_rows
+from .contenders import check_takes_objectives, contenders_of, searcher_of
+from .task import FunctionTask, Wanted, check_names
+from .typed import function_named
+
+_SHOWN = 120  # characters of an architecture in a line of a terminal
+
+
+class FunctionRow(TypedDict):
+    """One evaluation of one search of a function."""
+
+    space: Annotated[str, "name of the space"]
+    objective: Annotated[str, "function that was searched"]
+    searcher: Annotated[str, "what searches"]
+    predictor: Annotated[str | None, "what guides it"]
+    trial: Annotated[int, "number of the search, from 0"]
+    query: Annotated[int, "number of the evaluation, from 0"]
+    architecture: Annotated[str, "what was evaluated"]
+    feasible: Annotated[bool, "whether it has values, and these are within the bounds"]
+    search_seconds: Annotated[float, "time of the search itself, without the function"]
+    NAME: Annotated[float, "a value by its name, ``value`` without one; none if it failed"]
+
+
+class FunctionEntry(TypedDict):
+    """One searcher of a function, over trials."""
+
+    space: Annotated[str, "name of the space"]
+    objective: Annotated[str, "function that was searched"]
+    searcher: Annotated[str, "what searches"]
+    predictor: Annotated[str | None, "what guides it"]
+    budget: Annotated[int, "evaluations of each trial that were asked for"]
+    trials: Annotated[int, "searches with other seeds"]
+    evaluations: Annotated[int, "evaluations that there are, over all trials"]
+    failures: Annotated[int, "evaluations without a value, over all trials"]
+    best: Annotated[Interval | None, "best value of each trial; none of several objectives"]
+    front_size: Annotated[int | None, "architectures on the front of all trials, of several"]
+    search_seconds: Annotated[Interval, "time of the search itself, of each trial"]
+
+
+@dataclass(frozen=True, repr=False)
+class FunctionFindings(Findings):
+    """Outcome of searches of a function.
+
+    Attributes
+    ----------
+    found : list of dict
+        Per searcher the best architecture over all trials; of several objectives those on the
+        front.
+    """
+
+    found: list[Row]
+
+
+@dataclass(frozen=True)
+class TypedTask:
+    """What is searched, as it was typed: a process of its own makes the function of it."""
+
+    space: Space
+    options: SearchCommandOptions
+
+    def __call__(self) -> FunctionTask:
+        """Function on the space, as the objective of a searcher."""
+        options = self.options
+        costs = {}
+        for text in options.costs:
+            name, equals, place = (part.strip() for part in text.partition("="))
+            if not equals or not name or name in costs:
+                raise ParameterError(f"--cost is NAME=MODULE:FUNCTION, each once, not {text!r}")
+            costs[name] = function_named(place, option="--cost")
+        wanted = Wanted.of(
+            objectives=options.objectives,
+            constraints=options.constraints,
+            costs=costs,
+            minimise=options.minimise,
+            maximise=options.maximise,
+            form=options.form,
+        )
+        task = FunctionTask(function_named(str(options.objective)), self.space, wanted)
+        check_names(task)
+        return task
+
+
+@dataclass(frozen=True)
+class FunctionUnit:
+    """One trial of one searcher; calling it gives a row per evaluation."""
+
+    task: TypedTask
+    contender: Contender
+    trial: int
+    settings: Settings
+
+    def __call__(self) -> list[Row] | None:
+        """Rows of the search; None if the time was up before its end."""
+        task, settings, contender = self.task(), self.settings, self.contender
+        seed = settings.trial_seed(self.trial)
+        until = settings.until
+        trace = run_stored(
+            searcher_of(contender.searcher, task, contender.predictor, seed),
+            task,
+            storage=str(settings.storage),
+            study=f"{settings.name}/{contender.path}/{self.trial}",
+            budget=settings.budget,
+            batch=settings.batch,
+            about={"batch": settings.batch, "seed": settings.seed, **task.about()},
+            timeout=None if until is None else max(until - time.time(), 0.0),
+            retry_failed=self.task.options.retry_failed,
+        )
+        in_time = until is None or time.time() < until
+        return self._rows(task, trace) if in_time or len(trace.values) >= settings.budget else None
+
+    def _rows(self, task: FunctionTask, trace: Trace) -> list[Row]:
+        """Row of each evaluation; values in their own units."""
+        values = trace.values.reshape(len(trace.values), len(task.names))
+        own = np.asarray(task.signs) * values
+        kept = feasible_rows(values, task.bounds)
+        return [
+            {
+                **shared_keys(self.task, self.contender),
+                "trial": self.trial,
+                "query": query,
+                "architecture": architecture,
+                **dict(zip(task.names, own[query].tolist(), strict=True)),
+                "feasible": bool(kept[query]),
+                "search_seconds": trace.seconds[query],
+            }
+            for query, architecture in enumerate(trace.space.format(trace.codes))
+        ]
+
+
+def shared_keys(task: TypedTask, contender: Contender) -> Row:
+    """What tells the rows and entries of one searcher from others."""
+    return {
+        "space": task.space.name,
+        "objective": task.options.objective,
+        "searcher": contender.searcher,
+        "predictor": contender.predictor,
+    }
+
+
+class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
+    """Searches of a space with a function of one's own.
+
+    Every evaluation is kept in a database at once: ``searches.db`` in the folder, or the one that
+    is named. Nothing else is searched beside, since evaluations may cost much.
+
+    Parameters
+    ----------
+    options : SearchCommandOptions
+        With ``space`` and ``objective``.
+
+    Raises
+    ------
+    ParameterError, UnknownNameError
+        If the function cannot be imported, a name is not known, or an option would not be used.
+    InfeasibleError
+        If no architecture keeps the bounds on costs.
+    """
+
+    kind = "function"
+    folder_kind = "search"
+    title = "Searches of a function"
+    command = "search"
+    options_type = SearchCommandOptions
+    findings = FunctionFindings
+    grows = ("searchers", "trials", "budget")
+    row = FunctionRow
+    entry = FunctionEntry
+
+    def __init__(self, options: SearchCommandOptions) -> None:
+        self.options = options
+        self.typed = TypedTask(make_space(str(options.space)), options)
+        self.task = self.typed()
+        self.task.pool()  # refused here if nothing keeps the bounds
+        self.storage = storage_of(options.storage, options.study)
+        check_timeout(options.timeout)
+        several = len(self.task.names) > 1
+        default = "nsga2" if several else "evolution" if options.predictors else "bo"
+        asked = options.searchers or default
+        names = chosen(asked, searcher_names(), kind="searcher")
+        if several:
+            if "all" in (listed(asked) if isinstance(asked, str) else asked):
+                names = [name for name in names if takes_objectives(name)]
+            check_takes_objectives(*names)
+        self.contenders = contenders_of(names, options.predictors)
+
+    def about(self) -> dict[str, Any]:
+        """JSON description of the study."""
+        options = self.options
+        return {
+            "space": self.typed.space.spec(),
+            "objective": options.objective,
+            "objectives": list(self.task.objectives),
+            "names": list(self.task.names),
+            "signs": list(self.task.signs),
+            "constraints": [str(limit) for limit in parse_constraints(options.constraints)],
+            "costs": list(options.costs),
+            "form": options.form,
+            "searchers": [contender.label for contender in self.contenders],
+            "budget": options.budget,
+            "trials": options.trials,
+            "batch": options.batch_size,
+            "seed": options.seed,
+            **({"study": options.study} if options.study else {}),
+            "versions": versions(),
+        }
+
+    def units(self, folder: Path) -> Mapping[str, Unit]:
+        """One unit per trial and searcher, kept in a database of the folder if none is named."""
+        options = self.options
+        settings = Settings(
+            options.budget,
+            options.batch_size,
+            options.seed,
+            until=None if options.timeout is None else time.time() + options.timeout,
+            storage=self.storage or f"sqlite:///{(folder / 'searches.db').resolve()}",
+            name=options.study or "search",
+        )
+        return {
+            f"{contender.label} trial={trial}": FunctionUnit(self.typed, contender, trial, settings)
+            for trial in range(options.trials)
+            for contender in self.contenders
+        }
+
+    def execute(self, journal: Journal) -> list[Row]:
+        """Rows of all searches, up to the budget: some may have gone further before."""
+        options = self.options
+        if self.storage is None:
+            rows = super().execute(journal)
+        else:
+            rows = stored_rows(
+                self.units(journal.folder),
+                self.storage,
+                jobs=options.jobs,
+                prepare=None,
+                progress=options.progress,
+            )
+        return [row for row in rows if row["query"] < options.budget]
+
+    def whole(self, rows: Sequence[Row]) -> bool:
+        """Whether a search has come as far as the budget, and nothing failed shall be tried again.
+
+        One that ended with its space is asked again, which costs no evaluation.
+        """
+        again = self.options.retry_failed and any(failed(row, self.task.names) for row in rows)
+        return len(rows) >= self.options.budget and not again
+
+    def summarise(self, rows: Sequence[Row]) -> Parts:
+        """Summary, and what was found."""
+        searches = grouped(rows, "searcher", "predictor")
+        summary, found = [], []
+        for contender in self.contenders:
+            shared = shared_keys(self.typed, contender)
+            of_searcher = searches[contender.searcher, contender.predictor]
+            best = self._found(of_searcher)
+            trials = list(grouped(of_searcher, "trial").values())
+            several = self.task.n_objectives > 1
+            name, sign = self.task.names[0], self.task.signs[0]
+            bests = [incumbents(trial, name, sign)[-1] for trial in trials]
+            seconds = [np.nansum([row["search_seconds"] or 0.0 for row in t]) for t in trials]
+            summary.append(
+                {
+                    **shared,
+                    "budget": self.options.budget,
+                    "trials": len(trials),
+                    "evaluations": len(of_searcher),
+                    "failures": sum(failed(row, self.task.names) for row in of_searcher),
+                    "best": None if several else interval(bests),
+                    "front_size": len(best) if several else None,
+                    "search_seconds": interval(seconds, least=0),
+                }
+            )
+            found += [{**shared, "table": None, "task": None, **entry} for entry in best]
+        return {"summary": summary, "found": found}
+
+    def _found(self, rows: Sequence[Row]) -> list[Row]:
+        """Best architecture of a searcher, of equals the first, or its front, each once."""
+        first: dict[str, Row] = {}
+        for row in sorted(rows, key=lambda row: (row["trial"], row["query"])):
+            if row["feasible"]:
+                first.setdefault(row["architecture"], row)
+        if not first:
+            return []
+        task, kept = self.task, list(first.values())
+        names = task.objectives
+        signs = np.asarray(task.signs[: len(names)])
+        values = signs * np.array([[row[name] for name in names] for row in kept], dtype=float)
+        best = non_dominated(values) if len(names) > 1 else [int(values[:, 0].argmax())]
+        kept = [kept[k] for k in best]
+        codes = task.space.parse([row["architecture"] for row in kept])
+        variables = task.space.to_dicts(codes)
+        costs = {limit.name: task.cost(limit.name, codes) for limit in task.known}
+        return [
+            {
+                "trial": row["trial"],
+                "architecture": row["architecture"],
+                "variables": variables[k],
+                **(
+                    {"values": {name: row[name] for name in names}}
+                    if len(names) > 1
+                    else {"value": row[names[0]]}
+                ),
+                "costs": {name: float(column[k]) for name, column in costs.items()},
+            }
+            for k, row in enumerate(kept)
+        ]
+
+    @classmethod
+    def table_of(cls, found: Parts) -> TextTable:
+        """Searchers, the best first."""
+        sign = found["about"]["signs"][0]
+        several = len(found["about"]["objectives"]) > 1
+
+        def rank(entry: Mapping[str, Any]) -> float:
+            mean = None if several else entry["best"]["mean"]
+            return float("inf") if mean is None else -sign * float(mean)
+
+        summary = sorted(found["summary"], key=rank)
+        rows = [
+            [
+                searcher_label(entry),
+                str(entry["front_size"]) if several else interval_text(entry["best"]),
+                str(entry["evaluations"]),
+                str(entry["failures"]),
+                f"{entry['search_seconds']['mean']:.2f}",
+            ]
+            for entry in summary
+        ]
+        measure = "on the front" if several else f"best {found['about']['objectives'][0]}"
+        columns = ("searcher", measure, "evaluations", "failed", "own seconds")
+        return TextTable(columns, rows, () if several else (0,))
+
+    @classmethod
+    def notes(cls, found: Parts) -> list[str]:
+        """What was found, and how."""
+        about, lines = found["about"], []
+        names, sign = about["objectives"], about["signs"][0]
+        if len(names) == 1 and found["found"]:
+            best = max(found["found"], key=lambda e: sign * e["value"])
+            text = best["architecture"]
+            text = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+            lines = [f"best found, {names[0]} {best['value']:.6g}: {text} ({searcher_label(best)})"]
+        elif not found["found"]:
+            lines = ["nothing found: no evaluation has succeeded within the bounds"]
+        limits = "".join(f"; only {limit}" for limit in about["constraints"])
+        ways = ", ".join(
+            f"{name} {'minimised' if s < 0 else 'maximised'}"
+            for name, s in zip(names, about["signs"], strict=False)
+        )
+        trials = number_of(about["trials"], "trial")
+        return [
+            *lines,
+            f"{trials} of {about['budget']} evaluations, seed {about['seed']}; {ways}{limits}",
+        ]
+
+    @classmethod
+    def page(cls, found: Parts, folder: Path) -> Page:
+        """Report of the searches: a picture, the table, and what was found."""
+        about = found["about"]
+        lead = f"{about['objective']} on space {found['summary'][0]['space']}: "
+        notes = cls.notes(found)
+        made = {
+            key: about[key] or "none"
+            for key in ("objective", "constraints", "batch", "seed", "versions")
+        }
+        names = about["objectives"]
+        shown = found["found"]
+        rows = [
+            [
+                searcher_label(entry),
+                entry["architecture"],
+                *(f"{v:.6g}" for v in entry.get("values", {"": entry.get("value")}).values()),
+            ]
+            for entry in shown
+        ]
+        words = interval_words(found["summary"][0]["trials"])
+        sections = [
+            Section("On the way", "", [_picture(_rows_of(folder), about)]),
+            Section.of("After the whole budget", cls.table_of(found), words),
+            Section.of("Found", TextTable(("searcher", "architecture", *names), rows)),
+        ]
+        return Page(f"{lead}{notes[0]}.", sections, made)
+
+
+def failed(row: Row, names: Sequence[str]) -> bool:
+    """Whether an evaluation has no value."""
+    return any(row[name] is None or np.isnan(row[name]) for name in names)
+
+
+def incumbents(rows: Sequence[Row], name: str, sign: float) -> list[float]:
+    """Best value so far of one search, after each query; NaN before the first."""
+    ordered = sorted(rows, key=lambda row: int(row["query"]))
+    values = [sign * float(row[name]) if row["feasible"] else np.nan for row in ordered]
+    return [sign * float(value) for value in np.fmax.accumulate(values)]
+
+
+def searcher_label(entry: Mapping[str, Any]) -> str:
+    """Searcher and predictor of an entry."""
+    guide = f" + {entry['predictor']}" if entry["predictor"] else ""
+    return f"{entry['searcher']}{guide}"
+
+
+def _rows_of(folder: Path) -> list[Row]:
+    """Rows that a folder keeps."""
+    import pandas as pd
+
+    frame = pd.read_parquet(folder / "rows.parquet")
+    frame["predictor"] = frame["predictor"].astype(object).where(frame["predictor"].notna(), None)
+    return [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
+
+
+def _picture(rows: Sequence[Row], about: Mapping[str, Any]) -> str:
+    """Picture of the incumbent of each search after each query, or of all values and fronts."""
+    names, signs = about["objectives"], np.asarray(about["signs"])
+    searches = grouped(rows, "searcher", "predictor", "trial")
+    colour = colours([searcher_label(of[0]) for of in searches.values()])
+    figure, (axis,) = panels(1, width=5.0, height=3.6)
+    seen: set[str] = set()
+    for of_search in searches.values():
+        label = searcher_label(of_search[0])
+        style: dict[str, Any] = {"color": colour[label], "label": None if label in seen else label}
+        seen.add(label)
+        if len(names) == 1:
+            best = incumbents(of_search, names[0], signs[0])
+            axis.step(range(1, len(best) + 1), best, where="post", **style)
+            axis.set(xlabel="architectures evaluated", ylabel=f"best {names[0]}")
+            continue
+        kept = [[row[name] for name in names] for row in of_search if row["feasible"]]
+        values = np.array(kept, dtype=float).reshape(len(kept), len(names))
+        front = values[non_dominated(signs[: len(names)] * values)] if len(values) else values
+        front = front[np.argsort(front[:, 0])]
+        axis.plot(*values[:, :2].T, ".", color=colour[label], alpha=0.3)
+        axis.plot(*front[:, :2].T, "o-", **style)
+        axis.set(xlabel=names[0], ylabel=names[1])
+    axis.legend(frameon=False)
+    return to_svg(figure)
