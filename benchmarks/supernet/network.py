@@ -240,7 +240,8 @@ class Supernet(nn.Module):
         """
         path = self.path(code)
         with torch_seed(as_generator(0)):  # every weight is replaced
-            network = build_network(self.space, path.code, **self.sizes)
+            built = build_network(self.space, path.code, **self.sizes)
+        network = cast(nn.Sequential, built)
         state: dict[str, Tensor] = {}
         for i, layer in enumerate(self.layers):
             own = layer.path_state(path) if isinstance(layer, SharedLayer) else layer.state_dict()

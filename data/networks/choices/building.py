@@ -14,10 +14,10 @@ from .decisions import Selection
 from .elastic import Attention, Linear, Positions, _Convolution
 from .exploring import deciding_modules, evaluating, named_failures
 from .modules import Deciding
-from .slices import FOLLOWING, PLAIN, unfollow
+from .slices import FOLLOWING, NORMALISATIONS, PLAIN, unfollow
 
 Widths = dict[str, int | None]
-"""Channels or features that each called module receives, by its path; None where it follows none."""
+"""Channels or features that each called module receives, by its path; None for one without."""
 
 _SLICED = (_Convolution, Linear, Attention, Positions)
 
@@ -128,15 +128,15 @@ def on_meta(model: nn.Module) -> nn.Module:
     with torch.no_grad():
         copy = deepcopy(model).to("meta")
     for module in copy.modules():
-        # Without data PyTorch takes normalisation apart in Python, which takes milliseconds a layer.
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        # Without data PyTorch takes normalisation apart in Python: milliseconds a layer.
+        if isinstance(module, NORMALISATIONS):
             module.forward = _same  # type: ignore[method-assign]
     return copy
 
 
-def _same(x: Tensor) -> Tensor:
+def _same(input: Tensor) -> Tensor:  # noqa: A002 -- the name it has in PyTorch
     """Shape of what a normalisation gives."""
-    return x
+    return input
 
 
 def has_slices(model: nn.Module) -> bool:

@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
@@ -17,6 +16,7 @@ from ....errors import ParameterError, SchemaError
 from ...arguments import brief, checked
 from ...seeds import as_generator, torch_seed
 from ...spaces import DescribedSpace
+from ...spaces.structure import CostFormula
 from ...spaces.variables import Variable
 from ...types import Codes, Values
 from .building import (
@@ -26,9 +26,8 @@ from .building import (
     plain_network,
     received_widths,
     reset,
-    select,
 )
-from .decisions import Decision, Selection
+from .decisions import Decision
 from .exploring import (
     Flow,
     active_of,
@@ -195,7 +194,7 @@ class ModuleSpace(DescribedSpace):
         return ModuleNetworks(self)
 
     @property
-    def costs(self) -> Callable[[ArrayLike], dict[str, Values]]:  # type: ignore[override]
+    def costs(self) -> CostFormula:
         """Costs of each network, counted on the network itself."""
         return self._counted
 
@@ -210,12 +209,12 @@ class ModuleSpace(DescribedSpace):
         for row in rows:
             key = row.tobytes()
             if key not in self._costs:
-                self._costs[key] = self._count(row)
+                self._costs[key] = self._measured(row)
             found.append(self._costs[key])
         flops, parameters = np.array(found, dtype=np.float64).reshape(-1, 2).T / 1e6
         return {"flops": flops, "parameters": parameters}
 
-    def _count(self, row: Codes) -> tuple[float, float]:
+    def _measured(self, row: Codes) -> tuple[float, float]:
         """FLOPs and parameters of one architecture."""
         from torch.utils.flop_counter import FlopCounterMode
 
@@ -261,7 +260,7 @@ class ModuleNetworks:
         """
         del skeleton
         space = self.space
-        first = space.example[0] if isinstance(space.example, tuple) else space.example
+        first: Any = space.example[0] if isinstance(space.example, tuple) else space.example
         takes = first.shape[1] if first.ndim > 1 else 0
         if takes != in_channels:
             raise ParameterError(
@@ -344,9 +343,9 @@ def space_of(
             raise ParameterError(
                 f"a space is made of a torch.nn.Module or of what makes one; it made {brief(model)}"
             )
-    assert_module: Any = model
+    made: Any = model
     if example is None:
-        example = guess_example(assert_module)
+        example = guess_example(made)
     elif not isinstance(example, Tensor):
         example = tuple(example)
     if example is None:
@@ -354,7 +353,7 @@ def space_of(
             f"there is no telling what {type(model).__name__} takes: give example=, a tensor such "
             "as torch.zeros(2, 3, 32, 32)"
         )
-    space = ModuleSpace(assert_module, example, name or type(model).__name__, maker)
+    space = ModuleSpace(made, example, name or type(model).__name__, maker)
     if not space.traced:
         warnings.warn(
             f"the flow of data in {space.name} could not be followed (does it leave PyTorch?): its "
@@ -362,6 +361,3 @@ def space_of(
             stacklevel=3,
         )
     return space
-
-
-
