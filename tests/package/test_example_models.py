@@ -78,7 +78,7 @@ def test_a_network_trains_with_new_weights(space) -> None:
 def test_predictors_learn_on_it(space, name: str) -> None:
     codes = space.sample(50, seed=0, unique=True)
     values = np.log(space.costs(codes)["flops"])
-    options = {"epochs": 20} if name == "gin" else {}
+    options = {"steps": 100} if name == "gin" else {}
     predictor = nasurge.make_predictor(name, space, seed=0, **options)
     predicted = predictor.fit(codes[:35], values[:35]).predict(codes[35:])
     assert kendall_tau(values[35:], predicted) > 0.2
