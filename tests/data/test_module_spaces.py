@@ -1,6 +1,10 @@
 """A PyTorch model with choices inside is a search space, and builds plain networks."""
 
+import contextlib
+import io
 import pickle
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -347,3 +351,13 @@ def test_networks_of_other_images_are_refused() -> None:
         space.networks([0, 0, 0], classes=10, in_channels=1)
     with pytest.raises(ParameterError, match="these images have 7 classes"):
         space.networks([0, 0, 0], classes=7, in_channels=3)
+
+
+def test_the_page_of_the_guide_runs_as_it_stands() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "guide" / "models.md"
+    [code] = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    names: dict[str, object] = {}
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(compile(code, "models.md", "exec"), names)  # noqa: S102 -- our own page
+    assert "Net: 6 variables, 729 architectures" in printed.getvalue()
+    assert set(names["costs"]) == {"flops", "parameters"}
