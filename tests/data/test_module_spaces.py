@@ -17,7 +17,6 @@ import nasurge
 from nasurge.data.networks.choices import select
 from nasurge.errors import ParameterError, SchemaError
 from nasurge.nn import (
-    Attention,
     Choice,
     Conv1d,
     Conv2d,
@@ -26,6 +25,7 @@ from nasurge.nn import (
     Linear,
     Positions,
     Repeat,
+    SelfAttention,
     space_of,
 )
 
@@ -103,7 +103,7 @@ class Layer(nn.Module):
 
     def __init__(self, width: Elastic) -> None:
         super().__init__()
-        self.attention = Attention(width, Elastic(1, 2, 4), 8)
+        self.attention = SelfAttention(width, Elastic(1, 2, 4), 8)
         hidden = Elastic(16, 64)
         self.mlp = nn.Sequential(nn.LayerNorm(32), Linear(width, hidden), nn.GELU())
         self.out = Linear(hidden, width)
