@@ -227,6 +227,24 @@ def test_choices_of_one_name_are_one_decision() -> None:
     assert [layer.kernel_size for layer in space.network([1])] == [(3, 3)] * 2
 
 
+def test_arguments_by_name_are_followed() -> None:
+    class Named(Chain):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.stem(x)
+            for block in self.blocks:
+                x = x + block(input=x)
+            return self.head(x)
+
+    def option() -> Choice:
+        return Choice(a=nn.Identity(), b=nn.Conv2d(8, 8, 1))
+
+    model = Named()
+    model.blocks = nn.ModuleList([option(), option()])
+    space = space_of(model)
+    assert ["blocks.0", "blocks.1"] in space.graph["edges"]
+    assert ["input", "blocks.1"] in space.graph["edges"]  # around the first
+
+
 def test_the_user_model_is_left_alone() -> None:
     model = Elastics()
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -329,6 +347,10 @@ def test_what_is_wrong_is_named(model, message: str | None) -> None:
         (lambda: Repeat([nn.Identity()], times=(1, 2)), "cannot be repeated 2 times"),
         (lambda: Repeat(lambda _: nn.Identity()), "needs times="),
         (lambda: Repeat([nn.Identity()] * 2, times=(2,)), "two or more different numbers"),
+        (
+            lambda: Repeat([nn.Identity()] * 4, times=Elastic(1, 2) * Elastic(1, 2)),
+            "follows from one decision",
+        ),
         (lambda: Inputs(3, choose=4), "choose is from 1"),
         (lambda: Inputs(3, choose=3), "leaves nothing open"),
         (lambda: Inputs(3, choose=(1, 2), combine="cat"), "give one choose="),
