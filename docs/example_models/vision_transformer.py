@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from nasurge.nn import Attention, Conv2d, Elastic, Linear, Positions, Repeat
+from nasurge.nn import Conv2d, Elastic, Linear, Positions, Repeat, SelfAttention
 
 
 class Block(nn.Module):
@@ -13,7 +13,7 @@ class Block(nn.Module):
         heads = Elastic(2, 3, 4, name=f"heads.{place}")
         ratio = Elastic(2, 3, 4, name=f"ratio.{place}")
         self.norm1 = nn.LayerNorm(width.largest)
-        self.attention = Attention(width, heads, head_size=16)
+        self.attention = SelfAttention(width, heads, head_size=16)
         self.norm2 = nn.LayerNorm(width.largest)
         self.mlp = nn.Sequential(
             Linear(width, width * ratio), nn.GELU(), Linear(width * ratio, width)

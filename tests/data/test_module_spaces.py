@@ -1,6 +1,10 @@
 """A PyTorch model with choices inside is a search space, and builds plain networks."""
 
+import contextlib
+import io
 import pickle
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +17,6 @@ import nasurge
 from nasurge.data.networks.choices import select
 from nasurge.errors import ParameterError, SchemaError
 from nasurge.nn import (
-    Attention,
     Choice,
     Conv1d,
     Conv2d,
@@ -22,6 +25,7 @@ from nasurge.nn import (
     Linear,
     Positions,
     Repeat,
+    SelfAttention,
     space_of,
 )
 
@@ -99,7 +103,7 @@ class Layer(nn.Module):
 
     def __init__(self, width: Elastic) -> None:
         super().__init__()
-        self.attention = Attention(width, Elastic(1, 2, 4), 8)
+        self.attention = SelfAttention(width, Elastic(1, 2, 4), 8)
         hidden = Elastic(16, 64)
         self.mlp = nn.Sequential(nn.LayerNorm(32), Linear(width, hidden), nn.GELU())
         self.out = Linear(hidden, width)
@@ -223,6 +227,24 @@ def test_choices_of_one_name_are_one_decision() -> None:
     assert [layer.kernel_size for layer in space.network([1])] == [(3, 3)] * 2
 
 
+def test_arguments_by_name_are_followed() -> None:
+    class Named(Chain):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.stem(x)
+            for block in self.blocks:
+                x = x + block(input=x)
+            return self.head(x)
+
+    def option() -> Choice:
+        return Choice(a=nn.Identity(), b=nn.Conv2d(8, 8, 1))
+
+    model = Named()
+    model.blocks = nn.ModuleList([option(), option()])
+    space = space_of(model)
+    assert ["blocks.0", "blocks.1"] in space.graph["edges"]
+    assert ["input", "blocks.1"] in space.graph["edges"]  # around the first
+
+
 def test_the_user_model_is_left_alone() -> None:
     model = Elastics()
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -325,6 +347,10 @@ def test_what_is_wrong_is_named(model, message: str | None) -> None:
         (lambda: Repeat([nn.Identity()], times=(1, 2)), "cannot be repeated 2 times"),
         (lambda: Repeat(lambda _: nn.Identity()), "needs times="),
         (lambda: Repeat([nn.Identity()] * 2, times=(2,)), "two or more different numbers"),
+        (
+            lambda: Repeat([nn.Identity()] * 4, times=Elastic(1, 2) * Elastic(1, 2)),
+            "follows from one decision",
+        ),
         (lambda: Inputs(3, choose=4), "choose is from 1"),
         (lambda: Inputs(3, choose=3), "leaves nothing open"),
         (lambda: Inputs(3, choose=(1, 2), combine="cat"), "give one choose="),
@@ -347,3 +373,13 @@ def test_networks_of_other_images_are_refused() -> None:
         space.networks([0, 0, 0], classes=10, in_channels=1)
     with pytest.raises(ParameterError, match="these images have 7 classes"):
         space.networks([0, 0, 0], classes=7, in_channels=3)
+
+
+def test_the_page_of_the_guide_runs_as_it_stands() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "guide" / "models.md"
+    [code] = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    names: dict[str, object] = {}
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(compile(code, "models.md", "exec"), names)  # noqa: S102 -- our own page
+    assert "Net: 6 variables, 729 architectures" in printed.getvalue()
+    assert set(names["costs"]) == {"flops", "parameters"}

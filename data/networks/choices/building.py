@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ....errors import SchemaError
 from .decisions import Selection
-from .elastic import Attention, Linear, Positions, _Convolution
+from .elastic import Linear, Positions, SelfAttention, _Convolution
 from .exploring import deciding_modules, evaluating, named_failures
 from .modules import Deciding
 from .slices import FOLLOWING, NORMALISATIONS, PLAIN, unfollow
@@ -19,7 +19,7 @@ from .slices import FOLLOWING, NORMALISATIONS, PLAIN, unfollow
 Widths = dict[str, int | None]
 """Channels or features that each called module receives, by its path; None for one without."""
 
-_SLICED = (_Convolution, Linear, Attention, Positions)
+_SLICED = (_Convolution, Linear, SelfAttention, Positions)
 
 
 def select(

@@ -226,7 +226,7 @@ class _Heads(nn.Module):
         return result
 
 
-class Attention(Deciding):
+class SelfAttention(Deciding):
     """Self-attention over tokens whose number of heads may be chosen.
 
     Each head has ``head_size`` features; a chosen number uses the first heads. Tokens of a chosen
@@ -245,7 +245,7 @@ class Attention(Deciding):
 
     Examples
     --------
-    >>> Attention(Elastic(16, 32), Elastic(2, 4), 8)(torch.ones(1, 5, 32)).shape
+    >>> SelfAttention(Elastic(16, 32), Elastic(2, 4), 8)(torch.ones(1, 5, 32)).shape
     torch.Size([1, 5, 32])
     """
 

@@ -234,11 +234,12 @@ def explore(model: nn.Module, example: Any) -> Flow:
         stack.enter_context(_exploring(model))
         for path, module in deciding_modules(model):
 
-            def enter(module: nn.Module, args: Any, path: str = path) -> Any:
+            def enter(module: nn.Module, args: Any, kwargs: Any, path: str = path) -> Any:
                 flow.reached.add(path)
-                return _enter(module, args, flow, sources)
+                return _enter(module, (args, kwargs), flow, sources)
 
-            stack.callback(module.register_forward_pre_hook(enter).remove)
+            handle = module.register_forward_pre_hook(enter, with_kwargs=True)
+            stack.callback(handle.remove)
         stack.enter_context(named_failures(model))
         stack.enter_context(sources)
         result = model(*(sources.mark(x.detach().clone(), frozenset([INPUT])) for x in inputs))
@@ -273,7 +274,7 @@ def _enter(module: nn.Module, args: Any, flow: Flow, sources: _Sources) -> Any:
     new = [name for name in dict.fromkeys(names) if name not in flow.order]
     flow.order += new
     if isinstance(module, Inputs) and new:
-        each = [sources.of(tensor) for tensor in args[0]]
+        each = [sources.of(tensor) for tensor in _listed_inputs(args)]
         flow.opens += [
             (new[0], k, source)
             for k, subset in enumerate(module.subsets)
@@ -285,6 +286,12 @@ def _enter(module: nn.Module, args: Any, flow: Flow, sources: _Sources) -> Any:
         flow.edges += [(source, name) for source in sorted(before)]
         before = frozenset([name])
     return sources.alias(args, before) if new else args
+
+
+def _listed_inputs(args: Any) -> Any:
+    """The list of tensors that Inputs was called with."""
+    positional, named = args
+    return positional[0] if positional else next(iter(named.values()))
 
 
 @contextmanager

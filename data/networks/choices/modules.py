@@ -129,21 +129,21 @@ class Choice(Deciding):
         """The chosen option."""
         return (self.options[self.decision.chosen(selection)],)
 
-    def forward(self, *inputs: Any) -> Any:
+    def forward(self, *inputs: Any, **more: Any) -> Any:
         """Output of the chosen option, or the weighted sum of those of all."""
         if self.exploring:
-            return self._all(*inputs)
+            return self._all([option(*inputs, **more) for option in self.options])
         weights = (self.mixture or {}).get(self.decision.name)
         if weights is None:
-            return self.options[self.decision.chosen(self.selection)](*inputs)
+            return self.options[self.decision.chosen(self.selection)](*inputs, **more)
         outputs = [
-            weight * option(*inputs) for weight, option in zip(weights, self.options, strict=True)
+            weight * option(*inputs, **more)
+            for weight, option in zip(weights, self.options, strict=True)
         ]
         return reduce(torch.add, outputs)
 
-    def _all(self, *inputs: Any) -> Any:
+    def _all(self, outputs: Sequence[Any]) -> Any:
         """Sum of what all options give, which has to be of one shape."""
-        outputs = [option(*inputs) for option in self.options]
         if not all(isinstance(output, Tensor) for output in outputs):
             return outputs[0]
         shapes = [tuple(output.shape) for output in outputs]
@@ -200,6 +200,8 @@ class Repeat(Deciding):
         if times is None:
             times = range(1, len(made) + 1)
         if isinstance(times, Elastic):
+            if len(times.decisions) > 1:
+                raise ParameterError(f"times of a Repeat follows from one decision, not {times!r}")
             self.times = times
         else:
             values = sorted({int(n) for n in times})
@@ -228,10 +230,10 @@ class Repeat(Deciding):
         """The modules that are computed."""
         return tuple(self.blocks[: self.times.at(selection)])
 
-    def forward(self, x: Any, *more: Any) -> Any:
+    def forward(self, x: Any) -> Any:
         """Output of the last module that is computed; each gets what the one before gives."""
         for block in self.blocks[: self.times.at(self.selection)]:
-            x = block(x, *more)
+            x = block(x)
         return x
 
     def plain(self, selection: Selection, memo: dict[int, Any], width: int | None) -> nn.Module:
