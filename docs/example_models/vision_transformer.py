@@ -10,8 +10,8 @@ class Block(nn.Module):
 
     def __init__(self, width: Elastic, place: int) -> None:
         super().__init__()
-        heads = Elastic(2, 3, 4, name=f"heads{place}")
-        ratio = Elastic(2, 3, 4, name=f"ratio{place}")
+        heads = Elastic(2, 3, 4, name=f"heads.{place}")
+        ratio = Elastic(2, 3, 4, name=f"ratio.{place}")
         self.norm1 = nn.LayerNorm(width.largest)
         self.attention = SelfAttention(width, heads, head_size=16)
         self.norm2 = nn.LayerNorm(width.largest)
