@@ -286,6 +286,8 @@ def _graph(space: Space) -> Drawn | None:
 
 def _wired(space: Space) -> Drawn | None:
     """Flow of data between variables; None of too many, or of a chain."""
+    if space.wiring is None:
+        return None
     edges, opens = space.wiring
     names = ["input", "output", *space.variables]
     fixed = {(int(a), int(b)) for a, b in edges}
