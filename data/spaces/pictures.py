@@ -260,8 +260,6 @@ class Drawn:
 
 def _graph(space: Space) -> Drawn | None:
     """Cell of a space, or the graph of an architecture; None of a chain."""
-    from .base import Space as Base
-
     if space.cell is not None:
         count = space.cell.n_nodes
         names = ["input", *map(str, range(1, count - 1)), "output"]
@@ -272,8 +270,6 @@ def _graph(space: Space) -> Drawn | None:
         return Drawn("the cell: each edge has an operation", names, ["0.93"] * count, edges)
     if space.wiring is not None:
         return _wired(space)
-    if type(space).graphs is Base.graphs:
-        return None
     code = space.sample(1, seed=0)
     graphs = space.graphs(code)
     alive = np.flatnonzero(graphs.mask[0])
@@ -290,6 +286,8 @@ def _graph(space: Space) -> Drawn | None:
 
 def _wired(space: Space) -> Drawn | None:
     """Flow of data between variables; None of too many, or of a chain."""
+    if space.wiring is None:
+        return None
     edges, opens = space.wiring
     names = ["input", "output", *space.variables]
     fixed = {(int(a), int(b)) for a, b in edges}
