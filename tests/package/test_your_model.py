@@ -27,7 +27,7 @@ def test_the_journey_runs_as_it_is_shown(tmp_path: Path, monkeypatch: pytest.Mon
     finally:
         sys.modules.pop("my_model", None)
     space, network, result = names["space"], names["network"], names["result"]
-    assert space.n_variables == 9
+    assert space.n_variables == 7
     assert space.costs([names["found"].best().code])["flops"][0] <= 1
     assert names["found"].best().value > 15
     assert set(names["both"].to_frame()) >= {"accuracy", "latency", "width"}
