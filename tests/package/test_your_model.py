@@ -17,6 +17,7 @@ BLOCKED = (
 )
 
 
+@pytest.mark.timeout(600)
 def test_the_journey_runs_as_it_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)

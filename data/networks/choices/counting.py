@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from copy import deepcopy
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -100,7 +101,7 @@ class _Parts:
         self._counter = FlopCounterMode(display=False)
         self._remembered = 0
         for path, module in list(self._model.named_modules())[1:]:
-            module.forward = self._remembering(path, module)  # type: ignore[method-assign]
+            module.forward = self._remembering(path, module)
 
     def __call__(self, selection: Selection, example: Any) -> tuple[float, float]:
         """FLOPs and parameters of an architecture."""
@@ -163,11 +164,11 @@ class _Parts:
             if called and isinstance(module, SLICED):
                 chosen = (d.name for own in module.decisions.values() for d in own)
                 key = (path, width, *(selection[name] for name in chosen))
-                total += self._size(key, lambda m=module, w=width: m.plain(selection, {}, w))
+                total += self._size(key, partial(module.plain, selection, {}, width))
             elif called and isinstance(module, Deciding):
                 waiting += module.inner(selection)
             elif type(module) in PLAIN and width is not None:
-                total += self._size((path, width), lambda m=module, w=width: _cut(m, w))
+                total += self._size((path, width), partial(_cut, module, width))
             else:
                 own = module.parameters(recurse=False)
                 whole.update({id(parameter): parameter.numel() for parameter in own})

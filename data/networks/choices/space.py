@@ -18,7 +18,7 @@ from ...seeds import as_generator, torch_seed
 from ...spaces import DescribedSpace
 from ...spaces.structure import CostFormula
 from ...spaces.variables import Variable
-from ...types import Codes, Values
+from ...types import Values
 from .building import (
     Widths,
     has_slices,
