@@ -117,3 +117,12 @@ def test_its_picture_shows_the_flow_of_data(space) -> None:
         written = [text.get_text() for text in axis.texts]
         assert {"input", "output"} <= set(written)
         assert len([text for text in written if text]) == 2 + space.n_variables
+
+
+def test_costs_by_parts_are_those_of_the_whole_network(space) -> None:
+    codes = space.sample(60, seed=3, unique=True)
+    costs = space.costs(codes)
+    assert space._counts._parts is not None
+    for row in range(45, 60):
+        flops, parameters = space._counts._whole(space.selection(codes[row]))
+        assert (flops / 1e6, parameters / 1e6) == (costs["flops"][row], costs["parameters"][row])

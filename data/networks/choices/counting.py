@@ -29,7 +29,7 @@ _MOST_DECISIONS = 3
 _FAILURES = (SchemaError, RuntimeError, ValueError, TypeError, IndexError, AttributeError, KeyError)
 
 
-class _Part(NamedTuple):
+class Remembered(NamedTuple):
     """What calling a module with inputs of some shapes came to."""
 
     output: Any
@@ -52,7 +52,7 @@ class Counts:
         whole = example if isinstance(example, tuple) else (example,)
         self._example = tuple(x[:1] for x in whole)
         shapes = all(x.is_meta for x in whole)
-        self._parts = _Parts(model) if shapes else None
+        self._parts = ByParts(model) if shapes else None
         self._compared = 0
 
     def __call__(self, selection: Selection) -> tuple[float, float]:
@@ -82,7 +82,7 @@ class Counts:
         return counter.get_total_flops() / 2, float(weights)
 
 
-class _Parts:
+class ByParts:
     """Model of which a module is computed once for the same decisions inside and the same shapes.
 
     Parameters
@@ -93,7 +93,7 @@ class _Parts:
 
     def __init__(self, model: nn.Module) -> None:
         self._model = deepcopy(model).eval()
-        self._known: dict[Hashable, _Part] = {}
+        self._known: dict[Hashable, Remembered] = {}
         self._own: dict[Hashable, int] = {}
         self._widths: Widths = {}
         self._paths = {id(module): path for path, module in self._model.named_modules()}
@@ -139,7 +139,7 @@ class _Parts:
                 before, outside = self._flops(), self._widths
                 self._widths = {path: own} if follows else {}
                 output = forward(*args, **kwargs)
-                self._known[key] = _Part(output, self._flops() - before, self._widths)
+                self._known[key] = Remembered(output, self._flops() - before, self._widths)
                 self._widths = outside
             else:
                 self._remembered += self._known[key].flops
