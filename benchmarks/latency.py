@@ -28,6 +28,8 @@ class Latency:
         Of all measured passes.
     quartiles : tuple of float
         The lower and the upper one: far apart where the machine was busy with other work.
+    fastest : float
+        The shortest pass, which other work disturbs least: the one to rank by on such a machine.
     repeats : int
         Passes that were measured.
     threads : int
@@ -38,6 +40,7 @@ class Latency:
 
     median: float
     quartiles: tuple[float, float]
+    fastest: float
     repeats: int
     threads: int
     device: str
@@ -106,8 +109,9 @@ def measure_latency(
             seconds = [_seconds(measured, inputs, place) for _ in range(repeats)]
     finally:
         torch.set_num_threads(before)
-    lower, median, upper = (float(q) for q in np.percentile(seconds, (25, 50, 75)) * 1e3)
-    return Latency(median, (lower, upper), repeats, threads, place)
+    shares = np.percentile(seconds, (0, 25, 50, 75)) * 1e3
+    fastest, lower, median, upper = (float(milliseconds) for milliseconds in shares)
+    return Latency(median, (lower, upper), fastest, repeats, threads, place)
 
 
 def _seconds(network: nn.Module, inputs: Sequence[Any], device: str) -> float:
