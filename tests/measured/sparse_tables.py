@@ -84,7 +84,7 @@ def main() -> None:
             regrets = [rows[2].max() - best[:, n - 1] for n in at]
             ranks = [int((rows[2] > value).sum()) + 1 for value in best[:, -1]]
             drawn, same = np.mean([run[1:] for run in runs], axis=0)
-            cells = [_written(interval(regret.tolist())) for regret in regrets]
+            cells = [_written(interval(regret.tolist(), least=0)) for regret in regrets]
             print(
                 f"| {task} ({len(rows[2])}) | `{name}` |",
                 " | ".join(cells),
