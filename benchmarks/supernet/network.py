@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast
 
 import numpy as np
-import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.optim.swa_utils import update_bn
 
 from ...data.arguments import checked
-from ...data.images import Images
 from ...data.networks import (
     Reduction,
     build_network,
@@ -29,8 +22,8 @@ from ...data.seeds import Seed, as_generator, torch_seed
 from ...data.spaces import Space
 from ...errors import ParameterError
 from .layers import Path, SharedBlock, SharedCell, SharedLayer, make_path
+from .shared import NO_STAGES, SharedWeights
 
-Part = Literal["train", "valid", "test"]
 HEAD_LAYERS = 3
 _MOST_PATHS = 20_000
 
@@ -87,6 +80,8 @@ class Supernet(SharedWeights):
         super().__init__()
         if reason := why_no_network(space):
             raise ParameterError(reason)
+        if space.model is not None:
+            raise ParameterError(f"space {space.name!r} {NO_STAGES}")
         cell, chain = space.cell, space.chain
         if cell is None and chain is None:
             raise ParameterError(
@@ -145,27 +140,7 @@ class Supernet(SharedWeights):
         mixture: Tensor | None = None,
         layers: slice | None = None,
     ) -> Tensor:
-        """Logits of one sub-network, or of a mixture of all, shape (n, classes).
-
-        Parameters
-        ----------
-        x : Tensor, shape (n, channels, height, width)
-        code : array_like of int, shape (d,), optional
-            The path to compute. With a mixture: the one operation of every variable that is
-            computed and multiplied by its weight, the others being left out.
-        mixture : Tensor, shape (d, k), optional
-            Weights of the operations of every variable; every operation is computed unless
-            ``code`` chooses.
-        layers : slice, optional
-            Compute only these layers, on the output of the layers before them.
-
-        Raises
-        ------
-        ParameterError
-            If neither is given.
-        ArchitectureError
-            If ``code`` is not in the space.
-        """
+        """Logits of one sub-network, or of a mixture of all: see ``SharedWeights``."""
         if code is None and mixture is None:
             raise ParameterError("a supernet computes a path or a mixture: give code= or mixture=")
         path = None if code is None else self.path(code)
@@ -209,16 +184,7 @@ class Supernet(SharedWeights):
         )
 
     def extract(self, code: ArrayLike) -> nn.Sequential:
-        """Stand-alone network of one architecture, with copies of the weights.
-
-        It computes what the path computes. Its running statistics are those of the supernet: give
-        it its own with ``recalibrate`` or by training it (``train_network``).
-
-        Raises
-        ------
-        ArchitectureError
-            If ``code`` is not in the space.
-        """
+        """Stand-alone network of one architecture, with copies of the weights."""
         path = self.path(code)
         with torch_seed(as_generator(0)):  # every weight is replaced
             network = build_network(self.space, path.code, **self.sizes)

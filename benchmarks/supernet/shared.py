@@ -20,6 +20,12 @@ from ...data.spaces import Space
 from ...errors import ParameterError
 
 Part = Literal["train", "valid", "test"]
+NO_STAGES = (
+    "is a model of one's own: it has no stages or layers that could be trained by themselves. "
+    "make_supernet makes the supernet of its architectures, and train_supernet trains that as a "
+    "whole"
+)
+"""What is so of the space of a model."""
 
 
 @dataclass(frozen=True)
@@ -179,6 +185,7 @@ class SharedWeights(nn.Module, ABC):
             If a number is outside its range.
         """
         rows = self.space.check(codes)
+        self.check_images(images)
         if calibration < 0 or batch_size < 2:
             raise ParameterError(
                 "calibration must be at least 0 and batch_size at least 2, not "

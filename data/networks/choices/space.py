@@ -61,6 +61,8 @@ class ModuleSpace(DescribedSpace):
         Whether the flow of data could be followed; else the decisions are a chain in order.
     """
 
+    model: nn.Module
+
     def __init__(
         self,
         model: nn.Module,
