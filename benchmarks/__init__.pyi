@@ -2,6 +2,8 @@ from .intervals import bootstrap_interval as bootstrap_interval
 from .intervals import interval as interval
 from .intervals import kendall_tau_interval as kendall_tau_interval
 from .intervals import noise_ceiling as noise_ceiling
+from .latency import Latency as Latency
+from .latency import measure_latency as measure_latency
 from .objectives import Problem as Problem
 from .objectives import make_problem as make_problem
 from .supernet import Supernet as Supernet

@@ -1,3 +1,4 @@
+from . import nn as nn
 from .api import compare as compare
 from .api import validate as validate
 from .api import verify as verify

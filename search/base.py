@@ -21,7 +21,7 @@ from ..errors import ExhaustedError as ExhaustedError
 from ..errors import LabelError, NasurgeError, ParameterError
 from .loop.results import plain
 from .pareto import best_row, column_bounds, feasible_rows, non_dominated
-from .pools import Listed, Remaining, Unlisted, function_keys, twins_in
+from .pools import Remaining, Sparse, function_keys, remaining, twins_in
 from .searchers.names import searcher_name, with_names
 
 STATE_VERSION = 2
@@ -112,11 +112,7 @@ class Searcher(ABC):
         width = len(self.bounds)
         self._values: list[Values] = [np.empty((0, width) if width > 1 else 0)]
         self._pending: dict[int | bytes, None] = {}
-        self._remaining: Remaining = (
-            Unlisted(self.space, self._feasible_only)
-            if self._allowed is None
-            else Listed(self._allowed)
-        )
+        self._remaining: Remaining = remaining(self.space, self._allowed, self._feasible_only)
 
     # -- what a searcher overrides ----------------------------------------------------------------
 
@@ -190,9 +186,16 @@ class Searcher(ABC):
         A row outside the pool stands for its twin in the pool, where there is one: a table that
         measures each function once is as easy to walk in as the whole space.
         """
-        keys = self._in_pool(self.space.keys(codes))
+        keys = self._moved(self._in_pool(self.space.keys(codes)))
         keys = keys[np.sort(np.unique(keys, return_index=True)[1])]
         return self.space.from_keys(keys[self._remaining.free(keys)])
+
+    def _moved(self, keys: Keys) -> Keys:
+        """Identities, those outside a pool of few rows being those of the nearest unseen rows.
+
+        In a space that is not listed children of rows are hardly ever rows. Others are unchanged.
+        """
+        return self._remaining.stand_ins(keys) if isinstance(self._remaining, Sparse) else keys
 
     def _can_propose(self, codes: Codes) -> NDArray[np.bool_]:
         """Whether architectures are in the pool or have a twin there, seen ones too, shape (n,)."""

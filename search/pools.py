@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..data.spaces import Codes, Space
-from ..data.types import Index, Keys, Mask
+from ..data.types import Index, Keys, Mask, Values
+
+_MOST_ROWS = 50_000
+"""Rows of a pool in which proposals are moved: a small part of any space that is not listed."""
+_MOST_PAIRS = 2**23
+"""Distances at once, a tenth of a second: further proposals, the least wanted, are not moved."""
+_AT_ONCE = 2**19
+_UNIT = 1024
+"""Distance of two values without an order. Whole numbers: ties are the same on every machine."""
 
 
 class Listed:
@@ -37,6 +46,85 @@ class Listed:
         free = np.flatnonzero(self._free)
         drawn: Keys = self._keys[rng.choice(free, min(n, len(free)), replace=False)]
         return drawn
+
+
+class Sparse(Listed):
+    """A few rows of a space that nobody can list, and the nearest of them to what is no row.
+
+    Near is where few active variables differ, once twins are written in one way; those that are
+    ordered differ by their numbers. Of equally near rows the first is taken.
+    """
+
+    def __init__(self, space: Space, keys: Keys) -> None:
+        super().__init__(keys)
+        self._space = space
+
+    def stand_ins(self, keys: Keys) -> Keys:
+        """Rows of the pool instead of what is none, shape (n,): a twin, or the nearest free one."""
+        outside = np.flatnonzero(~self._find(keys)[1])
+        if not len(outside):
+            return keys
+        canonical = self._space.canonical(self._space.from_keys(keys[outside]))
+        functions, rows = self._functions
+        own, keys = self._space.keys(canonical), keys.copy()
+        position = np.minimum(np.searchsorted(functions, own), len(functions) - 1)
+        twin = functions[position] == own
+        keys[outside[twin]] = self._keys[rows[position[twin]]]
+        free = np.flatnonzero(self._free)
+        if len(free):
+            most = _MOST_PAIRS // len(free)
+            nearest = self._nearest(canonical[~twin][:most], free)
+            keys[outside[~twin][:most]] = self._keys[free[nearest]]
+        return keys
+
+    @cached_property
+    def _canonical(self) -> Codes:
+        return self._space.canonical(self._space.from_keys(self._keys))
+
+    @cached_property
+    def _functions(self) -> tuple[Keys, Index]:
+        """Identities of the functions in the pool, sorted, and the first row of each."""
+        functions, rows = np.unique(self._space.keys(self._canonical), return_index=True)
+        return functions, rows
+
+    @cached_property
+    def _columns(self) -> list[tuple[Index, Index]]:
+        """Values of each variable that occur, and which of them each row has."""
+        marked = _marked(self._space, self._canonical)
+        return [np.unique(column, return_inverse=True) for column in marked.T]
+
+    def _nearest(self, codes: Codes, free: Index) -> Index:
+        """Number of the nearest free row to each architecture, shape (n,)."""
+        marked = _marked(self._space, codes)
+        columns = [(values, which[free]) for values, which in self._columns]
+        step = max(1, _AT_ONCE // len(free))
+        nearest = [np.empty(0, dtype=np.int64)]
+        for start in range(0, len(marked), step):
+            rows = marked[start : start + step]
+            total = np.zeros((len(free), len(rows)), dtype=np.int32)
+            for own, numbers, (values, which) in zip(
+                rows.T, self._space.numbers, columns, strict=True
+            ):
+                total += _differences(values, own, numbers)[which]
+            nearest.append(total.argmin(axis=0))
+        return np.concatenate(nearest)
+
+
+def _marked(space: Space, codes: Codes) -> Index:
+    """Codes with -1 for variables that are not active, shape (n, d)."""
+    return np.where(space.active(codes), codes, -1).astype(np.int64)
+
+
+def _differences(values: Index, others: Index, numbers: Values | None) -> NDArray[np.int32]:
+    """Distance of each of some values of a variable from each of others, shape (n, m)."""
+    differ = values[:, None] != others
+    distance = np.where(differ, _UNIT, 0)
+    if numbers is not None:
+        known = np.asarray(numbers)
+        apart = np.rint(_UNIT * abs(known[values][:, None] - known[others])).astype(np.int64)
+        both = (values[:, None] >= 0) & (others >= 0)
+        distance = np.where(both, np.maximum(apart, differ), distance)
+    return distance.astype(np.int32)
 
 
 class Unlisted:
@@ -77,6 +165,17 @@ class Unlisted:
 
 Remaining = Listed | Unlisted
 """Which architectures may still be proposed, by their identities."""
+
+
+def remaining(
+    space: Space, allowed: Keys | None, feasible: Callable[[Codes], Mask] | None
+) -> Remaining:
+    """All that may be proposed: a list, sorted, or whatever is feasible where there is none."""
+    if allowed is None:
+        return Unlisted(space, feasible)
+    if space.listed or len(allowed) > _MOST_ROWS:
+        return Listed(allowed)
+    return Sparse(space, allowed)
 
 
 def function_keys(space: Space, architectures: Keys | Codes) -> Keys:

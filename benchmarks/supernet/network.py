@@ -187,7 +187,8 @@ class Supernet(SharedWeights):
         """Stand-alone network of one architecture, with copies of the weights."""
         path = self.path(code)
         with torch_seed(as_generator(0)):  # every weight is replaced
-            network = build_network(self.space, path.code, **self.sizes)
+            built = build_network(self.space, path.code, **self.sizes)
+        network = cast(nn.Sequential, built)
         state: dict[str, Tensor] = {}
         for i, layer in enumerate(self.layers):
             own = layer.path_state(path) if isinstance(layer, SharedLayer) else layer.state_dict()

@@ -250,7 +250,7 @@ def build_network(
     cells: int = 5,
     affine: bool = True,
     reduction: str = "residual",
-) -> nn.Sequential:
+) -> nn.Module:
     """PyTorch network of one architecture, of a cell space, ``mobile`` or a plug-in's space.
 
     Cells stand in the macro skeleton that NAS-Bench-201 trains: a 3x3 convolution to ``width``
@@ -292,7 +292,7 @@ def build_network(
 
     Returns
     -------
-    torch.nn.Sequential
+    torch.nn.Module
         From images (n, in_channels, height, width) to logits (n, classes). Weights are drawn from
         torch's global random state: build inside ``nasurge.data.seeds.torch_seed``.
 

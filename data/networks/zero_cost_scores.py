@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,6 +24,9 @@ from ..types import Index, Keys, Pixels, Values
 from .computed import Groups, kept_values
 from .names import PROXIES, PROXY_GROUPS, SYNTHETIC, SYNTHETIC_GROUPS
 from .ranks import normal_scores
+
+if TYPE_CHECKING:
+    from torch import nn
 
 _VERSION = 1  # of the values: raise it when a proxy is computed otherwise
 _REFERENCE = 200
@@ -209,7 +212,7 @@ def _piece(
                     cells=shape[1],
                     reduction=shape[2],
                 ).to(device)
-                found = proxy_values(network, x, y, names, steps=steps)
+                found = proxy_values(cast("nn.Sequential", network), x, y, names, steps=steps)
             values[row] = [found[name] for name in names]
     # What overflowed stays comparable: the largest number, of the sign it had.
     return np.nan_to_num(values)

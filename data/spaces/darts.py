@@ -37,6 +37,8 @@ class DARTS(Genotypes):
     >>> space = DARTS()
     >>> space.size == (1 * 3 * 6 * 10 * 7**8) ** 2
     True
+    >>> f"{space.n_functions:.2g}"
+    '1.5e+17'
 
     References
     ----------
@@ -51,6 +53,11 @@ class DARTS(Genotypes):
     def spec(self) -> dict[str, Any]:
         """The name."""
         return {"name": self.name}
+
+    @property
+    def n_functions(self) -> int:
+        """Number of pairs of cells that differ in more than the numbers of their nodes."""
+        return 382_128_166**2
 
     def _parse(self, string: str) -> list[int]:
         if _KEY.search(string) is None:
@@ -162,3 +169,8 @@ class DARTSWithNone(Genotypes):
     def spec(self) -> dict[str, Any]:
         """The name."""
         return {"name": self.name}
+
+    @property
+    def n_functions(self) -> int:
+        """Number of pairs of cells that differ in more than the numbers of their nodes."""
+        return 2_448_702_390**2

@@ -135,6 +135,11 @@ class ENASMicro(Genotypes):
         """The name."""
         return {"name": self.name}
 
+    @property
+    def n_functions(self) -> int:
+        """Number of pairs of cells that differ in more than the numbers of their nodes."""
+        return 31_355_379_836**2
+
     def _parse(self, string: str) -> list[int]:
         if not re.fullmatch(r"[\[\]\d,\s]+", string):
             return super()._parse(string)

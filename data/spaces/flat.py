@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -120,7 +121,7 @@ def _routes(space: Space) -> tuple[Index, list[list[tuple[int, list[int]]]]]:
     needs = []
     for row, path in enumerate(paths):
         table[row, : len(path) - 2] = np.array(path[1:-1], dtype=np.int64) - 2
-        steps = [step for step in zip(path, path[1:], strict=False) if step not in fixed]
+        steps = [step for step in itertools.pairwise(path) if step not in fixed]
         needs.append(
             [
                 (t - 2, [k for v, k, source in opens.tolist() if (v, source) == (t - 2, s)])

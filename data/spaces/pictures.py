@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _COLUMNS, _WIDTH, _LINE, _GAP = 4, 2.3, 0.15, 0.22  # boxes in a row; inches
 _LETTERS = 30  # characters of a line in a box
-_MOST_BOXES, _MOST_ARROWS = 40, 12
+_MOST_BOXES, _MOST_ARROWS, _MOST_NODES = 40, 12, 45
 _SINGLE = 12  # variables of a space that are all shown by themselves
 _KINDS = {"zero": "0.93", "skip": "#dcefdc", "conv": "#dbe6f5", "pool": "#fbe6cf"}
 
@@ -240,6 +240,8 @@ class Drawn:
     nodes: list[str]
     colours: list[str]
     edges: list[tuple[int, int, str]]
+    opened: frozenset[tuple[int, int]] = frozenset()
+    """Edges that are there for some values only."""
 
     @property
     def layers(self) -> list[int]:
@@ -258,8 +260,6 @@ class Drawn:
 
 def _graph(space: Space) -> Drawn | None:
     """Cell of a space, or the graph of an architecture; None of a chain."""
-    from .base import Space as Base
-
     if space.cell is not None:
         count = space.cell.n_nodes
         names = ["input", *map(str, range(1, count - 1)), "output"]
@@ -268,13 +268,13 @@ def _graph(space: Space) -> Drawn | None:
             for (source, target), name in zip(space.cell.edges, space.variables, strict=True)
         ]
         return Drawn("the cell: each edge has an operation", names, ["0.93"] * count, edges)
-    if type(space).graphs is Base.graphs:
-        return None
+    if space.wiring is not None:
+        return _wired(space)
     code = space.sample(1, seed=0)
     graphs = space.graphs(code)
     alive = np.flatnonzero(graphs.mask[0])
     adjacency = graphs.adjacency[0][np.ix_(alive, alive)]
-    if adjacency.sum(axis=1).max(initial=0) < 2 or len(alive) > 45:
+    if adjacency.sum(axis=1).max(initial=0) < 2 or len(alive) > _MOST_NODES:
         return None
     kinds = {operation.name: operation.kind for operation in space.operations}
     names = [space.node_types[k] for k in graphs.nodes[0, alive]]
@@ -282,6 +282,39 @@ def _graph(space: Space) -> Drawn | None:
     edges = [(int(a), int(b), "") for a, b in np.argwhere(adjacency)]
     text = textwrap.shorten(space.format(code)[0], 110, placeholder=" ...")
     return Drawn(f"the graph of one architecture: {text}", names, colours, edges)
+
+
+def _wired(space: Space) -> Drawn | None:
+    """Flow of data between variables; None of too many, or of a chain."""
+    if space.wiring is None:
+        return None
+    edges, opens = space.wiring
+    names = ["input", "output", *space.variables]
+    fixed = {(int(a), int(b)) for a, b in edges}
+    opened = frozenset((int(s), 2 + int(v)) for v, _, s in opens) - fixed
+    if len(names) > _MOST_NODES or (len(fixed) < len(names) and not opened):
+        return None
+    title = "the flow of data between variables"
+    if opened:
+        title += "; dashed: where it is chosen"
+    elif len(fixed) > 2 * len(names):
+        fixed = _reduced(fixed)
+        title += ", without shortcuts past others"
+    shown = [(a, b, "") for a, b in sorted(fixed | opened)]
+    ordered = [number is not None for number in space.numbers]
+    colours = ["0.93", "0.93", *("#eaf2fb" if one else "#fdf3e3" for one in ordered)]
+    return Drawn(title, names, colours, shown, opened)
+
+
+def _reduced(edges: set[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Edges without those beside a longer way between the same two nodes."""
+    count = 1 + max(max(edge) for edge in edges)
+    ways = np.zeros((count, count), dtype=bool)
+    ways[tuple(np.array(sorted(edges)).T)] = True
+    longer = np.zeros_like(ways)
+    for _ in range(count):
+        longer = longer | ((ways | longer) @ ways)
+    return {(a, b) for a, b in edges if not longer[a, b]}
 
 
 def _draw_graph(axis: Axes, graph: Drawn) -> None:
@@ -294,7 +327,8 @@ def _draw_graph(axis: Axes, graph: Drawn) -> None:
     axis.set_title(graph.title, fontsize=8, loc="left", parse_math=False)
     size, drawn = 7.0 if last < 9 else 5.0, []
     for name, color, x, y in zip(graph.nodes, graph.colours, layers, heights, strict=True):
-        shown = "\n".join(textwrap.wrap(name.replace("_", " ").replace(":", ": "), 11))
+        shown = re.sub(r"_|(?<=:)|(?<=\.)(?=[a-z])", " ", name)
+        shown = "\n".join(textwrap.wrap(shown, 11))
         box = {"boxstyle": "round,pad=0.3", "facecolor": color, "edgecolor": "0.4"}
         style: dict[str, Any] = {"ha": "center", "va": "center", "parse_math": False, "zorder": 5}
         drawn.append(axis.text(x, y, shown, fontsize=size, bbox=box, **style))
@@ -310,6 +344,7 @@ def _draw_graph(axis: Axes, graph: Drawn) -> None:
             "arrowstyle": "-|>",
             "color": "0.4",
             "linewidth": 0.8,
+            "linestyle": "--" if (source, target) in graph.opened else "-",
             "patchA": drawn[source].get_bbox_patch(),
             "patchB": drawn[target].get_bbox_patch(),
             "shrinkA": 0,

@@ -120,10 +120,11 @@ class NetworkBuilder(Protocol):
         cells: int,
         affine: bool,
         reduction: str,
-    ) -> nn.Sequential:
+    ) -> nn.Module:
         """Network of one architecture, from images (n, in_channels, h, w) to logits (n, classes).
 
-        Its last two layers are the pooling to features, shape (n, channels), and the classifier.
+        Where it is a ``torch.nn.Sequential``, its last two layers are the pooling to features,
+        shape (n, channels), and the classifier.
         For the arguments see ``nasurge.data.networks.build_network``.
         """
         ...

@@ -29,8 +29,9 @@ def written_wiring(graph: Any) -> dict[str, list[list[Any]]]:
             f'"output"]]}}, and perhaps opens; received {brief(graph)}'
         )
     try:
-        written = {key: [list(item) for item in graph[key]] for key in ("edges", "opens") if
-                   graph.get(key)}
+        written = {
+            key: [list(item) for item in graph[key]] for key in ("edges", "opens") if graph.get(key)
+        }
     except TypeError:
         raise SchemaError("edges and opens of a graph are lists of lists of names") from None
     for key, length in (("edges", 2), ("opens", 3)):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from measured.genotype_functions import SMALL, cell_functions
 
 from nasurge.data.encoders import Structure
 from nasurge.data.spaces import DARTS, ENAS, Genotypes, make_space
@@ -22,6 +23,18 @@ def test_the_sizes_are_those_of_the_papers() -> None:
     # Any two earlier outputs and any two operations, less one of two orders of different outputs.
     picks = [count * (count + 1) // 2 for count in range(2, 7)]
     assert make_space("enas-micro").size == (math.prod(picks) * 25**5) ** 2
+
+
+@pytest.mark.parametrize("space", [SMALL[0], *SMALL[2:5], *SMALL[6:]], ids=lambda s: str(s.spec()))
+def test_different_cells_are_counted_without_listing_them(space) -> None:
+    assert space.listed
+    assert cell_functions(space) == space.n_functions
+
+
+@pytest.mark.parametrize("name", ["darts", "darts-none", "enas-micro"])
+def test_the_published_cells_differ_as_counted(name) -> None:
+    space = make_space(name)
+    assert space.n_functions == cell_functions(space) ** 2 < space.size
 
 
 def edge_form(space: Genotypes, cells: dict) -> tuple:

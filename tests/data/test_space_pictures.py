@@ -93,3 +93,30 @@ def test_another_format_is_a_clear_error(tmp_path: Path) -> None:
     ran = CliRunner().invoke(app, ["space", "enas", "--picture", str(tmp_path / "space.bmp")])
     assert ran.exit_code == 2
     assert "FILE.svg, FILE.png or FILE.pdf" in ran.stderr
+
+
+def test_the_flow_of_data_has_its_edges() -> None:
+    graph = {
+        "edges": [["input", "a"], ["input", "b"], ["join", "output"]],
+        "opens": [["join", "0", "a"], ["join", "0+1", "a"], ["join", "0+1", "b"]],
+    }
+    values = {"a": ["x", "y"], "b": ["x", "y"], "join": ["0", "0+1"]}
+    space = Space(values, name="wired", graph=graph)
+    written = texts(space)
+    assert {"input", "output"} <= set(written)
+    assert written.count("join") == 2, "a box and a node"
+    [axis] = [axis for axis in space.plot().axes if axis.get_title(loc="left")]
+    assert "dashed: where it is chosen" in axis.get_title(loc="left")
+    lines = [
+        text.arrow_patch.get_linestyle() for text in axis.texts if getattr(text, "arrow_patch", 0)
+    ]
+    assert sorted(lines) == ["-", "-", "-", "--", "--"]
+
+
+def test_a_flow_of_many_shortcuts_is_shown_without_them() -> None:
+    names = [f"v{k}" for k in range(8)]
+    every = [[a, b] for k, b in enumerate([*names, "output"]) for a in ["input", *names[:k]]]
+    space = Space({name: ["x", "y"] for name in names}, name="dense", graph={"edges": every})
+    [axis] = [axis for axis in space.plot().axes if axis.get_title(loc="left")]
+    assert "without shortcuts" in axis.get_title(loc="left")
+    assert sum(getattr(text, "arrow_patch", None) is not None for text in axis.texts) == 9

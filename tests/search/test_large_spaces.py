@@ -22,6 +22,17 @@ from nasurge.testing.searcher import SEARCHER_CHECKS
 GUIDE = {"predictor": OneHotRidge()}
 SPACES = {n: ProductSpace([range(10)] * n, name=f"ten-to-the-{n}") for n in (12, 20, 40)}
 CHEAP = ("random", "evolution", "local", "annealing", "reinforce", "ddpnas", "drnas", "balenas")
+MODELS = (
+    "bo",
+    "npenas",
+    "brp-nas",
+    "weaknas",
+    "diffusion",
+    "nsga2",
+    "nat",
+    "smem-nas",
+    "optuna-tpe",
+)
 NO_GUIDE = ("bo", "prednas", "bananas", "nsga2", "optuna-tpe", "optuna-gp", *CHEAP)
 QUICK = {
     "prednas": {"restarts": 8, "steps": 2},
@@ -48,6 +59,13 @@ def make_quick(name, space, **parameters):
 @pytest.mark.parametrize("name", CHEAP)
 def test_the_contract_of_what_learns_no_model(name, variables, check):
     check(partial(make_quick, name), SPACES[variables])
+
+
+@pytest.mark.parametrize("check", SEARCHER_CHECKS, ids=lambda check: check.__name__[6:])
+@pytest.mark.parametrize("name", MODELS)
+def test_the_contract_of_those_whose_model_is_cheap(name, check):
+    """Of the others (prednas, bananas, optuna-gp) it takes minutes."""
+    check(partial(make_quick, name), SPACES[12])
 
 
 @pytest.mark.parametrize("variables", SPACES)

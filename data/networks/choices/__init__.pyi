@@ -3,11 +3,11 @@ from .building import plain_network as plain_network
 from .building import received_widths as received_widths
 from .building import select as select
 from .decisions import Elastic as Elastic
-from .elastic import Attention as Attention
 from .elastic import Conv1d as Conv1d
 from .elastic import Conv2d as Conv2d
 from .elastic import Linear as Linear
 from .elastic import Positions as Positions
+from .elastic import SelfAttention as SelfAttention
 from .modules import Choice as Choice
 from .modules import Deciding as Deciding
 from .modules import Inputs as Inputs

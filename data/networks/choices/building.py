@@ -11,15 +11,25 @@ from torch import Tensor, nn
 
 from ....errors import SchemaError
 from .decisions import Selection
-from .elastic import Attention, Linear, Positions, _Convolution
+from .elastic import Linear, Positions, SelfAttention, _Convolution
 from .exploring import deciding_modules, evaluating, named_failures
 from .modules import Deciding
-from .slices import FOLLOWING, PLAIN, unfollow
+from .slices import FOLLOWING, NORMALISATIONS, PLAIN, unfollow
 
 Widths = dict[str, int | None]
-"""Channels or features that each called module receives, by its path; None where it follows none."""
+"""Channels or features that each called module receives, by its path; None for one without."""
 
-_SLICED = (_Convolution, Linear, Attention, Positions)
+SLICED = (_Convolution, Linear, SelfAttention, Positions)
+"""Modules with slices, which follow the width of what they receive."""
+
+
+def width_axis(module: nn.Module) -> int | None:
+    """Dimension of what a module receives whose length it follows; None where it follows none."""
+    if type(module) in PLAIN:
+        return FOLLOWING[PLAIN[type(module)]].axis
+    if isinstance(module, SLICED):
+        return 1 if isinstance(module, _Convolution) else -1
+    return None
 
 
 def select(
@@ -55,15 +65,8 @@ def received_widths(model: nn.Module, selection: Selection, example: Any) -> tup
         return enter
 
     for path, module in model.named_modules():
-        if type(module) in PLAIN:
-            axis: int | None = FOLLOWING[PLAIN[type(module)]].axis
-        elif isinstance(module, _SLICED):
-            axis = 1 if isinstance(module, _Convolution) else -1
-        elif isinstance(module, Deciding):
-            axis = None
-        else:
-            continue
-        handles.append(module.register_forward_pre_hook(watch(path, axis)))
+        if (axis := width_axis(module)) is not None or isinstance(module, Deciding):
+            handles.append(module.register_forward_pre_hook(watch(path, axis)))
     select(model, selection)
     inputs = example if isinstance(example, tuple) else (example,)
     try:
@@ -99,7 +102,7 @@ def plain_network(
         width = widths[path]
         if isinstance(module, Deciding):
             memo[id(module)] = made = module.plain(selection, memo, width)
-            if isinstance(module, _SLICED):
+            if isinstance(module, SLICED):
                 cut.append(made)
         elif type(module) in PLAIN and width is not None:
             memo[id(module)] = made = deepcopy(module)
@@ -128,15 +131,15 @@ def on_meta(model: nn.Module) -> nn.Module:
     with torch.no_grad():
         copy = deepcopy(model).to("meta")
     for module in copy.modules():
-        # Without data PyTorch takes normalisation apart in Python, which takes milliseconds a layer.
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        # Without data PyTorch takes normalisation apart in Python: milliseconds a layer.
+        if isinstance(module, NORMALISATIONS):
             module.forward = _same  # type: ignore[method-assign]
     return copy
 
 
-def _same(x: Tensor) -> Tensor:
+def _same(input: Tensor) -> Tensor:  # noqa: A002 -- the name it has in PyTorch
     """Shape of what a normalisation gives."""
-    return x
+    return input
 
 
 def has_slices(model: nn.Module) -> bool:

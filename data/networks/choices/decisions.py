@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ....errors import ParameterError
 from ...arguments import brief
+from ...types import Index
 
 Selection = Mapping[str, int]
 """Number of the chosen value of each decision, by its name."""
-
-Number = "int | Elastic"
 
 
 @dataclass(eq=False)
@@ -46,14 +44,6 @@ class Decision:
         return selection[self.name]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class _Table:
-    """Numbers that follow from decisions: an axis of the array for each of them."""
-
-    decisions: tuple[Decision, ...]
-    numbers: NDArray[np.int64] = field(compare=False)
-
-
 class Elastic:
     """A number that a decision sets: a width, a kernel size, an expansion, a number of heads.
 
@@ -72,6 +62,13 @@ class Elastic:
     ------
     ParameterError
         If they are not positive whole numbers, or fewer than two.
+
+    Attributes
+    ----------
+    decisions : tuple of Decision
+        The decisions that it follows from.
+    numbers : int array
+        What it is, an axis for each of them.
 
     Examples
     --------
@@ -96,52 +93,41 @@ class Elastic:
                 "an elastic number is one of two or more different numbers, such as "
                 f"Elastic(16, 24, 32); received {', '.join(map(str, numbers)) or 'none'}"
             )
-        self._table = _Table((Decision(values, ordered=True, name=name),), np.array(values))
-
-    @property
-    def decisions(self) -> tuple[Decision, ...]:
-        """The decisions that it follows from."""
-        return self._table.decisions
+        self.decisions: tuple[Decision, ...] = (Decision(values, ordered=True, name=name),)
+        self.numbers: Index = np.array(values)
 
     @property
     def largest(self) -> int:
         """The largest number that it can be."""
-        return int(self._table.numbers.max())
+        return int(self.numbers.max())
 
     @property
     def smallest(self) -> int:
         """The smallest number that it can be."""
-        return int(self._table.numbers.min())
+        return int(self.numbers.min())
 
     def at(self, selection: Selection | None) -> int:
         """The number that it is under a selection; without one, the largest."""
-        return int(
-            self._table.numbers[tuple(one.chosen(selection) for one in self._table.decisions)]
-        )
+        return int(self.numbers[tuple(one.chosen(selection) for one in self.decisions)])
 
-    def _with(self, other: Any, operation: Any, *, swapped: bool = False) -> Elastic:
+    def _with(self, other: Any, operation: Any) -> Elastic:
         """Elastic number of an operation with a whole number or another elastic one."""
+        theirs: tuple[Decision, ...]
         if isinstance(other, int | np.integer) and not isinstance(other, bool):
-            theirs: tuple[Decision, ...] = ()
-            right = np.asarray(int(other))
+            theirs, right = (), np.asarray(int(other))
         elif isinstance(other, Elastic):
-            theirs, right = other._table.decisions, other._table.numbers
+            theirs, right = other.decisions, other.numbers
         else:
             raise ParameterError(
                 f"an elastic number is combined with whole or elastic ones, not with {brief(other)}"
             )
-        own = self._table.decisions
-        both = (*own, *(one for one in theirs if one not in own))
-        left, right = (
-            _spread(names, numbers, both) for names, numbers in ((own, self._table.numbers),
-                                                                 (theirs, right))
+        both = (*self.decisions, *(one for one in theirs if one not in self.decisions))
+        result = operation(
+            _spread(self.decisions, self.numbers, both), _spread(theirs, right, both)
         )
-        result = operation(right, left) if swapped else operation(left, right)
         if (result < 1).any():
             raise ParameterError(f"an elastic number must stay positive, not {result.min()}")
-        made = Elastic.__new__(Elastic)
-        made._table = _Table(both, result.astype(np.int64))
-        return made
+        return elastic_of(both, result)
 
     def __add__(self, other: Any) -> Elastic:
         return self._with(other, np.add)
@@ -156,12 +142,17 @@ class Elastic:
     __rmul__ = __mul__
 
     def __repr__(self) -> str:
-        return f"Elastic({', '.join(map(str, np.unique(self._table.numbers).tolist()))})"
+        return f"Elastic({', '.join(map(str, np.unique(self.numbers).tolist()))})"
 
 
-def _spread(
-    names: tuple[Decision, ...], numbers: NDArray[np.int64], both: tuple[Decision, ...]
-) -> NDArray[np.int64]:
+def elastic_of(decisions: tuple[Decision, ...], numbers: Index) -> Elastic:
+    """Elastic number that follows from decisions, an axis of the numbers for each."""
+    made = Elastic.__new__(Elastic)
+    made.decisions, made.numbers = decisions, numbers.astype(np.int64)
+    return made
+
+
+def _spread(names: tuple[Decision, ...], numbers: Index, both: tuple[Decision, ...]) -> Index:
     """Numbers with an axis for each of ``both``, of length 1 where they do not follow from it."""
     axes = [names.index(one) if one in names else None for one in both]
     kept = numbers.transpose([axis for axis in axes if axis is not None])

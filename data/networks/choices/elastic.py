@@ -219,13 +219,14 @@ class _Heads(nn.Module):
         self.qkv, self.out, self.heads = qkv, out, heads
 
     def forward(self, x: Tensor) -> Tensor:
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        qkv = self.qkv(x)
+        q, k, v = qkv.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
         mixed = functional.scaled_dot_product_attention(q, k, v)
         result: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
         return result
 
 
-class Attention(Deciding):
+class SelfAttention(Deciding):
     """Self-attention over tokens whose number of heads may be chosen.
 
     Each head has ``head_size`` features; a chosen number uses the first heads. Tokens of a chosen
@@ -244,7 +245,7 @@ class Attention(Deciding):
 
     Examples
     --------
-    >>> Attention(Elastic(16, 32), Elastic(2, 4), 8)(torch.ones(1, 5, 32)).shape
+    >>> SelfAttention(Elastic(16, 32), Elastic(2, 4), 8)(torch.ones(1, 5, 32)).shape
     torch.Size([1, 5, 32])
     """
 
@@ -268,16 +269,17 @@ class Attention(Deciding):
     def _weights(self, heads: int, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Weights and biases of both maps for so many heads and features."""
         inner = heads * self.head_size
-        rows = self.qkv.weight.unflatten(0, (3, -1))[:, :inner, :width].flatten(0, 1)
-        bias = self.qkv.bias.unflatten(0, (3, -1))[:, :inner].flatten()
+        whole = self.qkv.out_features // 3
+        rows = self.qkv.weight.view(3, whole, -1)[:, :inner, :width].flatten(0, 1)
+        bias = self.qkv.bias.view(3, whole)[:, :inner].flatten()
         return rows, bias, self.out.weight[:width, :inner], self.out.bias[:width]
 
     def forward(self, x: Tensor) -> Tensor:
         """Attention among the tokens, shape (n, tokens, features) like ``x``."""
         heads = current(self.heads, self.selection)
         inside, inside_bias, outside, outside_bias = self._weights(heads, x.shape[-1])
-        qkv = functional.linear(x, inside, inside_bias).unflatten(-1, (3, heads, -1))
-        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        qkv = functional.linear(x, inside, inside_bias)
+        q, k, v = qkv.view(*x.shape[:2], 3, heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
         mixed = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
         return functional.linear(mixed, outside, outside_bias)
 
@@ -287,12 +289,11 @@ class Attention(Deciding):
         heads = current(self.heads, selection)
         features = self.qkv.in_features if width is None else width
         inside, inside_bias, outside, outside_bias = self._weights(heads, features)
-        place = {"device": inside.device, "dtype": inside.dtype}
-        qkv = _filled(nn.Linear(features, len(inside), **place), inside, inside_bias)
-        out = _filled(nn.Linear(outside.shape[1], features, **place), outside, outside_bias)
-        traced = fx.symbolic_trace(_Heads(qkv, out, heads))
-        traced.__class__.__name__ = "Attention"
-        return traced
+        qkv = nn.Linear(features, len(inside), device=inside.device, dtype=inside.dtype)
+        out = nn.Linear(outside.shape[1], features, device=inside.device, dtype=inside.dtype)
+        _filled(qkv, inside, inside_bias)
+        _filled(out, outside, outside_bias)
+        return fx.symbolic_trace(_Heads(qkv, out, heads))
 
 
 class Positions(Deciding):

@@ -126,13 +126,13 @@ def active_of(name: str, alternatives: list[Guard], decisions: dict[str, Decisio
         If the decision depends on itself.
     """
     merged: dict[str, set[int]] = {}
+    if any(guard is not None and guard[0] == name for guard in alternatives):
+        raise SchemaError(
+            f"decision {name!r} is made inside one of its own options: give it another name"
+        )
     for guard in alternatives:
         if guard is None:
             return None
-        if guard[0] == name:
-            raise SchemaError(
-                f"decision {name!r} is made inside one of its own options: give it another name"
-            )
         merged.setdefault(guard[0], set()).update(guard[1])
     found = [
         {owner: [decisions[owner].values[k] for k in sorted(values)]}
@@ -231,19 +231,18 @@ def explore(model: nn.Module, example: Any) -> Flow:
     inputs = example if isinstance(example, tuple) else (example,)
     with ExitStack() as stack:
         stack.enter_context(evaluating(model))
+        stack.enter_context(_exploring(model))
         for path, module in deciding_modules(model):
-            module.exploring = True
-            stack.callback(setattr, module, "exploring", False)
 
-            def enter(module: nn.Module, args: Any, path: str = path) -> Any:
+            def enter(module: nn.Module, args: Any, kwargs: Any, path: str = path) -> Any:
                 flow.reached.add(path)
-                return _enter(module, args, flow, sources)
+                return _enter(module, (args, kwargs), flow, sources)
 
-            stack.callback(module.register_forward_pre_hook(enter).remove)
-        place = stack.enter_context(named_failures(model))
+            handle = module.register_forward_pre_hook(enter, with_kwargs=True)
+            stack.callback(handle.remove)
+        stack.enter_context(named_failures(model))
         stack.enter_context(sources)
         result = model(*(sources.mark(x.detach().clone(), frozenset([INPUT])) for x in inputs))
-    del place
     last = sources.of(result)
     flow.whole = bool(last) and all(
         any(target == name for _, target in flow.edges)
@@ -255,14 +254,27 @@ def explore(model: nn.Module, example: Any) -> Flow:
     return flow
 
 
+@contextmanager
+def _exploring(model: nn.Module) -> Iterator[None]:
+    """Modules with decisions compute everything inside the block."""
+    modules = [module for _, module in deciding_modules(model)]
+    for module in modules:
+        module.exploring = True
+    try:
+        yield
+    finally:
+        for module in modules:
+            module.exploring = False
+
+
 def _enter(module: nn.Module, args: Any, flow: Flow, sources: _Sources) -> Any:
     """Arguments of a module with decisions, which now follow from these."""
-    assert_deciding: Any = module
-    names = [d.name for own in assert_deciding.decisions.values() for d in own]
+    own: Any = module
+    names = [d.name for part in own.decisions.values() for d in part]
     new = [name for name in dict.fromkeys(names) if name not in flow.order]
     flow.order += new
     if isinstance(module, Inputs) and new:
-        each = [sources.of(tensor) for tensor in args[0]]
+        each = [sources.of(tensor) for tensor in _listed_inputs(args)]
         flow.opens += [
             (new[0], k, source)
             for k, subset in enumerate(module.subsets)
@@ -274,6 +286,12 @@ def _enter(module: nn.Module, args: Any, flow: Flow, sources: _Sources) -> Any:
         flow.edges += [(source, name) for source in sorted(before)]
         before = frozenset([name])
     return sources.alias(args, before) if new else args
+
+
+def _listed_inputs(args: Any) -> Any:
+    """The list of tensors that Inputs was called with."""
+    positional, named = args
+    return positional[0] if positional else next(iter(named.values()))
 
 
 @contextmanager

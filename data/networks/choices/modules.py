@@ -9,12 +9,13 @@ from copy import deepcopy
 from functools import reduce
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
 from ....errors import ParameterError, SchemaError
 from ...arguments import brief
-from .decisions import Decision, Elastic, Selection
+from .decisions import Decision, Elastic, Selection, elastic_of
 
 _MOST_INPUTS = 10
 
@@ -103,8 +104,7 @@ class Choice(Deciding):
         wrong = next((k for k, v in given.items() if not isinstance(v, nn.Module)), None)
         if wrong is not None:
             raise ParameterError(
-                f"option {wrong!r} of a Choice is a torch.nn.Module, received "
-                f"{brief(given[wrong])}"
+                f"option {wrong!r} of a Choice is a torch.nn.Module, received {brief(given[wrong])}"
             )
         if len(given) < 2:
             raise ParameterError(
@@ -129,22 +129,21 @@ class Choice(Deciding):
         """The chosen option."""
         return (self.options[self.decision.chosen(selection)],)
 
-    def forward(self, *inputs: Any) -> Any:
+    def forward(self, *inputs: Any, **more: Any) -> Any:
         """Output of the chosen option, or the weighted sum of those of all."""
         if self.exploring:
-            return self._all(*inputs)
+            return self._all([option(*inputs, **more) for option in self.options])
         weights = (self.mixture or {}).get(self.decision.name)
         if weights is None:
-            return self.options[self.decision.chosen(self.selection)](*inputs)
+            return self.options[self.decision.chosen(self.selection)](*inputs, **more)
         outputs = [
-            weight * option(*inputs)
+            weight * option(*inputs, **more)
             for weight, option in zip(weights, self.options, strict=True)
         ]
         return reduce(torch.add, outputs)
 
-    def _all(self, *inputs: Any) -> Any:
+    def _all(self, outputs: Sequence[Any]) -> Any:
         """Sum of what all options give, which has to be of one shape."""
-        outputs = [option(*inputs) for option in self.options]
         if not all(isinstance(output, Tensor) for output in outputs):
             return outputs[0]
         shapes = [tuple(output.shape) for output in outputs]
@@ -201,6 +200,8 @@ class Repeat(Deciding):
         if times is None:
             times = range(1, len(made) + 1)
         if isinstance(times, Elastic):
+            if len(times.decisions) > 1:
+                raise ParameterError(f"times of a Repeat follows from one decision, not {times!r}")
             self.times = times
         else:
             values = sorted({int(n) for n in times})
@@ -229,10 +230,10 @@ class Repeat(Deciding):
         """The modules that are computed."""
         return tuple(self.blocks[: self.times.at(selection)])
 
-    def forward(self, x: Any, *more: Any) -> Any:
+    def forward(self, x: Any) -> Any:
         """Output of the last module that is computed; each gets what the one before gives."""
         for block in self.blocks[: self.times.at(self.selection)]:
-            x = block(x, *more)
+            x = block(x)
         return x
 
     def plain(self, selection: Selection, memo: dict[int, Any], width: int | None) -> nn.Module:
@@ -252,11 +253,8 @@ def _made(blocks: Any, times: Any) -> Iterable[nn.Module]:
 
 def _depths(values: Sequence[int], name: str) -> Elastic:
     """Elastic number of which the smallest may be 0."""
-    shifted = Elastic(*(n + 1 for n in values), name=name)
-    decision = shifted.decisions[0]
-    decision.values = tuple(values)
-    shifted._table.numbers[:] -= 1
-    return shifted
+    decision = Decision(tuple(values), ordered=True, name=name)
+    return elastic_of((decision,), np.array(values))
 
 
 class Inputs(Deciding):
@@ -335,18 +333,20 @@ class Inputs(Deciding):
                 f"{len(inputs)}"
             )
         if self.exploring:
-            return reduce(torch.add, inputs) if self.combine != "cat" else self._some(inputs, 0)
+            everything: Tensor = reduce(torch.add, inputs)
+            return everything if self.combine != "cat" else self._some(inputs, 0)
         weights = (self.mixture or {}).get(self.decision.name)
         if weights is None:
             return self._some(inputs, self.decision.chosen(self.selection))
         outputs = [weight * self._some(inputs, k) for k, weight in enumerate(weights)]
-        return reduce(torch.add, outputs)
+        mixed: Tensor = reduce(torch.add, outputs)
+        return mixed
 
     def _some(self, inputs: Sequence[Tensor], number: int) -> Tensor:
         parts = [inputs[i] for i in self.subsets[number]]
         if self.combine == "cat":
             return torch.cat(parts, dim=1)
-        total = reduce(torch.add, parts)
+        total: Tensor = reduce(torch.add, parts)
         return total / len(parts) if self.combine == "mean" else total
 
     def plain(self, selection: Selection, memo: dict[int, Any], width: int | None) -> nn.Module:

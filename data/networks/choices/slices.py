@@ -10,6 +10,8 @@ from torch.nn import functional
 
 from ....errors import ParameterError
 
+NORMALISATIONS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
 _CONVOLUTIONS: dict[type, Callable[..., Tensor]] = {
     nn.Conv1d: functional.conv1d,
     nn.Conv2d: functional.conv2d,
@@ -38,8 +40,10 @@ def convolve(
     padding = layer.padding
     if not isinstance(padding, str):
         # What is cut from the kernel at each side is not padded for either.
-        cut = (d * (whole - k) // 2 for d, whole, k in zip(layer.dilation, layer.kernel_size,
-                                                           kernel, strict=True))
+        cut = (
+            d * (whole - k) // 2
+            for d, whole, k in zip(layer.dilation, layer.kernel_size, kernel, strict=True)
+        )
         padding = tuple(max(0, p - c) for p, c in zip(padding, cut, strict=True))
     return function(x, weight, bias, layer.stride, padding, layer.dilation, groups)
 
@@ -101,9 +105,6 @@ def _cut_linear(layer: Any, width: int) -> None:
 
 def _batch_norm(layer: Any, x: Tensor) -> Tensor:
     c = x.shape[1]
-    if c == layer.num_features:
-        return nn.modules.batchnorm._BatchNorm.forward(layer, x)
-    layer._check_input_dim(x)
     rate = 0.0 if layer.momentum is None else layer.momentum
     if layer.training and layer.track_running_stats and layer.num_batches_tracked is not None:
         layer.num_batches_tracked.add_(1)
@@ -215,7 +216,7 @@ FOLLOWING: dict[type[nn.Module], Following] = dict(
         _following(nn.Linear, _linear, lambda m: int(m.in_features), -1, _cut_linear),
         *(
             _following(b, _batch_norm, lambda m: int(m.num_features), 1, _cut_batch_norm)
-            for b in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+            for b in NORMALISATIONS
         ),
         _following(
             nn.LayerNorm, _layer_norm, lambda m: int(m.normalized_shape[-1]), -1, _cut_layer_norm

@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
@@ -17,8 +16,9 @@ from ....errors import ParameterError, SchemaError
 from ...arguments import brief, checked
 from ...seeds import as_generator, torch_seed
 from ...spaces import DescribedSpace
+from ...spaces.structure import CostFormula
 from ...spaces.variables import Variable
-from ...types import Codes, Values
+from ...types import Values
 from .building import (
     Widths,
     has_slices,
@@ -26,9 +26,9 @@ from .building import (
     plain_network,
     received_widths,
     reset,
-    select,
 )
-from .decisions import Decision, Selection
+from .counting import Counts
+from .decisions import Decision
 from .exploring import (
     Flow,
     active_of,
@@ -150,6 +150,10 @@ class ModuleSpace(DescribedSpace):
             return self.model, self.example
         return model, example
 
+    @cached_property
+    def _counts(self) -> Counts:
+        return Counts(*self._shapes)
+
     def _widths(self, code: ArrayLike) -> Widths:
         model, example = self._shapes
         return received_widths(model, self.selection(code), example)[0]
@@ -197,7 +201,7 @@ class ModuleSpace(DescribedSpace):
         return ModuleNetworks(self)
 
     @property
-    def costs(self) -> Callable[[ArrayLike], dict[str, Values]]:  # type: ignore[override]
+    def costs(self) -> CostFormula:
         """Costs of each network, counted on the network itself."""
         return self._counted
 
@@ -212,23 +216,10 @@ class ModuleSpace(DescribedSpace):
         for row in rows:
             key = row.tobytes()
             if key not in self._costs:
-                self._costs[key] = self._count(row)
+                self._costs[key] = self._counts(self.selection(row))
             found.append(self._costs[key])
         flops, parameters = np.array(found, dtype=np.float64).reshape(-1, 2).T / 1e6
         return {"flops": flops, "parameters": parameters}
-
-    def _count(self, row: Codes) -> tuple[float, float]:
-        """FLOPs and parameters of one architecture."""
-        from torch.utils.flop_counter import FlopCounterMode
-
-        model, example = self._shapes
-        selection, counter = self.selection(row), FlopCounterMode(display=False)
-        one = tuple(x[:1] for x in (example if isinstance(example, tuple) else (example,)))
-        with counter:
-            widths, _ = received_widths(model, selection, one)
-        network = plain_network(model, selection, widths)
-        weights = sum(parameter.numel() for parameter in network.parameters())
-        return counter.get_total_flops() / 2, float(weights)
 
     def mixable(self) -> dict[str, bool]:
         """Whether the values of each variable can be computed together, weighted and added."""
@@ -263,7 +254,7 @@ class ModuleNetworks:
         """
         del skeleton
         space = self.space
-        first = space.example[0] if isinstance(space.example, tuple) else space.example
+        first: Any = space.example[0] if isinstance(space.example, tuple) else space.example
         takes = first.shape[1] if first.ndim > 1 else 0
         if takes != in_channels:
             raise ParameterError(
@@ -346,9 +337,9 @@ def space_of(
             raise ParameterError(
                 f"a space is made of a torch.nn.Module or of what makes one; it made {brief(model)}"
             )
-    assert_module: Any = model
+    made: Any = model
     if example is None:
-        example = guess_example(assert_module)
+        example = guess_example(made)
     elif not isinstance(example, Tensor):
         example = tuple(example)
     if example is None:
@@ -356,7 +347,7 @@ def space_of(
             f"there is no telling what {type(model).__name__} takes: give example=, a tensor such "
             "as torch.zeros(2, 3, 32, 32)"
         )
-    space = ModuleSpace(assert_module, example, name or type(model).__name__, maker)
+    space = ModuleSpace(made, example, name or type(model).__name__, maker)
     if not space.traced:
         warnings.warn(
             f"the flow of data in {space.name} could not be followed (does it leave PyTorch?): its "
@@ -364,6 +355,3 @@ def space_of(
             stacklevel=3,
         )
     return space
-
-
-
