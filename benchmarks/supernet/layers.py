@@ -197,5 +197,4 @@ def _live(space: Space, codes: Codes) -> np.ndarray:
     """Whether each architecture passes something on, shape (n,)."""
     if space.cell is None:
         return space.is_valid(codes)
-    alive: np.ndarray = space.graphs(codes).mask[:, 2:].any(axis=1)
-    return alive
+    return np.asarray(space.graphs(codes).mask[:, 2:].any(axis=1))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from typing import Any, cast
 
+import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from ...data.arguments import checked
 from ...data.images import Images
-from ...data.networks.choices import Deciding, ModuleSpace, check_computes, select
+from ...data.networks.choices import Deciding, ModuleSpace, evaluating, named_failures, select
 from ...data.seeds import Seed, as_generator, torch_seed
 from ...data.spaces import Space
 from ...errors import ParameterError
@@ -49,7 +50,6 @@ class ModuleSupernet(SharedWeights):
 
     Examples
     --------
-    >>> import torch
     >>> from nasurge.nn import Choice, space_of
     >>> space = space_of(nn.Sequential(
     ...     nn.Conv2d(1, 4, 3, padding=1),
@@ -77,7 +77,7 @@ class ModuleSupernet(SharedWeights):
         self.space = space
         with torch_seed(as_generator(seed)):
             self.model = space.fresh()
-        first = space.example[0] if isinstance(space.example, tuple) else space.example
+        first: Any = space.example[0] if isinstance(space.example, tuple) else space.example
         weights = ", ".join(f"{k} {tuple(v.shape)}" for k, v in self.model.state_dict().items())
         self.sizes: dict[str, Any] = {
             "classes": space.output[0],
@@ -163,7 +163,8 @@ class ModuleSupernet(SharedWeights):
         """Refuse images that the model does not take, naming the module that fails."""
         super().check_images(images)
         select(self.model, None)
-        check_computes(self.model, images.train_x[:1], device=self.device)
+        with evaluating(self.model), named_failures(self.model):
+            self.model(torch.tensor(images.train_x[:1], device=self.device))
 
 
 @checked

@@ -8,6 +8,8 @@ from .elastic import Conv2d as Conv2d
 from .elastic import Linear as Linear
 from .elastic import Positions as Positions
 from .elastic import SelfAttention as SelfAttention
+from .exploring import evaluating as evaluating
+from .exploring import named_failures as named_failures
 from .modules import Choice as Choice
 from .modules import Deciding as Deciding
 from .modules import Inputs as Inputs
