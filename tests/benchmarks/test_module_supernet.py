@@ -137,12 +137,8 @@ def test_only_weights_of_the_path_get_gradients():
     (code,) = PLAIN.parse([dict.fromkeys(PLAIN.variables[:3], "big") | {"inputs": "1"}])
     code[1] = 2
     supernet(images(), code).sum().backward()
-    moved = {n for n, p in supernet.named_parameters() if p.grad is not None and "options" in n}
-    assert {name.split(".0.")[0] for name in moved if ".0.weight" in name} == {
-        "model.blocks.0.options.3",
-        "model.blocks.1.options.2",
-        "model.blocks.2.options.3",
-    }
+    names = [n.split(".") for n, p in supernet.named_parameters() if p.grad is not None]
+    assert {(n[2], n[4]) for n in names if "options" in n} == {("0", "3"), ("1", "2"), ("2", "3")}
 
 
 def test_a_mixture_of_one_value_each_is_the_path_and_all_values_learn():
@@ -183,7 +179,7 @@ def test_fairnas_uses_every_value_of_every_variable_once_a_step():
 def test_extremes_are_the_largest_and_the_smallest_architecture():
     assert [code.tolist() for code in extremes(PLAIN)] == [[3, 3, 3, 2], [0, 0, 0, 0]]
     largest, smallest = extremes(NESTED)
-    everything = NESTED.costs(NESTED.sample(60, seed=0))["parameters"]
+    everything = NESTED.costs(NESTED.all_codes())["parameters"]
     [most], [least] = (NESTED.costs(code[None])["parameters"] for code in (largest, smallest))
     assert most == everything.max()
     assert least == everything.min()
@@ -222,7 +218,7 @@ def test_training_improves_what_is_inherited(rule, few):
     supernet, codes = small(), extremes(PLAIN)
     before = supernet.evaluate(codes, few).loss
     history = train_supernet(
-        supernet, few, rule=rule, epochs=15, batch_size=16, seed=0, device="cpu"
+        supernet, few, rule=rule, epochs=8, batch_size=16, seed=0, device="cpu"
     )
     assert history.losses[-1] < history.losses[0]
     assert (supernet.evaluate(codes, few).loss < before - 0.15).all()
@@ -299,8 +295,6 @@ def test_wrong_images_and_codes_are_named(few):
         make_supernet(PLAIN, classes=10, in_channels=3)
     with pytest.raises(ParameterError, match="classes"):
         make_supernet(PLAIN, classes=11, in_channels=1)
-    colour = load_images("synthetic", limit=40) if False else None
-    del colour
     fixed = space_of(Fixed, example=torch.zeros(2, 1, 8, 8))
     large = load_images("digits", limit=40, size=16)
     with pytest.raises(SchemaError, match=r"2 \(Linear\), which received \(1, 256\)"):
@@ -309,7 +303,7 @@ def test_wrong_images_and_codes_are_named(few):
     with pytest.raises(ParameterError, match="2 outputs"):
         train_supernet(ModuleSupernet(two, seed=0), few, epochs=1, device="cpu")
     with pytest.raises(ParameterError, match=r"gives shape \(n, 1, 8, 8\)"):
-        ModuleSupernet(space_of(Fixed()[:1], example=torch.zeros(2, 1, 8, 8)))
+        ModuleSupernet(space_of(nn.Sequential(Fixed()[0]), example=torch.zeros(2, 1, 8, 8)))
     with pytest.raises(ArchitectureError):
         small()(images(), [9] * 4)
     with pytest.raises(ParameterError, match="code= or mixture="):
