@@ -56,6 +56,7 @@ class Supernet(SharedWeights):
 
     Examples
     --------
+    >>> import torch
     >>> from nasurge.data.spaces import make_space
     >>> supernet = Supernet(make_space("nb201"), classes=10, width=4, cells=1, seed=0).eval()
     >>> images, code = torch.ones(2, 3, 8, 8), [3, 1, 3, 1, 4, 2]

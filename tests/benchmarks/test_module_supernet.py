@@ -208,9 +208,9 @@ def test_a_killed_training_goes_on_to_the_same_weights(space, rule, few, tmp_pat
     assert again.losses == history.losses
     assert same(whole, resumed)
     assert not same(whole, small(space))
+    other = small(NESTED if space is PLAIN else PLAIN)
     with pytest.raises(ParameterError, match="another run: network"):
-        other = NESTED if space is PLAIN else PLAIN
-        train_supernet(small(other), few, **settings, checkpoint=path)
+        train_supernet(other, few, **settings, checkpoint=path)
 
 
 @pytest.mark.parametrize("rule", ["spos", "sandwich"])

@@ -1,6 +1,6 @@
 """How well the supernet of a PyTorch model ranks its architectures, beside that of cells.
 
-    python tests/measured/module_supernet.py [--architectures 48] [--seeds 2] [--epochs 40]
+    python tests/measured/module_supernet.py [--architectures 40] [--seeds 2] [--epochs 24]
 
 A model of eight blocks, each a skip or an inverted bottleneck of expansion 3 or 6, on noisy digits
 of 8x8 pixels, and cells of NAS-Bench-201 on the same images. Drawn architectures of both are
@@ -26,7 +26,7 @@ from nasurge.data.spaces import make_space
 from nasurge.nn import Choice, space_of
 
 IMAGES = load_images("digits", noise=1.0)
-RECIPE = Recipe(epochs=6, batch_size=64, shift=0, width=4, cells=2, channels_last=True)
+RECIPE = Recipe(epochs=3, batch_size=64, shift=0, width=4, cells=2, channels_last=True)
 # Steps of sub-networks are about as many for all: the sandwich rule takes four a batch.
 WAYS = {
     "spos": ({"rule": "spos"}, 1),
@@ -156,9 +156,9 @@ def show(row):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--architectures", type=int, default=48)
+    parser.add_argument("--architectures", type=int, default=40)
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=24)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     for space in (space_of(Blocks, example=torch.zeros(2, 1, 8, 8)), make_space("nb201")):
