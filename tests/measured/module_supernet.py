@@ -1,12 +1,12 @@
 """How well the supernet of a PyTorch model ranks its architectures, beside that of cells.
 
-    python tests/measured/module_supernet.py [--architectures 40] [--seeds 2] [--epochs 24]
+    python tests/measured/module_supernet.py [--architectures 40] [--seeds 2] [--epochs 20]
 
 A model of eight blocks, each a skip or an inverted bottleneck of expansion 3 or 6, on noisy digits
-of 8x8 pixels, and cells of NAS-Bench-201 on the same images. Drawn architectures of both are
-trained alone, each twice. Prints, per space and way of training the supernet, Kendall's tau of
-inherited against mean stand-alone validation accuracy, and what a step costs beside the
-sub-network's own.
+of 8x8 pixels, and cells of NAS-Bench-201 on the same images (table ``nb201-digits``). Drawn
+architectures of both were trained alone, each twice. Prints what a step costs beside the
+sub-network's own, and, per space and way of training the supernet, Kendall's tau of inherited
+against mean stand-alone accuracy.
 """
 
 import argparse
@@ -18,11 +18,11 @@ import torch
 from supernet_step import seconds, stepper
 from torch import nn
 
+from nasurge import load_table
 from nasurge.benchmarks.metrics import kendall_tau
 from nasurge.benchmarks.supernet import make_supernet, train_supernet
 from nasurge.benchmarks.training import Recipe, train_architectures
 from nasurge.data.images import load_images
-from nasurge.data.spaces import make_space
 from nasurge.nn import Choice, space_of
 
 IMAGES = load_images("digits", noise=1.0)
@@ -103,50 +103,68 @@ def step_ratios(space, codes, repeats=8):
     return found
 
 
-def alone(space, codes, seeds):
-    """Return stand-alone validation accuracies, shape (seeds, n)."""
+def alone(space, codes):
+    """Return stand-alone validation accuracies of two trainings, shape (2, n)."""
     return np.array(
         [
             [
                 result.valid_accuracy
-                for result in train_architectures(space, codes, IMAGES, RECIPE, seed=100 + seed)
+                for result in train_architectures(space, codes, IMAGES, RECIPE, seed=seed)
             ]
-            for seed in range(seeds)
+            for seed in (100, 101)
         ]
     )
 
 
-def measure(space, arguments):
-    """Print what a step costs, how stand-alone trainings agree, and tau of every way."""
-    codes = space.sample(arguments.architectures, seed=0, unique=True)
-    ratios = step_ratios(space, codes[:12])
-    show({"space": space.name, "step ratio": np.quantile(ratios, [0, 0.5, 1]).tolist()})
+def problems(n):
+    """Return spaces, drawn architectures of each, and the accuracies they reach alone.
+
+    Those of cells are in the table, the mean of two trainings by this very recipe.
+    """
+    blocks, table = space_of(Blocks, example=torch.zeros(2, 1, 8, 8)), load_table("nb201-digits")
+    rows = np.random.default_rng(0).choice(len(table.codes), n, replace=False)
+    cells = table.codes[rows]
+    codes = blocks.sample(n, seed=0, unique=True)
+    for space, some in ((blocks, codes), (table.space, cells)):
+        steps = np.quantile(step_ratios(space, some[:8]), [0, 0.5, 1])
+        show({"space": space.name, "step ratio": steps.tolist()})
     start = time.process_time()
-    truth = alone(space, codes, 2)
+    reached = alone(blocks, codes)
+    ranges = np.quantile(reached, [0, 0.5, 1]).tolist()
+    agree = kendall_tau(*reached)
+    spent = time.process_time() - start
+    show({"space": blocks.name, "alone": ranges, "agree": agree, "seconds": spent})
+    truth = table.values(task="digits", metric="valid_accuracy_3ep")[rows]
+    return ((blocks, codes, reached.mean(axis=0)), (table.space, cells, truth))
+
+
+def rank(space, codes, truth, name, *, epochs, seed):
+    """Print how well a supernet ranks some architectures."""
+    options, paths = WAYS[name]
+    start = time.process_time()
+    supernet = fresh(space, seed)
+    train_supernet(
+        supernet,
+        IMAGES,
+        epochs=max(1, epochs // paths),
+        shift=0,
+        channels_last=True,
+        seed=seed,
+        **options,
+    )
+    spent = time.process_time() - start
+    inherited = supernet.evaluate(codes, IMAGES, calibration=4)
     show(
         {
             "space": space.name,
-            "alone": np.quantile(truth, [0, 0.5, 1]).tolist(),
-            "two trainings agree": kendall_tau(*truth),
-            "seconds": time.process_time() - start,
+            "way": name,
+            "seed": seed,
+            "tau": kendall_tau(truth, inherited.accuracy),
+            "of loss": kendall_tau(truth, -inherited.loss),
+            "inherited": inherited.accuracy.mean(),
+            "seconds": spent,
         }
     )
-    mean = truth.mean(axis=0)
-    for name, (options, paths) in WAYS.items():
-        found = {"tau": [], "of loss": [], "seconds": [], "inherited": []}
-        for seed in range(arguments.seeds):
-            start = time.process_time()
-            supernet = fresh(space, seed)
-            epochs = max(1, arguments.epochs // paths)
-            train_supernet(
-                supernet, IMAGES, epochs=epochs, shift=0, channels_last=True, seed=seed, **options
-            )
-            found["seconds"].append(time.process_time() - start)
-            inherited = supernet.evaluate(codes, IMAGES)
-            found["tau"].append(kendall_tau(mean, inherited.accuracy))
-            found["of loss"].append(kendall_tau(mean, -inherited.loss))
-            found["inherited"].append(inherited.accuracy.mean())
-        show({"space": space.name, "way": name, **found})
 
 
 def show(row):
@@ -158,8 +176,11 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--architectures", type=int, default=40)
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--epochs", type=int, default=24)
+    parser.add_argument("--epochs", type=int, default=20)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    for space in (space_of(Blocks, example=torch.zeros(2, 1, 8, 8)), make_space("nb201")):
-        measure(space, arguments)
+    found = problems(arguments.architectures)
+    for seed in range(arguments.seeds):
+        for name in WAYS:
+            for problem in found:
+                rank(*problem, name, epochs=arguments.epochs, seed=seed)
