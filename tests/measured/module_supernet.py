@@ -23,6 +23,7 @@ from nasurge.benchmarks.metrics import kendall_tau
 from nasurge.benchmarks.supernet import make_supernet, train_supernet
 from nasurge.benchmarks.training import Recipe, train_architectures
 from nasurge.data.images import load_images
+from nasurge.data.networks import build_network, count_parameters
 from nasurge.nn import Choice, space_of
 
 IMAGES = load_images("digits", noise=1.0)
@@ -135,7 +136,17 @@ def problems(n):
     spent = time.process_time() - start
     show({"space": blocks.name, "alone": ranges, "agree": agree, "seconds": spent})
     truth = table.values(task="digits", metric="valid_accuracy_3ep")[rows]
-    return ((blocks, codes, reached.mean(axis=0)), (table.space, cells, truth))
+    found = ((blocks, codes, reached.mean(axis=0)), (table.space, cells, truth))
+    for space, some, values in found:
+        counted = parameters(space, some)
+        show({"space": space.name, "way": "parameters", "tau": kendall_tau(values, counted)})
+    return found
+
+
+def parameters(space, codes):
+    """Return the number of weights of some networks: what ranks without a supernet."""
+    sizes = {"classes": 10, "in_channels": 1, "width": RECIPE.width, "cells": RECIPE.cells}
+    return np.array([count_parameters(build_network(space, code, **sizes)) for code in codes])
 
 
 def rank(space, codes, truth, name, *, epochs, seed):
