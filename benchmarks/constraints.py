@@ -14,7 +14,9 @@ from ..errors import InfeasibleError as InfeasibleError
 from ..errors import LabelError, ParameterError, UnknownNameError
 from .studies.flags import listed
 
-_WRITTEN = re.compile(r"\s*([A-Za-z][\w.@-]*)\s*(<=|>=)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)([KMGB]?)\s*")
+_WRITTEN = re.compile(
+    r"\s*([A-Za-z][\w.@-]*)\s*(<=|>=)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)([KMGB]?)\s*"
+)
 _MILLIONS = {"": 1.0, "K": 1e-3, "M": 1.0, "G": 1e3, "B": 1e3}
 """Suffixes of what is counted in millions, in millions."""
 _COUNTED = ("flops", "macs", "parameters", "params")

@@ -89,9 +89,7 @@ class FunctionOptions:
     )
     size: int | None = Own(None, least=1, help="Side of the images in pixels.")
     limit: int | None = Own(None, help="Most training images.")
-    recipe: str | None = Own(
-        None, help="How to train on --images: a JSON object or a file of one."
-    )
+    recipe: str | None = Own(None, help="How to train on --images: a JSON object or a file of one.")
     device: str = Own("auto", help="Where to train: auto, cpu, cuda or mps.")
     objective: str | None = Own(
         None,

@@ -34,7 +34,6 @@ from ..benchmarks.studies import (
     versions,
 )
 from ..data.images import load_images
-from ..errors import ParameterError
 from ..options import SearchCommandOptions
 from ..registry import searcher_names, takes_objectives
 from ..search.loop import Trace, check_timeout

@@ -68,9 +68,7 @@ class TypedTask:
         check_measured(names)
         wanted = replace(wanted, costs=costs_of(self.space, names))
         measured = tuple(name for name in MEASURED if name in names)
-        function = TrainedValues(
-            self.space, images, self.recipe, measured, folder, options.device
-        )
+        function = TrainedValues(self.space, images, self.recipe, measured, folder, options.device)
         return FunctionTask(function, self.space, wanted)
 
     def _function(self) -> FunctionTask:
