@@ -61,8 +61,8 @@ class Constraint:
             name, sign, number, suffix = found.groups()  # type: ignore[union-attr]
             if suffix and name not in _COUNTED:
                 raise ParameterError(
-                    f"{text!r}: only {', '.join(_COUNTED)} are counted with K, M, G or B; write the "
-                    f"bound on {name} in its own unit"
+                    f"{text!r}: only {', '.join(_COUNTED)} are counted with K, M, G or B; write "
+                    f"the bound on {name} in its own unit"
                 )
             return cls(name, sign == "<=", float(number) * _MILLIONS[suffix])
         except (AttributeError, ValueError):

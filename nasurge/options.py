@@ -156,8 +156,8 @@ class SearchCommandOptions(FunctionOptions, SearchOptions):
             )
         if of_function and self.space is None:
             raise ParameterError(
-                "--objective or --images needs the space of its architectures: --space FILE.toml, or a name, "
-                "such as darts"
+                "--objective or --images needs the space of its architectures: --space "
+                "FILE.toml, or a name, such as darts"
             )
         if not of_function and self.tables is None:
             raise ParameterError(
@@ -165,7 +165,8 @@ class SearchCommandOptions(FunctionOptions, SearchOptions):
                 "tables), or --space and --objective for a function of your own"
             )
         if of_function:
-            refuse_unused(self, ("metric", "workers"), "with --objective or --images")
+            way = "--objective" if self.images is None else "--images"
+            refuse_unused(self, ("metric", "workers"), f"with {way}")
             if self.images is None:
                 names = ["size", "limit", "recipe", "device"]
                 refuse_unused(self, names, "without --images, on which networks are trained")

@@ -42,6 +42,7 @@ from ..search.store import run_stored, storage_of
 from ..search.studies import Contender
 from ..search.studies.units import Settings, stored_rows
 from .contenders import check_takes_objectives, contenders_of, searcher_of
+from .task import FunctionTask
 from .trained import images_space, recipe_typed
 from .typed_task import TypedTask
 

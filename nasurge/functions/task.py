@@ -132,7 +132,7 @@ class FunctionTask:
         -1 where smaller is better, or where a bound is from above.
     """
 
-    def __init__(self, function: Objective, space: Space, wanted: Wanted) -> None:
+    def __init__(self, function: Callable[[Codes], Any], space: Space, wanted: Wanted) -> None:
         self.space, self.wanted = space, wanted
         self._function = function
         self.__qualname__ = getattr(function, "__qualname__", type(function).__qualname__)

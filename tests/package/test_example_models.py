@@ -62,11 +62,7 @@ def test_networks_are_plain_and_cost_what_is_said(space) -> None:
         assert not [m for m in network.modules() if "nasurge" in type(m).__module__]
         assert sum(p.numel() for p in network.parameters()) == round(parameters * 1e6)
         # Attention in one kernel of the CPU is not counted by PyTorch, its products are.
-        with (
-            torch.no_grad(),
-            sdpa_kernel(SDPBackend.MATH),
-            FlopCounterMode(display=False) as counter,
-        ):
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
             network(x[:1])
         assert counter.get_total_flops() == round(2e6 * flops)
         select(model, space.selection(code))
