@@ -184,15 +184,18 @@ class Searcher(ABC):
         """Rows that may still be proposed, each once, in their order.
 
         A row outside the pool stands for its twin in the pool, where there is one: a table that
-        measures each function once is as easy to walk in as the whole space. In a pool of a few
-        rows of a space that is not listed, the nearest row that is unseen stands for it: children
-        of rows are hardly ever rows there.
+        measures each function once is as easy to walk in as the whole space.
         """
-        keys = self._in_pool(self.space.keys(codes))
-        if isinstance(self._remaining, Sparse):
-            keys = self._remaining.stand_ins(keys)
+        keys = self._moved(self._in_pool(self.space.keys(codes)))
         keys = keys[np.sort(np.unique(keys, return_index=True)[1])]
         return self.space.from_keys(keys[self._remaining.free(keys)])
+
+    def _moved(self, keys: Keys) -> Keys:
+        """Identities, those outside a pool of few rows being those of the nearest unseen rows.
+
+        In a space that is not listed children of rows are hardly ever rows. Others are unchanged.
+        """
+        return self._remaining.stand_ins(keys) if isinstance(self._remaining, Sparse) else keys
 
     def _can_propose(self, codes: Codes) -> NDArray[np.bool_]:
         """Whether architectures are in the pool or have a twin there, seen ones too, shape (n,)."""

@@ -51,8 +51,8 @@ class Listed:
 class Sparse(Listed):
     """A few rows of a space that nobody can list, and the nearest of them to what is no row.
 
-    Near is where few active variables differ; those that are ordered differ by their numbers. Of
-    equally near rows the first is taken.
+    Near is where few active variables differ, once twins are written in one way; those that are
+    ordered differ by their numbers. Of equally near rows the first is taken.
     """
 
     def __init__(self, space: Space, keys: Keys) -> None:
@@ -64,28 +64,34 @@ class Sparse(Listed):
         outside = np.flatnonzero(~self._find(keys)[1])
         if not len(outside):
             return keys
-        keys, (functions, rows) = keys.copy(), self._functions
-        own = function_keys(self._space, keys[outside])
+        canonical = self._space.canonical(self._space.from_keys(keys[outside]))
+        functions, rows = self._functions
+        own, keys = self._space.keys(canonical), keys.copy()
         position = np.minimum(np.searchsorted(functions, own), len(functions) - 1)
         twin = functions[position] == own
         keys[outside[twin]] = self._keys[rows[position[twin]]]
         free = np.flatnonzero(self._free)
         if len(free):
-            moved = outside[~twin][: _MOST_PAIRS // len(free)]
-            keys[moved] = self._keys[free[self._nearest(self._space.from_keys(keys[moved]), free)]]
+            most = _MOST_PAIRS // len(free)
+            nearest = self._nearest(canonical[~twin][:most], free)
+            keys[outside[~twin][:most]] = self._keys[free[nearest]]
         return keys
+
+    @cached_property
+    def _canonical(self) -> Codes:
+        return self._space.canonical(self._space.from_keys(self._keys))
 
     @cached_property
     def _functions(self) -> tuple[Keys, Index]:
         """Identities of the functions in the pool, sorted, and the first row of each."""
-        functions, rows = np.unique(function_keys(self._space, self._keys), return_index=True)
+        functions, rows = np.unique(self._space.keys(self._canonical), return_index=True)
         return functions, rows
 
     @cached_property
     def _columns(self) -> list[tuple[Index, Index]]:
         """Values of each variable that occur, and which of them each row has."""
-        pool = _marked(self._space, self._space.from_keys(self._keys))
-        return [np.unique(column, return_inverse=True) for column in pool.T]
+        marked = _marked(self._space, self._canonical)
+        return [np.unique(column, return_inverse=True) for column in marked.T]
 
     def _nearest(self, codes: Codes, free: Index) -> Index:
         """Number of the nearest free row to each architecture, shape (n,)."""

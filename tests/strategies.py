@@ -46,3 +46,21 @@ def labels(draw, n, *, ties=True, missing=False):
     if missing:
         value = value | st.just(float("nan"))
     return np.array(draw(st.lists(value, min_size=n, max_size=n)))
+
+
+def accel_networks(count):
+    """Contents of the files of Accel-NASBench, made up, of so many networks."""
+    space = make_space("mnasnet")
+    rows = space.to_dicts(space.sample(count, seed=0))
+    kinds = {"latency_zcu102": "latency", "throughput_a100": "throughput"}
+    return [
+        {
+            "architecture": row,
+            "metrics": {"val_top1": 60.0 + k, "val_top5": 80.0, "train_time": 1000.0 + k},
+            "model_info": {"macs": 300.5, "params": 4},
+            "platform_perf": {
+                key: {f"{kind}_mean": 5.0 + k, f"{kind}_std": None} for key, kind in kinds.items()
+            },
+        }
+        for k, row in enumerate(rows)
+    ]

@@ -1,3 +1,4 @@
+from .archives import open_tar as open_tar
 from .arrays import read_npz as read_npz
 from .documents import DAMAGED as DAMAGED
 from .documents import check_depth as check_depth

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from ...errors import DataFileError, NasurgeError, ParameterError, StorageError
 from ..arguments import checked
-from ..files import DAMAGED
+from ..files import DAMAGED, open_tar
 from ..files.limits import check_limit
 from ..seeds import Seed, as_generator
 from ..types import Index, Pixels
-from .archives import open_image, open_tar
+from .archives import open_image
 from .sources import (
     FASHION_FOLDER,
     Raw,

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataFileError, MissingExtraError, NasurgeError, StorageError
-from ..files import DAMAGED, PlainArray, array_parts, read_npz, unpickle
+from ..files import DAMAGED, PlainArray, array_parts, open_tar, read_npz, unpickle
 from ..files.limits import check_limit, check_unpacked, read_bounded
 from ..types import Index, Pixels
-from .archives import open_image, open_tar
+from .archives import open_image
 
 FASHION_FOLDER = Path("/usr/share/datasets/fashion-mnist")  # where Debian puts them
 FASHION_CLASSES = (

@@ -26,6 +26,11 @@ _ENTRIES = (
         "The JSON file of NAS-Bench-Macro: three runs on CIFAR-10 of every chain of eight layers.",
     ),
     Entry(
+        "accel-nasbench",
+        "nasurge.data.sources.accel_nasbench",
+        "The archive of Accel-NASBench: accuracies and speeds on devices of MnasNet networks.",
+    ),
+    Entry(
         "tabular",
         "nasurge.data.sources.tabular",
         "CSV and Parquet files, also packed: a short description says what each column measures.",

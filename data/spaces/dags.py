@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ...errors import ArchitectureError
 from ..arguments import checked
@@ -18,12 +18,12 @@ from ..seeds import Seed, as_generator
 from ..types import Codes, Index, Keys, Mask
 from .base import Space
 from .frame import Frame
+from .orders import MOST_COMPARED, canonical_orders
 from .structure import Graphs, Operation, PathSet
 from .vocabulary import check_operations, made_of, whole_number, written_operations
 
-# All orders of the inner vertices are compared for the canonical form: 5,040 at 9 vertices.
-_MOST_VERTICES = 9
-_AT_ONCE = 2_000_000
+# There are as many possible paths as sets of inner vertices: 8,192 at 15 vertices.
+_MOST_VERTICES = 15
 # Rounds in which cells of a number of vertices are drawn.
 _ROUNDS = 40
 
@@ -40,7 +40,7 @@ class NodeCell(Space):
     Parameters
     ----------
     nodes : int
-        Vertices with input and output, 3 to 9.
+        Vertices with input and output, 3 to 15.
     operations : sequence of str, or of (str, str, float)
         Names, or (name, kind, depth) with a kind of ``"zero"``, ``"skip"``, ``"conv"`` and
         ``"pool"``; else these follow from the name.
@@ -231,28 +231,6 @@ class NodeCell(Space):
             parts.append(self.canonical(super().sample(missing, seed=rng)))
         return np.concatenate(parts)[:n]
 
-    @cached_property
-    def _orders(self) -> tuple[Index, NDArray[np.float64], NDArray[np.float64]]:
-        """Orders of the vertices, (p, v), and what edges and operations weigh in each.
-
-        The least weight is the canonical order: edges forward, live vertices first, then the
-        edges and the operations as digits of numbers.
-        """
-        inner, v = self.nodes - 2, self.nodes
-        orders = np.array([(0, *o, v - 1) for o in itertools.permutations(range(1, v - 1))])
-        places = np.argsort(orders, axis=1)
-        digit = np.zeros((v, v))
-        for power, (source, target) in enumerate(
-            reversed(list(itertools.combinations(range(v), 2)))
-        ):
-            digit[source, target] = 2.0**power
-            digit[target, source] = 2.0**48
-        edges = [digit[places[:, s], places[:, t]] for s, t in itertools.combinations(range(v), 2)]
-        live = [places[:, vertex] * 2.0**40 for vertex in range(1, v - 1)]
-        base = float(len(self.operations))
-        chosen = [base ** (inner - places[:, vertex]) for vertex in range(1, v - 1)]
-        return orders, np.stack([*edges, *live]), np.stack(chosen)
-
     def canonical(self, codes: ArrayLike) -> Codes:
         """The pruned cell of each row in the first of the orders of its vertices, shape (n, d).
 
@@ -260,21 +238,9 @@ class NodeCell(Space):
         and with the first operation. Equal exactly for isomorphic pruned cells.
         """
         codes = self.check(codes)
-        step = max(1, _AT_ONCE // len(self._orders[0]))
-        parts = [self._ordered(codes[i : i + step]) for i in range(0, len(codes), step)]
-        return np.concatenate([codes[:0], *parts])
-
-    def _ordered(self, codes: Codes) -> Codes:
         alive, matrices = self._pruned(codes)
-        chosen = np.where(alive[:, 1:-1], self._chosen(codes), 0)
-        orders, weights, digits = self._orders
-        sources, targets = np.triu_indices(self.nodes, k=1)
-        seen = np.concatenate([matrices[:, sources, targets], alive[:, 1:-1]], axis=1)
-        # Both sums are whole numbers below 2**53, so exact in any order of summing.
-        shape = seen.astype(np.float64) @ weights
-        kinds = chosen.astype(np.float64) @ digits
-        kinds[shape > shape.min(axis=1, keepdims=True)] = np.inf
-        order = orders[kinds.argmin(axis=1)]
+        chosen = np.where(alive[:, 1:-1], self._chosen(codes), self.dtype.type(0))
+        order = canonical_orders(matrices, alive, chosen, len(self.operations))
         rows = np.arange(len(codes))[:, None]
         moved = matrices[rows[:, :, None], order[:, :, None], order[:, None, :]]
         return self._rows(moved, chosen[rows, order[:, 1:-1] - 1])
@@ -308,18 +274,47 @@ class NodeCell(Space):
             table[row, : len(stop)] = stop
         return table
 
+    @cached_property
+    def _beginnings(self) -> tuple[Index, Index, Index]:
+        """Number of each path without its last inner vertex, its length and its last vertex."""
+        stops = [tuple(stop[stop > 0]) for stop in self._inner_paths]
+        number = {stop: row for row, stop in enumerate(stops)}
+        before = np.array([number[stop[:-1]] for stop in stops])
+        lasts = np.array([(0, *stop)[-1] for stop in stops])
+        return before, np.array([len(stop) for stop in stops]), lasts
+
+    def _live_paths(self, codes: Codes) -> Mask:
+        """Whether each path is there and nothing cuts it, shape (n, p)."""
+        matrices = self._matrices(codes)
+        matrices[:, :, 1:-1] &= ~self._zeros[self._chosen(codes)][:, None]
+        before, lengths, lasts = self._beginnings
+        alive = np.ones((len(codes), len(lengths)), dtype=bool)
+        for length in range(1, self.nodes - 1):  # if its beginning is, and the next edge
+            rows = np.flatnonzero(lengths == length)
+            begun = before[rows]
+            alive[:, rows] = alive[:, begun] & matrices[:, lasts[begun], lasts[rows]]
+        return alive & matrices[:, lasts, self.nodes - 1]
+
     def paths(self, codes: ArrayLike) -> PathSet:
-        """A path over every subset of the inner vertices, alive where its edges are there."""
+        """A path over every subset of the inner vertices, alive where its edges are there.
+
+        Of cells of more than 9 vertices only the live ones, the shortest first: few of very many.
+        """
         codes = self.check(codes)
-        matrices, chosen, stops = self._matrices(codes), self._chosen(codes), self._inner_paths
-        alive = np.ones((len(codes), len(stops)), dtype=bool)
-        for row, stop in enumerate(stops):
-            for source, target in itertools.pairwise((0, *stop[stop > 0], self.nodes - 1)):
-                alive[:, row] &= matrices[:, source, target]
-        operations = np.where(stops > 0, chosen[:, np.maximum(stops - 1, 0)], np.int8(-1))
-        variables = np.where(stops > 0, len(self.edges) + stops - 1, -1)
-        alive &= ~self._zeros[operations].any(axis=2)
-        return PathSet(operations, np.broadcast_to(variables, operations.shape), alive)
+        alive, chosen, stops = self._live_paths(codes), self._chosen(codes), self._inner_paths
+        if self.nodes <= MOST_COMPARED:
+            operations = np.where(stops > 0, chosen[:, np.maximum(stops - 1, 0)], np.int8(-1))
+            variables = np.where(stops > 0, len(self.edges) + stops - 1, -1)
+            return PathSet(operations, np.broadcast_to(variables, operations.shape), alive)
+        counts = alive.sum(axis=1)
+        row, path = np.nonzero(alive)
+        slot = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+        stops_of = np.zeros((len(codes), counts.max(initial=1), self.nodes - 2), dtype=np.int16)
+        stops_of[row, slot] = stops[path]
+        rows = np.arange(len(codes))[:, None, None]
+        operations = np.where(stops_of > 0, chosen[rows, np.maximum(stops_of - 1, 0)], np.int8(-1))
+        variables = np.where(stops_of > 0, len(self.edges) + stops_of - 1, -1).astype(np.int16)
+        return PathSet(operations, variables, np.arange(stops_of.shape[1]) < counts[:, None])
 
     @property
     def _order_of_nodes(self) -> list[int]:

@@ -15,7 +15,9 @@ class LocalSearch(DeclaredSearcher):
 
     A climb starts from the best of ``starts`` uniform draws and evaluates the neighbours of its
     best architecture in random order. As soon as one is better, its neighbours come first. When
-    all neighbours are known and none is better, the next climb starts.
+    all neighbours are known and none is better, the next climb starts. Among a few rows of a space
+    that is not listed, the unseen rows nearest to the neighbours are climbed, as long as there are
+    any.
 
     Parameters
     ----------

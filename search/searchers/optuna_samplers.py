@@ -67,7 +67,7 @@ class OptunaSearcher(DeclaredSearcher):
         How often the sampler is asked again after a proposal that is known already; at least 1.
     pool : array_like of int, shape (m, d), optional
         The only architectures that may be proposed; by default the whole space. Proposals outside
-        it are pruned trials.
+        it are pruned trials, or failed ones where the nearest row of the pool is taken instead.
     """
 
     most_proposed: ClassVar[int] = 200  # each is chosen in the light of those before
@@ -134,6 +134,13 @@ class OptunaSearcher(DeclaredSearcher):
             study.tell(trial, value if state == _COMPLETE else None, state=TrialState(state))
             self._study = study  # only if nothing interrupted the line before
 
+    def _add(self, row: Row, state: int, value: float) -> None:
+        """Add a trial that the sampler did not suggest, in the study too if there is one."""
+        self._proposed.append(row)
+        self._outcomes.append((state, value))
+        if self._study is not None:
+            self._study.add_trial(self._trial(row, state, value))
+
     def _ask(self, n: int) -> Codes:
         asked: list[Row] = []
         with _quiet():
@@ -153,10 +160,17 @@ class OptunaSearcher(DeclaredSearcher):
             self._outcomes.append((_RUNNING, np.nan))
             code = np.array([row])
             if self.space.is_valid(code)[0]:
-                key = self._in_pool(self.space.keys(code))
+                proposed = self._in_pool(self.space.keys(code))
+                key = self._moved(proposed)
                 (row,) = _rows(self.space.from_keys(key))
-                if row not in self._running and self._remaining.free(key)[0]:
-                    self._running[row] = trial.number
+                free = row not in self._running and self._remaining.free(key)[0]
+                if key[0] != proposed[0]:  # its value says nothing of the proposal
+                    self._end(trial.number, _FAILED, np.nan)
+                    if not free:
+                        continue
+                    self._add(row, _RUNNING, np.nan)
+                if free:
+                    self._running[row] = len(self._proposed) - 1
                     return row
             value = self._told.get(row, np.nan)
             state = _PRUNED if np.isnan(value) else _COMPLETE
@@ -171,11 +185,7 @@ class OptunaSearcher(DeclaredSearcher):
                 state = _FAILED if np.isnan(value) else _COMPLETE
                 trial = self._running.pop(row, None)
                 if trial is None:  # not asked for, or drawn uniformly
-                    trial = len(self._proposed)
-                    self._proposed.append(row)
-                    self._outcomes.append((state, value))
-                    if self._study is not None:
-                        self._study.add_trial(self._trial(row, state, value))
+                    self._add(row, state, value)
                 else:
                     self._end(trial, state, value)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from strategies import SPACES
+from strategies import SPACES, accel_networks
 
 from nasurge.data.sources import SOURCES, make_source, read_tables, source_names
 from nasurge.data.spaces import Space
@@ -39,8 +39,17 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     macro.write_text(
         json.dumps({k: row | {"params": 1e6, "flops": 5e7} for k, row in rows.items()})
     )
+    accel = tmp_path_factory.mktemp("accel")
+    for number, network in enumerate(accel_networks(3)):
+        (accel / f"result_{number}.json").write_text(json.dumps(network))
     files = {shipped.source: shipped.location() for shipped in SHIPPED.values()}
-    return {"tabular": csv, "hw-nas-bench": hardware, "nas-bench-macro": macro, **files}
+    return {
+        "tabular": csv,
+        "hw-nas-bench": hardware,
+        "nas-bench-macro": macro,
+        "accel-nasbench": accel,
+        **files,
+    }
 
 
 @pytest.mark.parametrize("check", SOURCE_CHECKS, ids=lambda check: check.__name__)

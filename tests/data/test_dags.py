@@ -28,13 +28,14 @@ SPACES = {
         for name in ("nb101", "ec-nas", "darts", "darts-none", "enas", "enas-micro")
     },
     "node-cell": NodeCell(4, ["conv1x1", "max_pool", "none"], name="node-cell"),
+    "thirteen": NodeCell(13, ["conv1x1", "max_pool"], max_edges=20),
     "no cut": NodeCell(5, ["conv1x1", "max_pool"], max_edges=6),
     "one cell": Genotypes(3, ["conv", "none", "skip"], inputs=1, picks=1, cells=["one"]),
     "all inputs": Genotypes(2, ["conv", "none", "skip"], inputs=3, picks=3),
     "repeats": Genotypes(4, ["identity", "sep3", "avg_pool"], repeats=True, cells=["one"]),
 }
 every_space = pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
-LEARNT = ("nb101", "ec-nas", "darts", "enas", "enas-micro")
+LEARNT = ("nb101", "ec-nas", "thirteen", "darts", "enas", "enas-micro")
 
 
 @pytest.mark.parametrize("check", SPACE_CHECKS, ids=lambda check: check.__name__)
@@ -202,7 +203,7 @@ def test_a_description_of_names_alone_is_enough() -> None:
     "make",
     [
         lambda: NodeCell(2, ["a", "b"]),
-        lambda: NodeCell(10, ["a", "b"]),
+        lambda: NodeCell(16, ["a", "b"]),
         lambda: NodeCell("5", ["a", "b"]),
         lambda: NodeCell(5, ["a", "b"], max_edges=0),
         lambda: NodeCell(5, []),

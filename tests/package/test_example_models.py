@@ -62,7 +62,11 @@ def test_networks_are_plain_and_cost_what_is_said(space) -> None:
         assert not [m for m in network.modules() if "nasurge" in type(m).__module__]
         assert sum(p.numel() for p in network.parameters()) == round(parameters * 1e6)
         # Attention in one kernel of the CPU is not counted by PyTorch, its products are.
-        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        with (
+            torch.no_grad(),
+            sdpa_kernel(SDPBackend.MATH),
+            FlopCounterMode(display=False) as counter,
+        ):
             network(x[:1])
         assert counter.get_total_flops() == round(2e6 * flops)
         select(model, space.selection(code))
@@ -113,3 +117,12 @@ def test_its_picture_shows_the_flow_of_data(space) -> None:
         written = [text.get_text() for text in axis.texts]
         assert {"input", "output"} <= set(written)
         assert len([text for text in written if text]) == 2 + space.n_variables
+
+
+def test_costs_by_parts_are_those_of_the_whole_network(space) -> None:
+    codes = space.sample(60, seed=3, unique=True)
+    costs = space.costs(codes)
+    assert space._counts._parts is not None
+    for row in range(45, 60):
+        flops, parameters = space._counts._whole(space.selection(codes[row]))
+        assert (flops / 1e6, parameters / 1e6) == (costs["flops"][row], costs["parameters"][row])

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
-import shlex
 import sys
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
-
-from nasurge.cli import app
-
-PAGES = Path(__file__).resolve().parents[2] / "docs" / "guide" / "how-to"
+from pages import shown
 
 
 @pytest.fixture(autouse=True)
@@ -26,28 +18,6 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "training", raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NASURGE_HOME", str(tmp_path / "home"))
-
-
-def shown(page: str) -> tuple[str, dict[str, Any]]:
-    """What the commands of a page print, and what its Python names, when all is run in order."""
-    whole = (PAGES / page).read_text(encoding="utf-8")
-    names: dict[str, Any] = {}
-    printed: list[str] = []
-    for kind, text in re.findall(r"```(\w+)\n(.*?)```", whole, flags=re.DOTALL):
-        if kind == "toml":
-            name = text.splitlines()[0].removeprefix("# ")
-            Path(name).write_text(text, encoding="utf-8")
-        elif kind == "python":
-            if (name := text.splitlines()[0].removeprefix("# ")).endswith(".py"):
-                Path(name).write_text(text, encoding="utf-8")
-            with contextlib.redirect_stdout(io.StringIO()):
-                exec(compile(text, page, "exec"), names)  # noqa: S102 -- our own page
-        else:
-            for line in text.splitlines():
-                ran = CliRunner().invoke(app, shlex.split(line.removeprefix("$ nasurge ")))
-                assert ran.exit_code == 0, f"{line}: {ran.output}"
-                printed.append(ran.stdout)
-    return "".join(printed), names
 
 
 def qualities(printed: str) -> list[float]:

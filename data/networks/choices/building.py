@@ -19,7 +19,17 @@ from .slices import FOLLOWING, NORMALISATIONS, PLAIN, unfollow
 Widths = dict[str, int | None]
 """Channels or features that each called module receives, by its path; None for one without."""
 
-_SLICED = (_Convolution, Linear, SelfAttention, Positions)
+SLICED = (_Convolution, Linear, SelfAttention, Positions)
+"""Modules with slices, which follow the width of what they receive."""
+
+
+def width_axis(module: nn.Module) -> int | None:
+    """Dimension of what a module receives whose length it follows; None where it follows none."""
+    if type(module) in PLAIN:
+        return FOLLOWING[PLAIN[type(module)]].axis
+    if isinstance(module, SLICED):
+        return 1 if isinstance(module, _Convolution) else -1
+    return None
 
 
 def select(
@@ -55,15 +65,8 @@ def received_widths(model: nn.Module, selection: Selection, example: Any) -> tup
         return enter
 
     for path, module in model.named_modules():
-        if type(module) in PLAIN:
-            axis: int | None = FOLLOWING[PLAIN[type(module)]].axis
-        elif isinstance(module, _SLICED):
-            axis = 1 if isinstance(module, _Convolution) else -1
-        elif isinstance(module, Deciding):
-            axis = None
-        else:
-            continue
-        handles.append(module.register_forward_pre_hook(watch(path, axis)))
+        if (axis := width_axis(module)) is not None or isinstance(module, Deciding):
+            handles.append(module.register_forward_pre_hook(watch(path, axis)))
     select(model, selection)
     inputs = example if isinstance(example, tuple) else (example,)
     try:
@@ -99,7 +102,7 @@ def plain_network(
         width = widths[path]
         if isinstance(module, Deciding):
             memo[id(module)] = made = module.plain(selection, memo, width)
-            if isinstance(module, _SLICED):
+            if isinstance(module, SLICED):
                 cut.append(made)
         elif type(module) in PLAIN and width is not None:
             memo[id(module)] = made = deepcopy(module)

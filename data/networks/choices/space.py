@@ -18,7 +18,7 @@ from ...seeds import as_generator, torch_seed
 from ...spaces import DescribedSpace
 from ...spaces.structure import CostFormula
 from ...spaces.variables import Variable
-from ...types import Codes, Values
+from ...types import Values
 from .building import (
     Widths,
     has_slices,
@@ -27,6 +27,7 @@ from .building import (
     received_widths,
     reset,
 )
+from .counting import Counts
 from .decisions import Decision
 from .exploring import (
     Flow,
@@ -147,6 +148,10 @@ class ModuleSpace(DescribedSpace):
             return self.model, self.example
         return model, example
 
+    @cached_property
+    def _counts(self) -> Counts:
+        return Counts(*self._shapes)
+
     def _widths(self, code: ArrayLike) -> Widths:
         model, example = self._shapes
         return received_widths(model, self.selection(code), example)[0]
@@ -209,25 +214,10 @@ class ModuleSpace(DescribedSpace):
         for row in rows:
             key = row.tobytes()
             if key not in self._costs:
-                self._costs[key] = self._measured(row)
+                self._costs[key] = self._counts(self.selection(row))
             found.append(self._costs[key])
         flops, parameters = np.array(found, dtype=np.float64).reshape(-1, 2).T / 1e6
         return {"flops": flops, "parameters": parameters}
-
-    def _measured(self, row: Codes) -> tuple[float, float]:
-        """FLOPs and parameters of one architecture."""
-        from torch.nn.attention import SDPBackend, sdpa_kernel
-        from torch.utils.flop_counter import FlopCounterMode
-
-        model, example = self._shapes
-        selection, counter = self.selection(row), FlopCounterMode(display=False)
-        one = tuple(x[:1] for x in (example if isinstance(example, tuple) else (example,)))
-        # What PyTorch computes on a CPU in one kernel has no formula there; its products have.
-        with sdpa_kernel(SDPBackend.MATH), counter:
-            widths, _ = received_widths(model, selection, one)
-        network = plain_network(model, selection, widths)
-        weights = sum(parameter.numel() for parameter in network.parameters())
-        return counter.get_total_flops() / 2, float(weights)
 
     def mixable(self) -> dict[str, bool]:
         """Whether the values of each variable can be computed together, weighted and added."""
