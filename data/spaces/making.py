@@ -42,8 +42,9 @@ def make_space(spec: str | Path | Mapping[str, Any] | Space) -> Space:
         A name, such as ``"nb201"`` (``space_names()`` lists them); the path of a description that
         ends in ``.toml`` or ``.json``; a model, ``"my_module:Net"``, as for
         ``nasurge.nn.space_of``, which imports the module; what ``Space.spec`` returned; or what
-        ``nasurge.Space`` takes: a mapping from variables to their values, a ``ConfigSpace.ConfigurationSpace``, or
-        Optuna distributions by name. A space is returned as it is.
+        ``nasurge.Space`` takes: a mapping from variables to their values, a
+        ``ConfigSpace.ConfigurationSpace``, or Optuna distributions by name. A space is returned as
+        it is.
 
     Raises
     ------

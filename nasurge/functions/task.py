@@ -18,7 +18,6 @@ from ..errors import ObjectiveError, ParameterError, UnknownNameError
 if TYPE_CHECKING:
     from ..data.spaces import Codes, Space
     from ..data.types import Mask, Values
-    from ..search.loop import Objective
 
 FORMS = ("codes", "dicts", "strings")
 _TRIED = 20_000  # architectures of a space that is not listed, one of which must keep the bounds
