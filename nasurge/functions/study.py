@@ -25,6 +25,7 @@ from ..benchmarks.studies import (
     chosen,
     colours,
     grouped,
+    images_space,
     interval_text,
     interval_words,
     listed,
@@ -43,7 +44,7 @@ from ..search.studies import Contender
 from ..search.studies.units import Settings, stored_rows
 from .contenders import check_takes_objectives, contenders_of, searcher_of
 from .task import FunctionTask
-from .trained import images_space, recipe_typed
+from .trained import recipe_typed
 from .typed_task import TypedTask
 
 _SHOWN = 120  # characters of an architecture in a line of a terminal

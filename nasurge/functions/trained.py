@@ -18,7 +18,7 @@ from ..data.networks import (
     why_no_network,
 )
 from ..data.seeds import as_generator, torch_seed
-from ..data.spaces import Space, is_place, make_space, model_space
+from ..data.spaces import Space
 from ..data.types import Codes, Values
 from ..errors import ParameterError
 
@@ -27,15 +27,6 @@ if TYPE_CHECKING:
 
 MEASURED = ("accuracy", "latency")
 """What a training tells; costs of networks are known before."""
-
-
-def images_space(spec: str, images: Images | None) -> Space:
-    """Space that was typed; a model in a module is tried on what images it will see."""
-    if images is None or not is_place(spec):
-        return make_space(spec)
-    import torch
-
-    return model_space(spec, example=torch.zeros(2, *images.train_x.shape[1:]))
 
 
 @dataclass(frozen=True, eq=False)

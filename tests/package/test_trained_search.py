@@ -107,3 +107,14 @@ def test_what_cannot_be_trained_is_said_before() -> None:
     assert "7" in search("--space", "own_models:Many", *SHORT, code=2)
     wrong = ("--space", "own_models:Net", *SHORT, "--objectives", "accuracy,power")
     assert "'power' is not known of a trained network" in search(*wrong, code=2)
+
+
+def test_a_model_is_validated_on_images_of_its_own_size(folder) -> None:
+    own = "\nclass Flat(Net):\n    def __init__(self):\n        super().__init__()\n"
+    own += "        self.head = nn.Sequential(nn.Flatten(), nn.Linear(4 * 8 * 8, 10))\n"
+    with (folder / "own_models.py").open("a") as file:
+        file.write(own)
+    chosen = ("--random", "5", "--learn-from", "6", "-p", "ridge", "--out", "found", "--json")
+    ran = CliRunner().invoke(app, ["validate", "--space", "own_models:Flat", *SHORT, *chosen])
+    assert ran.exit_code == 0, ran.output
+    assert len(json.loads(ran.stdout)["architectures"]) == 5
