@@ -6,12 +6,16 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from nasurge.cli import app
-from nasurge.data.spaces import make_space, stored_space
+from nasurge.data.images import load_images
+from nasurge.data.networks import PROXIES, zero_cost
+from nasurge.data.spaces import make_space, model_space, stored_space
 from nasurge.errors import ParameterError, SchemaError, UnknownNameError
 
 MODULE = """
@@ -119,3 +123,15 @@ def test_a_model_is_validated_on_images_of_its_own_size(folder) -> None:
     assert ran.exit_code == 0, ran.output
     drawn = [a for a in json.loads(ran.stdout)["architectures"] if a["group"] == "random"]
     assert len(drawn) == 5
+
+
+def test_zero_cost_proxies_of_a_model_or_what_has_none() -> None:
+    space = model_space("own_models:Net", example=torch.zeros(2, 1, 8, 8))
+    images = load_images("digits", limit=40)
+    given = {"images": images.train_x[:16], "labels": images.train_y[:16], "device": "cpu"}
+    codes = space.sample(3, seed=0)
+    scores = zero_cost(space, codes, **given)
+    assert scores.shape == (3, len(PROXIES))
+    assert np.isfinite(scores).all()
+    with pytest.raises(ParameterError, match="fourier knows the stages"):
+        zero_cost(space, codes, names=["fourier"], **given)
