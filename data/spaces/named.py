@@ -125,8 +125,9 @@ def refuse_place(spec: Any) -> None:
 
 def _module(name: str, option: str) -> ModuleType:
     """Module of a name, looked for in the working folder first, as ``python -m`` does."""
-    here = str(Path.cwd())
-    if here not in sys.path:
+    here, first = str(Path.cwd()), name.partition(".")[0]
+    lies_here = Path(here, first).is_dir() or any(Path(here).glob(f"{first}.*"))
+    if lies_here and here not in sys.path:  # and stays there: the workers of this process look, too
         sys.path.insert(0, here)
     importlib.invalidate_caches()  # it may have been written just now
     try:
