@@ -6,7 +6,9 @@ from .latency import Latency as Latency
 from .latency import measure_latency as measure_latency
 from .objectives import Problem as Problem
 from .objectives import make_problem as make_problem
+from .supernet import ModuleSupernet as ModuleSupernet
 from .supernet import Supernet as Supernet
+from .supernet import make_supernet as make_supernet
 from .supernet import train_supernet as train_supernet
 from .training import Recipe as Recipe
 from .training import TrainedObjective as TrainedObjective

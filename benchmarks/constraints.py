@@ -14,7 +14,12 @@ from ..errors import InfeasibleError as InfeasibleError
 from ..errors import LabelError, ParameterError, UnknownNameError
 from .studies.flags import listed
 
-_WRITTEN = re.compile(r"\s*([A-Za-z][\w.@-]*)\s*(<=|>=)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*")
+_WRITTEN = re.compile(
+    r"\s*([A-Za-z][\w.@-]*)\s*(<=|>=)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)([KMGB]?)\s*"
+)
+_MILLIONS = {"": 1.0, "K": 1e-3, "M": 1.0, "G": 1e3, "B": 1e3}
+"""Suffixes of what is counted in millions, in millions."""
+_COUNTED = ("flops", "macs", "parameters", "params")
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class Constraint:
 
     @classmethod
     def parse(cls, text: str) -> Constraint:
-        """Constraint that ``NAME<=NUMBER`` or ``NAME>=NUMBER`` says.
+        """Constraint that ``NAME<=NUMBER`` or ``NAME>=NUMBER`` says; ``flops<=80M`` is 80 million.
 
         Raises
         ------
@@ -53,8 +58,14 @@ class Constraint:
         """
         found = _WRITTEN.fullmatch(text)
         try:
-            return cls(found[1], found[2] == "<=", float(found[3]))  # type: ignore[index]
-        except (TypeError, ValueError):
+            name, sign, number, suffix = found.groups()  # type: ignore[union-attr]
+            if suffix and name not in _COUNTED:
+                raise ParameterError(
+                    f"{text!r}: only {', '.join(_COUNTED)} are counted with K, M, G or B; write "
+                    f"the bound on {name} in its own unit"
+                )
+            return cls(name, sign == "<=", float(number) * _MILLIONS[suffix])
+        except (AttributeError, ValueError):
             raise ParameterError(
                 f"a constraint is written NAME<=NUMBER or NAME>=NUMBER, such as flops<=100; "
                 f"received {text!r}"

@@ -100,16 +100,24 @@ def parallel(jobs: int, **options: Any) -> Any:
     from joblib.parallel import get_active_backend
 
     if type(get_active_backend()[0]).__name__ == "LokyBackend":
-        options |= {"initializer": end_with_parent, "initargs": (os.getpid(),)}
+        # Workers of another import path are not used again: they would not find a user's module.
+        options |= {"initializer": end_with_parent, "initargs": (os.getpid(), *sys.path)}
     return Parallel(n_jobs=jobs, **options)
 
 
-def end_with_parent(parent: int) -> None:
+def end_with_parent(parent: int, *path: str) -> None:
     """End this process as soon as it is nobody's child: its parent was killed and cannot say so.
 
     Workers wait for work at a lock that a killed sibling may hold, so their own time limit does
     not end them. Does nothing on Windows, where a parent's end is not seen in this way.
+
+    Parameters
+    ----------
+    parent : int
+    *path : str
+        Where the parent looks for modules; so does this process, from its start.
     """
+    del path  # what joblib tells workers apart by
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -78,8 +78,19 @@ class FunctionOptions:
     space: str | None = Own(
         None,
         metavar="SPACE",
-        help="Space to search: FILE.toml that describes it, or a name, such as darts.",
+        help="Space to search: FILE.toml that describes it, a name, such as darts, or a model with "
+        "choices, MODULE:CLASS, such as my_module:Net.",
     )
+    images: str | None = Own(
+        None,
+        help="Instead of --objective: train networks of the space on digits, mnist5k, "
+        "fashion-mnist or a path; searched is accuracy, or --objectives of accuracy, latency "
+        "(milliseconds on this machine), flops and parameters (millions).",
+    )
+    size: int | None = Own(None, least=1, help="Side of the images in pixels.")
+    limit: int | None = Own(None, help="Most training images.")
+    recipe: str | None = Own(None, help="How to train on --images: a JSON object or a file of one.")
+    device: str = Own("auto", help="Where to train: auto, cpu, cuda or mps.")
     objective: str | None = Own(
         None,
         metavar="MODULE:FUNCTION",
@@ -129,7 +140,11 @@ class SearchCommandOptions(FunctionOptions, SearchOptions):
         ParameterError
             If both are given, neither, or an option would have no effect.
         """
-        of_function = self.objective is not None
+        of_function = self.objective is not None or self.images is not None
+        if self.objective is not None and self.images is not None:
+            raise ParameterError(
+                "search either trainings on --images or your --objective, not both"
+            )
         if self.tables is not None and (of_function or self.space is not None):
             raise ParameterError(
                 f"search either a table ({self.tables}) or a --space with an --objective, not both"
@@ -137,12 +152,12 @@ class SearchCommandOptions(FunctionOptions, SearchOptions):
         if self.space is not None and not of_function:
             raise ParameterError(
                 "--space needs the function to search: --objective MODULE:FUNCTION, such as "
-                "train:accuracy"
+                "train:accuracy; or --images, to train its networks on"
             )
         if of_function and self.space is None:
             raise ParameterError(
-                "--objective needs the space of its architectures: --space FILE.toml, or a name, "
-                "such as darts"
+                "--objective or --images needs the space of its architectures: --space "
+                "FILE.toml, or a name, such as darts"
             )
         if not of_function and self.tables is None:
             raise ParameterError(
@@ -150,7 +165,14 @@ class SearchCommandOptions(FunctionOptions, SearchOptions):
                 "tables), or --space and --objective for a function of your own"
             )
         if of_function:
-            refuse_unused(self, ("metric", "workers"), "with --objective")
+            way = "--objective" if self.images is None else "--images"
+            refuse_unused(self, ("metric", "workers"), f"with {way}")
+            if self.images is None:
+                names = ["size", "limit", "recipe", "device"]
+                refuse_unused(self, names, "without --images, on which networks are trained")
+            else:
+                names = ["form", "costs", "minimise", "maximise"]
+                refuse_unused(self, names, "with --images, whose trainings have known values")
         else:
             names = [field.name for field in fields(FunctionOptions)]
             refuse_unused(self, names, "with a table, which knows all values")

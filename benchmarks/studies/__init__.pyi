@@ -63,6 +63,7 @@ from .pictures import panels as panels
 from .pictures import to_svg as to_svg
 from .trainings import TrainedStudy as TrainedStudy
 from .trainings import TrainingPlan as TrainingPlan
+from .trainings import images_space as images_space
 from .trainings import sample_architectures as sample_architectures
 from .trainings import training_name as training_name
 from .validating import ValidateStudy as ValidateStudy

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...data.images import Images
 from ...data.networks import PROXIES
-from ...data.spaces import Codes, Space, make_space
+from ...data.spaces import Codes, Space
 from ...data.tables import (
     Column,
     Table,
@@ -36,6 +36,7 @@ from .trainings import (
     Trainings,
     fault_lines,
     images_of,
+    images_space,
     recipe_of,
     run_table,
     sample_architectures,
@@ -103,10 +104,9 @@ class TableStudy(Trainings[Built, BuildOptions]):
         self.options, self.seeds = options, options.seeds
         check_table_name(options.name)
         check_least(options, {"seeds": 1})
-        space = make_space(options.space) if isinstance(options.space, str) else options.space
-        self.plan = TrainingPlan(
-            space, images_of(options), recipe_of(options), options.device, options.threads
-        )
+        images = images_of(options)
+        space = images_space(options.space, images)
+        self.plan = TrainingPlan(space, images, recipe_of(options), options.device, options.threads)
         self.codes = sample_architectures(
             space, options.architectures, seed=options.sample_seed, twins=options.twins
         )

@@ -112,10 +112,10 @@ class InheritUnit:
             return [self._row()]
 
     def _row(self) -> Row:
-        from ..supernet import Supernet, train_supernet, tuned_losses
+        from ..supernet import make_supernet, train_supernet, tuned_losses
 
         recipe, images, device = self.recipe, self.plan.images, self.plan.device
-        supernet = Supernet(
+        supernet = make_supernet(
             self.plan.space,
             classes=len(images.classes),
             in_channels=images.train_x.shape[1],

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...data.devices import resolve_device
 from ...data.images import Images, load_images
-from ...data.spaces import Codes, Space
+from ...data.spaces import Codes, Space, is_place, make_space, model_space
 from ...data.types import Values
 from ...errors import ParameterError
 from ..intervals import Interval, interval, kendall_tau_interval
@@ -145,6 +145,15 @@ class TrainingUnit:
 def training_name(architecture: str, seed: int) -> str:
     """Name of the unit of one training."""
     return f"{architecture} seed {seed}"
+
+
+def images_space(spec: str | Space, images: Images | None) -> Space:
+    """Space that was named; a model in a module is tried on what images it will see."""
+    if images is None or not isinstance(spec, str) or not is_place(spec):
+        return make_space(spec)
+    import torch
+
+    return model_space(spec, example=torch.zeros(2, *images.train_x.shape[1:]))
 
 
 def images_of(options: TrainingOptions) -> Images:

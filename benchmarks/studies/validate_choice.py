@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ...data.arguments import as_path
-from ...data.spaces import Codes, Space, make_space
+from ...data.images import Images
+from ...data.spaces import Codes, Space
 from ...data.tables import Table
 from ...data.types import Index, Values
 from ...errors import LabelError, ParameterError
@@ -19,7 +20,7 @@ from .comparing import Factory, split_rows, timed_scores
 from .flags import refuse_unused
 from .journal import Row, fingerprint, read_about, read_units, whole_study
 from .options import ValidateOptions
-from .trainings import sample_architectures
+from .trainings import images_space, sample_architectures
 
 GROUPS: dict[str, str] = {
     "top": "the best of the ranking",
@@ -54,8 +55,10 @@ class Candidates:
     about: Mapping[str, Any] = field(default_factory=dict)
 
 
-def candidates_of(options: ValidateOptions, n: int) -> Candidates:
+def candidates_of(options: ValidateOptions, n: int, images: Images) -> Candidates:
     """Architectures of a table, of a search, or of a bare space, of which ``n`` will be chosen.
+
+    A model in a module is tried on what the images are.
 
     Raises
     ------
@@ -71,7 +74,7 @@ def candidates_of(options: ValidateOptions, n: int) -> Candidates:
                 "a bare space has no table and no search: leave --space out, or the others"
             )
         refuse_unused(options, ("metric", "n_train"), "with --space")
-        made = make_space(space)
+        made = images_space(space, images)
         codes = sample_architectures(made, n, seed=seed)
         return Candidates(made, codes, about={"space": made.spec()})
     metric, n_train = options.metric, options.n_train

@@ -194,10 +194,11 @@ class ValidateStudy(Study[Validation, ValidateOptions]):
         counts = counts_of(asked, ranked=options.space is None)
         counts |= {"learnt": options.learn_from, "inherited": options.supernet_architectures}
         self.counts = {group: counts[group] for group in GROUPS if counts.get(group)}
-        self.candidates = candidates_of(options, sum(counts.values()))
+        images = images_of(options)
+        self.candidates = candidates_of(options, sum(counts.values()), images)
         self.plan = TrainingPlan(
             self.candidates.space,
-            images_of(options),
+            images,
             recipe_of(options, Recipe(epochs=2)),
             options.device,
         )

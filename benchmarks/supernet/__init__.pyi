@@ -1,8 +1,11 @@
 from .layers import uniform_codes as uniform_codes
+from .modules import ModuleSupernet as ModuleSupernet
+from .modules import make_supernet as make_supernet
 from .network import HEAD_LAYERS as HEAD_LAYERS
 from .network import Supernet as Supernet
 from .options import RULES as RULES
 from .options import SharedWeightOptions as SharedWeightOptions
 from .options import SupernetOptions as SupernetOptions
+from .shared import SharedWeights as SharedWeights
 from .train import train_supernet as train_supernet
 from .tune import tuned_losses as tuned_losses

@@ -165,15 +165,36 @@ def uniform_codes(
     """Live architectures, each variable drawn uniformly from its allowed values, shape (n, d).
 
     A cell without a path from its input to its output is drawn again: it would train nothing.
+    Variables that are not active have their one value.
     """
-    d, most = space.n_variables, max(space.cardinalities)
     if allowed is None:
-        allowed = np.arange(most) < np.asarray(space.cardinalities)[:, None]
+        allowed = value_mask(space)
     order = np.argsort(~allowed, axis=1, kind="stable")  # allowed values first
     counts = allowed.sum(axis=1)
-    codes: Codes = np.empty((n, d), dtype=np.int8)
+    codes: Codes = np.empty((n, space.n_variables), dtype=space.dtype)
     todo = np.arange(n)
     while len(todo):
-        codes[todo] = order[np.arange(d), rng.integers(0, counts, (len(todo), d))]
-        todo = todo[~space.graphs(codes[todo]).mask[:, 2:].any(axis=1)]
+        rows = order[
+            np.arange(space.n_variables), rng.integers(0, counts, (len(todo), len(counts)))
+        ]
+        codes[todo] = described_rows(space, rows)
+        todo = todo[~_live(space, codes[todo])]
     return codes
+
+
+def value_mask(space: Space) -> np.ndarray:
+    """Whether each variable has a value of each number, shape (d, k)."""
+    return np.arange(max(space.cardinalities)) < np.asarray(space.cardinalities)[:, None]
+
+
+def described_rows(space: Space, rows: np.ndarray) -> Codes:
+    """Rows of values as codes, variables without an effect at their one value, shape (n, d)."""
+    codes: Codes = rows.astype(space.dtype)
+    return space.without_inactive(codes) if space.conditional else codes
+
+
+def _live(space: Space, codes: Codes) -> np.ndarray:
+    """Whether each architecture passes something on, shape (n,)."""
+    if space.cell is None:
+        return space.is_valid(codes)
+    return np.asarray(space.graphs(codes).mask[:, 2:].any(axis=1))

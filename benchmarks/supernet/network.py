@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast
 
 import numpy as np
-import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.optim.swa_utils import update_bn
 
 from ...data.arguments import checked
-from ...data.images import Images
 from ...data.networks import (
     Reduction,
     build_network,
@@ -29,32 +22,13 @@ from ...data.seeds import Seed, as_generator, torch_seed
 from ...data.spaces import Space
 from ...errors import ParameterError
 from .layers import Path, SharedBlock, SharedCell, SharedLayer, make_path
+from .shared import NO_STAGES, SharedWeights
 
-Part = Literal["train", "valid", "test"]
 HEAD_LAYERS = 3
 _MOST_PATHS = 20_000
 
 
-@dataclass(frozen=True)
-class Inherited:
-    """Accuracies of architectures with the weights of a supernet.
-
-    Attributes
-    ----------
-    accuracy : float array, shape (n,)
-        In percent.
-    loss : float array, shape (n,)
-        Mean cross-entropy.
-    seconds : float
-        Wall-clock time of all.
-    """
-
-    accuracy: NDArray[np.float64]
-    loss: NDArray[np.float64]
-    seconds: float
-
-
-class Supernet(nn.Module):
+class Supernet(SharedWeights):
     """Every operation of a space at every place of its network, with shared weights.
 
     The layers are those of ``build_network``. A path, the sub-network of one architecture, uses
@@ -82,6 +56,7 @@ class Supernet(nn.Module):
 
     Examples
     --------
+    >>> import torch
     >>> from nasurge.data.spaces import make_space
     >>> supernet = Supernet(make_space("nb201"), classes=10, width=4, cells=1, seed=0).eval()
     >>> images, code = torch.ones(2, 3, 8, 8), [3, 1, 3, 1, 4, 2]
@@ -106,6 +81,8 @@ class Supernet(nn.Module):
         super().__init__()
         if reason := why_no_network(space):
             raise ParameterError(reason)
+        if space.model is not None:
+            raise ParameterError(f"space {space.name!r} {NO_STAGES}")
         cell, chain = space.cell, space.chain
         if cell is None and chain is None:
             raise ParameterError(
@@ -164,27 +141,7 @@ class Supernet(nn.Module):
         mixture: Tensor | None = None,
         layers: slice | None = None,
     ) -> Tensor:
-        """Logits of one sub-network, or of a mixture of all, shape (n, classes).
-
-        Parameters
-        ----------
-        x : Tensor, shape (n, channels, height, width)
-        code : array_like of int, shape (d,), optional
-            The path to compute. With a mixture: the one operation of every variable that is
-            computed and multiplied by its weight, the others being left out.
-        mixture : Tensor, shape (d, k), optional
-            Weights of the operations of every variable; every operation is computed unless
-            ``code`` chooses.
-        layers : slice, optional
-            Compute only these layers, on the output of the layers before them.
-
-        Raises
-        ------
-        ParameterError
-            If neither is given.
-        ArchitectureError
-            If ``code`` is not in the space.
-        """
+        """Logits of one sub-network, or of a mixture of all: see ``SharedWeights``."""
         if code is None and mixture is None:
             raise ParameterError("a supernet computes a path or a mixture: give code= or mixture=")
         path = None if code is None else self.path(code)
@@ -228,16 +185,7 @@ class Supernet(nn.Module):
         )
 
     def extract(self, code: ArrayLike) -> nn.Sequential:
-        """Stand-alone network of one architecture, with copies of the weights.
-
-        It computes what the path computes. Its running statistics are those of the supernet: give
-        it its own with ``recalibrate`` or by training it (``train_network``).
-
-        Raises
-        ------
-        ArchitectureError
-            If ``code`` is not in the space.
-        """
+        """Stand-alone network of one architecture, with copies of the weights."""
         path = self.path(code)
         with torch_seed(as_generator(0)):  # every weight is replaced
             built = build_network(self.space, path.code, **self.sizes)
@@ -249,132 +197,14 @@ class Supernet(nn.Module):
         network.load_state_dict(state)
         return network.to(self.device)
 
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return next(self.parameters()).device
-
-    def evaluate(
-        self,
-        codes: ArrayLike,
-        images: Images,
-        *,
-        part: Part = "valid",
-        limit: int | None = None,
-        calibration: int = 8,
-        batch_size: int = 128,
-        seed: Seed = 0,
-    ) -> Inherited:
-        """Accuracies of sub-networks with inherited weights and statistics of their own.
-
-        Parameters
-        ----------
-        codes : array_like of int, shape (n, d)
-        images : Images
-        part : {"train", "valid", "test"}
-            The images that are classified.
-        limit : int, optional
-            Only so many of them, drawn by ``seed``, the same ones for all sub-networks.
-        calibration : int
-            Batches of training images for the statistics of batch normalisation; 0 normalises
-            every batch that is classified by itself.
-        batch_size : int
-        seed : int, Generator or None
-            Chooses those, and the training images of the calibration.
-
-        Raises
-        ------
-        ArchitectureError
-            If a row of ``codes`` is not in the space.
-        ParameterError
-            If a number is outside its range.
-        """
-        rows = self.space.check(codes)
-        if calibration < 0 or batch_size < 2:
-            raise ParameterError(
-                "calibration must be at least 0 and batch_size at least 2, not "
-                f"{calibration} and {batch_size}"
-            )
-        start = time.perf_counter()
-        x, y = self._some(*_part(images, part), limit, seed)
-        few = max(2, calibration * batch_size)
-        train = self._some(images.train_x, images.train_y, few, seed)[0] if calibration else None
-        measured = np.empty((len(rows), 2))
-        for row, code in enumerate(rows):
-            network = self.extract(code)
-            if train is not None:
-                recalibrate(network, train, batch_size=batch_size)
-            measured[row] = _measure(network.train(train is None), x, y, batch_size)
-        return Inherited(measured[:, 0], measured[:, 1], time.perf_counter() - start)
-
-    def _some(
-        self, x: NDArray[Any], y: NDArray[Any], limit: int | None, seed: Seed
-    ) -> tuple[Tensor, Tensor]:
-        """At most ``limit`` images and labels, drawn, on the device of the weights.
-
-        They are mixed: files come class by class, and the statistics of a batch of one class are
-        not those of training.
-        """
-        rows = as_generator(seed).permutation(len(y))[:limit]
-        x, y = x[rows], y[rows]
-        return torch.tensor(x, device=self.device), torch.tensor(y, device=self.device)
-
-
-def _part(images: Images, part: Part) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Images and labels of one part."""
-    if part not in get_args(Part):
-        raise ParameterError(f"part must be one of {', '.join(get_args(Part))}, not {part!r}")
-    return getattr(images, f"{part}_x"), getattr(images, f"{part}_y")
-
-
-def recalibrate(network: nn.Module, x: Tensor, *, batch_size: int = 128) -> None:
-    """Give the network's batch normalisation the mean statistics of some images.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        From images to logits; left in evaluation mode, its weights as they were.
-    x : Tensor, shape (n, channels, height, width)
-        Training images, on the device of the network.
-    batch_size : int
-        The images are cut into equal batches of at most this size.
-
-    References
-    ----------
-    J. Yu et al. Universally slimmable networks and improved training techniques. ICCV 2019.
-
-    Examples
-    --------
-    >>> layer = nn.BatchNorm2d(1)
-    >>> recalibrate(layer, torch.arange(4.0).reshape(4, 1, 1, 1))
-    >>> layer.running_mean
-    tensor([1.5000])
-    """
-    update_bn(x.tensor_split(-(-len(x) // batch_size)), network)
-    network.eval()
-
-
-@torch.no_grad()
-def _measure(network: nn.Module, x: Tensor, y: Tensor, batch_size: int) -> tuple[float, float]:
-    """Accuracy in percent and mean loss, in the mode the network is in."""
-    right = torch.zeros((), device=x.device)
-    loss = torch.zeros((), device=x.device)
-    batches = -(-len(y) // batch_size)
-    for images, labels in zip(x.tensor_split(batches), y.tensor_split(batches), strict=True):
-        logits = network(images)
-        right += (logits.argmax(dim=1) == labels).sum()
-        loss += functional.cross_entropy(logits, labels, reduction="sum")
-    return 100 * float(right) / len(y), float(loss) / len(y)
-
-
-def operations_of(supernet: Supernet) -> Sequence[nn.Module]:
-    """Modules that a path is made of: operations, stem, reductions and head."""
-    modules: list[nn.Module] = []
-    for layer in supernet.layers:
-        if isinstance(layer, SharedCell):
-            modules += [op for edge in layer.edges.values() for op in cast(nn.ModuleList, edge)]
-        elif isinstance(layer, SharedBlock):
-            modules += list(layer.choices)
-        else:
-            modules.append(layer)
-    return [module for module in modules if any(True for _ in module.parameters())]
+    def operations(self) -> list[nn.Module]:
+        """Modules that a path is made of: operations, stem, reductions and head."""
+        modules: list[nn.Module] = []
+        for layer in self.layers:
+            if isinstance(layer, SharedCell):
+                modules += [op for edge in layer.edges.values() for op in cast(nn.ModuleList, edge)]
+            elif isinstance(layer, SharedBlock):
+                modules += list(layer.choices)
+            else:
+                modules.append(layer)
+        return [module for module in modules if any(True for _ in module.parameters())]

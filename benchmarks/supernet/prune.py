@@ -16,9 +16,10 @@ from torch.nn import functional
 
 from ...data.images import Images
 from ...data.seeds import Seed, as_generator
+from ...data.spaces import Codes
 from ...errors import ParameterError
-from .layers import uniform_codes
-from .network import Supernet
+from .layers import uniform_codes, value_mask
+from .shared import SharedWeights
 from .train import SupernetHistory, train_supernet
 
 
@@ -45,7 +46,7 @@ class PruneResult:
 
 
 def train_pruned(
-    supernet: Supernet,
+    supernet: SharedWeights,
     images: Images,
     *,
     rounds: int = 3,
@@ -67,7 +68,7 @@ def train_pruned(
 
     Parameters
     ----------
-    supernet : Supernet
+    supernet : Supernet or ModuleSupernet
         Trained in place.
     images : Images
     rounds : int
@@ -87,7 +88,8 @@ def train_pruned(
     Raises
     ------
     ParameterError
-        If a number is outside its range, or there are as many rounds as operations and more.
+        If a number is outside its range, there are as many rounds as operations and more, or some
+        variables of the space have an effect under values of others only.
     NasurgeError
         As ``train_supernet``.
 
@@ -98,6 +100,7 @@ def train_pruned(
 
     Examples
     --------
+    >>> from nasurge.benchmarks.supernet import Supernet
     >>> from nasurge.data.images import load_images
     >>> from nasurge.data.spaces import make_space
     >>> images, space = load_images("digits", limit=100), make_space("nb201")
@@ -112,8 +115,13 @@ def train_pruned(
             f"rounds must be 1 to {min(space.cardinalities)}, first above 0 and at most 1, paths "
             f"at least 1, not {rounds}, {first} and {paths}"
         )
+    if space.conditional:
+        raise ParameterError(
+            f"some variables of space {space.name!r} have an effect under values of others only: "
+            "their values cannot be judged alike; train it with train_supernet"
+        )
     rng = as_generator(seed)
-    allowed = np.arange(max(space.cardinalities)) < np.asarray(space.cardinalities)[:, None]
+    allowed = value_mask(space)
     hardness = rng.random(len(images.train_y))  # nothing is known yet
     scores, histories, sizes = [], [], []
     for part, share in enumerate(np.linspace(first if rounds > 1 else 1.0, 1.0, rounds)):
@@ -155,7 +163,7 @@ def _easiest(
 
 
 def _operation_scores(
-    codes: NDArray[np.int8], reached: NDArray[np.float64], allowed: NDArray[np.bool_]
+    codes: Codes, reached: NDArray[np.float64], allowed: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """Mean accuracy of the paths through each operation; NaN where there is none."""
     through = codes[:, :, None] == np.arange(allowed.shape[1])
@@ -174,7 +182,7 @@ def _without_worst(scores: NDArray[np.float64], allowed: NDArray[np.bool_]) -> N
 
 
 @torch.no_grad()
-def _hardness(supernet: Supernet, codes: NDArray[np.int8], images: Images) -> NDArray[np.float64]:
+def _hardness(supernet: SharedWeights, codes: Codes, images: Images) -> NDArray[np.float64]:
     """Mean loss of each training image over some paths, by batch statistics."""
     kept = [buffer.clone() for buffer in supernet.buffers()]
     supernet.train()

@@ -7,8 +7,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.networks.choices import amounts
 from ...data.spaces import Codes, Space
-from .layers import uniform_codes
+from ...data.types import Values
+from .layers import described_rows, uniform_codes, value_mask
 
 Allowed = NDArray[np.bool_]
 
@@ -26,7 +28,8 @@ def spos(space: Space, steps: int, rng: np.random.Generator, allowed: Allowed | 
 def fairnas(space: Space, steps: int, rng: np.random.Generator, allowed: Allowed | None) -> Codes:
     """Paths that use every operation of every edge once a step, shape (steps, k, d).
 
-    Where fewer operations are allowed than elsewhere, some are used again.
+    Where fewer operations are allowed than elsewhere, some are used again. A variable that has an
+    effect under some values of another only is decided in the paths that have these.
 
     References
     ----------
@@ -39,14 +42,15 @@ def fairnas(space: Space, steps: int, rng: np.random.Generator, allowed: Allowed
         values = np.arange(cardinality) if allowed is None else np.flatnonzero(allowed[variable])
         orders = rng.permuted(np.tile(values, (steps, 1)), axis=1)
         columns.append(orders[:, np.arange(most) % len(values)])
-    codes: Codes = np.stack(columns, axis=2).astype(np.int8)
-    return codes if allowed is None else codes[:, : int(allowed.sum(axis=1).max())]
+    paths = most if allowed is None else int(allowed.sum(axis=1).max())
+    rows = np.stack(columns, axis=2)[:, :paths]
+    return described_rows(space, rows.reshape(-1, space.n_variables)).reshape(rows.shape)
 
 
 def sandwich(space: Space, steps: int, rng: np.random.Generator, allowed: Allowed | None) -> Codes:
     """Largest path of each step, two drawn ones and the smallest, shape (steps, 4, d).
 
-    Largest and smallest: the operation of most and of least depth at every place, cuts left out.
+    Largest and smallest: see ``extremes``.
 
     References
     ----------
@@ -60,19 +64,40 @@ def sandwich(space: Space, steps: int, rng: np.random.Generator, allowed: Allowe
 def extremes(space: Space, allowed: Allowed | None = None) -> tuple[Codes, Codes]:
     """Largest and smallest architecture, shape (d,) each.
 
+    The operation of most and of least depth at every place, cuts left out. Of a model: the option
+    of most and of fewest parameters, the largest and smallest number, most and fewest inputs.
+
     Examples
     --------
     >>> from nasurge.data.spaces import make_space
     >>> [code.tolist() for code in extremes(make_space("nb201"))]
     [[3, 3, 3, 3, 3, 3], [1, 1, 1, 1, 1, 1]]
     """
-    operations = space.operations[: max(space.cardinalities)]
+    large, small = _amounts(space)
+    usable = value_mask(space) if allowed is None else allowed
+    ends = [
+        np.where(usable, large, -np.inf).argmax(axis=1),
+        np.where(usable, small, np.inf).argmin(axis=1),
+    ]
+    largest, smallest = described_rows(space, np.stack(ends))
+    return largest, smallest
+
+
+def _amounts(space: Space) -> tuple[Values, Values]:
+    """How much each value computes, shape (d, k), for the largest and for the smallest path."""
+    shape = space.n_variables, max(space.cardinalities)
+    if space.model is not None:
+        found, known = np.zeros(shape), amounts(space.model)
+        for row, name in zip(found, space.variables, strict=True):
+            row[: len(known[name])] = known[name]
+        return found, found
+    operations = space.operations[: shape[1]]
     depth = np.array([operation.depth for operation in operations])
     cuts = np.array([operation.kind == "zero" for operation in operations])
-    usable = np.ones((space.n_variables, len(depth)), dtype=bool) if allowed is None else allowed
-    large = np.where(usable, np.where(cuts, -1.0, depth), -2.0).argmax(axis=1)
-    small = np.where(usable, np.where(cuts, 1e6, depth), 1e7).argmin(axis=1)
-    return large.astype(np.int8), small.astype(np.int8)
+    return (
+        np.broadcast_to(np.where(cuts, -1.0, depth), shape),
+        np.broadcast_to(np.where(cuts, 1e6, depth), shape),
+    )
 
 
 DRAWS: dict[str, Callable[[Space, int, np.random.Generator, Allowed | None], Codes]] = {

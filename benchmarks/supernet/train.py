@@ -24,9 +24,9 @@ from ..training import (
     run_training,
     with_changes,
 )
-from .network import Supernet, operations_of
 from .options import SupernetOptions
 from .rules import DRAWS, Allowed
+from .shared import SharedWeights
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class SupernetHistory:
 
 @checked
 def train_supernet(
-    supernet: Supernet,
+    supernet: SharedWeights,
     images: Images,
     options: SupernetOptions | None = None,
     *,
@@ -82,7 +82,7 @@ def train_supernet(
 
     Parameters
     ----------
-    supernet : Supernet
+    supernet : Supernet or ModuleSupernet
         Ends on ``device``.
     images : Images
     options : SupernetOptions, optional
@@ -110,7 +110,7 @@ def train_supernet(
     Raises
     ------
     ParameterError
-        If a number is outside its range.
+        If a number is outside its range, or the network does not take the images.
     UnknownNameError
         If there is no such rule.
     MissingExtraError
@@ -120,6 +120,7 @@ def train_supernet(
 
     Examples
     --------
+    >>> from nasurge.benchmarks.supernet import Supernet
     >>> from nasurge.data.images import load_images
     >>> from nasurge.data.spaces import make_space
     >>> images, space = load_images("digits", limit=200), make_space("nb201")
@@ -133,6 +134,7 @@ def train_supernet(
     options = with_changes(options or SupernetOptions(), changes, "training of a supernet")
     if distributed and seed is None:
         raise ParameterError("a distributed training needs a seed: its processes draw alike")
+    supernet.check_images(images)
     shares = _accelerator(device) if distributed else None
     device = _place(shares) if shares else resolve_device(device)
     drawn, root = (int(number) for number in as_generator(seed).integers(2**63, size=2))
@@ -150,7 +152,7 @@ def train_supernet(
     identity["options"] = {"distil": distil, **{name: getattr(options, name) for name in names}}
     first = {name: tensor.clone() for name, tensor in supernet.state_dict().items()}
     if options.compile:
-        for operation in operations_of(supernet):
+        for operation in supernet.operations():
             operation.compile()
 
     def make(size: int) -> SupernetTraining:
@@ -217,7 +219,7 @@ class SupernetTraining(EpochTraining):
 
     def __init__(
         self,
-        supernet: Supernet,
+        supernet: SharedWeights,
         images: Images,
         options: SupernetOptions,
         batch_size: int,

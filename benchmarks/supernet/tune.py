@@ -28,14 +28,14 @@ from ..training import (
     weights_digest,
     with_changes,
 )
-from .network import Supernet
+from .shared import SharedWeights
 
 _WARM = 5  # steps in which the learning rate rises
 
 
 @checked
 def tuned_losses(
-    supernet: Supernet,
+    supernet: SharedWeights,
     codes: ArrayLike,
     images: Images,
     options: EpochOptions | None = None,
@@ -58,7 +58,7 @@ def tuned_losses(
 
     Parameters
     ----------
-    supernet : Supernet
+    supernet : Supernet or ModuleSupernet
         Ends on ``device``.
     codes : array_like of int, shape (n, d)
     images : Images
@@ -94,6 +94,7 @@ def tuned_losses(
 
     Examples
     --------
+    >>> from nasurge.benchmarks.supernet import Supernet
     >>> from nasurge.data.images import load_images
     >>> from nasurge.data.spaces import make_space
     >>> images, space = load_images("digits", limit=100), make_space("nb201")
@@ -135,7 +136,7 @@ def tuned_losses(
 class Tuning:
     """Training of sub-networks, one after the other, from the same weights."""
 
-    supernet: Supernet
+    supernet: SharedWeights
     codes: Codes
     batches: Batches
     options: EpochOptions

@@ -7,13 +7,14 @@ on one network with as few passes as they need; ``zero_cost`` does so for archit
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...errors import ParameterError
 from ..types import Index, Values
 from .cells import count_flops, count_parameters
 from .names import PROXIES, SYNTHETIC
@@ -187,13 +188,14 @@ def synflow(network: nn.Module, input_shape: tuple[int, int, int]) -> float:
             parameter.data = data
 
 
-def zen(network: nn.Sequential, shape: tuple[int, ...]) -> float:
+def zen(network: nn.Module, shape: tuple[int, ...]) -> float:
     """Zen-score: how much Gaussian features move with the image.
 
-    The logarithm of the mean change of the features before pooling (all but the last two layers)
-    when a hundredth of noise is added to images of noise, plus the logarithms of the deviations
-    that normalisation divided by. The convolutions are given standard normal weights; ``network``
-    is changed. Draws from torch's global random state.
+    The logarithm of the mean change of the features before pooling (all but the last two layers;
+    of a network that is no ``Sequential``, what its last linear layer is given) when a hundredth of
+    noise is added to images of noise, plus the logarithms of the deviations that normalisation
+    divided by. The convolutions are given standard normal weights; ``network`` is changed. Draws
+    from torch's global random state.
 
     References
     ----------
@@ -208,11 +210,43 @@ def zen(network: nn.Sequential, shape: tuple[int, ...]) -> float:
             scale.reset_running_stats()
             scale.momentum = 1.0  # the variance of this batch, nothing of earlier ones
         images = torch.randn(2, *shape).to(device)
-        features = network.train()[:-2]
+        features = _features(network.train())
         moved = features(images[0] + 0.01 * images[1])
         change = (features(images[0]) - moved).abs().flatten(1).sum(dim=1).mean()
+        one = torch.ones((), device=device)
         variances = [s.running_var.mean() + s.eps for s in scales if s.running_var is not None]
-        return float(torch.log(change + 1e-6) + torch.log(torch.stack(variances)).sum() / 2)
+        return float(torch.log(change + 1e-6) + torch.log(torch.stack([one, *variances])).sum() / 2)
+
+
+def _features(network: nn.Module) -> Callable[[Tensor], Tensor]:
+    """Function from images to what the head of a network is given.
+
+    Raises
+    ------
+    ParameterError
+        If no linear layer is reached.
+    """
+    if isinstance(network, nn.Sequential):
+        return network[:-2]
+    linear = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
+
+    def features(images: Tensor) -> Tensor:
+        given: list[Tensor] = []
+        hooks = [
+            layer.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
+            for layer in linear
+        ]
+        network(images)
+        for hook in hooks:
+            hook.remove()
+        if not given:
+            raise ParameterError(
+                f"zen needs a network with a linear layer at its end; {type(network).__name__} "
+                "has none: leave zen out"
+            )
+        return given[-1]
+
+    return features
 
 
 def _layers(network: nn.Module) -> list[nn.Conv2d | nn.Linear]:
@@ -285,7 +319,7 @@ def _by_gradients(
 
 
 def proxy_values(
-    network: nn.Sequential,
+    network: nn.Module,
     images: Tensor,
     labels: Tensor,
     names: Sequence[str] = PROXIES,
@@ -296,7 +330,7 @@ def proxy_values(
 
     Parameters
     ----------
-    network : torch.nn.Sequential
+    network : torch.nn.Module
         From ``build_network``, on the device of the images. Its weights are changed if ``zen`` is
         asked for, its statistics in any case.
     images : Tensor, shape (n, channels, height, width)
@@ -311,6 +345,12 @@ def proxy_values(
     dict
         From name to value; bigger promises more. A network whose output does not depend on the
         image has values too.
+
+    Raises
+    ------
+    ParameterError
+        If a name of ``SYNTHETIC`` is asked for of a network that is no ``Sequential``: its stages
+        are not known.
 
     Examples
     --------
@@ -331,13 +371,26 @@ def proxy_values(
         found["flops"] = count_flops(network, shape)
     if "synflow" in names:
         found["synflow"] = synflow(network, shape)
-    if "fourier" in names:
-        found["fourier"] = fourier(network, shape)
+    synthetic = [name for name in names if name in SYNTHETIC]
+    if synthetic:
+        staged = _staged(network, synthetic[0])
+    if "fourier" in synthetic:
+        found["fourier"] = fourier(staged, shape)
     for name, learn in _LEARN.items():
-        if name in names:
+        if name in synthetic:
             drawn = copy.deepcopy(network.state_dict())
-            found[name] = learn(network, images, labels, steps=steps)
+            found[name] = learn(staged, images, labels, steps=steps)
             network.load_state_dict(drawn)
     if "zen" in names:
         found["zen"] = zen(network, tuple(images.shape))
     return {name: float(found[name]) for name in names}
+
+
+def _staged(network: nn.Module, name: str) -> nn.Sequential:
+    """Network with stages, which a score on a synthetic task needs."""
+    if not isinstance(network, nn.Sequential):
+        raise ParameterError(
+            f"{name} knows the stages of networks of ours only, not those of "
+            f"{type(network).__name__}: name others, {', '.join(PROXIES)}"
+        )
+    return network

@@ -16,7 +16,11 @@ from .making import check_space as check_space
 from .making import is_space_file as is_space_file
 from .making import make_space as make_space
 from .making import space_names as space_names
+from .making import stored_space as stored_space
 from .mobile import Mobile as Mobile
+from .named import is_place as is_place
+from .named import model_space as model_space
+from .named import object_named as object_named
 from .names import SPACES as SPACES
 from .nb101 import ECNAS as ECNAS
 from .nb101 import NASBench101 as NASBench101

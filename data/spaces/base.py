@@ -23,6 +23,7 @@ from .structure import CellShape, CostFormula, Graphs, Layer, NetworkBuilder, Op
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from torch import nn
 
 
 class Space(IntegerRows):
@@ -50,6 +51,8 @@ class Space(IntegerRows):
     """Whether strings that it reads are taken for its own, without anybody saying so."""
     positional: bool = True
     """Whether which variable chose an operation says more than the paths it lies on."""
+    model: nn.Module | None = None
+    """PyTorch model whose decisions the variables are; None for a space that is not of one."""
 
     def __new__(cls, *args: Any, **options: Any) -> Space:
         """Space of one's own from its variables, where the class is ``Space`` itself."""

@@ -14,6 +14,7 @@ from .base import Space, the_space
 from .dags import NodeCell
 from .described import DescribedSpace, from_spec
 from .genotypes import Genotypes
+from .named import is_place, model_space, refuse_place
 from .names import SPACES
 from .product import ProductSpace
 from .vocabulary import made_of
@@ -39,9 +40,11 @@ def make_space(spec: str | Path | Mapping[str, Any] | Space) -> Space:
     ----------
     spec : str, Path, mapping or Space
         A name, such as ``"nb201"`` (``space_names()`` lists them); the path of a description that
-        ends in ``.toml`` or ``.json``; what ``Space.spec`` returned; or what ``nasurge.Space``
-        takes: a mapping from variables to their values, a ``ConfigSpace.ConfigurationSpace``, or
-        Optuna distributions by name. A space is returned as it is.
+        ends in ``.toml`` or ``.json``; a model, ``"my_module:Net"``, as for
+        ``nasurge.nn.space_of``, which imports the module; what ``Space.spec`` returned; or what
+        ``nasurge.Space`` takes: a mapping from variables to their values, a
+        ``ConfigSpace.ConfigurationSpace``, or Optuna distributions by name. A space is returned as
+        it is.
 
     Raises
     ------
@@ -63,6 +66,8 @@ def make_space(spec: str | Path | Mapping[str, Any] | Space) -> Space:
     """
     if isinstance(spec, Space):
         return spec
+    if isinstance(spec, str) and is_place(spec):
+        return model_space(spec)
     if isinstance(spec, Path) or (isinstance(spec, str) and is_space_file(spec)):
         return read_space(Path(spec))
     if isinstance(spec, Mapping) and isinstance(spec.get("kind"), str):
@@ -83,6 +88,18 @@ def make_space(spec: str | Path | Mapping[str, Any] | Space) -> Space:
     places = {own: entry.place for own, entry in SPACES.items()}
     cls: type[Space] = named_part("space", name, places, group=GROUP)
     return the_space(cls)
+
+
+def stored_space(spec: Any) -> Space:
+    """Space of a description that a file holds: code is never imported for it.
+
+    Raises
+    ------
+    NasurgeError
+        As ``make_space``.
+    """
+    refuse_place(spec)
+    return make_space(spec)
 
 
 def is_space_file(name: str) -> bool:

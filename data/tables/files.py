@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...errors import DataFileError, StorageError
 from ..files import DAMAGED, atomic_write
-from ..spaces import make_space
+from ..spaces import stored_space
 from .notes import ImportNotes
 from .table import Column, Roles, Table
 
@@ -133,7 +133,7 @@ def read_table(path: Path) -> Table:
         if _digest(about, arrays) == about["sha256"] and _fits(about, arrays):
             return Table(
                 name=about["name"],
-                space=make_space(about["space"]),
+                space=stored_space(about["space"]),
                 codes=arrays["codes"],
                 columns=tuple(Column(**column) for column in about["columns"]),
                 data=tuple(arrays[f"c{k}"] for k in range(len(about["columns"]))),
@@ -169,7 +169,7 @@ def _notes(about: Mapping[str, Any]) -> ImportNotes | None:
 
 def _fits(about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bool:
     """Whether the codes are of the space and every column has as many rows."""
-    codes, most = arrays["codes"], np.array(make_space(about["space"]).cardinalities)
+    codes, most = arrays["codes"], np.array(stored_space(about["space"]).cardinalities)
     return (
         codes.shape == (len(codes), len(most))
         and bool((codes.min(axis=0) >= 0).all() and (codes.max(axis=0) < most).all())

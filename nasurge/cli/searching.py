@@ -22,9 +22,14 @@ def _search(options: SearchCommandOptions, as_json: bool) -> None:
     evaluation is kept in the folder, or in --storage, at once: the same command goes on there.
 
         nasurge search --space darts --objective train:accuracy --budget 50
+
+    With --space and --images the networks of the space are trained, such as those of a PyTorch
+    model with choices of nasurge.nn inside:
+
+        nasurge search --space my_module:Net --images digits --budget 30
     """
     with reported_stop(as_json=as_json):
-        if options.objective is None:
+        if options.objective is None and options.images is None:
             from ..searching import make_search_study
 
             run_and_print(make_search_study(options.of_tables()), as_json=as_json)

@@ -18,7 +18,7 @@ from .options import command_of
 from .printing import print_table, say
 
 if TYPE_CHECKING:
-    from ..benchmarks.supernet import Supernet
+    from ..benchmarks.supernet import SharedWeights
     from ..data.images import Images
 
 app = typer.Typer(
@@ -41,14 +41,14 @@ class _NetworkOptions:
         None, help="File in which the state is kept: the same command again goes on from there."
     )
 
-    def made(self) -> tuple[Supernet, Images]:
+    def made(self) -> tuple[SharedWeights, Images]:
         """Fresh supernet, and the images."""
-        from ..benchmarks.supernet import Supernet
+        from ..benchmarks.supernet import make_supernet
         from ..data.images import load_images
         from ..data.spaces import make_space
 
         images = load_images(self.images, size=self.size, seed=self.seed)
-        supernet = Supernet(
+        supernet = make_supernet(
             make_space(self.space),
             classes=len(images.classes),
             in_channels=images.train_x.shape[1],

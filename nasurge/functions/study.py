@@ -25,6 +25,7 @@ from ..benchmarks.studies import (
     chosen,
     colours,
     grouped,
+    images_space,
     interval_text,
     interval_words,
     listed,
@@ -33,8 +34,7 @@ from ..benchmarks.studies import (
     to_svg,
     versions,
 )
-from ..data.spaces import Space, make_space
-from ..errors import ParameterError
+from ..data.images import load_images
 from ..options import SearchCommandOptions
 from ..registry import searcher_names, takes_objectives
 from ..search.loop import Trace, check_timeout
@@ -43,8 +43,9 @@ from ..search.store import run_stored, storage_of
 from ..search.studies import Contender
 from ..search.studies.units import Settings, stored_rows
 from .contenders import check_takes_objectives, contenders_of, searcher_of
-from .task import FunctionTask, Wanted, check_names
-from .typed import function_named
+from .task import FunctionTask
+from .trained import recipe_typed
+from .typed_task import TypedTask
 
 _SHOWN = 120  # characters of an architecture in a line of a terminal
 
@@ -95,35 +96,6 @@ class FunctionFindings(Findings):
 
 
 @dataclass(frozen=True)
-class TypedTask:
-    """What is searched, as it was typed: a process of its own makes the function of it."""
-
-    space: Space
-    options: SearchCommandOptions
-
-    def __call__(self) -> FunctionTask:
-        """Function on the space, as the objective of a searcher."""
-        options = self.options
-        costs = {}
-        for text in options.costs:
-            name, equals, place = (part.strip() for part in text.partition("="))
-            if not equals or not name or name in costs:
-                raise ParameterError(f"--cost is NAME=MODULE:FUNCTION, each once, not {text!r}")
-            costs[name] = function_named(place, option="--cost")
-        wanted = Wanted.of(
-            objectives=options.objectives,
-            constraints=options.constraints,
-            costs=costs,
-            minimise=options.minimise,
-            maximise=options.maximise,
-            form=options.form,
-        )
-        task = FunctionTask(function_named(str(options.objective)), self.space, wanted)
-        check_names(task)
-        return task
-
-
-@dataclass(frozen=True)
 class FunctionUnit:
     """One trial of one searcher; calling it gives a row per evaluation."""
 
@@ -131,10 +103,12 @@ class FunctionUnit:
     contender: Contender
     trial: int
     settings: Settings
+    folder: Path
 
     def __call__(self) -> list[Row] | None:
         """Rows of the search; None if the time was up before its end."""
-        task, settings, contender = self.task(), self.settings, self.contender
+        settings, contender = self.settings, self.contender
+        task = self.task(self.folder / "trainings" / f"{contender.path}-{self.trial}")
         seed = settings.trial_seed(self.trial)
         until = settings.until
         trace = run_stored(
@@ -174,7 +148,7 @@ def shared_keys(task: TypedTask, contender: Contender) -> Row:
     """What tells the rows and entries of one searcher from others."""
     return {
         "space": task.space.name,
-        "objective": task.options.objective,
+        "objective": task.label,
         "searcher": contender.searcher,
         "predictor": contender.predictor,
     }
@@ -211,8 +185,12 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
 
     def __init__(self, options: SearchCommandOptions) -> None:
         self.options = options
-        self.typed = TypedTask(make_space(str(options.space)), options)
-        self.task = self.typed()
+        named = options.images
+        images = named and load_images(named, size=options.size, limit=options.limit)
+        space = images_space(str(options.space), images or None)
+        recipe = recipe_typed(options.recipe)
+        self.typed = TypedTask(space, options, images or None, recipe)
+        self.task = self.typed(Path())
         self.task.pool()  # refused here if nothing keeps the bounds
         self.storage = storage_of(options.storage, options.study)
         check_timeout(options.timeout)
@@ -231,13 +209,14 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
         options = self.options
         return {
             "space": self.typed.space.spec(),
-            "objective": options.objective,
+            "objective": self.typed.label,
             "objectives": list(self.task.objectives),
             "names": list(self.task.names),
             "signs": list(self.task.signs),
             "constraints": [str(limit) for limit in parse_constraints(options.constraints)],
             "costs": list(options.costs),
             "form": options.form,
+            **self.typed.about(),
             "searchers": [contender.label for contender in self.contenders],
             "budget": options.budget,
             "trials": options.trials,
@@ -259,7 +238,9 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
             name=options.study or "search",
         )
         return {
-            f"{contender.label} trial={trial}": FunctionUnit(self.typed, contender, trial, settings)
+            f"{contender.label} trial={trial}": FunctionUnit(
+                self.typed, contender, trial, settings, folder
+            )
             for trial in range(options.trials)
             for contender in self.contenders
         }

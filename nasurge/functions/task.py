@@ -18,7 +18,6 @@ from ..errors import ObjectiveError, ParameterError, UnknownNameError
 if TYPE_CHECKING:
     from ..data.spaces import Codes, Space
     from ..data.types import Mask, Values
-    from ..search.loop import Objective
 
 FORMS = ("codes", "dicts", "strings")
 _TRIED = 20_000  # architectures of a space that is not listed, one of which must keep the bounds
@@ -132,7 +131,7 @@ class FunctionTask:
         -1 where smaller is better, or where a bound is from above.
     """
 
-    def __init__(self, function: Objective, space: Space, wanted: Wanted) -> None:
+    def __init__(self, function: Callable[[Codes], Any], space: Space, wanted: Wanted) -> None:
         self.space, self.wanted = space, wanted
         self._function = function
         self.__qualname__ = getattr(function, "__qualname__", type(function).__qualname__)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.files import atomic_write
-from ...data.spaces import Space, make_space
+from ...data.spaces import Space, stored_space
 from ...errors import DataFileError, DeviceError, LimitError, ParameterError
 from .archives import read_archive, write_archive
 from .contents import (
@@ -371,7 +371,7 @@ class _Reader:
         return np.random.Generator(bits)
 
     def _read_space(self, value: dict[str, Any]) -> Space:
-        return make_space(value["spec"])
+        return stored_space(value["spec"])
 
     def _read_class(self, value: dict[str, Any]) -> type[Any]:
         return self._class(value["class"], self._packages)

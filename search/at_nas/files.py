@@ -15,7 +15,7 @@ from ...benchmarks.training import read_checkpoint, write_checkpoint
 from ...data.arguments import checked
 from ...data.files import DAMAGED
 from ...data.images import ImageClasses
-from ...data.spaces import make_space
+from ...data.spaces import stored_space
 from ...errors import (
     DataFileError,
     LabelError,
@@ -104,7 +104,7 @@ def load_search(path: Path | None = None) -> tuple[ATNAS, dict[str, Any]]:
         sizes = {k: described[k] for k in ("way", "in_channels", "size", "width", "cells", "fold")}
         if any(isinstance(value, int) and value > _LARGEST for value in sizes.values()):
             raise DataFileError(f"{file} describes a network of {sizes}: make one anew")
-        supernet = FewShotSupernet(make_space(described["space"]), **sizes, seed=0)
+        supernet = FewShotSupernet(stored_space(described["space"]), **sizes, seed=0)
         search = ATNAS(
             supernet,
             None,

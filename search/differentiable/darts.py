@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...benchmarks.supernet import Supernet
+from ...benchmarks.supernet import SharedWeights
 from ...benchmarks.training import (
     EpochTraining,
     State,
@@ -89,7 +89,7 @@ class DifferentiableResult:
 
 @checked
 def search_supernet(
-    supernet: Supernet,
+    supernet: SharedWeights,
     images: Images,
     method: str = "drnas",
     options: DifferentiableOptions | None = None,
@@ -110,7 +110,7 @@ def search_supernet(
 
     Parameters
     ----------
-    supernet : Supernet
+    supernet : Supernet or ModuleSupernet
         Ends on ``device``, trained for the mixtures of this search.
     images : Images
     method : {"darts", "darts-2", "gdas", "drnas", "balenas", "ddpnas"}
@@ -140,13 +140,15 @@ def search_supernet(
     UnknownNameError
         If there is no such method.
     ParameterError
-        If a number is outside its range, logits have another shape, or the gate would come after
-        the last epoch, and never be asked.
+        If a number is outside its range, logits have another shape, the gate would come after the
+        last epoch, and never be asked, the images are not those of the network, or the method
+        mixes values and a model has a variable whose values cannot be mixed, naming it.
     NasurgeError
         As ``run_training``.
 
     Examples
     --------
+    >>> from nasurge.benchmarks.supernet import Supernet
     >>> from nasurge.data.images import load_images
     >>> from nasurge.data.spaces import make_space
     >>> images, space = load_images("digits", limit=100), make_space("nb201")
@@ -165,6 +167,9 @@ def search_supernet(
     options = with_changes(options or DifferentiableOptions(), changes, "a differentiable search")
     if until is not None and until < 1:
         raise ParameterError(f"until must be at least 1, not {until}")
+    supernet.check_images(images)
+    if MIXTURES[method].mixes:
+        supernet.require_mixable()
     donor = None if gate is None else _Donor(gate, supernet, images, logits, options.epochs, seed)
     start, rng = _start_logits(supernet.space, logits if gate is None else None), as_generator(seed)
     drawn, order = int(rng.integers(2**63)), int(rng.integers(2**63))
@@ -230,7 +235,7 @@ class _Donor:
     def __init__(
         self,
         gate: Gate,
-        supernet: Supernet,
+        supernet: SharedWeights,
         images: Images,
         logits: ArrayLike | None,
         epochs: int,
@@ -270,7 +275,7 @@ class DifferentiableTraining(EpochTraining):
     """One search at some epoch: supernet, mixture, optimisers and losses so far."""
 
     nesterov = False
-    network: Supernet
+    network: SharedWeights
     mixture: MixtureRule
     valid: tuple[Tensor, Tensor]
     until: int
@@ -343,15 +348,15 @@ class DifferentiableTraining(EpochTraining):
         space = self.network.space
         shares = self.shares()
         code = best_code(space, shares)
-        kinds = np.array([operation.kind for operation in space.operations])
-        skips = float((kinds[code] == "skip").mean())
+        active = space.active(code[None])[0]
+        skips = float(_passing(space)[np.arange(len(code)), code][active].mean())
         return DifferentiableResult(
             code=code,
             architecture=space.format([code])[0],
             logits=self.mixture.logits.detach().double().cpu().numpy(),
             shares=shares,
             losses=tuple(self.losses),
-            codes=np.array(self.codes, dtype=np.int8).reshape(-1, len(code)),
+            codes=np.array(self.codes, dtype=code.dtype).reshape(-1, len(code)),
             skip_share=skips,
             collapsed=skips > COLLAPSED,
             seconds=self.seconds,
@@ -422,6 +427,8 @@ def _restore(weights: Sequence[Tensor], values: Sequence[Tensor]) -> None:
 def best_code(space: Space, shares: NDArray[np.float64]) -> Codes:
     """Operation of the largest share everywhere, without cuts if they cut everything, shape (d,).
 
+    Variables that have no effect under these values have their one value.
+
     Raises
     ------
     ParameterError
@@ -433,16 +440,29 @@ def best_code(space: Space, shares: NDArray[np.float64]) -> Codes:
     >>> best_code(make_space("nb201"), np.tile([0.4, 0.1, 0.3, 0.2, 0.0], (6, 1))).tolist()
     [2, 2, 2, 2, 2, 2]
     """
-    shares = np.asarray(shares)
-    operations = space.operations[: max(space.cardinalities)]
-    if shares.shape != (space.n_variables, len(operations)):
+    shares, shape = np.asarray(shares), (space.n_variables, max(space.cardinalities))
+    if shares.shape != shape:
         raise ParameterError(
-            f"shares have shape ({space.n_variables}, {len(operations)}), a row for each "
-            f"variable of space {space.name!r}; received {shares.shape}"
+            f"shares have shape {shape}, a row for each variable of space {space.name!r}; received "
+            f"{shares.shape}"
         )
-    code: Codes = shares.argmax(axis=1).astype(np.int8)
-    if space.graphs(code[None]).mask[0, 2:].any():
+    code: Codes = space.without_inactive(shares.argmax(axis=1).astype(space.dtype)[None])[0]
+    if space.cell is None or space.graphs(code[None]).mask[0, 2:].any():
         return code
-    cuts = np.array([operation.kind == "zero" for operation in operations])
-    live: Codes = np.where(cuts, -np.inf, shares).argmax(axis=1).astype(np.int8)
+    cuts = np.array([operation.kind == "zero" for operation in space.operations[: shape[1]]])
+    live: Codes = np.where(cuts, -np.inf, shares).argmax(axis=1).astype(space.dtype)
     return live
+
+
+def _passing(space: Space) -> NDArray[np.bool_]:
+    """Whether each value of each variable is a skip, shape (d, k)."""
+    most = max(space.cardinalities)
+    if space.model is None:
+        kinds = [operation.kind == "skip" for operation in space.operations[:most]]
+        return np.tile(kinds, (space.n_variables, 1))
+    return np.array(
+        [
+            [k < len(values) and values[k] in skips for k in range(most)]
+            for values, skips in zip(space.choices, space.skips, strict=True)
+        ]
+    )

@@ -33,6 +33,8 @@ class MixtureRule(ABC):
     """
 
     second_order = False
+    mixes = True
+    """Whether the weights of a mixture, and not only its loss, are differentiated."""
     kept: tuple[str, ...] = ()
     """Names of further tensors that later steps depend on."""
 
@@ -139,7 +141,7 @@ class GDASRule(MixtureRule):
         soft = ((self.masked.log_softmax(dim=1) + noise) / heat).softmax(dim=1)
         chosen = soft.argmax(dim=1)
         hard = functional.one_hot(chosen, soft.shape[1]) - soft.detach() + soft
-        return hard, chosen.cpu().numpy().astype(np.int8)
+        return hard, chosen.cpu().numpy().astype(np.int16)
 
 
 class DrNASRule(MixtureRule):
@@ -230,6 +232,7 @@ class DDPNASRule(MixtureRule):
     IJCV 2023.
     """
 
+    mixes = False
     kept = ("left", "baseline")
 
     def __init__(self, logits: Tensor, *, steps: int, learning_rate: float) -> None:
@@ -246,7 +249,7 @@ class DDPNASRule(MixtureRule):
         """One-hot shares, and the operations they choose."""
         chosen = torch.multinomial(self.shares().detach(), 1)[:, 0]
         hard = functional.one_hot(chosen, self.logits.shape[1]).to(self.logits.dtype)
-        return hard, chosen.cpu().numpy().astype(np.int8)
+        return hard, chosen.cpu().numpy().astype(np.int16)
 
     @torch.no_grad()
     def learn(self, loss: Loss) -> None:

@@ -14,8 +14,9 @@ from processes import Process, run_code
 from typer.testing import CliRunner
 
 from nasurge.benchmarks.supernet import RULES, train_supernet, tuned_losses, uniform_codes
-from nasurge.benchmarks.supernet.network import Supernet, recalibrate
+from nasurge.benchmarks.supernet.network import Supernet
 from nasurge.benchmarks.supernet.rules import DRAWS, extremes, fairnas
+from nasurge.benchmarks.supernet.shared import recalibrate
 from nasurge.cli import app
 from nasurge.data.images import Images, load_images
 from nasurge.data.spaces import make_space

@@ -1,3 +1,4 @@
+from .amounts import amounts as amounts
 from .building import plain_network as plain_network
 from .building import received_widths as received_widths
 from .building import select as select
@@ -7,7 +8,10 @@ from .elastic import Conv2d as Conv2d
 from .elastic import Linear as Linear
 from .elastic import Positions as Positions
 from .elastic import SelfAttention as SelfAttention
+from .exploring import evaluating as evaluating
+from .exploring import named_failures as named_failures
 from .modules import Choice as Choice
+from .modules import Deciding as Deciding
 from .modules import Inputs as Inputs
 from .modules import Repeat as Repeat
 from .space import ModuleSpace as ModuleSpace

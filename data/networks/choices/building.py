@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -13,7 +12,7 @@ from ....errors import SchemaError
 from .decisions import Selection
 from .elastic import Linear, Positions, SelfAttention, _Convolution
 from .exploring import deciding_modules, evaluating, named_failures
-from .modules import Deciding
+from .modules import Deciding, Mixture
 from .slices import FOLLOWING, NORMALISATIONS, PLAIN, unfollow
 
 Widths = dict[str, int | None]
@@ -32,9 +31,7 @@ def width_axis(module: nn.Module) -> int | None:
     return None
 
 
-def select(
-    model: nn.Module, selection: Selection | None, mixture: Mapping[str, Tensor] | None = None
-) -> None:
+def select(model: nn.Module, selection: Selection | None, mixture: Mixture | None = None) -> None:
     """Choose what a model computes from now on."""
     for module in model.modules():
         if isinstance(module, Deciding):

@@ -17,6 +17,9 @@ from ....errors import ParameterError, SchemaError
 from ...arguments import brief
 from .decisions import Decision, Elastic, Selection, elastic_of
 
+Mixture = Mapping[str, Tensor | Sequence[Tensor | None]]
+"""Weights of the values of decisions, by the names of decisions."""
+
 _MOST_INPUTS = 10
 
 
@@ -27,14 +30,15 @@ class Deciding(nn.Module):
     ----------
     selection : mapping of str to int, or None
         What is chosen, by the name of the decision.
-    mixture : mapping of str to Tensor, or None
-        Weights of the values of decisions, shape (k,): those are computed together and added.
+    mixture : mapping of str to Tensor or sequence, or None
+        Weights of the values of decisions, shape (k,): those are computed together and added; a
+        value whose weight is None is not computed.
     exploring : bool
         Whether every part is computed once, to see where data flows.
     """
 
     selection: Selection | None = None
-    mixture: Mapping[str, Tensor] | None = None
+    mixture: Mixture | None = None
     exploring: bool = False
 
     @property
@@ -139,6 +143,7 @@ class Choice(Deciding):
         outputs = [
             weight * option(*inputs, **more)
             for weight, option in zip(weights, self.options, strict=True)
+            if weight is not None
         ]
         return reduce(torch.add, outputs)
 
@@ -338,7 +343,7 @@ class Inputs(Deciding):
         weights = (self.mixture or {}).get(self.decision.name)
         if weights is None:
             return self._some(inputs, self.decision.chosen(self.selection))
-        outputs = [weight * self._some(inputs, k) for k, weight in enumerate(weights)]
+        outputs = [w * self._some(inputs, k) for k, w in enumerate(weights) if w is not None]
         mixed: Tensor = reduce(torch.add, outputs)
         return mixed
 

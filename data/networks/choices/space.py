@@ -61,6 +61,8 @@ class ModuleSpace(DescribedSpace):
         Whether the flow of data could be followed; else the decisions are a chain in order.
     """
 
+    model: nn.Module
+
     def __init__(
         self,
         model: nn.Module,
@@ -248,9 +250,20 @@ class ModuleNetworks:
         Raises
         ------
         ParameterError
-            If the model takes other channels or gives another number of outputs.
+            As ``check_sizes``.
         """
         del skeleton
+        self.check_sizes(classes=classes, in_channels=in_channels)
+        return self.space.network(code)
+
+    def check_sizes(self, *, classes: int, in_channels: int) -> None:
+        """Refuse images that the model is not made for.
+
+        Raises
+        ------
+        ParameterError
+            If the model takes other channels or gives another number of outputs.
+        """
         space = self.space
         first: Any = space.example[0] if isinstance(space.example, tuple) else space.example
         takes = first.shape[1] if first.ndim > 1 else 0
@@ -265,7 +278,6 @@ class ModuleNetworks:
                 f"{space.name} gives outputs of shape ({shape}), these images have {classes} "
                 "classes: make the model for them"
             )
-        return space.network(code)
 
 
 def _to(example: Any, device: str) -> Any:

@@ -1,0 +1,133 @@
+"""Trainings on images as what is searched: ``nasurge search --space my_module:Net --images``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..benchmarks.training import Recipe, TrainedObjective, read_recipe
+from ..data.networks import (
+    COSTS,
+    build_network,
+    has_network_costs,
+    network_costs,
+    why_no_network,
+)
+from ..data.seeds import as_generator, torch_seed
+from ..data.spaces import Space
+from ..data.types import Codes, Values
+from ..errors import ParameterError
+
+if TYPE_CHECKING:
+    from ..data.images import Images
+
+MEASURED = ("accuracy", "latency")
+"""What a training tells; costs of networks are known before."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedValues:
+    """Validation accuracy in percent after training, and latency on this machine, by name.
+
+    Parameters
+    ----------
+    space : Space
+    images : Images
+    recipe : Recipe
+    names : tuple of str
+        Of ``MEASURED``.
+    folder : Path
+        Where every training is kept the moment it is done.
+    device : str
+    """
+
+    space: Space
+    images: Images
+    recipe: Recipe
+    names: tuple[str, ...]
+    folder: Path
+    device: str = "auto"
+
+    def __call__(self, codes: Codes) -> dict[str, Values]:
+        """Values of each architecture, shape (n,) each; NaN where a training diverged."""
+        found = {}
+        if "accuracy" in self.names:
+            train = TrainedObjective(
+                self.space, self.images, self.recipe, device=self.device, folder=self.folder
+            )
+            found["accuracy"] = train(codes)
+        if "latency" in self.names:
+            found["latency"] = np.array([self._latency(code) for code in codes])
+        return found
+
+    def _latency(self, code: Any) -> float:
+        """Median milliseconds of one image on one thread of this machine's CPU."""
+        import torch
+
+        from ..benchmarks.latency import measure_latency
+
+        shape = self.images.train_x.shape[1:]
+        with torch_seed(as_generator(0), "cpu"):
+            network = build_network(
+                self.space,
+                code,
+                classes=len(self.images.classes),
+                in_channels=shape[0],
+                **self.recipe.skeleton,
+            )
+        return measure_latency(network, torch.zeros(1, *shape), threads=1).median
+
+
+def check_trainable(space: Space, images: Images, recipe: Recipe) -> None:
+    """Refuse a space without networks, or whose networks do not take the images.
+
+    Raises
+    ------
+    ParameterError
+    """
+    if reason := why_no_network(space):
+        raise ParameterError(f"there are no networks to train: {reason}")
+    [code] = space.sample(1, seed=0)
+    with torch_seed(as_generator(0), "cpu"):
+        build_network(
+            space,
+            code,
+            classes=len(images.classes),
+            in_channels=images.train_x.shape[1],
+            **recipe.skeleton,
+        )
+
+
+def check_measured(names: tuple[str, ...]) -> None:
+    """Refuse what neither a training nor a network tells.
+
+    Raises
+    ------
+    ParameterError
+    """
+    known = (*MEASURED, *COSTS)
+    if odd := [name for name in names if name not in known]:
+        raise ParameterError(
+            f"{odd[0]!r} is not known of a trained network: name {', '.join(known)}, or search "
+            "with --objective MODULE:FUNCTION, which returns it"
+        )
+
+
+def costs_of(space: Space, names: tuple[str, ...]) -> dict[str, Callable[[Codes], Values]]:
+    """Costs of the networks of a space that are among the names."""
+    if not has_network_costs(space):
+        return {}
+
+    def cost(name: str) -> Callable[[Codes], Values]:
+        return lambda codes: np.asarray(network_costs(space, codes, name))
+
+    return {name: cost(name) for name in names if name in COSTS}
+
+
+def recipe_typed(text: str | None) -> Recipe:
+    """Recipe that was typed: a JSON object, or the file of one."""
+    return read_recipe(text)
