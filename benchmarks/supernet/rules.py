@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.networks.choices import amounts
+from ...data.networks.choices import value_sizes
 from ...data.spaces import Codes, Space
 from ...data.types import Values
 from .layers import described_rows, uniform_codes, value_mask
@@ -87,7 +87,7 @@ def _amounts(space: Space) -> tuple[Values, Values]:
     """How much each value computes, shape (d, k), for the largest and for the smallest path."""
     shape = space.n_variables, max(space.cardinalities)
     if space.model is not None:
-        found, known = np.zeros(shape), amounts(space.model)
+        found, known = np.zeros(shape), value_sizes(space.model)
         for row, name in zip(found, space.variables, strict=True):
             row[: len(known[name])] = known[name]
         return found, found

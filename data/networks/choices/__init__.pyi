@@ -1,4 +1,3 @@
-from .amounts import amounts as amounts
 from .building import plain_network as plain_network
 from .building import received_widths as received_widths
 from .building import select as select
@@ -14,5 +13,6 @@ from .modules import Choice as Choice
 from .modules import Deciding as Deciding
 from .modules import Inputs as Inputs
 from .modules import Repeat as Repeat
+from .sizes import value_sizes as value_sizes
 from .space import ModuleSpace as ModuleSpace
 from .space import space_of as space_of

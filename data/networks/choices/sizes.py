@@ -8,7 +8,7 @@ from .exploring import deciding_modules
 from .modules import Choice, Deciding, Inputs
 
 
-def amounts(model: nn.Module) -> dict[str, list[float]]:
+def value_sizes(model: nn.Module) -> dict[str, list[float]]:
     """How much each value of each decision of a model computes, by the names of decisions.
 
     Of options the number of their parameters, of inputs how many they are, of ordered numbers
@@ -23,7 +23,7 @@ def amounts(model: nn.Module) -> dict[str, list[float]]:
     --------
     >>> from nasurge.data.networks.choices import space_of
     >>> net = nn.Sequential(Choice(skip=nn.Identity(), linear=nn.Linear(4, 4), name="op"))
-    >>> amounts(space_of(net).model)
+    >>> value_sizes(space_of(net).model)
     {'op': [0.0, 20.5]}
     """
     found: dict[str, list[float]] = {}
