@@ -3,6 +3,7 @@ from .intervals import interval as interval
 from .intervals import kendall_tau_interval as kendall_tau_interval
 from .intervals import noise_ceiling as noise_ceiling
 from .latency import Latency as Latency
+from .latency import measure_latencies as measure_latencies
 from .latency import measure_latency as measure_latency
 from .objectives import Problem as Problem
 from .objectives import make_problem as make_problem

@@ -370,7 +370,9 @@ class Space(IntegerRows):
         return children(self, first, second, as_generator(seed))
 
     def __repr__(self) -> str:
-        return f"<Space {self.name}: {self.n_variables} variables {self.cardinalities}>"
+        first = self.cardinalities[:8]
+        shown = f"{str(first)[:-1]}, ...)" if len(self.cardinalities) > len(first) else str(first)
+        return f"<Space {self.name}: {self.n_variables} variables {shown}>"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Space) and self.spec() == other.spec()

@@ -65,7 +65,7 @@ class TrainedValues:
         return found
 
     def _latency(self, code: Any) -> float:
-        """Median milliseconds of one image on one thread of this machine's CPU."""
+        """Steady milliseconds of one image on one thread of this machine's CPU."""
         import torch
 
         from ..benchmarks.latency import measure_latency
@@ -79,7 +79,7 @@ class TrainedValues:
                 in_channels=shape[0],
                 **self.recipe.skeleton,
             )
-        return measure_latency(network, torch.zeros(1, *shape), threads=1).median
+        return measure_latency(network, torch.zeros(1, *shape), threads=1).steady
 
 
 def check_trainable(space: Space, images: Images, recipe: Recipe) -> None:

@@ -1,10 +1,14 @@
 """Latency of networks: measured as stated, and nothing is left changed."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
 
-from nasurge.benchmarks import Latency, measure_latency
+from nasurge.benchmarks import Latency, measure_latencies, measure_latency
 from nasurge.errors import DeviceError, ParameterError
 
 
@@ -26,7 +30,9 @@ def test_it_is_measured_as_stated_and_the_network_left_alone() -> None:
     assert isinstance(found, Latency)
     assert (found.repeats, found.threads, found.device) == (7, 2, "cpu")
     assert 0 < found.fastest <= found.quartiles[0] <= found.median <= found.quartiles[1]
-    assert Watching.calls == [(False, False, 2)] * 10
+    assert (
+        Watching.calls == [(False, False, 2)] * 11
+    )  # one pass fills caches before the second burst
     assert torch.get_num_threads() == before
     assert network.training
     assert network[0].num_batches_tracked == 0
@@ -52,3 +58,29 @@ def test_devices_that_are_not_there_are_named() -> None:
         pytest.skip("there is one")
     with pytest.raises(DeviceError):
         measure_latency(nn.Identity(), torch.ones(1), device="cuda")
+
+
+def test_networks_that_take_turns_are_told_apart_beside_other_work() -> None:
+    """Six depths, each a third more than the one before, in order twice while both cores work."""
+    layers = [nn.Sequential(nn.Conv2d(16, 16, 3, padding=1), nn.ReLU()) for _ in range(17)]
+    networks = [nn.Sequential(*layers[:depth]) for depth in (17, 13, 10, 7, 5, 4)]
+    busy = [sys.executable, "-c", "while True: sum(range(1000))"]
+    others = [subprocess.Popen(busy) for _ in range(os.cpu_count() or 1)]
+    try:
+        for _ in range(2):
+            found = measure_latencies(networks, torch.rand(1, 16, 32, 32))
+            steady = [latency.steady for latency in found]
+            assert steady == sorted(steady, reverse=True)
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
+def test_a_pass_alone_takes_what_it_takes_in_turns() -> None:
+    networks = [nn.Conv2d(16, 32, 3), nn.Conv2d(16, 128, 5)]
+    image = torch.rand(1, 16, 32, 32)
+    together = measure_latencies(networks, image)
+    for network, latency in zip(networks, together, strict=True):
+        assert measure_latency(network, image).steady == pytest.approx(latency.steady, rel=0.4)
+    assert measure_latencies([], image) == []

@@ -16,7 +16,7 @@ from scipy.stats import spearmanr
 from torch import nn
 
 import nasurge
-from nasurge.benchmarks import measure_latency
+from nasurge.benchmarks import measure_latencies, measure_latency
 from nasurge.data.spaces import Space
 from nasurge.nn import Choice, space_of
 
@@ -62,7 +62,13 @@ class Convolutions(nn.Module):
         return self.head(self.blocks(self.stem(x)))
 
 
-SHAPES = {"convolutions": (3, 32, 32), "u_net:UNet": (3, 32, 32), "signals:SignalNet": (3, 512)}
+SHAPES = {
+    "convolutions": (3, 32, 32),
+    "u_net:UNet": (3, 32, 32),
+    "vision_transformer:VisionTransformer": (1, 8, 8),
+    "signals:SignalNet": (3, 512),
+}
+WAYS = ("steady, in turns", "steady, one by one", "median, one by one", "fastest, one by one")
 
 
 def space_named(name: str) -> Space:
@@ -84,28 +90,22 @@ def main() -> None:
     parser.add_argument("--architectures", type=int, default=200)
     parser.add_argument("--learnt", type=int, default=50)
     parser.add_argument("--trials", type=int, default=5)
-    parser.add_argument("--repeats", type=int, default=100)
+    parser.add_argument("--repeats", type=int, default=50)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--predictors", default="auto,gp,ridge,xgb")
     given = parser.parse_args()
     names = given.predictors.split(",")
     print(f"load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores, torch {torch.__version__}")
-    print(f"| model | pass | ms | two runs | FLOPs | {' | '.join(names)} |")
+    print(f"| model | milliseconds | ms | two runs | FLOPs | {' | '.join(names)} |")
     print("| --- " * (5 + len(names)) + "|")
     for model in given.models.split(","):
         space = space_named(model)
         codes = space.sample(given.architectures, seed=0, unique=True)
         networks = [space.network(code) for code in codes]
         example = torch.rand(1, *SHAPES[model])
-        both = np.empty((2, len(codes), 2))
-        for run in both:
-            for k in np.random.default_rng().permutation(len(codes)):
-                found = measure_latency(
-                    networks[k], example, repeats=given.repeats, device=given.device
-                )
-                run[k] = found.median, found.fastest
+        both = np.array([measured(networks, example, given) for _ in range(2)])
         flops = space.costs(codes)["flops"]
-        for kind, runs in zip(("median", "fastest"), np.moveaxis(both, 2, 0), strict=True):
+        for kind, runs in zip(WAYS, np.moveaxis(both, 1, 0), strict=True):
             cells = [kind, f"{runs.min():.2f} to {runs.max():.2f}"]
             cells += [f"{spearmanr(*pair).statistic:.3f}" for pair in (runs, (flops, runs[0]))]
             for name in names:
@@ -115,6 +115,23 @@ def main() -> None:
                 ]
                 cells.append(f"{np.mean(reached):.3f} ({min(reached):.3f})")
             print(f"| {model} | {' | '.join(cells)} |", flush=True)
+
+
+def measured(
+    networks: list[nn.Module], example: torch.Tensor, given: argparse.Namespace
+) -> list[list[float]]:
+    """Milliseconds of each network, in every way."""
+    settings = {"repeats": given.repeats, "device": given.device}
+    turns = measure_latencies(networks, example, **settings)
+    alone = [None] * len(networks)
+    for k in np.random.default_rng().permutation(len(networks)):
+        alone[k] = measure_latency(networks[k], example, **settings)
+    return [
+        [latency.steady for latency in turns],
+        [latency.steady for latency in alone],
+        [latency.median for latency in alone],
+        [latency.fastest for latency in alone],
+    ]
 
 
 def learnt(
