@@ -30,8 +30,8 @@ class Latency:
     Attributes
     ----------
     steady : float
-        What a pass takes where nothing else disturbs it: how many times as long as a fixed reference
-        network right beside it, times what that one takes at its fastest. The one to rank by.
+        What a pass takes where nothing disturbs it: how many times as long as one of a fixed
+        reference network right beside it, times what that takes at its fastest. The one to rank by.
     median : float
         Of all measured passes.
     quartiles : tuple of float
@@ -205,7 +205,7 @@ def _reference(place: str) -> tuple[nn.Module, list[Tensor]]:
 
 
 @cache
-def _reference_seconds(place: str, threads: int) -> float:
+def _reference_seconds(place: str, threads: int) -> float:  # noqa: ARG001 -- torch has them set
     """Seconds of the reference's shortest pass, of many over a while, once in a process."""
     reference, own = _reference(place)
     fastest, end = np.inf, time.perf_counter() + CALIBRATION
