@@ -78,6 +78,11 @@ class Space(IntegerRows):
         return flat_graphs(self, self.check(codes))
 
     @property
+    def nodes_are_variables(self) -> bool:
+        """Whether node 2 + i of every graph is variable i; so in a space that defines none."""
+        return type(self).graphs is Space.graphs
+
+    @property
     def cell(self) -> CellShape | None:
         """The cell whose edges the variables are; None for a space that is not of cells."""
         return None

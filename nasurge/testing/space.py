@@ -141,6 +141,8 @@ def check_graphs(space: Space) -> None:
     for _ in range(v):
         walks = np.minimum(walks @ steps, 1)
     assert not walks.any(), "a graph has a cycle"
+    if space.nodes_are_variables:
+        assert v == space.n_variables + 2, "nodes are input, output and the variables"
 
 
 def check_relaxation(space: Space) -> None:
@@ -154,6 +156,9 @@ def check_relaxation(space: Space) -> None:
     flows = 1 if frame.topology is None else space.cardinalities[frame.topology]
     v = space.graphs(_some(space)).nodes.shape[1]
     assert frame.flows.shape == (flows, v, v)
+    if space.nodes_are_variables:
+        nodes = np.repeat(np.arange(space.n_variables), space.cardinalities) + 2
+        assert np.array_equal(frame.places[:, 0], nodes), "node 2 + i is variable i"
     if frame.opens is not None:
         assert (frame.opens >= 0).all()
         assert (frame.opens < (len(frame.places), v, v)).all()

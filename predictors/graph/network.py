@@ -7,17 +7,26 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .slots import SlotEmbedding
 from .soft_graphs import SoftGraphs
 
 
 class Network(nn.Module):
-    """Node types embedded, layers, and a perceptron on the mean, the output node and path sums."""
+    """Nodes embedded, layers, and a perceptron on the mean, the output node and path sums."""
 
     def __init__(
-        self, types: int, sums: int, layers: list[nn.Module], width: int, dropout: float
+        self,
+        types: int,
+        sums: int,
+        layers: list[nn.Module],
+        width: int,
+        dropout: float,
+        *,
+        slots: SlotEmbedding | None = None,
     ) -> None:
         super().__init__()
         self.embedding = nn.Linear(types, width, bias=False)
+        self.slots = slots
         self.layers = nn.ModuleList(layers)
         self.norm = nn.LayerNorm(2 * width)
         self.inputs = 2 * width + sums
@@ -28,7 +37,10 @@ class Network(nn.Module):
     def readout(self, graphs: SoftGraphs) -> Tensor:
         """Input of the head, shape (n, 2 * width + sums)."""
         live = graphs.live[:, :, None]
-        x = operations = self.embedding(graphs.types)
+        operations: Tensor = self.embedding(graphs.types)
+        if graphs.slots.shape[2] and self.slots is not None:
+            operations = operations + self.slots(graphs.slots) * live
+        x = operations
         for layer in self.layers:
             x = layer(x, operations, graphs) * live
         pooled = torch.cat([x.sum(dim=1) / live.sum(dim=1), x[:, 1]], dim=1)

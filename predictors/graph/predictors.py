@@ -27,7 +27,7 @@ from .layers import (
 )
 from .network import Members, Network
 from .reader import GraphReader
-from .soft_graphs import SoftGraphs, soft_graphs
+from .soft_graphs import SoftGraphs
 
 _UPDATE_SHARE, _UPDATE_STEPS = 0.2, 40  # of a fit's steps, and the fewest where it has so many
 
@@ -38,7 +38,8 @@ class GraphPredictor(NeuralPredictor):
     Operations that no data passes are left out and skips replaced by the connections they make,
     so networks see what is computed. The head reads the mean of the nodes, the output node, and
     (``path_sums``) log-sum-exps of path lengths, standardised over unlabelled architectures of the
-    space. All is differentiable in the node types: see ``score_graphs``.
+    space. Where nodes are the variables of the space, they also tell which variable they are, and
+    the number of an ordered one. All is differentiable in the node types: see ``score_graphs``.
 
     Standard deviations are offered with ``members`` > 1 or ``dropout_samples`` > 0.
 
@@ -85,7 +86,8 @@ class GraphPredictor(NeuralPredictor):
         """One layer: from (node states, embedded operations, graphs) to node states."""
 
     def _prepare(self, codes: Codes) -> None:  # noqa: ARG002
-        self.reader_ = GraphReader(self.space, path_sums=self.path_sums).to(self.device_)
+        reader = GraphReader(self.space, path_sums=self.path_sums, slots=True)
+        self.reader_ = reader.to(self.device_)
 
     def _tensors(self, codes: Codes) -> list[Tensor]:
         return list(self.reader_(codes))
@@ -96,7 +98,8 @@ class GraphPredictor(NeuralPredictor):
         for _ in range(self.members):
             layers = [self._layer() for _ in range(self.layers)]
             sizes = graphs.types.shape[2], graphs.sums.shape[1]
-            networks.append(Network(*sizes, layers, self.width, self.dropout))
+            slots = self.reader_.slot_embedding(self.width)
+            networks.append(Network(*sizes, layers, self.width, self.dropout, slots=slots))
         return Members(networks, self.dropout, self.dropout_samples)
 
     def _update(self, codes: Codes, z: Labels, rng: np.random.Generator) -> None:
@@ -143,7 +146,7 @@ class GraphPredictor(NeuralPredictor):
         self._check_fitted()
         if mask is None:
             mask = torch.ones(nodes.shape[:2], device=nodes.device)
-        graphs = self.reader_.scale_sums(soft_graphs(nodes, adjacency, mask, self.reader_.kinds))
+        graphs = self.reader_.node_graphs(nodes, adjacency, mask)
         offset, slope = self.line_
         scores: Tensor = offset + slope * self.module_(*graphs).mean(dim=0)
         return scores

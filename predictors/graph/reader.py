@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ...data.spaces import Codes, Space
 from ..relaxed import relaxation
+from .slots import NodeSlots, SlotEmbedding
 from .soft_graphs import Kinds, SoftGraphs, soft_graphs, soft_sums
 
 # Unlabelled architectures that say what is usual in a space.
@@ -25,6 +26,8 @@ class GraphReader(nn.Module):
     space : Space
     path_sums : bool
         Whether to give path sums; those that never vary are left out.
+    slots : bool
+        Whether to give the places and numbers of nodes where these are the variables.
     """
 
     cuts: Tensor
@@ -34,9 +37,10 @@ class GraphReader(nn.Module):
     centre: Tensor
     spread: Tensor
 
-    def __init__(self, space: Space, *, path_sums: bool = True) -> None:
+    def __init__(self, space: Space, *, path_sums: bool = True, slots: bool = False) -> None:
         super().__init__()
         self.space = space
+        self.slots = NodeSlots(space) if slots and space.nodes_are_variables else None
         for name, tensor in Kinds.of(space, "cpu")._asdict().items():
             self.register_buffer(name, tensor)
         sums = self._sums(space.canonical(space.sample(_SAMPLE, seed=0)))
@@ -83,8 +87,23 @@ class GraphReader(nn.Module):
     def _standardised(self, sums: Tensor) -> Tensor:
         return (sums[:, self.varies] - self.centre) / self.spread
 
-    def scale_sums(self, graphs: SoftGraphs) -> SoftGraphs:
-        """Graphs with their path sums standardised."""
+    @property
+    def _slots(self) -> NodeSlots | None:
+        """None for a reader of a file of earlier versions, too."""
+        return getattr(self, "slots", None)
+
+    def slot_embedding(self, width: int) -> SlotEmbedding | None:
+        """Fresh layer from what nodes say beside their types to states; None if that is nothing."""
+        return None if self._slots is None else SlotEmbedding(self._slots, width)
+
+    def node_graphs(self, nodes: Tensor, adjacency: Tensor, mask: Tensor) -> SoftGraphs:
+        """Graphs of soft node types, as ``soft_graphs`` takes them, path sums standardised."""
+        graphs = self._scaled(soft_graphs(nodes, adjacency, mask, self.kinds))
+        if self._slots is None:
+            return graphs
+        return graphs._replace(slots=self._slots.of_nodes(nodes))
+
+    def _scaled(self, graphs: SoftGraphs) -> SoftGraphs:
         return graphs._replace(sums=self._standardised(graphs.sums))
 
     def sums(self, codes: Codes) -> Tensor:
@@ -97,8 +116,16 @@ class GraphReader(nn.Module):
 
     def forward(self, codes: Codes) -> SoftGraphs:
         """Graphs of canonical codes, shape (n, d)."""
-        return self.scale_sums(soft_graphs(*self._dense(codes), self.kinds))
+        graphs = self._scaled(soft_graphs(*self._dense(codes), self.kinds))
+        if self._slots is None:
+            return graphs
+        return graphs._replace(slots=self._slots.of_codes(codes, self.space.active(codes)))
 
     def relaxed_graphs(self, shares: Tensor) -> SoftGraphs:
         """Graphs of relaxed architectures, shares (n, s): see ``Relaxation``."""
-        return self.scale_sums(soft_graphs(*self._relaxed(shares), self.kinds))
+        graphs = self._scaled(soft_graphs(*self._relaxed(shares), self.kinds))
+        if self._slots is None:
+            return graphs
+        relaxed = relaxation(self.space, str(self.cuts.device))
+        values = relaxed.pad_values(relaxed.active_shares(shares), 0.0)
+        return graphs._replace(slots=self._slots.of_shares(values))

@@ -34,6 +34,9 @@ class SoftGraphs(NamedTuple):
     """(n, v, v) whether the second node comes after the first."""
     sums: Tensor
     """(n, f) path sums: see ``path_sums``."""
+    slots: Tensor
+    """(n, v, c) what nodes say beside their types: see ``NodeSlots``. ``c`` is 0 where they say
+    nothing, and in what ``soft_graphs`` returns."""
 
 
 class Kinds(NamedTuple):
@@ -99,7 +102,7 @@ def soft_graphs(nodes: Tensor, adjacency: Tensor, mask: Tensor, kinds: Kinds) ->
     for rows in _checked(nodes, adjacency, mask, kinds):
         types, flow, live, sums, hops = _parts(nodes[rows], adjacency[rows], mask[rows], kinds)
         flow = flow * live[:, :, None] * live[:, None, :]
-        parts.append(SoftGraphs(types, flow, live, _reaching(flow, hops), sums))
+        parts.append(SoftGraphs(types, flow, live, _reaching(flow, hops), sums, types[..., :0]))
     if len(parts) == 1:
         return parts[0]
     return SoftGraphs(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))

@@ -122,9 +122,11 @@ def train_tasks(
 def _padded(graphs: SoftGraphs, most: int) -> SoftGraphs:
     """Graphs with nodes that do not exist up to ``most``."""
     more = most - graphs.types.shape[1]
+    types = functional.pad(graphs.types, (0, 0, 0, more))
     return graphs._replace(
-        types=functional.pad(graphs.types, (0, 0, 0, more)),
+        types=types,
         flow=functional.pad(graphs.flow, (0, more, 0, more)),
         live=functional.pad(graphs.live, (0, more)),
         reach=functional.pad(graphs.reach, (0, more, 0, more)),
+        slots=types[..., :0],
     )

@@ -10,6 +10,7 @@ from old_files import FILES, SPACE, STUDIES, V0, WARM, run, two, units, unpacked
 
 import nasurge
 from nasurge.data.tables import read_latencies, read_task_labels
+from nasurge.predictors.relaxed import relaxation
 from nasurge.search.across_tables import learn_tasks, warm_searcher
 from nasurge.search.at_nas import load_search
 from nasurge.search.differentiable import read_donors, transferred_logits
@@ -34,6 +35,26 @@ def test_a_saved_predictor_predicts_what_it_did(name: str, old_home: Path, tmp_p
     if "std" in known:
         _, std = predictor.predict(codes, return_std=True)
         np.testing.assert_allclose(std, known["std"], **near)
+
+
+CHAINS = V0.parent / "chains"
+
+
+@pytest.mark.parametrize("name", ["gin", "brp-nas"])
+def test_a_graph_network_of_a_chain_goes_on_without_places(name: str, tmp_path: Path) -> None:
+    known = json.loads((CHAINS / "scores.json").read_text())[name]
+    predictor = nasurge.load_predictor(unpacked(CHAINS / f"{name}.save.xz", tmp_path))
+    codes = np.array(known["codes"], dtype=predictor.space.dtype)
+    near = {"rtol": 1e-4, "atol": 1e-4 * np.std(known["scores"])}
+    np.testing.assert_allclose(predictor.predict(codes), known["scores"], **near)
+    predictor.save(tmp_path / "again.save")
+    again = nasurge.load_predictor(tmp_path / "again.save")
+    assert np.array_equal(again.predict(codes), predictor.predict(codes))
+    hot = relaxation(predictor.space, "cpu").one_hot(predictor.space.canonical(codes))
+    scores = predictor.score_relaxed(hot)[0].detach().double().numpy()
+    np.testing.assert_allclose(
+        predictor.label_transform_.inverse(scores), predictor.predict(codes), rtol=1e-3
+    )
 
 
 def test_proxies_that_were_computed_are_used(old_home: Path, tmp_path: Path) -> None:
