@@ -39,7 +39,8 @@ def _raw_groups(space: Space, codes: Codes, *, untrained: bool) -> dict[str, Mat
     """
     structure, paths = Structure(space), Paths(space)
     structural = structure.transform(codes)
-    counts, free = np.sqrt(paths.transform(codes)), paths.without_convolution
+    counts, free = paths.transform(codes), paths.without_convolution
+    np.sqrt(counts, out=counts)
     groups = {"structure": structural, "free paths": counts[:, free], "paths": counts[:, ~free]}
     if len(space.operations) <= _MOST_KINDS:
         encoder = Connections(space)
@@ -51,12 +52,23 @@ def _raw_groups(space: Space, codes: Codes, *, untrained: bool) -> dict[str, Mat
         marks = one_hot.transform(codes)
         groups["one-hot"] = marks[:, : one_hot.n_values]
         groups["numbers"] = marks[:, one_hot.n_values :]
-    names = structure.get_feature_names_out()
-    for family, beginnings in FAMILIES.items():
-        groups[family] = structural[:, [name.startswith(beginnings) for name in names]]
+    for family, columns in _family_columns(space).items():
+        groups[family] = structural[:, columns].copy()
     if untrained:
         groups["untrained"] = RandomNetworks(space).transform(codes)
     return groups
+
+
+@cache
+def _family_columns(space: Space) -> dict[str, slice | NDArray[np.int64]]:
+    """Columns of the structural features that each family is; a slice where they are in a row."""
+    names = Structure(space).get_feature_names_out()
+    found: dict[str, slice | NDArray[np.int64]] = {}
+    for family, beginnings in FAMILIES.items():
+        places = np.flatnonzero([name.startswith(beginnings) for name in names])
+        row = len(places) > 0 and places[-1] - places[0] == len(places) - 1
+        found[family] = slice(int(places[0]), int(places[-1]) + 1) if row else places
+    return found
 
 
 @cache
@@ -103,9 +115,10 @@ def feature_groups(space: Space, codes: Codes, *, untrained: bool) -> dict[str, 
 
 
 def _scaled(group: Matrix, centre: Matrix, scale: Matrix) -> Matrix:
-    scaled = group - centre
-    scaled *= scale  # in place: groups may be large
-    return scaled
+    """Centred and scaled columns in the place of the raw ones: groups may be large."""
+    group -= centre
+    group *= scale
+    return group
 
 
 def function_groups(space: Space, codes: Codes) -> tuple[NDArray[np.int64], dict[str, Matrix]]:
