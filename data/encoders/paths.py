@@ -308,7 +308,7 @@ def _on_live_paths(space: Space, paths: PathSet) -> Index:
 def _distinct_paths(space: Space, paths: PathSet) -> Index:
     """Number of different live paths of each row, shape (n,)."""
     if paths.alive.shape[1] == 1:
-        return paths.alive.sum(axis=1)
+        return np.asarray(paths.alive.sum(axis=1), dtype=np.int64)
     return _distinct(np.where(paths.alive, _path_ids(space, paths.operations), -1))
 
 
