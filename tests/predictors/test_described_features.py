@@ -190,7 +190,10 @@ def test_sums_over_one_flow_are_those_of_its_graphs(space) -> None:
     quick = one_flow_sums(held, flow, kinds)
     assert torch.allclose(quick, slow, atol=1e-4)
     weights = torch.randn(slow.shape, generator=torch.Generator().manual_seed(1))
-    gradients = [torch.autograd.grad((s * weights).sum(), logits)[0] for s in (quick, slow)]
+    gradients = [
+        torch.autograd.grad((sums * weights).sum(), logits, retain_graph=True)[0]
+        for sums in (quick, slow)
+    ]
     assert torch.allclose(*gradients, atol=1e-4)
     hot = relaxed.one_hot(space.canonical(space.sample(7, seed=0)))
     chosen = ChosenNodes(relaxed.graphs(hot)[0].argmax(dim=2), nodes.shape[2])
