@@ -75,7 +75,8 @@ def embed_rows(terms: Sequence[Term], theta: Matrix, groups: Mapping[str, Array]
             joined = _scaled([groups[name] for name in term.groups], np.exp(log_lengths).tolist())
             found.append((joined, xp.einsum("ij,ij->i", joined, joined)))
         else:
-            joined = xp.concatenate([groups[name] for name in term.groups], axis=1)
+            parts = [groups[name] for name in term.groups]
+            joined = parts[0] if len(parts) == 1 else xp.concatenate(parts, axis=1)
             found.append((float(np.exp(log_amplitude / 2)) * joined, None))
     return found
 
