@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -76,6 +76,17 @@ def _tests(space: Space) -> tuple[list[Alternatives], Values]:
     for (parent, accepted), row in rows.items():
         matrix[row, starts[parent] + np.asarray(accepted, dtype=np.int64)] = 1
     return found, matrix
+
+
+class NodeShares(NamedTuple):
+    """Shares of the node types that the nodes of relaxed architectures may have."""
+
+    values: Tensor
+    """(n, k) shares."""
+    nodes: Tensor
+    """(k,) the node of each."""
+    types: Tensor
+    """(k,) the type that it is a share of."""
 
 
 class Relaxation(nn.Module):
@@ -215,6 +226,37 @@ class Relaxation(nn.Module):
             return shares
         return shares * self.activity(shares)[:, self.owners]
 
+    def _node_parts(self, shares: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor]:
+        """Cells of node types that are certain, those of others with their shares, active shares.
+
+        The shares of node types are parts (n, k), the active shares (n, s).
+        """
+        self.check(shares)
+        # The input's type, and the output's.
+        ends = self.cells.new_tensor([0, self._shape[1] + 1])
+        places, parts = [torch.cat([ends, self.fixed])], []
+        values = shares
+        if any(self._alternatives):
+            activity = self.activity(shares)
+            values = shares * activity[:, self.owners]
+            places.append(self.gone)
+            parts.append(1 - activity[:, self.leaving])
+        return [*places, self.cells], [*parts, values[:, self.columns]], values
+
+    def node_shares(self, shares: Tensor) -> NodeShares:
+        """What ``graphs`` has as node types, without those that a node cannot have.
+
+        Raises
+        ------
+        ParameterError
+            If the shape of the shares is wrong.
+        """
+        places, parts, _ = self._node_parts(shares)
+        certain = shares.new_ones(len(shares), len(places[0]))
+        cells, types = torch.cat(places), self._shape[1]
+        values = torch.cat([certain, *parts], dim=1)
+        return NodeShares(values, cells // types, cells % types)
+
     def graphs(self, shares: Tensor) -> tuple[Tensor, Tensor]:
         """Node types (n, v, t) and adjacency (n, v, v).
 
@@ -223,17 +265,12 @@ class Relaxation(nn.Module):
         ParameterError
             If the shape of the shares is wrong.
         """
-        self.check(shares)
         v, t = self._shape
+        places, parts, values = self._node_parts(shares)
         nodes = shares.new_zeros(len(shares), v * t)
-        nodes[:, 0] = nodes[:, t + 1] = 1  # the input's type, and the output's
-        nodes[:, self.fixed] = 1
-        values = shares
-        if any(self._alternatives):
-            activity = self.activity(shares)
-            values = shares * activity[:, self.owners]
-            nodes = nodes.index_add(1, self.gone, 1 - activity[:, self.leaving])
-        nodes = nodes.index_add(1, self.cells, values[:, self.columns])
+        nodes[:, places[0]] = 1
+        for cells, part in zip(places[1:], parts, strict=True):
+            nodes = nodes.index_add(1, cells, part)
         if len(self.weighing):
             adjacency = torch.einsum("nk,kvw->nvw", shares[:, self.weighing], self.flows)
         else:

@@ -171,11 +171,15 @@ class Structure(Encoder):
             plain = [(chosen >= 0).sum(axis=1), depth[steps].sum(axis=2)[:, 0]]
             plain += [(chosen == k).sum(axis=1) for k in counted]
             return np.stack(plain, axis=1).astype(np.float64)
-        live_counts = _counts(chosen, chosen >= 0, len(kinds) - 1)[:, kinds[:-1] != "zero"]
-        per_path = _counts(
-            steps.reshape(-1, steps.shape[2]), (steps >= 0) & alive[:, :, None], len(kinds) - 1
-        )
-        per_path = per_path.reshape(*alive.shape, len(kinds) - 1)[:, :, self._on_paths]
+        live_counts, zero = _counts(chosen, chosen >= 0, len(kinds) - 1), kinds[:-1] == "zero"
+        if zero.any():
+            live_counts = live_counts[:, ~zero]
+        on_paths = self._on_paths
+        per_path = np.zeros((*alive.shape, 0), dtype=np.int64)
+        if on_paths:  # counting for no column takes as long
+            on_live = (steps >= 0) & alive[:, :, None]
+            per_path = _counts(steps.reshape(-1, steps.shape[2]), on_live, len(kinds) - 1)
+            per_path = per_path.reshape(*alive.shape, len(kinds) - 1)[:, :, on_paths]
         convs = (kinds == "conv")[steps].sum(axis=2)
         pools = (kinds == "pool")[steps].sum(axis=2)
         depths = depth[steps].sum(axis=2)
@@ -202,7 +206,7 @@ class Structure(Encoder):
             ranked(pools),
             ranked(convs),
         ]
-        return np.concatenate(columns, axis=1).astype(np.float64)
+        return np.concatenate(columns, axis=1, dtype=np.float64)
 
 
 class Common(Encoder):
@@ -303,6 +307,8 @@ def _on_live_paths(space: Space, paths: PathSet) -> Index:
 
 def _distinct_paths(space: Space, paths: PathSet) -> Index:
     """Number of different live paths of each row, shape (n,)."""
+    if paths.alive.shape[1] == 1:
+        return np.asarray(paths.alive.sum(axis=1), dtype=np.int64)
     return _distinct(np.where(paths.alive, _path_ids(space, paths.operations), -1))
 
 

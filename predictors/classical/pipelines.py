@@ -19,6 +19,8 @@ from ..labels import Labels
 
 ENCODERS = {"structure": Structure, "paths": Paths, "onehot": OneHot, "zero-cost": ZeroCost}
 
+_ROWS_AT_ONCE = 2048
+
 
 def make_features(space: Space, names: tuple[str, ...] | list[str]) -> FeatureUnion:
     """Named encoders side by side.
@@ -86,4 +88,8 @@ class PipelinePredictor(Predictor):
         self.pipeline_: Pipeline = self.make_pipeline(int(rng.integers(2**31))).fit(codes, z)
 
     def _predict(self, codes: Codes) -> tuple[Scores, Scores | None]:
-        return np.asarray(self.pipeline_.predict(codes), dtype=np.float64), None
+        # Features of a listed space are kept whole; others would fill the memory many times over.
+        step = len(codes) if self.space.listed else _ROWS_AT_ONCE
+        starts = range(0, max(1, len(codes)), max(1, step))
+        parts = [self.pipeline_.predict(codes[i : i + step]) for i in starts]
+        return np.concatenate(parts, dtype=np.float64), None

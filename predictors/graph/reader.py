@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ...data.spaces import Codes, Space
 from ..relaxed import relaxation
+from .one_flow import ChosenNodes, SharedNodes, one_flow, one_flow_sums
 from .slots import NodeSlots, SlotEmbedding
 from .soft_graphs import Kinds, SoftGraphs, soft_graphs, soft_sums
 
@@ -76,8 +77,16 @@ class GraphReader(nn.Module):
         per_row = (self.space.n_variables + 2) * len(self.space.node_types)
         step = max(1, _NUMBERS_AT_ONCE // per_row)
         starts = range(0, max(1, len(codes)), step)
-        parts = [soft_sums(*self._dense(codes[k : k + step]), self.kinds) for k in starts]
-        return torch.cat(parts)
+        return torch.cat([self._some_sums(codes[k : k + step]) for k in starts])
+
+    def _some_sums(self, codes: Codes) -> Tensor:
+        """Path sums of a part of the codes."""
+        flow = one_flow(self.space, str(self.cuts.device))
+        if flow is None:
+            return soft_sums(*self._dense(codes), self.kinds)
+        types = torch.as_tensor(self.space.graphs(codes).nodes, device=self.cuts.device)
+        nodes = ChosenNodes(types, len(self.space.node_types))
+        return one_flow_sums(nodes, flow, self.kinds)
 
     def _relaxed(self, shares: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Nodes, adjacency and mask of relaxed architectures, shares (n, s)."""
@@ -112,7 +121,12 @@ class GraphReader(nn.Module):
 
     def relaxed_sums(self, shares: Tensor) -> Tensor:
         """Standardised path sums of relaxed architectures, shape (n, f)."""
-        return self._standardised(soft_sums(*self._relaxed(shares), self.kinds))
+        flow = one_flow(self.space, str(self.cuts.device))
+        if flow is None:
+            return self._standardised(soft_sums(*self._relaxed(shares), self.kinds))
+        relaxed = relaxation(self.space, str(self.cuts.device))
+        nodes = SharedNodes(relaxed.node_shares(shares), len(flow.order), len(self.cuts))
+        return self._standardised(one_flow_sums(nodes, flow, self.kinds))
 
     def forward(self, codes: Codes) -> SoftGraphs:
         """Graphs of canonical codes, shape (n, d)."""

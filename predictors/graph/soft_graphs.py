@@ -17,7 +17,7 @@ from ...errors import ParameterError
 # Powers of a path's length that path sums use: about its minimum, softer, and its maximum.
 _POWERS = (-3.0, -1.0, 1.0, 3.0)
 # Longer paths are added up by doubling: step by step each would cost a product of matrices.
-_FEW_HOPS = 10
+FEW_HOPS = 10
 _NUMBERS_AT_ONCE = 4_000_000  # entries of a matrix between nodes: about 100 MB in all
 
 
@@ -121,12 +121,12 @@ def _parts(
     """Types, flow among all nodes, what is live, path sums, and steps of the longest path."""
     # Rows that are one array in memory need no copies of it.
     alike = len(mask) > 0 and adjacency.stride(0) == 0 and bool(mask.all())
-    hops = _longest(adjacency[:1]) if alike else 0
-    if hops > _FEW_HOPS:
+    hops = longest_path(adjacency[:1]) if alike else 0
+    if hops > FEW_HOPS:
         adjacency = adjacency[:1]
     else:
         adjacency = adjacency * mask[:, :, None] * mask[:, None, :]
-        hops = hops or _longest(adjacency)
+        hops = hops or longest_path(adjacency)
     flow = _bridging(adjacency, (nodes @ kinds.passes)[:, None, :], hops)
     keep = nodes * (1 - kinds.cuts - kinds.passes)
     present = keep.sum(dim=2) * mask
@@ -142,7 +142,7 @@ def _parts(
     return types, flow, live, sums, hops
 
 
-def _longest(adjacency: Tensor) -> int:
+def longest_path(adjacency: Tensor) -> int:
     """Number of steps of the longest path in any of the graphs."""
     union = adjacency.detach().amax(dim=0) > 0 if len(adjacency) else adjacency.new_zeros(1, 1)
     ends, hops = union.any(dim=0), 0
@@ -156,7 +156,7 @@ def _bridging(adjacency: Tensor, bridged: Tensor, hops: int) -> Tensor:
 
     Long paths are added up by doubling, which is exact as no path has more than ``hops`` steps.
     """
-    if hops <= _FEW_HOPS:
+    if hops <= FEW_HOPS:
         flow = adjacency
         for _ in range(hops - 1):
             flow = adjacency + (adjacency * bridged) @ flow
@@ -173,7 +173,7 @@ def _bridging(adjacency: Tensor, bridged: Tensor, hops: int) -> Tensor:
 def _reaching(flow: Tensor, hops: int) -> Tensor:
     """Whether each node comes after another, shape (n, v, v)."""
     reach = flow.clamp(max=1)
-    if hops <= _FEW_HOPS:
+    if hops <= FEW_HOPS:
         for _ in range(hops - 1):
             reach = (flow + flow @ reach).clamp(max=1)
         return reach
@@ -187,7 +187,7 @@ def _reached(flow: Tensor, present: Tensor, start: int, hops: int) -> Tensor:
     """Share of the data from node ``start`` that arrives at each node, shape (n, v)."""
     first = torch.zeros_like(present)
     first[:, start] = 1
-    order = _order(flow) if hops > _FEW_HOPS else None
+    order = flow_order(flow) if hops > FEW_HOPS else None
     if order is not None:
         amounts = _passed_on(first[:, :, None], flow, present[:, :, None], order, most=1.0)
         return amounts.squeeze(2)
@@ -198,7 +198,7 @@ def _reached(flow: Tensor, present: Tensor, start: int, hops: int) -> Tensor:
     return reached
 
 
-def _order(flow: Tensor) -> list[int] | None:
+def flow_order(flow: Tensor) -> list[int] | None:
     """Nodes in an order in which all graphs flow; None if two flow against each other."""
     union = flow.detach().amax(dim=0).cpu().numpy() > 0
     order: list[int] = []
@@ -239,19 +239,30 @@ def path_sums(nodes: Tensor, adjacency: Tensor, kinds: Kinds, hops: int) -> Tens
     no length. The sums over all paths are products of transfer matrices, so no path is listed.
     """
     nodes, adjacency = nodes.double(), adjacency.double()
-    powers = nodes.new_tensor(_POWERS)
-    exponents = (kinds.lengths.double()[:, :, None] * powers).flatten(1)  # (t, w * powers)
-    exponents = torch.cat([torch.zeros_like(exponents[:, :1]), exponents], dim=1)
-    factors = nodes @ (torch.exp(exponents) * (1 - kinds.cuts.double())[:, None])
+    factors = nodes @ path_weights(kinds)
     start = torch.zeros_like(factors)
     start[:, 0] = 1
     arrived = start
-    order = _order(adjacency) if hops > _FEW_HOPS else None
+    order = flow_order(adjacency) if hops > FEW_HOPS else None
     if order is not None:
         arrived, hops = _passed_on(start, adjacency, factors, order), 0
     for _ in range(hops):
         arrived = start + adjacency.transpose(1, 2) @ (arrived * factors)
+    return path_logs(arrived[:, 1], kinds)
+
+
+def path_weights(kinds: Kinds) -> Tensor:
+    """Factor by which each node type multiplies the paths through it, for each sum, (t, f)."""
+    lengths = kinds.lengths.double()
+    exponents = (lengths[:, :, None] * lengths.new_tensor(_POWERS)).flatten(1)  # (t, w * powers)
+    exponents = torch.cat([torch.zeros_like(exponents[:, :1]), exponents], dim=1)
+    return torch.exp(exponents) * (1 - kinds.cuts.double())[:, None]
+
+
+def path_logs(arrived: Tensor, kinds: Kinds) -> Tensor:
+    """Path sums (n, f) of what arrives at the output, (n, f)."""
     # A network without a path is worth one that is shorter and rarer than any.
-    logs = torch.log(arrived[:, 1] + 1e-5)
+    logs = torch.log(arrived + 1e-5)
+    powers = logs.new_tensor(_POWERS)
     scale = torch.cat([powers.new_ones(1), powers.repeat(kinds.lengths.shape[1])])
     return (logs / scale).to(kinds.lengths.dtype)

@@ -72,14 +72,27 @@ def embed_rows(terms: Sequence[Term], theta: Matrix, groups: Mapping[str, Array]
     xp = namespace(next(iter(groups.values())))
     for term, log_amplitude, log_lengths in hyperparameters(terms, theta):
         if term.smoothness:
-            lengths = zip(term.groups, np.exp(log_lengths).tolist(), strict=True)
-            scaled = [groups[name] / length for name, length in lengths]
-            joined = xp.concatenate(scaled, axis=1)
+            joined = _scaled([groups[name] for name in term.groups], np.exp(log_lengths).tolist())
             found.append((joined, xp.einsum("ij,ij->i", joined, joined)))
         else:
-            joined = xp.concatenate([groups[name] for name in term.groups], axis=1)
+            parts = [groups[name] for name in term.groups]
+            joined = parts[0] if len(parts) == 1 else xp.concatenate(parts, axis=1)
             found.append((float(np.exp(log_amplitude / 2)) * joined, None))
     return found
+
+
+def _scaled(groups: Sequence[Array], lengths: Sequence[float]) -> Array:
+    """Groups side by side, each divided by its length."""
+    xp = namespace(groups[0])
+    if xp is not np:
+        scaled = [group / length for group, length in zip(groups, lengths, strict=True)]
+        return xp.concatenate(scaled, axis=1)
+    joined = np.empty((len(groups[0]), sum(group.shape[1] for group in groups)))
+    at = 0
+    for group, length in zip(groups, lengths, strict=True):  # no copy of what may be 50 MB
+        np.divide(group, length, out=joined[:, at : at + group.shape[1]])
+        at += group.shape[1]
+    return joined
 
 
 def cross_covariance(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ...data.encoders import Connections, OneHot, Paths, Structure
 from ...data.networks import RandomNetworks
 from ...data.spaces import Codes, Space
-from ...data.types import Matrix
+from ...data.types import Mask, Matrix
 
 _REFERENCE_ROWS = 4000
 _MOST_KINDS = 20
@@ -39,8 +39,13 @@ def _raw_groups(space: Space, codes: Codes, *, untrained: bool) -> dict[str, Mat
     """
     structure, paths = Structure(space), Paths(space)
     structural = structure.transform(codes)
-    counts, free = np.sqrt(paths.transform(codes)), paths.without_convolution
-    groups = {"structure": structural, "free paths": counts[:, free], "paths": counts[:, ~free]}
+    counts, free = paths.transform(codes), paths.without_convolution
+    np.sqrt(counts, out=counts)
+    groups = {
+        "structure": structural,
+        "free paths": counts[:, _places(free)],
+        "paths": counts[:, _places(~free)],
+    }
     if len(space.operations) <= _MOST_KINDS:
         encoder = Connections(space)
         connections = encoder.transform(codes)
@@ -51,12 +56,29 @@ def _raw_groups(space: Space, codes: Codes, *, untrained: bool) -> dict[str, Mat
         marks = one_hot.transform(codes)
         groups["one-hot"] = marks[:, : one_hot.n_values]
         groups["numbers"] = marks[:, one_hot.n_values :]
-    names = structure.get_feature_names_out()
-    for family, beginnings in FAMILIES.items():
-        groups[family] = structural[:, [name.startswith(beginnings) for name in names]]
+    for family, columns in _family_columns(space).items():
+        groups[family] = structural[:, columns]
     if untrained:
         groups["untrained"] = RandomNetworks(space).transform(codes)
     return groups
+
+
+def _places(chosen: Mask) -> slice | NDArray[np.int64]:
+    """Places that are chosen; where they are in a row a slice, which copies nothing."""
+    places = np.flatnonzero(chosen)
+    if len(places) and places[-1] - places[0] == len(places) - 1:
+        return slice(int(places[0]), int(places[-1]) + 1)
+    return places
+
+
+@cache
+def _family_columns(space: Space) -> dict[str, slice | NDArray[np.int64]]:
+    """Columns of the structural features that each family is."""
+    names = Structure(space).get_feature_names_out()
+    return {
+        family: _places(np.array([name.startswith(beginnings) for name in names]))
+        for family, beginnings in FAMILIES.items()
+    }
 
 
 @cache
@@ -99,13 +121,20 @@ def feature_groups(space: Space, codes: Codes, *, untrained: bool) -> dict[str, 
     """
     groups = _raw_groups(space, codes, untrained=untrained)
     scales = _scales(space, untrained)
-    return {name: _scaled(groups[name], *scales[name]) for name in scales}
+    # Groups are scaled in their place, as they may be large; structure last, since its families
+    # are columns of it.
+    scaled = {
+        name: _scaled(groups[name].copy() if name in FAMILIES else groups[name], *scales[name])
+        for name in sorted(scales, key="structure".__eq__)
+    }
+    return {name: scaled[name] for name in scales}
 
 
 def _scaled(group: Matrix, centre: Matrix, scale: Matrix) -> Matrix:
-    scaled = group - centre
-    scaled *= scale  # in place: groups may be large
-    return scaled
+    """The same array, with its columns centred and scaled."""
+    group -= centre
+    group *= scale
+    return group
 
 
 def function_groups(space: Space, codes: Codes) -> tuple[NDArray[np.int64], dict[str, Matrix]]:

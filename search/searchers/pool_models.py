@@ -131,7 +131,9 @@ class FunctionProcess(PoolModel):
         else:
             known = len(self._observed)
             if not known or not np.array_equal(self._observed, keys[:known]):
-                known = chosen[0]  # a loaded state, or fresh candidates
+                # A loaded state is to be as it was, label after label; in a space that is not
+                # listed candidates are fresh each time.
+                known = chosen[0] if self._space.listed else len(codes)
                 self._gp.process.set_theta(chosen[1])
                 self._gp.restart(self._groups(codes[:known]))
             self._append(codes[known:])

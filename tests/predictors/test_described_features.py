@@ -7,8 +7,10 @@ from scipy.spatial.distance import cdist
 
 from nasurge import Space, choice, ordered, repeat
 from nasurge.data.encoders import Common, Connections, OneHot, Paths, Structure
+from nasurge.data.spaces import ProductSpace, make_space
 from nasurge.errors import ParameterError
-from nasurge.predictors.graph.soft_graphs import Kinds, soft_graphs
+from nasurge.predictors.graph.one_flow import ChosenNodes, SharedNodes, one_flow, one_flow_sums
+from nasurge.predictors.graph.soft_graphs import Kinds, soft_graphs, soft_sums
 from nasurge.predictors.processes import feature_groups
 from nasurge.predictors.relaxed import SoftNumbers, relaxation
 from nasurge.registry import make_predictor, make_searcher
@@ -159,13 +161,50 @@ def test_long_graphs_are_walked_once_with_the_same_result(monkeypatch) -> None:
     logits.requires_grad_()
     found = []
     for few in (10, 100):
-        monkeypatch.setattr("nasurge.predictors.graph.soft_graphs._FEW_HOPS", few)
+        monkeypatch.setattr("nasurge.predictors.graph.soft_graphs.FEW_HOPS", few)
         nodes, adjacency = relaxed.graphs(relaxed.softmax(logits))
         graphs = soft_graphs(nodes, adjacency, torch.ones(nodes.shape[:2]), kinds)
         (gradient,) = torch.autograd.grad(graphs.sums.sum() + graphs.live.sum(), logits)
         found.append((graphs.sums, graphs.live, graphs.types, gradient))
     for quick, slow in zip(*found, strict=True):
         assert torch.allclose(quick, slow, atol=1e-3)
+
+
+LONG = {
+    "every variable sees all later ones": ProductSpace([range(10)] * 12),
+    "skips": make_space("fbnet"),
+    "conditions": make_space("autoformer"),
+}
+
+
+@pytest.mark.parametrize("space", LONG.values(), ids=LONG)
+def test_sums_over_one_flow_are_those_of_its_graphs(space) -> None:
+    flow, relaxed, kinds = one_flow(space, "cpu"), relaxation(space, "cpu"), Kinds.of(space, "cpu")
+    assert flow is not None
+    logits = torch.randn(7, relaxed.size, generator=torch.Generator().manual_seed(0))
+    logits.requires_grad_()
+    shares = relaxed.softmax(logits)
+    nodes, adjacency = relaxed.graphs(shares)
+    slow = soft_sums(nodes, adjacency, torch.ones(nodes.shape[:2]), kinds)
+    held = SharedNodes(relaxed.node_shares(shares), *nodes.shape[1:])
+    quick = one_flow_sums(held, flow, kinds)
+    assert torch.allclose(quick, slow, atol=1e-4)
+    weights = torch.randn(slow.shape, generator=torch.Generator().manual_seed(1))
+    gradients = [
+        torch.autograd.grad((sums * weights).sum(), logits, retain_graph=True)[0]
+        for sums in (quick, slow)
+    ]
+    assert torch.allclose(*gradients, atol=1e-4)
+    hot = relaxed.one_hot(space.canonical(space.sample(7, seed=0)))
+    chosen = ChosenNodes(relaxed.graphs(hot)[0].argmax(dim=2), nodes.shape[2])
+    held = SharedNodes(relaxed.node_shares(hot), *nodes.shape[1:])
+    both = [one_flow_sums(kind, flow, kinds) for kind in (chosen, held)]
+    assert torch.allclose(*both, atol=1e-5)
+
+
+def test_short_paths_and_connections_that_differ_have_no_one_flow() -> None:
+    assert one_flow(make_space("nb201"), "cpu") is None
+    assert one_flow(make_space("darts"), "cpu") is None
 
 
 @pytest.mark.parametrize("name", ["gp", "gp-soft", "gin"])
