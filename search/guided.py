@@ -256,7 +256,8 @@ class GuidedSearcher(ModelSearcher):
         return self._propose(model, n)
 
     def _state(self) -> dict[str, Any]:
-        return self._guide.state()
+        state: dict[str, Any] = self._guide.state()
+        return state
 
     def _load_state(self, state: dict[str, Any]) -> None:
         self._guide.load_state(state)

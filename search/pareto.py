@@ -57,7 +57,7 @@ def non_dominated(values: ArrayLike) -> Index:
     return found
 
 
-def feasible_rows(columns: Values, bounds: Sequence[float]) -> Mask:
+def feasible_rows(columns: Values, bounds: Sequence[float] | Values) -> Mask:
     """Whether each evaluation has succeeded and is within the bounds, shape (n,).
 
     Examples

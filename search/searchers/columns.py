@@ -1,4 +1,4 @@
-"""Models of several told columns, each its own: processes over a pool, predictors that are climbed."""
+"""Models of several told columns, each its own: over a pool, or of relaxed architectures."""
 
 from __future__ import annotations
 
@@ -86,6 +86,7 @@ class PoolColumns:
         self.pool, self._models = models[0].pool, models
         self._bounds, self._n_objectives = bounds, n_objectives
         self._space, self._keys = space, space.keys(self.pool)
+        self._observed = self._expected = np.empty((0, len(bounds)))
         self._order = np.argsort(self._keys, kind="stable")
 
     def learn(self, codes: Codes, columns: Values, chosen: Sequence[Chosen]) -> list[Chosen]:

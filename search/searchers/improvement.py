@@ -159,8 +159,8 @@ class FrontTarget:
 
         The reference point lies below the worst values on the front, by a tenth of its extent.
         """
-        limits = np.asarray(bounds, dtype=np.float64)
-        objectives = columns[feasible_rows(columns, limits), :n_objectives]
+        limits: Values = np.asarray(bounds, dtype=np.float64)
+        objectives = columns[feasible_rows(columns, bounds)][:, :n_objectives]
         if not len(objectives):
             none = np.empty((0, n_objectives))
             return cls(none, none, limits)

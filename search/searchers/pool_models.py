@@ -152,8 +152,7 @@ class FunctionProcess(PoolModel):
         """A process over the same candidates, of which it shares the features."""
         process, other = self._gp.process, copy(self)
         own = GroupedGP(process.terms, process.prior, process.learnt)
-        other._gp = SequentialGP(own, self._gp.candidates)
-        other._observed = self._keys[:0]
+        vars(other).update(_gp=SequentialGP(own, self._gp.candidates), _observed=self._keys[:0])
         return other
 
     def _append(self, codes: Codes) -> None:
