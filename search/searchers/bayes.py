@@ -36,6 +36,10 @@ class BayesianOptimisation(ModelSearcher):
     was expected of them. Cells of one function share a mean; the deviation counts the noise between
     them, since the measured value is what is searched.
 
+    With several objectives, or bounds, each told column has a process of its own, and the
+    acquisition is the expected hypervolume improvement times the probability that the bounds are
+    kept.
+
     Parameters
     ----------
     predictor : object with ``fit(codes, y)`` and ``predict(codes, return_std=True)``, optional
@@ -43,7 +47,7 @@ class BayesianOptimisation(ModelSearcher):
         parameters ``seed`` and ``random_state`` that are None follow from the searcher's seed.
     acquisition : {"ei", "ucb", "thompson"}
         Expected improvement; mean plus ``beta`` deviations; or an independent draw for each
-        architecture.
+        architecture. The first alone with several objectives or bounds.
     beta : float
         Of ``"ucb"``.
     initial : int
@@ -58,7 +62,8 @@ class BayesianOptimisation(ModelSearcher):
     Raises
     ------
     ParameterError
-        If a number is too small, the acquisition is unknown or the predictor has no deviation.
+        If a number is too small, the acquisition is unknown or does not go with several objectives,
+        or the predictor has no deviation.
 
     References
     ----------

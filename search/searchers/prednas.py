@@ -45,6 +45,10 @@ class PredNAS(GuidedSearcher):
     an ascent is a candidate, and so are the neighbours of the best of them. Candidates are scored
     as they are, not relaxed, and the best that were not seen are proposed.
 
+    With several objectives, or bounds on what is told, each told column has a predictor of its own,
+    and what is climbed is the logarithm of the expected hypervolume improvement, and of the
+    probability that the bounds are kept.
+
     In the paper the predictor is a network, frozen during the ascent; the relaxation, uncertainty
     against adversarial optima, the rounding and the form of the constraints are ours.
 
@@ -57,7 +61,8 @@ class PredNAS(GuidedSearcher):
     acquisition : {"ei", "ucb", "mean"}, optional
         What is climbed: expected improvement over the best observed, mean plus ``beta`` standard
         deviations (a lower confidence bound where ``beta`` is negative), or the mean; by default
-        ``"ei"`` where the predictor has standard deviations, else ``"mean"``.
+        ``"ei"`` where the predictor has standard deviations, else ``"mean"``. None other than
+        ``"ei"`` with several objectives or bounds.
     beta : float
         Of ``"ucb"``.
     initial : int
