@@ -399,6 +399,11 @@ class Searcher(ABC):
         kept = non_dominated(objectives)
         return self.codes_[feasible[kept]], objectives[kept]
 
+    @property
+    def has_columns(self) -> bool:
+        """Whether it searches for several objectives, or within bounds."""
+        return len(self.bounds) > 1 or self.bounds[0] > -np.inf
+
     def _columns(self) -> Values:
         """All values observed so far as columns, shape (n, k)."""
         return self.values_.reshape(len(self.values_), len(self.bounds))

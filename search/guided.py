@@ -55,7 +55,14 @@ def rank_codes(fitted: Regressor, codes: Codes) -> Codes:
 
 
 def best_observed(searcher: Searcher, n: int) -> Codes:
-    """The ``n`` best observed architectures of a search, shape (n, d), the best first."""
+    """The ``n`` best observed architectures of a search, shape (n, d), the best first.
+
+    Of several objectives by rank and crowding distance, those within the bounds first.
+    """
+    if searcher.has_columns:
+        from .searchers.nsga2 import ranked_rows
+
+        return searcher.codes_[ranked_rows(searcher, n)]
     values = searcher.values_
     known = np.flatnonzero(~np.isnan(values))
     return searcher.codes_[known[np.argsort(-values[known], kind="stable")[:n]]]
@@ -183,7 +190,7 @@ class ModelSearcher(DeclaredSearcher):
         """Proposals beside ``drawn``, the most wanted first, as ``_ask`` returns them."""
 
     def _ask(self, n: int) -> Codes:
-        known = int((~np.isnan(self.values_)).sum())
+        known = int((~np.isnan(self._columns()).any(axis=1)).sum())
         missing = max(0, self.initial - known - len(self._pending))
         if missing >= n:
             return self._first(n)
@@ -226,7 +233,11 @@ class GuidedSearcher(ModelSearcher):
         if self.predictor is None:
             self.predictor = self._default_predictor()
         seed_of_guide = int(self._rng.integers(2**31))
-        self._guide = Guide(self.predictor, seed_of_guide, growth=self._growth)
+        self._guide = self._make_guide(self.predictor, seed_of_guide)
+
+    def _make_guide(self, predictor: Regressor, seed: int) -> Any:
+        """What fits the predictor to everything observed."""
+        return Guide(predictor, seed, growth=self._growth)
 
     def _default_predictor(self) -> Regressor:
         """Guide of the search when none is given: a fit of a tenth of a second."""
@@ -245,7 +256,8 @@ class GuidedSearcher(ModelSearcher):
         return self._propose(model, n)
 
     def _state(self) -> dict[str, Any]:
-        return self._guide.state()
+        state: dict[str, Any] = self._guide.state()
+        return state
 
     def _load_state(self, state: dict[str, Any]) -> None:
         self._guide.load_state(state)

@@ -57,7 +57,7 @@ def non_dominated(values: ArrayLike) -> Index:
     return found
 
 
-def feasible_rows(columns: Values, bounds: Sequence[float]) -> Mask:
+def feasible_rows(columns: Values, bounds: Sequence[float] | Values) -> Mask:
     """Whether each evaluation has succeeded and is within the bounds, shape (n,).
 
     Examples
@@ -67,6 +67,25 @@ def feasible_rows(columns: Values, bounds: Sequence[float]) -> Mask:
     """
     # A NaN is within no bound, not even that of minus infinity.
     return np.asarray((columns >= np.asarray(bounds)).all(axis=1), dtype=bool)
+
+
+def shortfalls(columns: Values, observed: Values, bounds: Sequence[float]) -> Values:
+    """By how much each row misses each bound, shape (n, bounds that are no infinity).
+
+    In units of the range observed: bounds in different units are added up.
+
+    Examples
+    --------
+    >>> shortfalls(np.array([[94.0, 1.0]]), np.array([[90.0, 1.0], [92.0, 5.0]]), (-np.inf, 3.0))
+    array([[0.5]])
+    """
+    limits = np.asarray(bounds)
+    limited = np.isfinite(limits)
+    known = observed[:, limited]
+    known = known[~np.isnan(known).any(axis=1)]
+    extent = np.ptp(known, axis=0) if len(known) else np.ones(limited.sum())
+    short: Values = np.maximum(limits[limited] - columns[:, limited], 0)
+    return short / np.where(extent > 0, extent, 1.0)
 
 
 def best_row(columns: Values, bounds: Sequence[float]) -> int:

@@ -164,6 +164,8 @@ class MetaBayes(BayesianOptimisation):
     <Trace: 32 evaluations, 0 failed, best 6>
     """
 
+    several_objectives = False
+
     def __init__(
         self,
         earlier_tasks: EarlierTasks,

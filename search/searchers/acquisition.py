@@ -15,7 +15,7 @@ _FAR = -1e4
 _LEAST_DEVIATION = 1e-9
 
 
-def log_expected_improvement(mean: Array, std: Array, best: float) -> Array:
+def log_expected_improvement(mean: Array, std: Array, best: Array | float) -> Array:
     """Logarithm of the expected improvement over ``best``, shape (n,).
 
     The logarithm keeps an order among candidates whose improvement is too small for a float, and a
@@ -25,8 +25,8 @@ def log_expected_improvement(mean: Array, std: Array, best: float) -> Array:
     ----------
     mean, std : arrays of float, shape (n,)
         Of normal distributions, in the units of ``best``.
-    best : float
-        Best value so far.
+    best : float, or array of float
+        Best value so far; an array is broadcast with the others.
 
     References
     ----------
@@ -40,7 +40,7 @@ def log_expected_improvement(mean: Array, std: Array, best: float) -> Array:
     array([-0.92, -4.77])
     """
     xp = namespace(mean)
-    special = _special(mean)
+    special = special_functions(mean)
     std = xp.clip(std, _LEAST_DEVIATION, None)
     gap = (mean - best) / std
     constant = float(np.log(2 * np.pi) / 2)
@@ -58,7 +58,7 @@ def log_expected_improvement(mean: Array, std: Array, best: float) -> Array:
     return xp.log(std) + xp.where(gap > _NEAR, value_near, value_below)
 
 
-def _special(array: Any) -> Any:
+def special_functions(array: Any) -> Any:
     """Module of special functions of the library that an array is of."""
     if isinstance(array, np.ndarray):
         import scipy.special

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,6 +16,7 @@ from ...predictors.labels import check_labels, make_transform
 from ...predictors.processes import GROWTH
 from ..guided import Guide, ModelSearcher, Regressor, best_observed
 from .acquisition import log_expected_improvement
+from .columns import PoolColumns, check_acquisition, column_guides
 
 if TYPE_CHECKING:
     from .pool_models import Chosen, PoolModel
@@ -34,6 +36,10 @@ class BayesianOptimisation(ModelSearcher):
     was expected of them. Cells of one function share a mean; the deviation counts the noise between
     them, since the measured value is what is searched.
 
+    With several objectives, or bounds, each told column has a process of its own, and the
+    acquisition is the expected hypervolume improvement times the probability that the bounds are
+    kept.
+
     Parameters
     ----------
     predictor : object with ``fit(codes, y)`` and ``predict(codes, return_std=True)``, optional
@@ -41,7 +47,7 @@ class BayesianOptimisation(ModelSearcher):
         parameters ``seed`` and ``random_state`` that are None follow from the searcher's seed.
     acquisition : {"ei", "ucb", "thompson"}
         Expected improvement; mean plus ``beta`` deviations; or an independent draw for each
-        architecture.
+        architecture. The first alone with several objectives or bounds.
     beta : float
         Of ``"ucb"``.
     initial : int
@@ -56,7 +62,8 @@ class BayesianOptimisation(ModelSearcher):
     Raises
     ------
     ParameterError
-        If a number is too small, the acquisition is unknown or the predictor has no deviation.
+        If a number is too small, the acquisition is unknown or does not go with several objectives,
+        or the predictor has no deviation.
 
     References
     ----------
@@ -74,6 +81,10 @@ class BayesianOptimisation(ModelSearcher):
 
     most_proposed: ClassVar[int] = 200  # each is chosen in the light of those before
 
+    several_objectives = True
+
+    n_objectives: int = 1
+    bounds: Sequence[float] = ()
     predictor: Regressor | None = None
     acquisition: str = one_of("ei", ACQUISITIONS)
     beta: float = 1.0
@@ -90,11 +101,18 @@ class BayesianOptimisation(ModelSearcher):
             )
         make_transform(self.labels)  # raises where there is none of that name
         self._predictor_seed = int(self._rng.integers(2**31))
-        self._guide: Guide | None = None
+        if self.has_columns:
+            check_acquisition(self.acquisition)
+        self._guides: list[Guide] | None = None
         if self.predictor is not None:
-            self._guide = Guide(self.predictor, self._predictor_seed, growth=(GROWTH, 1.0))
-        self._model: PoolModel | None = None
-        self._chosen: Chosen = (0, np.empty(0))
+            self._guides = column_guides(
+                self.predictor,
+                self._predictor_seed,
+                growth=(GROWTH, 1.0),
+                n_columns=len(self.bounds),
+            )
+        self._model: PoolModel | PoolColumns | None = None
+        self._chosen: list[Chosen] = [(0, np.empty(0))] * len(self.bounds)
 
     def _process(self, pool: Codes) -> PoolModel:
         """Gaussian process over a pool of candidates."""
@@ -102,18 +120,36 @@ class BayesianOptimisation(ModelSearcher):
 
         return FunctionProcess(self.space, pool, self.labels)
 
-    def _learn(self) -> PoolModel:
-        from .pool_models import PredictorModel
+    def _models(self, pool: Codes) -> PoolModel | PoolColumns:
+        """Model of a pool of candidates, or of each told column."""
+        from .pool_models import FunctionProcess, PredictorModel
 
-        known = ~np.isnan(self.values_)
-        count = int(known.sum())
-        z = check_labels(self.values_[known], count, minimum=3, who="a search")
+        models: list[PoolModel]
+        if self._guides is not None:
+            models = [PredictorModel(guide, pool) for guide in self._guides]
+        else:
+            models = [self._process(pool)]
+            first = models[0]
+            if self.has_columns and isinstance(first, FunctionProcess):
+                models += [first.of_other_values() for _ in self.bounds[1:]]
+        if not self.has_columns:
+            return models[0]
+        return PoolColumns(self.space, models, self.bounds, self.n_objectives)
+
+    def _learn(self) -> PoolModel | PoolColumns:
+        columns = self._columns()
+        known = ~np.isnan(columns).any(axis=1)
+        if not self.has_columns:
+            count = int(known.sum())
+            check_labels(self.values_[known], count, minimum=3, who="a search")
         if self._model is None or not self._lists:
-            pool = self._candidates()
-            guide = self._guide
-            self._model = self._process(pool) if guide is None else PredictorModel(guide, pool)
-        self._chosen = self._model.learn(self.codes_[known], z, self._chosen)
-        return self._model
+            self._model = self._models(self._candidates())
+        model, codes = self._model, self.codes_[known]
+        if isinstance(model, PoolColumns):
+            self._chosen = model.learn(codes, columns[known], self._chosen)
+        else:
+            self._chosen = [model.learn(codes, self.values_[known], self._chosen[0])]
+        return model
 
     @property
     def _lists(self) -> bool:
@@ -147,7 +183,7 @@ class BayesianOptimisation(ModelSearcher):
             parts.append(rows)
         return self._unseen(np.concatenate(parts))
 
-    def _proposals(self, model: PoolModel, n: int, drawn: Codes) -> Codes:
+    def _proposals(self, model: PoolModel | PoolColumns, n: int, drawn: Codes) -> Codes:
         """The ``n`` unseen candidates of the highest acquisition, one after the other."""
         keys = self.space.keys(model.pool)
         open_ = self._remaining.free(keys)
@@ -157,7 +193,7 @@ class BayesianOptimisation(ModelSearcher):
         # Twins have equal scores: which of them comes first is drawn.
         order = self._rng.permutation(len(keys))
         while len(chosen) < n and open_.any():
-            scores = np.where(open_, self._scores(*model.posterior(), model.best), -np.inf)
+            scores = np.where(open_, self._worth(model), -np.inf)
             if model.believes:
                 ranked = order[np.argmax(scores[order])][None]
             else:
@@ -170,6 +206,12 @@ class BayesianOptimisation(ModelSearcher):
         model.forget_expected()
         return model.pool[np.array(chosen, dtype=np.int64)]
 
+    def _worth(self, model: PoolModel | PoolColumns) -> Values:
+        """Acquisition of every candidate of a model, shape (m,)."""
+        if isinstance(model, PoolColumns):
+            return np.asarray(model.target.score(*model.posterior()))
+        return self._scores(*model.posterior(), model.best)
+
     def _scores(self, mean: Values, std: Values, best: float) -> Values:
         """Acquisition of every candidate, shape (m,)."""
         if self.acquisition == "ucb":
@@ -179,14 +221,23 @@ class BayesianOptimisation(ModelSearcher):
         return np.asarray(log_expected_improvement(mean, std, best))
 
     def _state(self) -> dict[str, Any]:
-        count, theta = self._chosen
-        return {"predictor_seed": self._predictor_seed, "chosen_at": count, "theta": theta}
+        state: dict[str, Any] = {"predictor_seed": self._predictor_seed}
+        if not self.has_columns:
+            count, theta = self._chosen[0]
+            return {**state, "chosen_at": count, "theta": theta}
+        width = max(len(theta) for _, theta in self._chosen)
+        # Of a column that could not be learnt yet there is none.
+        thetas = [theta if len(theta) else np.zeros(width) for _, theta in self._chosen]
+        counts = [count for count, _ in self._chosen]
+        return {**state, "chosen_at": np.array(counts), "theta": np.stack(thetas)}
 
     def _load_state(self, state: dict[str, Any]) -> None:
         self._predictor_seed, self._model = int(state["predictor_seed"]), None
-        self._chosen = int(state["chosen_at"]), np.asarray(state["theta"], dtype=np.float64)
-        if self._guide is not None:
-            self._guide.load_state({**state, "n_base": self._chosen[0]})
+        counts = np.atleast_1d(state["chosen_at"]).tolist()
+        thetas = np.asarray(state["theta"], dtype=np.float64).reshape(len(counts), -1)
+        self._chosen = list(zip(counts, thetas, strict=True))
+        for guide, (count, _) in zip(self._guides or (), self._chosen, strict=False):
+            guide.load_state({**state, "n_base": count})
 
 
 class BANANASSearch(BayesianOptimisation):
@@ -214,6 +265,10 @@ class BANANASSearch(BayesianOptimisation):
     (5, 6)
     """
 
+    several_objectives = False
+
+    n_objectives: int = field(init=False, default=1)
+    bounds: Sequence[float] = field(init=False, default=())
     acquisition: str = one_of("thompson", ACQUISITIONS)
     initial: int = whole_number(10)
     labels: str = field(init=False, default="blended")  # of the process, which it has not

@@ -11,7 +11,9 @@ import numpy as np
 from ...data.parameters import probability, whole_number
 from ...data.spaces import Codes
 from ...data.types import Index, Values
+from ..base import Searcher
 from ..parameters import DeclaredSearcher
+from ..pareto import shortfalls
 
 # Told architectures that compete with a population at once; a longer warm start comes in parts.
 _MOST_NEW = 500
@@ -56,6 +58,22 @@ def survivors(
     rows = np.arange(len(values))
     everyone = Population.new("row", rows, "F", -values, "G", violations)
     return RankAndCrowding().do(problem, everyone, n_survive=n, random_state=rng)
+
+
+def ranked_rows(searcher: Searcher, n: int) -> Index:
+    """Rows of the ``n`` best observed by rank and crowding distance, the best first, shape (n,).
+
+    Failed evaluations are none of them; those within the bounds come first.
+    """
+    columns = searcher.values_.reshape(len(searcher.values_), len(searcher.bounds))
+    known = np.flatnonzero(~np.isnan(columns).any(axis=1))
+    if not len(known):
+        return known
+    objectives = columns[known, : searcher.n_objectives]
+    short = shortfalls(columns[known], columns[known], searcher.bounds)
+    # Ties are broken by the observations alone, as in a search that is resumed.
+    ranked = survivors(objectives, short, n, np.random.default_rng(len(columns)))
+    return np.asarray(known[ranked.get("row")], dtype=np.int64)
 
 
 class NSGA2(DeclaredSearcher):
@@ -140,14 +158,8 @@ class NSGA2(DeclaredSearcher):
 
     def _split(self, columns: Values) -> tuple[Values, Values]:
         """Objectives, shape (n, k), and by how much bounds are missed, shape (n, c)."""
-        bounds = np.asarray(self.bounds)
-        limited = np.isfinite(bounds)
-        columns_so_far = self._columns()[:, limited]
-        known = columns_so_far[~np.isnan(columns_so_far).any(axis=1)]
-        # Constraints in different units are added up: each in units of the range observed so far.
-        extent = np.ptp(known, axis=0) if len(known) else np.ones(limited.sum())
-        short = np.maximum(bounds[limited] - columns[:, limited], 0)
-        return columns[:, : self.n_objectives], short / np.where(extent > 0, extent, 1.0)
+        short = shortfalls(columns, self._columns(), self.bounds)
+        return columns[:, : self.n_objectives], short
 
     def _children(self, n: int) -> Codes:
         """Up to ``n`` unseen children of the population, shape (m, d)."""

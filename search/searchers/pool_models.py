@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import ClassVar
 
 import numpy as np
@@ -41,6 +42,10 @@ class PoolModel(ABC):
     @abstractmethod
     def learn(self, codes: Codes, values: Values, chosen: Chosen) -> Chosen:
         """Hyperparameters that were used to learn all observed values."""
+
+    def in_units(self, values: Values) -> Values:
+        """Values in the units of the posterior, shape (n,); after ``learn``."""
+        return values
 
     def expect(self, codes: Codes) -> None:  # noqa: B027 - a model may not be able to
         """Count architectures that are being evaluated as known."""
@@ -122,7 +127,8 @@ class FunctionProcess(PoolModel):
 
         What is known from last time is not computed again.
         """
-        self._z = make_transform(self._labels).fit(values).transform(values)
+        self._transform = make_transform(self._labels).fit(values)
+        self._z = self._transform.transform(values)
         self.best = float(self._z.max())
         keys = self._space.keys(codes)
         if len(codes) >= _GROWTH * chosen[0]:
@@ -139,6 +145,17 @@ class FunctionProcess(PoolModel):
             self._append(codes[known:])
         self._observed = keys
         return chosen
+
+    def in_units(self, values: Values) -> Values:
+        """Values as the process learns them, shape (n,)."""
+        return self._transform.transform(values)
+
+    def of_other_values(self) -> FunctionProcess:
+        """A process over the same candidates, of which it shares the features."""
+        process, other = self._gp.process, copy(self)
+        own = GroupedGP(process.terms, process.prior, process.learnt)
+        vars(other).update(_gp=SequentialGP(own, self._gp.candidates), _observed=self._keys[:0])
+        return other
 
     def _append(self, codes: Codes) -> None:
         groups = self._groups(codes) if len(codes) else {}

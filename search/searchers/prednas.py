@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,8 +17,9 @@ from ...data.spaces import Codes
 from ...errors import ParameterError
 from ...predictors.base import Predictor
 from ...predictors.processes import GROWTH
-from ..guided import GuidedSearcher, Regressor, best_observed
+from ..guided import Guide, GuidedSearcher, Regressor, best_observed
 from .acquisition import log_expected_improvement
+from .columns import ColumnGuides, ColumnPredictors, check_acquisition, column_guides
 from .constraints import Bounds, Constraints, Cost
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ class PredNAS(GuidedSearcher):
     an ascent is a candidate, and so are the neighbours of the best of them. Candidates are scored
     as they are, not relaxed, and the best that were not seen are proposed.
 
+    With several objectives, or bounds on what is told, each told column has a predictor of its own,
+    and what is climbed is the logarithm of the expected hypervolume improvement, and of the
+    probability that the bounds are kept.
+
     In the paper the predictor is a network, frozen during the ascent; the relaxation, uncertainty
     against adversarial optima, the rounding and the form of the constraints are ours.
 
@@ -56,7 +61,8 @@ class PredNAS(GuidedSearcher):
     acquisition : {"ei", "ucb", "mean"}, optional
         What is climbed: expected improvement over the best observed, mean plus ``beta`` standard
         deviations (a lower confidence bound where ``beta`` is negative), or the mean; by default
-        ``"ei"`` where the predictor has standard deviations, else ``"mean"``.
+        ``"ei"`` where the predictor has standard deviations, else ``"mean"``. None other than
+        ``"ei"`` with several objectives or bounds.
     beta : float
         Of ``"ucb"``.
     initial : int
@@ -101,7 +107,10 @@ class PredNAS(GuidedSearcher):
     """
 
     most_proposed: ClassVar[int] = 200  # each is chosen in the light of those before
+    several_objectives = True
 
+    n_objectives: int = 1
+    bounds: Sequence[float] = ()
     predictor: Predictor | None = field(default=None, kw_only=False)
     acquisition: str | None = one_of(None, ACQUISITIONS)
     beta: float = 1.0
@@ -133,7 +142,16 @@ class PredNAS(GuidedSearcher):
         costs = self.constraints or {}, self.costs or {}
         self.limits = Constraints(self.space, *costs, self.penalties)
         super().__post_init__()
+        if self.has_columns:
+            check_acquisition(self.acquisition)
         self._keep_to_the_limits()
+
+    def _make_guide(self, predictor: Regressor, seed: int) -> Guide | ColumnGuides:
+        columns = len(self.bounds)
+        guides = column_guides(predictor, seed, growth=self._growth, n_columns=columns)
+        if not self.has_columns:
+            return guides[0]
+        return ColumnGuides(guides, self.bounds, self.n_objectives)
 
     def _default_predictor(self) -> Regressor:
         from ...predictors.processes import SoftGaussianProcess
@@ -218,6 +236,9 @@ class PredNAS(GuidedSearcher):
         """Acquisition, (n,), in transformed labels or a logarithm of them."""
         mean: Tensor
         mean, std = fitted.score_relaxed(shares)
+        if isinstance(fitted, ColumnPredictors):
+            gain: Tensor = fitted.target.score(mean, std)
+            return gain
         kind = self.acquisition or ("ei" if fitted.has_std else "mean")
         if kind == "ei":
             best = fitted.label_transform_.transform(np.array([self.best()[1]]))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from searching import OneHotRidge, smem
 
-from nasurge.data.spaces import make_space
+from nasurge.data.spaces import ProductSpace, make_space
 from nasurge.errors import LabelError, ParameterError
 from nasurge.registry import make_searcher, searcher_names, takes_objectives
 from nasurge.search.loop import run
@@ -22,7 +22,14 @@ from nasurge.search.pareto import (
     hypervolume_curve,
     non_dominated,
 )
-from nasurge.search.searchers import NAT, NSGA2, SMEMNAS, RandomSearch
+from nasurge.search.searchers import (
+    NAT,
+    NSGA2,
+    SMEMNAS,
+    BayesianOptimisation,
+    PredNAS,
+    RandomSearch,
+)
 from nasurge.testing.multi_objective import (
     MULTI_OBJECTIVE_CHECKS,
     check_takes_as_many_columns_as_it_has,
@@ -32,6 +39,14 @@ from nasurge.testing.searcher import SEARCHER_CHECKS
 
 def nat(space, **parameters):
     return NAT(space, OneHotRidge(), generations=2, candidates=20, **parameters)
+
+
+def bo(space, **parameters):
+    return BayesianOptimisation(space, **parameters)
+
+
+def prednas(space, **parameters):
+    return PredNAS(space, restarts=8, steps=2, **parameters)
 
 
 class Single(RandomSearch):
@@ -55,7 +70,7 @@ def conflict(codes):
 
 
 @pytest.mark.parametrize("check", MULTI_OBJECTIVE_CHECKS, ids=lambda check: check.__name__[6:])
-@pytest.mark.parametrize("make", [RandomSearch, NSGA2, nat, smem])
+@pytest.mark.parametrize("make", [RandomSearch, NSGA2, nat, smem, bo, prednas])
 def test_contract(make, nb201, check):
     check(make, nb201)
 
@@ -64,6 +79,16 @@ def test_contract(make, nb201, check):
 @pytest.mark.parametrize("make", [NSGA2, nat, smem])
 def test_contract_with_one_objective(make, nb201, check):
     check(make, nb201)
+
+
+@pytest.mark.parametrize("check", MULTI_OBJECTIVE_CHECKS, ids=lambda check: check.__name__[6:])
+def test_contract_in_a_space_too_large_to_list(check):
+    """Candidates are a sample there, another one for every batch."""
+
+    def make(space, **parameters):
+        return BayesianOptimisation(space, candidates=150, **parameters)
+
+    check(make, ProductSpace([list("abcd")] * 9))
 
 
 @pytest.mark.parametrize("check", MULTI_OBJECTIVE_CHECKS, ids=lambda check: check.__name__[6:])
@@ -218,7 +243,7 @@ def test_the_loop_carries_columns_and_failed_batches(nb201):
 def test_every_searcher_says_whether_it_takes_several_objectives(nb201):
     """Those that do refuse a wrong number of columns, the others any number but one."""
     several = [name for name in searcher_names() if takes_objectives(name)]
-    assert several == ["random", "nsga2", "smem-nas", "nat"]
+    assert several == ["random", "prednas", "bo", "nsga2", "smem-nas", "nat"]
     for name in several:
         check_takes_as_many_columns_as_it_has(partial(make_searcher, name), nb201)
     with pytest.raises(ParameterError, match="one objective"):
@@ -267,7 +292,7 @@ def test_nat_asks_for_what_adds_most_by_its_predictions(nb201):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("make", [NSGA2, nat, smem])
+@pytest.mark.parametrize("make", [NSGA2, nat, smem, BayesianOptimisation, PredNAS])
 def test_beats_random_search_in_hypervolume(nb201, make):
     """Of n = 12 seeds at 80 evaluations at least 11 win; by chance (p = 1/2) 0.32 % would."""
     truth = conflict(nb201.all_codes())
