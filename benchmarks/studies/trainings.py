@@ -168,11 +168,16 @@ def training_name(architecture: str, seed: int) -> str:
 
 def images_space(spec: str | Space, images: Images | None) -> Space:
     """Space that was named; a model in a module is tried on what images it will see."""
-    if images is None or not isinstance(spec, str) or not is_place(spec):
+    return make_space(spec) if images is None else shaped_space(spec, images.train_x.shape[1:])
+
+
+def shaped_space(spec: str | Space, shape: Sequence[int]) -> Space:
+    """Space that was named; a model in a module is tried on images of a shape."""
+    if not isinstance(spec, str) or not is_place(spec):
         return make_space(spec)
     import torch
 
-    return model_space(spec, example=torch.zeros(2, *images.train_x.shape[1:]))
+    return model_space(spec, example=torch.zeros(2, *shape))
 
 
 def images_of(options: TrainingOptions) -> Images:

@@ -93,3 +93,24 @@ def test_a_model_is_validated_by_its_supernet_without_predictors() -> None:
     inherited = [row["inherited_accuracy"] for row in found["architectures"]]
     assert len(inherited) == 8
     assert all(0 <= value <= 100 for value in inherited)
+
+
+def test_a_model_is_meta_trained_and_named_again_where_its_file_is_used(folder) -> None:
+    few = ("--images", "digits", "--way", "2")
+    train = (*few, "--train-classes", "6", "--split", "classes", "--no-rotations", "--steps", "6")
+    command = ("meta", "train", "--space", "own_models:Net", *train, "--json")
+    first = json.loads(run(*command))["summary"][0]
+    assert first["architecture"].startswith("blocks.0=")
+    assert json.loads(run(*command))["summary"][0] == first  # done, so only read
+    error = run("meta", "evaluate", "at-nas.safetensors", *few, code=2)
+    assert "a search of the model own_models:Net, whose code is in no file of ours" in error
+    named = ("at-nas.safetensors", "--space", "own_models:Net")
+    tested = json.loads(run("meta", "evaluate", *named, *few, "--episodes", "20", "--json"))
+    assert {row["method"] for row in tested["summary"]} == {"at-nas", "uniform"}
+    short = ("--generations", "0", "--steps", "2", "--json")
+    adapted = json.loads(run("meta", "adapt", *named, "--images", "digits", *short))["summary"][0]
+    assert adapted["classes"] == 4
+    other = ("at-nas.safetensors", "--space", "own_models:Wide")
+    assert "own_models:Wide has other weights" in run("meta", "evaluate", *other, *few, code=2)
+    assert "not of a model: leave out" in run("meta", "evaluate", *named[1:], code=2)
+    assert "--width" in run(*command[:-1], "--width", "4", "--out", "w", code=2)
