@@ -24,7 +24,7 @@ class ZeroCostProxy(Predictor):
     Parameters
     ----------
     space : Space
-        One of cells: ``nb201`` or ``transnas-micro``.
+        One of cells, ``nb201`` or ``transnas-micro``, or of a model from images to classes.
     width, cells, batch, size : int
         Channels and cells of a network, and number and side of its images.
     images : str, optional
@@ -69,9 +69,9 @@ class ZeroCostProxy(Predictor):
     @property
     def refusal(self) -> str | None:
         """Why it cannot serve its space; None if networks can be built."""
-        from ..data.networks import why_no_network
+        from ..data.networks import why_no_scores
 
-        return why_no_network(self.space)
+        return why_no_scores(self.space, (self.proxy,))
 
     def _settings(self) -> dict[str, Any]:
         """Parameters of the encoder."""

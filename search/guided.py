@@ -108,7 +108,7 @@ class Guide:
     Raises
     ------
     ParameterError
-        If the predictor lacks a method.
+        If the predictor lacks a method, or cannot serve the space.
     """
 
     n_base: int
@@ -123,6 +123,8 @@ class Guide:
             raise ParameterError(
                 f"a predictor has fit(codes, y) and predict(codes); {predictor!r} has not"
             )
+        if reason := getattr(predictor, "refusal", None):
+            raise ParameterError(reason)  # now, not when enough was evaluated to learn from
         self.predictor = predictor
         self._growth = growth[0 if getattr(predictor, "quick_update", False) else 1]
         self.load_state({"predictor_seed": seed})

@@ -5,6 +5,9 @@ from .learner import FewShotLearner as FewShotLearner
 from .learner import Rule as Rule
 from .learner import four_convolutions as four_convolutions
 from .learner import inner_loop as inner_loop
+from .modules import FewShotModel as FewShotModel
+from .modules import make_few_shot_supernet as make_few_shot_supernet
 from .supernet import FewShotSupernet as FewShotSupernet
+from .supernet import FewShotWeights as FewShotWeights
 from .training import meta_step as meta_step
 from .training import meta_train as meta_train

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+from abc import ABC, abstractmethod
+from typing import Any, cast
 
 import torch
 from numpy.typing import ArrayLike
@@ -12,13 +13,49 @@ from ...data.arguments import checked
 from ...data.seeds import Seed, as_generator, torch_seed
 from ...data.spaces import Space
 from ...errors import ParameterError
-from ..supernet import HEAD_LAYERS, Supernet, uniform_codes
+from ..supernet import HEAD_LAYERS, SharedWeights, Supernet, uniform_codes
 
 HEAD_SIDE = 4
 """Pixels of the side of the map that the last layer is given, at most."""
 
 
-class FewShotSupernet(nn.Module):
+class FewShotWeights(nn.Module, ABC):
+    """Shared weights of architectures whose networks adapt to the images of an episode.
+
+    Attributes
+    ----------
+    supernet : SharedWeights
+    sizes : dict of str to int or str
+        What tells its network from others of the space.
+    head : Linear
+        The last layer of every network.
+    """
+
+    supernet: SharedWeights
+    sizes: dict[str, Any]
+    head: nn.Linear
+
+    @property
+    def space(self) -> Space:
+        """Where encodings come from."""
+        return self.supernet.space
+
+    @abstractmethod
+    def network(self, code: ArrayLike) -> nn.Sequential:
+        """Network of one encoding; its weights are the supernet's own.
+
+        Raises
+        ------
+        ArchitectureError
+            If ``code`` is not in the space.
+        """
+
+    @abstractmethod
+    def mixture(self, x: Tensor, shares: Tensor) -> Tensor:
+        """Logits of all operations at once, weighted by ``shares``, shape (d, k)."""
+
+
+class FewShotSupernet(FewShotWeights):
     """A supernet for few-shot tasks: nothing is normalised by what is not in the episode.
 
     Its sub-networks are those of ``Supernet`` with plain reductions, but the last layer is given
@@ -51,6 +88,8 @@ class FewShotSupernet(nn.Module):
     >>> supernet.network([3, 1, 3, 1, 4, 2])(torch.zeros(2, 1, 8, 8)).shape
     torch.Size([2, 3])
     """
+
+    supernet: Supernet
 
     @checked
     def __init__(
@@ -97,23 +136,12 @@ class FewShotSupernet(nn.Module):
                 self._shrink = nn.AdaptiveAvgPool2d(HEAD_SIDE)
             self.head = nn.Linear(nn.Sequential(*self._body(code))(blank).shape[1], way)
 
-    @property
-    def space(self) -> Space:
-        """Where encodings come from."""
-        return self.supernet.space
-
     def _body(self, code: ArrayLike) -> list[nn.Module]:
         layers = list(self.supernet.share(code))[:-2]
         return [self.fold, *layers, self._shrink, nn.Flatten()]
 
     def network(self, code: ArrayLike) -> nn.Sequential:
-        """Network of one encoding; its weights are the supernet's own.
-
-        Raises
-        ------
-        ArchitectureError
-            If ``code`` is not in the space.
-        """
+        """Network of one encoding; its weights are the supernet's own."""
         return nn.Sequential(*self._body(code), self.head)
 
     def mixture(self, x: Tensor, shares: Tensor) -> Tensor:

@@ -61,10 +61,12 @@ from .pictures import colours as colours
 from .pictures import draw_task_map as draw_task_map
 from .pictures import panels as panels
 from .pictures import to_svg as to_svg
+from .trainings import FAILED as FAILED
 from .trainings import TrainedStudy as TrainedStudy
 from .trainings import TrainingPlan as TrainingPlan
 from .trainings import images_space as images_space
 from .trainings import sample_architectures as sample_architectures
+from .trainings import shaped_space as shaped_space
 from .trainings import training_name as training_name
 from .validating import ValidateStudy as ValidateStudy
 from .validating import Validation as Validation

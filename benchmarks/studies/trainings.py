@@ -15,7 +15,7 @@ from ...data.devices import resolve_device
 from ...data.images import Images, load_images
 from ...data.spaces import Codes, Space, is_place, make_space, model_space
 from ...data.types import Values
-from ...errors import ParameterError
+from ...errors import OutOfMemoryError, ParameterError
 from ..intervals import Interval, interval, kendall_tau_interval
 from ..training import Recipe, read_recipe
 from .cases import grouped
@@ -28,6 +28,8 @@ from .page import Page, Section, TextTable, descending, number_of
 
 _DRAW = 256  # architectures drawn at a time: a smaller sample begins a larger one
 _SIDES = ("mean", "low", "high")
+FAILED = "failed"
+"""Key of the row of a training that had not the memory for it: why, naming the module."""
 _SHOWN = 20  # architectures in a table for the terminal
 
 
@@ -94,7 +96,7 @@ class TrainingPlan:
         *,
         seeds: Sequence[int],
         folder: Path,
-    ) -> dict[str, Unit]:
+    ) -> dict[str, TrainingUnit]:
         """One unit per architecture and seed, by name."""
         return {
             training_name(name, seed): TrainingUnit(self, code, seed, folder)
@@ -142,6 +144,23 @@ class TrainingUnit:
         return [{"architecture": name, "seed": self.seed, **vars(result), **curves}]
 
 
+@dataclass(frozen=True, eq=False)
+class TriedUnit:
+    """A training; calling it gives its row, or one that says for what memory did not suffice."""
+
+    training: TrainingUnit
+
+    def __call__(self) -> list[Row]:
+        """Row of the training, or of its failure."""
+        training = self.training
+        try:
+            return training()
+        except OutOfMemoryError as error:
+            name = training.plan.space.format(training.code[None])[0]
+            # Its text alone: the error holds on to what filled the memory.
+            return [{"architecture": name, "seed": training.seed, FAILED: str(error)}]
+
+
 def training_name(architecture: str, seed: int) -> str:
     """Name of the unit of one training."""
     return f"{architecture} seed {seed}"
@@ -149,11 +168,16 @@ def training_name(architecture: str, seed: int) -> str:
 
 def images_space(spec: str | Space, images: Images | None) -> Space:
     """Space that was named; a model in a module is tried on what images it will see."""
-    if images is None or not isinstance(spec, str) or not is_place(spec):
+    return make_space(spec) if images is None else shaped_space(spec, images.train_x.shape[1:])
+
+
+def shaped_space(spec: str | Space, shape: Sequence[int]) -> Space:
+    """Space that was named; a model in a module is tried on images of a shape."""
+    if not isinstance(spec, str) or not is_place(spec):
         return make_space(spec)
     import torch
 
-    return model_space(spec, example=torch.zeros(2, *images.train_x.shape[1:]))
+    return model_space(spec, example=torch.zeros(2, *shape))
 
 
 def images_of(options: TrainingOptions) -> Images:
@@ -343,14 +367,19 @@ class TrainedStudy(Trainings[Findings, RunOptions]):
         """JSON description of the trainings; any architectures may be asked for."""
         return self.plan.about()
 
+    def units(self, folder: Path) -> Mapping[str, Unit]:
+        """One unit per architecture and seed; what lacks memory ends none of the others."""
+        units = self.plan.units(self.codes, seeds=range(self.seeds), folder=folder)
+        return {name: TriedUnit(unit) for name, unit in units.items()}
+
     def summarise(self, rows: Sequence[Row]) -> Parts:
         """One entry per architecture, the best on validation first."""
-        return {"summary": training_summary(rows)}
+        return {"summary": training_summary([row for row in rows if FAILED not in row])}
 
     @classmethod
     def restored(cls, rows: Sequence[Row], about: Mapping[str, Any]) -> Parts:  # noqa: ARG003
         """Summary of all that was trained so far."""
-        return {"summary": training_summary(rows)}
+        return {"summary": training_summary([row for row in rows if FAILED not in row])}
 
     @classmethod
     def page(cls, found: Parts, folder: Path) -> Page:  # noqa: ARG003 -- shows no other files

@@ -20,4 +20,5 @@ from .random_networks import RandomNetworks as RandomNetworks
 from .ranks import rank_scores as rank_scores
 from .zero_cost_scores import ZeroCost as ZeroCost
 from .zero_cost_scores import first_images as first_images
+from .zero_cost_scores import why_no_scores as why_no_scores
 from .zero_cost_scores import zero_cost as zero_cost

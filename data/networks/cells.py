@@ -151,6 +151,11 @@ def why_no_network(space: Space) -> str | None:
     """Reason why no networks can be built for a space; None if they can."""
     if space.networks is not None:
         return None
+    if ":" in space.name:  # MODULE:NAME
+        return (
+            f"a table describes the variables of the model {space.name} and holds none of its "
+            f"code: name the model itself, as search and validate do with --space {space.name}"
+        )
     if space.cell is None:
         return f"networks are built for cells, 'mobile' and 'nb-macro'; {space.name!r} is not one"
     return (

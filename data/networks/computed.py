@@ -25,13 +25,13 @@ class Computed:
 
     Parameters
     ----------
-    path : Path
-        Of an npz file. What the values depend on belongs in its name.
+    path : Path or None
+        Of an npz file. What the values depend on belongs in its name. None keeps no file.
     groups : tuple of tuple of str
         Names of the values; those of one group are computed together.
     """
 
-    def __init__(self, path: Path, groups: Groups) -> None:
+    def __init__(self, path: Path | None, groups: Groups) -> None:
         self.path = path
         self.groups = groups
         self.columns = sorted(name for group in groups for name in group)
@@ -95,6 +95,8 @@ class Computed:
 
     def _read(self) -> None:
         """Add what the file holds; one that cannot be read is as good as none."""
+        if self.path is None:
+            return
         try:
             file = read_npz(self.path, names=("ids", "values"))
         except NasurgeError:
@@ -108,6 +110,8 @@ class Computed:
         """Write all that is known, here or in the file."""
         import filelock
 
+        if self.path is None:
+            return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with filelock.FileLock(self.path.with_suffix(".lock"), timeout=300):

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,13 +22,20 @@ from ..parameters import job_count, some_of, text, whole_number
 from ..seeds import as_generator, torch_seed
 from ..spaces import Codes, Space
 from ..types import Index, Keys, Pixels, Values
-from .computed import Groups, kept_values
+from .computed import Computed, Groups, kept_values
 from .names import PROXIES, PROXY_GROUPS, SYNTHETIC, SYNTHETIC_GROUPS
 from .ranks import normal_scores
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from .choices import ModuleSpace
+
+Shape = tuple[int, int, int]
+"""Channels, height and width of images."""
+
+# Values of models as long as these live.
+_OF_MODELS: WeakKeyDictionary[Any, dict[str, Computed]] = WeakKeyDictionary()
 _VERSION = 1  # of the values: raise it when a proxy is computed otherwise
 _REFERENCE = 200
 _PIECE = 64  # architectures given to a process at a time
@@ -47,8 +55,12 @@ def check_names(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def default_batch(batch: int = 16, size: int = 8, seed: int = 0) -> tuple[Pixels, Index]:
+def default_batch(
+    batch: int = 16, size: int = 8, seed: int = 0, *, shape: Shape | None = None
+) -> tuple[Pixels, Index]:
     """Random images, shape (batch, 3, size, size), and their labels, four images a class.
+
+    Images are of ``shape``, (channels, height, width), if it is given.
 
     Noise whose amplitude falls with the frequency, as that of photographs does: networks that
     differ on photographs differ more on it than on white noise.
@@ -62,9 +74,11 @@ def default_batch(batch: int = 16, size: int = 8, seed: int = 0) -> tuple[Pixels
         raise ParameterError(
             f"a batch has at least 2 images of at least 1 pixel, not {batch} of {size}"
         )
-    noise = as_generator(seed).standard_normal((batch, 3, size, size))
-    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(size), np.fft.fftfreq(size)))
-    images = np.fft.ifft2(np.fft.fft2(noise) / np.maximum(frequency, 1 / size)).real
+    channels, height, width = shape or (3, size, size)
+    noise = as_generator(seed).standard_normal((batch, channels, height, width))
+    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(width), np.fft.fftfreq(height)))
+    lowest = 1 / max(height, width)
+    images = np.fft.ifft2(np.fft.fft2(noise) / np.maximum(frequency, lowest)).real
     return (images / images.std()).astype(np.float32), _classes(batch)
 
 
@@ -75,17 +89,42 @@ def _classes(batch: int) -> Index:
 
 @cache
 def image_batch(
-    images: str | None, batch: int = 16, size: int = 8, seed: int = 0
+    images: str | None,
+    batch: int = 16,
+    size: int = 8,
+    seed: int = 0,
+    shape: Shape | None = None,
 ) -> tuple[Pixels, Index]:
     """Images and labels of the batch that an encoder's parameters mean.
 
-    Four images of each of ``batch / 4`` classes, or of all classes if there are fewer.
+    Four images of each of ``batch / 4`` classes, or of all classes if there are fewer. ``shape`` is
+    that of the images which a model takes, instead of ``size``.
     """
     if images is None:
-        return default_batch(batch, size, seed)
+        return default_batch(batch, size, seed, shape=shape)
     from ..images import load_images
 
-    return first_images(load_images(images, size=size, seed=seed), batch)
+    return first_images(load_images(images, size=shape[1] if shape else size, seed=seed), batch)
+
+
+def why_no_scores(space: Space, names: Sequence[str] = PROXIES) -> str | None:
+    """Reason why some proxies cannot score the networks of a space; None if they can."""
+    from .cells import why_no_network
+
+    if space.model is None:
+        return why_no_network(space)
+    if synthetic := [name for name in names if name in SYNTHETIC]:
+        return (
+            f"{synthetic[0]} knows the stages of networks of ours only, not those of a model: name "
+            f"others, {', '.join(PROXIES)}"
+        )
+    space = cast("ModuleSpace", space)
+    if space.image_shape is None or space.classes is None:
+        return (
+            f"proxies score networks from images to classes; {space.name} takes or gives something "
+            "else: leave them out"
+        )
+    return None
 
 
 @checked
@@ -169,8 +208,10 @@ def zero_cost(
     names = check_names(names)
     if steps < 1:
         raise ParameterError(f"steps must be at least 1, not {steps}")
+    if reason := why_no_scores(space, names):
+        raise ParameterError(reason)
     if images is None and labels is None:
-        images, labels = default_batch()
+        images, labels = default_batch(shape=_taken(space))
     x, y = _check_batch(images, labels)
     where = resolve_device(device)
     pieces = [codes[first : first + _PIECE] for first in range(0, len(codes), _PIECE)]
@@ -179,6 +220,11 @@ def zero_cost(
         for piece in pieces
     )
     return np.concatenate([np.empty((0, len(names))), *parts])
+
+
+def _taken(space: Space) -> Shape | None:
+    """Shape of the images that a model takes; None of networks that take any."""
+    return None if space.model is None else cast("ModuleSpace", space).image_shape
 
 
 def _piece(
@@ -199,6 +245,9 @@ def _piece(
     from .proxies import proxy_values
 
     x, y = torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device)
+    classes = max(2, int(labels.max()) + 1)
+    if space.model is not None:  # which has outputs for more classes than a batch shows
+        classes = max(classes, cast("ModuleSpace", space).classes or 0)
     values = np.empty((len(codes), len(names)))
     with one_thread():
         for row, code in enumerate(codes):
@@ -206,7 +255,7 @@ def _piece(
                 network = build_network(
                     space,
                     code,
-                    classes=max(2, int(labels.max()) + 1),
+                    classes=classes,
                     in_channels=images.shape[1],
                     width=shape[0],
                     cells=shape[1],
@@ -255,7 +304,7 @@ class ZeroCost(Encoder):
     steps : int
         Steps of training, for ``genas`` and ``gennas``.
     batch, size : int
-        Number of images, and their height and width in pixels.
+        Number of images, and their height and width in pixels; a model has images as it takes them.
     images : str, optional
         Images as ``load_images`` names them; by default random ones, so that nothing is needed.
     seed : int
@@ -299,6 +348,8 @@ class ZeroCost(Encoder):
         """Proxies of each architecture's function as they are, shape (n, k)."""
         self._check()
         names = tuple(self.names)
+        if reason := why_no_scores(self.space, names):
+            raise ParameterError(reason)
         ids = self.space.keys(self.space.canonical(codes))
         found = np.empty((len(ids), len(names)))
         for groups, parameters in ((PROXY_GROUPS, {}), (SYNTHETIC_GROUPS, {"steps": self.steps})):
@@ -312,7 +363,8 @@ class ZeroCost(Encoder):
         self, ids: Keys, names: list[str], groups: Groups, parameters: dict[str, Any]
     ) -> Values:
         """Proxies of canonical architectures, shape (n, k), computed or looked up."""
-        images, labels = image_batch(self.images, self.batch, self.size, self.seed)
+        shape = _taken(self.space)
+        images, labels = image_batch(self.images, self.batch, self.size, self.seed, shape)
         parameters = {"width": self.width, "cells": self.cells, "seed": self.seed, **parameters}
         about = {
             **parameters,
@@ -334,6 +386,11 @@ class ZeroCost(Encoder):
                 **parameters,
             )
 
+        if self.space.model is not None:
+            # A file outlives the model's code, of which the description of its space says nothing.
+            known = _OF_MODELS.setdefault(self.space.model, {})
+            key = json.dumps([about, groups], sort_keys=True)
+            return known.setdefault(key, Computed(None, groups)).get(ids, names, compute)
         digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
         file = home() / "zero-cost" / f"{self.space.name}-{digest[:16]}.npz"
         return kept_values(file, groups).get(ids, names, compute)

@@ -51,7 +51,7 @@ def _evaluate(options: EvaluateOptions, as_json: bool) -> None:
     from ..data.images import load_classes
     from ..search.at_nas import evaluate_search, load_search
 
-    search, about = load_search(options.search)
+    search, about = load_search(options.search, model=options.space)
     summary = evaluate_search(
         search,
         about["trained"],

@@ -192,7 +192,7 @@ class AutoZeroCost(Auto):
     Parameters
     ----------
     space : Space
-        One of cells: ``nb201`` or ``transnas-micro``.
+        One of cells, ``nb201`` or ``transnas-micro``, or of a model from images to classes.
     n_jobs : int
         Threads of the trees, and processes that compute proxies.
 
@@ -206,9 +206,9 @@ class AutoZeroCost(Auto):
     @property
     def refusal(self) -> str | None:
         """Why it cannot serve its space; None if networks can be built."""
-        from ...data.networks import why_no_network
+        from ...data.networks import why_no_scores
 
-        return why_no_network(self.space)
+        return why_no_scores(self.space)
 
     def _features(self, codes: Codes) -> Groups:
         proxies = ZeroCost(self.space, jobs=self.n_jobs).transform(codes)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from ...benchmarks.few_shot import FewShotLearner, FewShotSupernet, Rule
+from ...benchmarks.few_shot import FewShotLearner, FewShotWeights, Rule
 from ...errors import UnknownNameError
 from ..differentiable import no_logits
 
@@ -24,11 +24,17 @@ class MixedSupernet(nn.Module):
 
     Parameters
     ----------
-    supernet : FewShotSupernet
+    supernet : FewShotSupernet or FewShotModel
+
+    Raises
+    ------
+    ParameterError
+        If values of a variable cannot be mixed.
     """
 
-    def __init__(self, supernet: FewShotSupernet) -> None:
+    def __init__(self, supernet: FewShotWeights) -> None:
         super().__init__()
+        supernet.supernet.require_mixable()
         nothing = torch.from_numpy(no_logits(supernet.space.cardinalities))
         self.supernet = supernet
         self.logits = nn.Parameter(torch.zeros_like(nothing))
@@ -56,7 +62,7 @@ class JointLearner(FewShotLearner):
 
     Parameters
     ----------
-    supernet : FewShotSupernet
+    supernet : FewShotSupernet or FewShotModel
     system : {"t-nas", "metanas"}
     steps : int, optional
         Gradient steps on the support images; by default 2 of ``t-nas`` and 3 of ``metanas``.
@@ -89,7 +95,7 @@ class JointLearner(FewShotLearner):
 
     def __init__(
         self,
-        supernet: FewShotSupernet,
+        supernet: FewShotWeights,
         system: System,
         *,
         steps: int | None = None,

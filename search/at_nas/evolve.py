@@ -10,7 +10,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from ...benchmarks.few_shot import LAST_LAYER, FewShotLearner, FewShotSupernet, Rule, inner_loop
+from ...benchmarks.few_shot import LAST_LAYER, FewShotLearner, FewShotWeights, Rule, inner_loop
 from ...benchmarks.supernet import uniform_codes
 from ...benchmarks.training import State, without_prefix
 from ...data.arguments import checked
@@ -42,7 +42,7 @@ class ATNAS:
 
     Parameters
     ----------
-    supernet : FewShotSupernet
+    supernet : FewShotSupernet or FewShotModel
         Trained in place by ``nasurge.benchmarks.few_shot.training.meta_train``.
     fitness : EpisodeSampler or None
         Of classes for meta-training that the weights are not trained on. None: no meta-training,
@@ -88,7 +88,7 @@ class ATNAS:
     @checked
     def __init__(
         self,
-        supernet: FewShotSupernet,
+        supernet: FewShotWeights,
         fitness: EpisodeSampler | None,
         *,
         rule: Rule = "protonet",

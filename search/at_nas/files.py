@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ...benchmarks.few_shot import FewShotSupernet
+from ...benchmarks.few_shot import FewShotSupernet, FewShotWeights, make_few_shot_supernet
+from ...benchmarks.studies import shaped_space
 from ...benchmarks.training import read_checkpoint, write_checkpoint
 from ...data.arguments import checked
 from ...data.files import DAMAGED
@@ -58,13 +59,18 @@ def save_search(path: Path, search: ATNAS, made: Mapping[str, Any], trained: Seq
 
 
 @checked
-def load_search(path: Path | None = None) -> tuple[ATNAS, dict[str, Any]]:
+def load_search(
+    path: Path | None = None, *, model: str | None = None
+) -> tuple[ATNAS, dict[str, Any]]:
     """Meta-trained search in a file, and how it was made.
 
     Parameters
     ----------
     path : Path, optional
         By default the search that comes with the package.
+    model : str, optional
+        ``MODULE:NAME`` of the model, where the search is one of a model: a file holds no code, and
+        what it says is never imported.
 
     Returns
     -------
@@ -80,6 +86,8 @@ def load_search(path: Path | None = None) -> tuple[ATNAS, dict[str, Any]]:
         If there is no such file, or it cannot be read.
     DataFileError
         If it is damaged or no search of ours.
+    ParameterError
+        If it is of a model that is not named, of another one, or of none.
 
     Examples
     --------
@@ -101,10 +109,12 @@ def load_search(path: Path | None = None) -> tuple[ATNAS, dict[str, Any]]:
             )
         described = kept["search"]
         population, offspring, episodes = described["evolution"]
-        sizes = {k: described[k] for k in ("way", "in_channels", "size", "width", "cells", "fold")}
+        names: tuple[str, ...] = ("way", "in_channels", "size")
+        names += ("weights",) if "weights" in described else ("width", "cells", "fold")
+        sizes = {k: described[k] for k in names}
         if any(isinstance(value, int) and value > _LARGEST for value in sizes.values()):
             raise DataFileError(f"{file} describes a network of {sizes}: make one anew")
-        supernet = FewShotSupernet(stored_space(described["space"]), **sizes, seed=0)
+        supernet = _supernet(described["space"], sizes, model, file)
         search = ATNAS(
             supernet,
             None,
@@ -125,6 +135,30 @@ def load_search(path: Path | None = None) -> tuple[ATNAS, dict[str, Any]]:
         raise DataFileError(
             f"{file} is no search that nasurge meta train wrote ({error}): make one with it"
         ) from error
+
+
+def _supernet(name: str, sizes: dict[str, Any], model: str | None, file: Path) -> FewShotWeights:
+    """Supernet of sizes that a file holds; of a model, the one that was named beside it."""
+    weights = sizes.pop("weights", None)
+    if weights is None:
+        if model is not None:
+            raise ParameterError(
+                f"{file} is a search of space {name!r}, not of a model: leave out {model}"
+            )
+        return FewShotSupernet(stored_space(name), **sizes, seed=0)
+    if model is None:
+        raise ParameterError(
+            f"{file} is a search of the model {name}, whose code is in no file of ours: name it, "
+            f"--space {name}"
+        )
+    space = shaped_space(model, (sizes["in_channels"], sizes["size"], sizes["size"]))
+    supernet = make_few_shot_supernet(space, **sizes, seed=0)
+    if supernet.sizes.get("weights") != weights:
+        raise ParameterError(
+            f"{file} is a search of the model {name} as it was then; {model} has other weights: "
+            "give the model back the layers it had, or make the search anew"
+        )
+    return supernet
 
 
 @checked

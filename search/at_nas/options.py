@@ -27,6 +27,9 @@ Way = partial(option, least=2, help="Classes of an episode.")
 Shots = partial(
     option, parse=whole_numbers, help="Images a class that are learnt from, separated by commas."
 )
+Model = partial(
+    option, help="MODULE:NAME of the model, where the search in the file is one of a model."
+)
 SearchFile = partial(
     option,
     argument=True,
@@ -80,7 +83,11 @@ class EpisodeOptions:
         name="--rotations/--no-rotations",
         help="Meta-train on turned classes too, as is usual for characters.",
     )
-    space: str = option("nb201", help="Of the searched networks: a cell space, or mobile.")
+    space: str = option(
+        "nb201",
+        help="Of the searched networks: a cell space, mobile, or MODULE:NAME, your own PyTorch "
+        "model.",
+    )
     width: int = option(16, least=1, help="Channels of their first stage.")
     device: str = option("cpu", help="cpu, cuda, cuda:INDEX or auto.")
     query: int = unseen(15, "Images a class that are classified.")
@@ -126,6 +133,7 @@ class EvaluateOptions:
     """Options of ``nasurge meta evaluate``."""
 
     search: Path | None = SearchFile(None)
+    space: str | None = Model(None)
     images: str = Images("glyphs")
     way: int = Way(5)
     shots: tuple[int, ...] = Shots((1, 5))
@@ -138,6 +146,7 @@ class AdaptOptions:
     """Options of ``nasurge meta adapt``."""
 
     search: Path | None = SearchFile(None)
+    space: str | None = Model(None)
     images: str = Images("digits")
     classes: tuple[str, ...] = option(
         (),

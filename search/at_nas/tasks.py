@@ -5,15 +5,15 @@ from __future__ import annotations
 from ...benchmarks.few_shot import (
     RULES,
     FewShotLearner,
-    FewShotSupernet,
     Rule,
     four_convolutions,
+    make_few_shot_supernet,
 )
+from ...benchmarks.studies import refuse_unused, shaped_space
 from ...benchmarks.supernet import uniform_codes
 from ...data.arguments import checked
 from ...data.images import EpisodeSampler, ImageClasses, load_classes, split_classes
 from ...data.seeds import Seed, as_generator
-from ...data.spaces import make_space
 from ...errors import LabelError, ParameterError
 from .baselines import SYSTEMS, JointLearner
 from .evolve import ATNAS
@@ -117,13 +117,11 @@ def make_learner(
         network = four_convolutions(options.way, **sizes, seed=rng)
         return FewShotLearner(network, method), train  # type: ignore[arg-type]
     fold, way = 2 if size >= 16 and size % 2 == 0 else 1, options.way
-    supernet = FewShotSupernet(
-        make_space(options.space),
-        way=way,
-        **sizes,
-        width=options.width,
-        fold=fold,
-        seed=rng,
+    space = shaped_space(options.space, (channels, size, size))
+    if space.model is not None:
+        refuse_unused(options, ("width",), "with a model, which is as wide as it is")
+    supernet = make_few_shot_supernet(
+        space, way=way, **sizes, width=options.width, fold=fold, seed=rng
     )
     if method in SYSTEMS:
         return JointLearner(supernet, method), train  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ from ...benchmarks.supernet import uniform_codes
 from ...data.arguments import checked
 from ...data.devices import one_thread, resolve_device
 from ...data.images import ImageClasses, load_classes
+from ...data.spaces import is_place
 from ...errors import ParameterError, UnknownNameError
 from .adaptation import adapt_search
 from .evolve import ATNAS
@@ -66,8 +67,9 @@ def train_search(options: MetaTrainOptions) -> Row:
     if options.rule not in RULES:
         raise UnknownNameError("rule", options.rule, RULES)
     path, made = options.out, _recipe(options)
+    model = options.space if is_place(options.space) else None
     if path.exists():
-        return _summary(path, made)
+        return _summary(path, made, model)
     state = path.with_name(f"{path.name}.training")
     rng = np.random.default_rng([options.seed, 2])
     device = resolve_device(options.device)
@@ -99,7 +101,7 @@ def train_search(options: MetaTrainOptions) -> Row:
         }
         save_search(path, search, made, class_keys(train))
     state.unlink(missing_ok=True)
-    return _summary(path, made)
+    return _summary(path, made, model)
 
 
 def _recipe(options: MetaTrainOptions) -> dict[str, Any]:
@@ -120,9 +122,9 @@ def _recipe(options: MetaTrainOptions) -> dict[str, Any]:
     return recipe
 
 
-def _summary(path: Path, made: Row) -> Row:
+def _summary(path: Path, made: Row, model: str | None) -> Row:
     """Summary of a finished file, which is refused if it was made otherwise."""
-    search, about = load_search(path)
+    search, about = load_search(path, model=model)
     kept = {"rule": search.rule, **about["made"]}  # older files say it in one place only
     if changed := [k for k, value in made.items() if kept.get(k) != value]:
         raise ParameterError(
@@ -160,7 +162,7 @@ def adapt_file(options: AdaptOptions) -> Row:
     if options.shots == 1:
         reason = "with one image a class, of which no episodes can be made"
         refuse_unused(options, ("generations", "steps"), reason)
-    search, about = load_search(options.search)
+    search, about = load_search(options.search, model=options.space)
     images = load_classes(options.images, size=search.supernet.sizes["size"])
     task = check_images(images, search)
     if options.classes:

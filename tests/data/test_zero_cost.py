@@ -386,3 +386,69 @@ def test_a_proxy_ranks_as_it_is_published_whatever_the_labels() -> None:
     for labels in (y, -y):
         made = nasurge.make_predictor("synflow", NB201, **ENCODER).fit(codes, labels)
         assert np.array_equal(np.argsort(made.predict(codes)), np.argsort(raw))
+
+
+def model(inner: nn.Module, example=None):
+    """Space of a model for images of 8 x 8 pixels, one channel and seven classes."""
+
+    def make() -> nn.Module:
+        return nn.Sequential(
+            nn.Conv2d(1, 4, 3, padding=1),
+            nasurge.nn.Choice(skip=nn.Identity(), pool=nn.AvgPool2d(3, 1, 1)),
+            nasurge.nn.Choice(skip=nn.Identity(), inner=inner),
+            nn.Flatten(),
+            nn.Linear(256, 7),
+        )
+
+    return nasurge.nn.space_of(make, example=torch.zeros(2, 1, 8, 8), name="own:Model")
+
+
+def test_a_model_is_scored_on_images_of_the_shape_that_it_takes(fresh) -> None:
+    conv = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU())
+    space = model(conv)
+    codes, y = space.all_codes(), np.arange(4.0)
+    values = ZeroCost(space).values(codes)
+    assert np.isfinite(values).all()
+    counted = 1e6 * space.costs(codes)["parameters"]
+    np.testing.assert_allclose(values[:, PROXIES.index("params")], counted)
+    scores = nasurge.make_predictor("synflow", space).fit(codes, y).predict(codes)
+    assert np.argsort(scores).tolist() == np.argsort(values[:, PROXIES.index("synflow")]).tolist()
+    for name in ("auto-zero-cost", "ridge"):
+        more = {"features": ("structure", "zero-cost")} if name == "ridge" else {}
+        fitted = nasurge.make_predictor(name, space, seed=0, **more).fit(codes, y)
+        assert np.isfinite(fitted.predict(codes)).all()
+    digits = ZeroCost(space, names=("jacov",), images="digits").values(codes)
+    assert not np.allclose(digits[:, 0], values[:, PROXIES.index("jacov")])
+    # A file would outlive the code of the model: nothing is kept in one.
+    assert not list(home().glob("zero-cost/*"))
+    changed = model(nn.Conv2d(4, 4, 3, padding=1))
+    assert changed == space
+    assert not np.allclose(ZeroCost(changed).values(codes), values)
+
+
+@pytest.mark.parametrize("name", ["genas", "gennas", "fourier"])
+def test_scores_that_know_our_stages_refuse_a_model_before_a_search_begins(name) -> None:
+    space = model(nn.ReLU())
+    predictor = nasurge.make_predictor(name, space)
+    with pytest.raises(ParameterError, match=f"{name} knows the stages of networks of ours only"):
+        nasurge.search(len, space=space, searcher="evolution", predictor=predictor, budget=4)
+
+
+def test_models_of_other_input_or_output_and_their_tables_are_told_so() -> None:
+    signals = nn.Sequential(
+        nn.Conv1d(1, 4, 3),
+        nasurge.nn.Choice(skip=nn.Identity(), relu=nn.ReLU()),
+        nn.Flatten(),
+        nn.Linear(24, 2),
+    )
+    maps = nn.Sequential(*model(nn.ReLU()).model[:2])
+    for module, example in ((signals, (2, 1, 8)), (maps, (2, 1, 8, 8))):
+        space = nasurge.nn.space_of(module, example=torch.zeros(example), name="other")
+        for name in ("nwot", "auto-zero-cost"):
+            refusal = nasurge.make_predictor(name, space).refusal
+            assert refusal.startswith("proxies score networks from images to classes; other takes")
+        with pytest.raises(ParameterError, match="other takes or gives something else"):
+            ZeroCost(space).values(space.sample(2, seed=0))
+    described = make_space(model(nn.ReLU()).spec())
+    reason = nasurge.make_predictor("nwot", described).refusal
+    assert "holds none of its code: name the model itself" in reason

@@ -14,5 +14,6 @@ from .modules import Deciding as Deciding
 from .modules import Inputs as Inputs
 from .modules import Repeat as Repeat
 from .sizes import value_sizes as value_sizes
+from .slices import follow as follow
 from .space import ModuleSpace as ModuleSpace
 from .space import space_of as space_of

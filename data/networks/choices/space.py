@@ -123,6 +123,19 @@ class ModuleSpace(DescribedSpace):
             except SchemaError as error:
                 raise SchemaError(f"architecture {self.format(code[None])[0]}: {error}") from error
 
+    @property
+    def image_shape(self) -> tuple[int, int, int] | None:
+        """Channels, height and width of the images that it takes; None of another input."""
+        if not isinstance(self.example, Tensor) or self.example.ndim != 4:
+            return None
+        channels, height, width = self.example.shape[1:]
+        return channels, height, width
+
+    @property
+    def classes(self) -> int | None:
+        """Number of its logits; None of a model that gives something else."""
+        return self.output[0] if len(self.output) == 1 else None
+
     def __reduce__(self) -> tuple[Any, ...]:
         return (ModuleSpace, self._given)
 
