@@ -274,7 +274,8 @@ class Searcher(ABC):
             self._load_state(kept)
             raise
         if not len(codes):
-            where = "space" if self._allowed is None else f"pool of {len(self._allowed)}"
+            within = "" if self._feasible_only is None else " that was drawn and is feasible"
+            where = f"space{within}" if self._allowed is None else f"pool of {len(self._allowed)}"
             raise ExhaustedError(
                 f"every architecture of the {where} in space {self.space.name!r} has been asked "
                 "or told; lower the budget or allow more architectures"
@@ -324,7 +325,7 @@ class Searcher(ABC):
         self._pending.update(dict.fromkeys(keys.tolist()))
 
     def keep_to(self, feasible: Callable[[Codes], Mask]) -> None:
-        """Propose only what is feasible, in a space that cannot be listed; no part of a state.
+        """Propose only what is feasible, without a list of the space; no part of a state.
 
         Parameters
         ----------
@@ -334,11 +335,11 @@ class Searcher(ABC):
         Raises
         ------
         ParameterError
-            If the searcher has a list of what it may propose, or was asked or told before.
+            If the searcher has a pool, or was asked or told before.
         """
-        if self._allowed is not None or self._pending or len(self.values_):
-            raise ParameterError("keep_to is for a fresh searcher without a list: give pool= else")
-        self._feasible_only = feasible
+        if self._limited or self._pending or len(self.values_):
+            raise ParameterError("keep_to is for a fresh searcher without a pool: give pool= else")
+        self._allowed, self._feasible_only = None, feasible
         self._reset()
 
     @property

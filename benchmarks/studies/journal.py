@@ -12,7 +12,7 @@ import logging
 import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,9 @@ class Journal:
                 f"{folder} has results but not what they are of (study.json is missing): give "
                 "another folder with --out, or delete this one"
             )
-        if path.exists():
+        if not path.exists():
+            _require_empty(folder)
+        if path.exists():  # perhaps since a moment: somebody else has begun the same study
             found = read_about(folder)
             changed = [
                 k
@@ -121,7 +123,6 @@ class Journal:
                     "another folder with --out, or delete this one"
                 )
         else:
-            _require_empty(folder)
             found = self.about
             self._write(found)
         self._asked = found  # what study.json says
@@ -220,22 +221,24 @@ class Journal:
             Whatever a unit raises. Finished units are always kept.
         """
         with self._alone():
-            if jobs == 0:
-                raise ParameterError("jobs is a number of processes, or -1 for one per core; not 0")
-            todo = {
-                name: unit
-                for name, unit in units.items()
-                if name not in self.done or not whole(self.done[name])
-            }
-            return self._run(units, todo, jobs=jobs, prepare=prepare, progress=progress)
+            return self._run(units, jobs=jobs, prepare=prepare, progress=progress, whole=whole)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Keep other processes from adding to the same study meanwhile."""
+        with ExitStack() as last, self._locked(wait=False):
+            last.callback(self._forget_if_empty)  # once the lock file has gone
+            self._grow()
+            self.done = read_units(self.folder)  # what another run has added since
+            yield
+
+    @contextmanager
+    def _locked(self, name: str = ".lock", *, wait: bool) -> Iterator[None]:
+        """Hold a lock file of the folder; a process that dies gives it back."""
         import filelock
 
-        path = self.folder / ".lock"
-        lock = filelock.FileLock(path, timeout=0)
+        path = self.folder / name
+        lock = filelock.FileLock(path, timeout=-1 if wait else 0)
         try:
             lock.acquire()
         except filelock.Timeout:
@@ -246,24 +249,28 @@ class Journal:
         except OSError as error:
             raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
         try:
-            self._grow()
-            self.done = read_units(self.folder)  # what another run has added since
             yield
         finally:
             with suppress(OSError):  # the folder may have gone
                 path.unlink()
             lock.release()
-            self._forget_if_empty()
 
     def _run(
         self,
         units: Mapping[str, Unit],
-        todo: Mapping[str, Unit],
         *,
         jobs: int,
         prepare: Callable[[], None] | None,
         progress: Progress | None,
+        whole: Callable[[Sequence[Row]], bool],
     ) -> list[Row]:
+        if jobs == 0:
+            raise ParameterError("jobs is a number of processes, or -1 for one per core; not 0")
+        todo = {
+            name: unit
+            for name, unit in units.items()
+            if name not in self.done or not whole(self.done[name])
+        }
         left = set(todo)
         finished = len(units) - len(todo)
         if progress:
@@ -317,7 +324,7 @@ def _line(unit: str, rows: Sequence[Row]) -> str:
 def _require_empty(folder: Path) -> None:
     """Raise if a folder has somebody's files, which a report would be written over."""
     foreign = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-    if foreign:
+    if foreign and "study.json" not in foreign:
         shown = ", ".join(foreign[:5]) + (", ..." if len(foreign) > 5 else "")
         raise ParameterError(
             f"{folder} is not empty and holds no study of NASurge ({shown}): give a new or an "

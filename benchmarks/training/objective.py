@@ -19,7 +19,7 @@ from ...data.tables import Table, check_table_name, keep_table
 from ...errors import LabelError, OutOfMemoryError, ParameterError
 from ..studies import (
     FAILED,
-    Journal,
+    SharedJournal,
     TrainedStudy,
     TrainingPlan,
     fingerprint,
@@ -99,7 +99,7 @@ class TrainedObjective:
         self.plan = TrainingPlan(space, images, self.recipe, device, threads)
         self.about = {"kind": TrainedStudy.kind, **self.plan.about()}
         self.folder = folder or Path("runs") / f"trained-{fingerprint(self.about)}"
-        self._study = Journal(self.folder, self.about)
+        self._study = SharedJournal(self.folder, self.about)
 
     def __call__(self, codes: ArrayLike) -> NDArray[np.float64]:
         """Value of each architecture, shape (n,).

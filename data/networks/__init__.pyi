@@ -9,6 +9,7 @@ from .cells import count_flops as count_flops
 from .cells import count_parameters as count_parameters
 from .cells import why_no_network as why_no_network
 from .costs import COSTS as COSTS
+from .costs import counts_each as counts_each
 from .costs import has_network_costs as has_network_costs
 from .costs import network_costs as network_costs
 from .mobile import LAYERS as LAYERS

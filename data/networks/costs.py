@@ -33,6 +33,19 @@ def has_network_costs(space: Space) -> bool:
 
 
 @checked
+def counts_each(space: Space) -> bool:
+    """Whether costs are counted on the network of every architecture, about a millisecond each.
+
+    Examples
+    --------
+    >>> from nasurge.data.spaces import make_space
+    >>> counts_each(make_space("nb201"))
+    False
+    """
+    return space.networks is not None and space.cell is None and space.chain is None
+
+
+@checked
 def network_costs(space: Space, codes: ArrayLike, cost: str) -> Values:
     """FLOPs or parameters of each architecture's network, in millions, shape (n,).
 

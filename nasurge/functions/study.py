@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
@@ -48,6 +48,7 @@ from .trained import recipe_typed
 from .typed_task import TypedTask
 
 _SHOWN = 120  # characters of an architecture in a line of a terminal
+_MOST = 20  # architectures of a front in a terminal
 
 
 class FunctionRow(TypedDict):
@@ -237,27 +238,32 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
             storage=self.storage or f"sqlite:///{(folder / 'searches.db').resolve()}",
             name=options.study or "search",
         )
+        typed = replace(self.typed, jobs=options.jobs) if self._single else self.typed
         return {
             f"{contender.label} trial={trial}": FunctionUnit(
-                self.typed, contender, trial, settings, folder
+                typed, contender, trial, settings, folder
             )
             for trial in range(options.trials)
             for contender in self.contenders
         }
 
+    @property
+    def _single(self) -> bool:
+        """Whether there is one search, whose trainings then share the processes."""
+        return self.options.trials == len(self.contenders) == 1
+
     def execute(self, journal: Journal) -> list[Row]:
         """Rows of all searches, up to the budget: some may have gone further before."""
-        options = self.options
+        options, units = self.options, self.units(journal.folder)
+        how: dict[str, Any] = {
+            "jobs": 1 if self._single else options.jobs,
+            "prepare": None,
+            "progress": options.progress,
+        }
         if self.storage is None:
-            rows = super().execute(journal)
+            rows = journal.run(units, whole=self.whole, **how)
         else:
-            rows = stored_rows(
-                self.units(journal.folder),
-                self.storage,
-                jobs=options.jobs,
-                prepare=None,
-                progress=options.progress,
-            )
+            rows = stored_rows(units, self.storage, **how)
         return [row for row in rows if row["query"] < options.budget]
 
     def whole(self, rows: Sequence[Row]) -> bool:
@@ -354,6 +360,12 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
         return TextTable(columns, rows, () if several else (0,))
 
     @classmethod
+    def tables_of(cls, found: Parts) -> list[TextTable]:
+        """Searchers, and the front of several objectives."""
+        several = len(found["about"]["objectives"]) > 1 and found["found"]
+        return [cls.table_of(found), *([found_table(found, most=_MOST)] if several else [])]
+
+    @classmethod
     def notes(cls, found: Parts) -> list[str]:
         """What was found, and how."""
         about, lines = found["about"], []
@@ -386,23 +398,35 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
             key: about[key] or "none"
             for key in ("objective", "constraints", "batch", "seed", "versions")
         }
-        names = about["objectives"]
-        shown = found["found"]
-        rows = [
-            [
-                searcher_label(entry),
-                entry["architecture"],
-                *(f"{v:.6g}" for v in entry.get("values", {"": entry.get("value")}).values()),
-            ]
-            for entry in shown
-        ]
         words = interval_words(found["summary"][0]["trials"])
         sections = [
             Section("On the way", "", [_picture(_rows_of(folder), about)]),
             Section.of("After the whole budget", cls.table_of(found), words),
-            Section.of("Found", TextTable(("searcher", "architecture", *names), rows)),
+            Section.of("Found", found_table(found)),
         ]
         return Page(f"{lead}{notes[0]}.", sections, made)
+
+
+def found_table(found: Parts, *, most: int | None = None) -> TextTable:
+    """What each searcher found, its values and costs, the best by the first objective first."""
+    names, sign = found["about"]["objectives"], found["about"]["signs"][0]
+    values = [
+        list(entry.get("values", {"": entry.get("value")}).values()) for entry in found["found"]
+    ]
+    order = sorted(range(len(values)), key=lambda k: -sign * values[k][0])
+    costs = list(dict.fromkeys(c for e in found["found"] for c in e["costs"] if c not in names))
+    rows = [
+        [
+            searcher_label(found["found"][k]),
+            *(f"{value:.6g}" for value in values[k]),
+            *(f"{found['found'][k]['costs'][name]:.6g}" for name in costs),
+            found["found"][k]["architecture"],
+        ]
+        for k in order[:most]
+    ]
+    more = len(order) - len(rows)
+    note = f"and {more} more in the report" if more else ""
+    return TextTable(("searcher", *names, *costs, "architecture"), rows, note=note)
 
 
 def failed(row: Row, names: Sequence[str]) -> bool:

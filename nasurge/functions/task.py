@@ -11,7 +11,7 @@ import numpy as np
 
 from ..benchmarks.constraints import Constraint, cost_values, feasible, parse_constraints
 from ..data.arguments import brief
-from ..data.networks import COSTS, has_network_costs, network_costs
+from ..data.networks import COSTS, counts_each, has_network_costs, network_costs
 from ..data.tables import is_minimised
 from ..errors import ObjectiveError, ParameterError, UnknownNameError
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from ..data.types import Mask, Values
 
 FORMS = ("codes", "dicts", "strings")
-_TRIED = 20_000  # architectures of a space that is not listed, one of which must keep the bounds
+_COUNTED = 2_000  # architectures of a space whose costs, a millisecond each, are all counted
+_DRAWN = (200, 2_000, 20_000)  # architectures some of which must keep the bounds, if few do more
+_SHARE = 0.05
 _PLAIN = "value"
 
 logger = logging.getLogger(__name__)
@@ -203,7 +205,10 @@ class FunctionTask:
         return kept
 
     def pool(self) -> Codes | None:
-        """The only architectures that may be proposed; None where they cannot be listed, or all.
+        """The only architectures that may be proposed; None for all, or where nobody lists them.
+
+        A large space whose costs are counted network by network is not listed: what is proposed is
+        then checked.
 
         Raises
         ------
@@ -212,12 +217,23 @@ class FunctionTask:
         """
         if not self.known:
             return None
-        listed = self.space.listed
-        codes = self.space.all_codes() if listed else self.space.sample(_TRIED, seed=0)
+        space = self.space
+        slow = counts_each(space) and any(c.name not in self.wanted.costs for c in self.known)
+        if not space.listed or (slow and space.size > _COUNTED):
+            for n in _DRAWN:
+                drawn = space.sample(n, seed=0)
+                if self.feasible(drawn).mean() >= _SHARE:
+                    return None
+            if not space.listed or space.size > _DRAWN[-1]:
+                self._kept(drawn, f"a sample of {space.name!r}")
+                return None
+        codes = space.all_codes()
+        return codes[self._kept(codes, f"space {space.name!r}")]
+
+    def _kept(self, codes: Codes, where: str) -> Mask:
+        """Whether each architecture keeps the bounds; one has to."""
         columns = {limit.name: self.cost(limit.name, codes) for limit in self.known}
-        where = f"space {self.space.name!r}" if listed else f"a sample of {self.space.name!r}"
-        kept = feasible(columns, self.known, where=where)
-        return codes[kept] if listed else None
+        return feasible(columns, self.known, where=where)
 
     def cost(self, name: str, codes: Codes) -> Values:
         """What is known of architectures before an evaluation, shape (n,)."""

@@ -43,6 +43,8 @@ class TrainedValues:
     folder : Path
         Where every training is kept the moment it is done.
     device : str
+    jobs : int
+        Processes that train on a CPU; latency is measured when they are done.
     """
 
     space: Space
@@ -51,13 +53,19 @@ class TrainedValues:
     names: tuple[str, ...]
     folder: Path
     device: str = "auto"
+    jobs: int = 1
 
     def __call__(self, codes: Codes) -> dict[str, Values]:
         """Values of each architecture, shape (n,) each; NaN where a training diverged."""
         found = {}
         if "accuracy" in self.names:
             train = TrainedObjective(
-                self.space, self.images, self.recipe, device=self.device, folder=self.folder
+                self.space,
+                self.images,
+                self.recipe,
+                device=self.device,
+                jobs=self.jobs,
+                folder=self.folder,
             )
             found["accuracy"] = train(codes)
         if "latency" in self.names:

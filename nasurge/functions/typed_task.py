@@ -24,6 +24,7 @@ class TypedTask:
     options: SearchCommandOptions
     images: Images | None
     recipe: Recipe
+    jobs: int = 1  # processes of a search that train
 
     def __post_init__(self) -> None:
         """Refuse a space whose networks cannot be trained on the images.
@@ -68,7 +69,9 @@ class TypedTask:
         check_measured(names)
         wanted = replace(wanted, costs=costs_of(self.space, names))
         measured = tuple(name for name in MEASURED if name in names)
-        function = TrainedValues(self.space, images, self.recipe, measured, folder, options.device)
+        function = TrainedValues(
+            self.space, images, self.recipe, measured, folder, options.device, self.jobs
+        )
         return FunctionTask(function, self.space, wanted)
 
     def _function(self) -> FunctionTask:

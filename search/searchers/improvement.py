@@ -169,13 +169,18 @@ class FrontTarget:
         # One row has no extent: then that of everything observed.
         extent = np.where(extent > 0, extent, np.ptp(columns[:, :n_objectives], axis=0))
         import os
-        how=os.environ.get("REF","N")
-        nad=front.min(axis=0) - MARGIN * extent
-        seen=columns[:, :n_objectives]
-        if how=="W": nad=np.minimum(nad, seen.min(0))
-        if how=="W2": nad=seen.min(0)-MARGIN*np.ptp(seen,axis=0)
-        if how=="Q": nad=np.minimum(nad, np.quantile(seen,.1,axis=0))
-        if how=="H": nad=np.minimum(nad, np.quantile(seen,.25,axis=0))
+
+        how = os.environ.get("REF", "N")
+        nad = front.min(axis=0) - MARGIN * extent
+        seen = columns[:, :n_objectives]
+        if how == "W":
+            nad = np.minimum(nad, seen.min(0))
+        if how == "W2":
+            nad = seen.min(0) - MARGIN * np.ptp(seen, axis=0)
+        if how == "Q":
+            nad = np.minimum(nad, np.quantile(seen, 0.1, axis=0))
+        if how == "H":
+            nad = np.minimum(nad, np.quantile(seen, 0.25, axis=0))
         return cls(*open_boxes(front, nad - _LEAST_GAP), limits)
 
     def score(self, mean: Array, std: Array) -> Array:

@@ -1,43 +1,146 @@
-"""What the page on models of one's own shows works word for word, in its order."""
+"""What the page on models of one's own shows works word for word, killed and shared on its way."""
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
-from pages import shown
+from pages import PAGES, shown
+from processes import Process, run_command
+from typer.testing import CliRunner
 
-BLOCKED = (
-    "import sys; sys.modules.update(nasurge=None, my_model=None); "
-    "exec(open('use.py', encoding='utf-8').read()); "
-    "assert not [name for name in sys.modules if name.startswith('nasurge.')]"
-)
+from nasurge.cli import app
+
+PAGE = (PAGES / "your-model.md").read_text(encoding="utf-8")
+COMMAND = shlex.split(re.search(r"^\$ nasurge (search .*--study digits.*)$", PAGE, re.MULTILINE)[1])
+ALONE = """
+import importlib.util, sys
+sys.path.insert(0, sys.argv[1])
+assert importlib.util.find_spec("nasurge") is None, "NASurge must not be there"
+assert importlib.util.find_spec("my_model") is None
+exec(open("use.py", encoding="utf-8").read())
+"""
 
 
-@pytest.mark.timeout(600)
-def test_the_journey_runs_as_it_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "my_model", raising=False)
-    monkeypatch.setenv("NASURGE_HOME", str(tmp_path / "home"))
-    try:
-        _, names = shown("your-model.md")
-    finally:
+def trained(folder: Path) -> list[str]:
+    """Architectures whose training is kept, one for each training."""
+    path = folder / "found" / "trainings" / "nsga2-0" / "rows.jsonl"
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    return [json.loads(line)["unit"] for line in lines if line.endswith("\n")]
+
+
+@pytest.fixture(scope="module")
+def journey(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Folder after the page's search was killed and ended by two workers, and the page was run."""
+    folder = tmp_path_factory.mktemp("journey")
+    (folder / "my_model.py").write_text(
+        re.search(r"```python\n(# my_model.py\n.*?)```", PAGE, re.S)[1]
+    )
+    first = Process(run_command, *COMMAND, folder=folder, name="first")
+    until = time.monotonic() + 200
+    while len(trained(folder)) < 8 and first.running() and time.monotonic() < until:
+        time.sleep(0.02)
+    first.kill()
+    assert first.end() == -9, first.stderr
+    killed = trained(folder)
+    workers = [
+        Process(run_command, *COMMAND, folder=folder, name=name) for name in ("second", "third")
+    ]
+    ends = [worker.end(300) for worker in workers]
+    assert ends == [0, 0], [worker.stderr for worker in workers]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "path", [str(folder), *sys.path])
+        patch.delitem(sys.modules, "my_model", raising=False)
+        patch.setenv("NASURGE_HOME", str(folder / "home"))
+        printed, names = shown("your-model.md")
+        again = CliRunner().invoke(app, [*COMMAND, "--json"])
+        assert again.exit_code == 0, again.output
         sys.modules.pop("my_model", None)
-    space, network, result = names["space"], names["network"], names["result"]
-    assert space.n_variables == 7
-    assert space.costs([names["found"].best().code])["flops"][0] <= 1
+    return {
+        "folder": folder,
+        "killed": killed,
+        "workers": workers,
+        "printed": printed,
+        "names": names,
+        "found": json.loads(again.stdout),
+    }
+
+
+@pytest.mark.timeout(900)
+def test_a_killed_search_is_ended_by_two_workers_and_nothing_is_trained_twice(journey) -> None:
+    assert 8 <= len(journey["killed"]) < 30
+    units = trained(journey["folder"])
+    assert len(units) == len(set(units)) == 30
+    assert units[: len(journey["killed"])] == journey["killed"]
+    rows = pd.read_parquet(journey["folder"] / "found" / "rows.parquet")
+    assert len(rows) == rows["architecture"].nunique() == 30
+    assert {f"{name} seed 0" for name in rows["architecture"]} == set(units)
+    assert np.isfinite(rows[["accuracy", "latency"]].to_numpy()).all()
+    tables = [
+        re.sub(r"\n(again|rows|report): .*", "", worker.stdout) for worker in journey["workers"]
+    ]
+    assert tables[0] == tables[1], "both tell of all"
+
+
+@pytest.mark.timeout(900)
+def test_the_front_is_printed_and_within_the_bound(journey) -> None:
+    rows = pd.read_parquet(journey["folder"] / "found" / "rows.parquet").set_index("architecture")
+    values = np.stack([rows["accuracy"], -rows["latency"]], axis=1)
+    beaten = [
+        any((other >= own).all() and (other > own).any() for other in values) for own in values
+    ]
+    front = {entry["architecture"]: entry for entry in journey["found"]["found"]}
+    assert set(front) == set(rows.index[~np.array(beaten)])
+    names = journey["names"]
+    costs = names["space"].costs(names["space"].parse(list(rows.index)))["flops"]
+    assert costs.max() <= 1
+    assert all(entry["costs"]["flops"] <= 1 for entry in front.values())
+    for name, entry in front.items():
+        assert re.search(
+            rf"nsga2 +{entry['values']['accuracy']:.6g}.* {re.escape(name)} ", journey["printed"]
+        )
+
+
+@pytest.mark.timeout(900)
+def test_the_rest_of_the_page_gives_what_it_says(journey) -> None:
+    names = journey["names"]
+    assert names["space"].n_variables == 7
+    assert names["space"].costs([names["found"].best().code])["flops"][0] <= 1
     assert names["found"].best().value > 15
     assert set(names["both"].to_frame()) >= {"accuracy", "latency", "width"}
-    assert not [m for m in network.modules() if "nasurge" in type(m).__module__]
-    alone = subprocess.run(
-        [sys.executable, "-I", "-c", BLOCKED], capture_output=True, text=True, check=False
-    )
-    assert alone.returncode == 0, alone.stderr
-    assert float(alone.stdout) == pytest.approx(result.test_accuracy, abs=1e-6)
-    reloaded = torch.export.load("digits.pt2").module()
+    assert not [m for m in names["network"].modules() if "nasurge" in type(m).__module__]
+    assert "best found, accuracy" in journey["printed"]
+    reloaded = torch.export.load(journey["folder"] / "digits.pt2").module()
     x = torch.rand(5, 1, 8, 8)
-    torch.testing.assert_close(reloaded(x), network.eval()(x))
+    torch.testing.assert_close(reloaded(x), names["network"].eval()(x))
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(os.name == "nt", reason="links to installed packages")
+def test_the_best_network_works_where_nasurge_is_not_installed(journey, tmp_path) -> None:
+    installed = Path(torch.__file__).parents[1]
+    site = tmp_path / "site"
+    site.mkdir()
+    for path in installed.iterdir():
+        if not path.name.startswith(("nasurge", "__editable__")):
+            (site / path.name).symlink_to(path)
+    ran = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", ALONE, str(site)],
+        capture_output=True,
+        text=True,
+        cwd=journey["folder"],
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert float(ran.stdout) == journey["names"]["result"].test_accuracy
