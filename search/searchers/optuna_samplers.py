@@ -7,6 +7,7 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..parameters import DeclaredSearcher
 
 if TYPE_CHECKING:
     from optuna import Study
-    from optuna.distributions import BaseDistribution
+    from optuna.distributions import BaseDistribution, CategoricalDistribution
     from optuna.samplers import BaseSampler
 
 Row = tuple[int, ...]
@@ -41,6 +42,27 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         set_verbosity(before)
+
+
+@cache
+def _choices() -> type[CategoricalDistribution]:
+    """Optuna's categorical distribution, which is quick to tell that it is itself.
+
+    A sampler compares all variables of all trials, value by value: most of the time of an ask where
+    there are dozens.
+    """
+    from optuna.distributions import CategoricalDistribution
+
+    class Choices(CategoricalDistribution):
+        def __eq__(self, other: object) -> bool:
+            return self is other or super().__eq__(other)
+
+        __hash__ = CategoricalDistribution.__hash__
+
+        def __deepcopy__(self, memo: dict[int, Any]) -> Choices:
+            return self  # immutable
+
+    return Choices
 
 
 def _rows(codes: Codes) -> list[Row]:
@@ -89,12 +111,11 @@ class OptunaSearcher(DeclaredSearcher):
         self._told: dict[Row, float] = {}
         self._study: Study | None = None
 
-    @property
+    @cached_property
     def _distributions(self) -> dict[str, BaseDistribution]:
-        from optuna.distributions import CategoricalDistribution
-
+        made = _choices()
         return {
-            f"x{variable}": CategoricalDistribution(tuple(range(cardinality)))
+            f"x{variable}": made(tuple(range(cardinality)))
             for variable, cardinality in enumerate(self.space.cardinalities)
         }
 
@@ -155,7 +176,8 @@ class OptunaSearcher(DeclaredSearcher):
             study = self._made_study()
             study.sampler = self._sampler(int(self._rng.integers(2**31)))
             trial = study.ask(self._distributions)
-            row = tuple(trial.params[name] for name in names)
+            params = trial.params  # each time a deep copy
+            row = tuple(params[name] for name in names)
             self._proposed.append(row)
             self._outcomes.append((_RUNNING, np.nan))
             code = np.array([row])

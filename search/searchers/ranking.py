@@ -64,15 +64,17 @@ class RankingSearcher(GuidedSearcher):
     Parameters
     ----------
     candidates : int
-        How many unseen architectures are ranked in a round, drawn uniformly; all where there are
-        no more. At least 1.
+        How many unseen architectures are ranked in a round, drawn uniformly, and half as many in a
+        space that cannot be listed, where each takes longer; all where there are no more. At
+        least 1.
     """
 
     candidates: int = whole_number(20_000)
 
     def _ranking(self, fitted: Regressor, n: int) -> Codes:
         """Unseen architectures, the best predicted first; twins tie, in random order."""
-        return rank_codes(fitted, self._draw(max(n, self.candidates)))
+        count = self.candidates if self._allowed is not None else -(-self.candidates // 2)
+        return rank_codes(fitted, self._draw(max(n, count)))
 
 
 class BRPNASLoop(RankingSearcher):

@@ -33,10 +33,10 @@ def values_of(codes: Codes, seed: int) -> Values:
     return np.asarray(total / np.sqrt(1.25 * codes.shape[1]))
 
 
-def best_found(searcher: str, candidates: int, variables: int, seed: int) -> float:
+def best_found(searcher: str, ranked: int, variables: int, seed: int) -> float:
     """Best value of a search."""
     space = ProductSpace([range(10)] * variables)
-    search = make_searcher(searcher, space, seed=seed, candidates=candidates)
+    search = make_searcher(searcher, space, seed=seed, candidates=2 * ranked)  # half of them are
     for _ in range(BUDGET // BATCH):
         codes = search.ask(BATCH)
         search.tell(codes, values_of(codes, seed))
