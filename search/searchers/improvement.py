@@ -157,26 +157,17 @@ class FrontTarget:
     def of(cls, columns: Values, bounds: Sequence[float] | Values, n_objectives: int) -> Self:
         """Target after observed columns, shape (n, c), in the units of the model.
 
-        The reference point lies below the worst values on the front, by a tenth of its extent.
+        The reference point lies below the worst observed values, by a tenth of their range: below
+        those of the front alone, a first front of small networks would shut large ones out.
         """
         limits: Values = np.asarray(bounds, dtype=np.float64)
         objectives = columns[feasible_rows(columns, bounds)][:, :n_objectives]
         if not len(objectives):
             none = np.empty((0, n_objectives))
             return cls(none, none, limits)
-        front = objectives[non_dominated(objectives)]
-        extent = np.ptp(front, axis=0)
-        # One row has no extent: then that of everything observed.
-        extent = np.where(extent > 0, extent, np.ptp(columns[:, :n_objectives], axis=0))
-        import os
-        how=os.environ.get("REF","N")
-        nad=front.min(axis=0) - MARGIN * extent
-        seen=columns[:, :n_objectives]
-        if how=="W": nad=np.minimum(nad, seen.min(0))
-        if how=="W2": nad=seen.min(0)-MARGIN*np.ptp(seen,axis=0)
-        if how=="Q": nad=np.minimum(nad, np.quantile(seen,.1,axis=0))
-        if how=="H": nad=np.minimum(nad, np.quantile(seen,.25,axis=0))
-        return cls(*open_boxes(front, nad - _LEAST_GAP), limits)
+        seen = columns[:, :n_objectives]
+        reference = seen.min(axis=0) - MARGIN * np.ptp(seen, axis=0) - _LEAST_GAP
+        return cls(*open_boxes(objectives[non_dominated(objectives)], reference), limits)
 
     def score(self, mean: Array, std: Array) -> Array:
         """Worth of architectures with these predictions, each (n, c), shape (n,)."""
