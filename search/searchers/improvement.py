@@ -10,15 +10,15 @@ import numpy as np
 
 from ...data.types import Index, Values
 from ...predictors.processes import Array, namespace
-from ..pareto import MARGIN, feasible_rows, non_dominated
+from ..pareto import Scale, feasible_rows, non_dominated
 from .acquisition import log_expected_improvement, special_functions
 
 MOST_BOXES = 3000
 """Boxes that a volume is summed over at most: milliseconds for a thousand architectures."""
 _LEAST_DEVIATION = 1e-9
-# Adjacent levels of a box are no nearer than rounding.
+# Ends of a box are no nearer than rounding: the logarithm of their difference is finite.
 _LEAST_GAP = 1e-12
-_UNDERFLOW = 1e-200
+_UNDERFLOW = 1e-200  # volumes below it are computed by logarithms
 _AT_ONCE = 2**17
 
 
@@ -165,8 +165,7 @@ class FrontTarget:
         if not len(objectives):
             none = np.empty((0, n_objectives))
             return cls(none, none, limits)
-        seen = columns[:, :n_objectives]
-        reference = seen.min(axis=0) - MARGIN * np.ptp(seen, axis=0) - _LEAST_GAP
+        reference = Scale.of(columns[:, :n_objectives]).reference
         return cls(*open_boxes(objectives[non_dominated(objectives)], reference), limits)
 
     def score(self, mean: Array, std: Array) -> Array:
