@@ -44,7 +44,7 @@ def open_boxes(front: Values, reference: Values) -> tuple[Values, Values]:
     --------
     >>> lower, upper = open_boxes(np.array([[2.0, 1.0], [1.0, 2.0]]), np.zeros(2))
     >>> np.stack([lower, upper], axis=1).tolist()
-    [[[2.0, 0.0], [inf, 1.0]], [[0.0, 2.0], [inf, inf]], [[1.0, 1.0], [inf, 2.0]]]
+    [[[2.0, 0.0], [inf, inf]], [[1.0, 1.0], [2.0, inf]], [[0.0, 2.0], [1.0, inf]]]
     """
     lower, upper = reference[None], np.full((1, len(reference)), np.inf)
     # Rows that dominate much go first: that leaves fewer boxes.
