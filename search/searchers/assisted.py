@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import field
 from typing import Any
 
@@ -14,8 +13,9 @@ from ...data.parameters import probability, whole_number
 from ...data.spaces import Codes
 from ...data.types import Index, Values
 from ...errors import LabelError, ParameterError
-from ..guided import Guide, Regressor
+from ..guided import Regressor
 from ..pareto import Scale, non_dominated
+from .columns import column_guides
 from .nsga2 import NSGA2, survivors, tournaments
 
 # Candidates of which the gain in hypervolume is computed at each step of a choice.
@@ -38,12 +38,7 @@ class Assisted(NSGA2):
         if self.predictor is None:
             self.predictor = self._default_predictor()
         seed_of_guides = int(self._rng.integers(2**31))
-        # A foreign predictor is fitted in its place, and must not serve two columns.
-        copies = hasattr(self.predictor, "get_params")
-        self._guides = [
-            Guide(self.predictor if copies else deepcopy(self.predictor), seed_of_guides)
-            for _ in self.bounds
-        ]
+        self._guides = column_guides(self.predictor, seed_of_guides, n_columns=len(self.bounds))
 
     @abstractmethod
     def _default_predictor(self) -> Regressor:

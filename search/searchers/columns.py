@@ -40,9 +40,9 @@ def check_acquisition(acquisition: str | None) -> None:
 
 
 def column_guides(
-    predictor: Regressor, seed: int, *, growth: tuple[float, float], n_columns: int
+    predictor: Regressor, seed: int, *, n_columns: int, growth: tuple[float, float] = (1.0, 1.0)
 ) -> list[Guide]:
-    """A guide of each told column, each with a predictor of its own."""
+    """A guide of each told column, each with a predictor of its own; ``growth`` as of ``Guide``."""
     # A foreign predictor is fitted in its place, and must not serve two columns.
     copies = hasattr(predictor, "get_params")
     return [

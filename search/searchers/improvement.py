@@ -10,15 +10,15 @@ import numpy as np
 
 from ...data.types import Index, Values
 from ...predictors.processes import Array, namespace
-from ..pareto import MARGIN, feasible_rows, non_dominated
+from ..pareto import Scale, feasible_rows, non_dominated
 from .acquisition import log_expected_improvement, special_functions
 
 MOST_BOXES = 3000
 """Boxes that a volume is summed over at most: milliseconds for a thousand architectures."""
 _LEAST_DEVIATION = 1e-9
-# Adjacent levels of a box are no nearer than rounding.
+# Ends of a box are no nearer than rounding: the logarithm of their difference is finite.
 _LEAST_GAP = 1e-12
-_UNDERFLOW = 1e-200
+_UNDERFLOW = 1e-200  # volumes below it are computed by logarithms
 _AT_ONCE = 2**17
 
 
@@ -44,7 +44,7 @@ def open_boxes(front: Values, reference: Values) -> tuple[Values, Values]:
     --------
     >>> lower, upper = open_boxes(np.array([[2.0, 1.0], [1.0, 2.0]]), np.zeros(2))
     >>> np.stack([lower, upper], axis=1).tolist()
-    [[[2.0, 0.0], [inf, 1.0]], [[0.0, 2.0], [inf, inf]], [[1.0, 1.0], [inf, 2.0]]]
+    [[[2.0, 0.0], [inf, inf]], [[1.0, 1.0], [2.0, inf]], [[0.0, 2.0], [1.0, inf]]]
     """
     lower, upper = reference[None], np.full((1, len(reference)), np.inf)
     # Rows that dominate much go first: that leaves fewer boxes.
@@ -157,31 +157,16 @@ class FrontTarget:
     def of(cls, columns: Values, bounds: Sequence[float] | Values, n_objectives: int) -> Self:
         """Target after observed columns, shape (n, c), in the units of the model.
 
-        The reference point lies below the worst values on the front, by a tenth of its extent.
+        The reference point lies below the worst observed values, by a tenth of their range: below
+        those of the front alone, a first front of small networks would shut large ones out.
         """
         limits: Values = np.asarray(bounds, dtype=np.float64)
         objectives = columns[feasible_rows(columns, bounds)][:, :n_objectives]
         if not len(objectives):
             none = np.empty((0, n_objectives))
             return cls(none, none, limits)
-        front = objectives[non_dominated(objectives)]
-        extent = np.ptp(front, axis=0)
-        # One row has no extent: then that of everything observed.
-        extent = np.where(extent > 0, extent, np.ptp(columns[:, :n_objectives], axis=0))
-        import os
-
-        how = os.environ.get("REF", "N")
-        nad = front.min(axis=0) - MARGIN * extent
-        seen = columns[:, :n_objectives]
-        if how == "W":
-            nad = np.minimum(nad, seen.min(0))
-        if how == "W2":
-            nad = seen.min(0) - MARGIN * np.ptp(seen, axis=0)
-        if how == "Q":
-            nad = np.minimum(nad, np.quantile(seen, 0.1, axis=0))
-        if how == "H":
-            nad = np.minimum(nad, np.quantile(seen, 0.25, axis=0))
-        return cls(*open_boxes(front, nad - _LEAST_GAP), limits)
+        reference = Scale.of(columns[:, :n_objectives]).reference
+        return cls(*open_boxes(objectives[non_dominated(objectives)], reference), limits)
 
     def score(self, mean: Array, std: Array) -> Array:
         """Worth of architectures with these predictions, each (n, c), shape (n,)."""

@@ -2,8 +2,8 @@
 
 Run as ``python tests/measured/fronts.py --trials 10``. Prints Markdown rows: the share of the
 true front's hypervolume after 25, 50, 100 and 200 different architectures, as far as the budget
-goes, and processor seconds of the search. An architecture that Optuna suggests again is looked up and not
-counted. ``prednas-without-ascent`` is PredNAS with relaxed architectures that never move.
+goes, and processor seconds of the search. An architecture that Optuna suggests again is looked up
+and not counted. ``prednas-without-ascent`` is PredNAS with relaxed architectures that never move.
 """
 
 from __future__ import annotations

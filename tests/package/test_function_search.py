@@ -161,7 +161,7 @@ def test_a_search_with_names_goes_on_where_it_was(tmp_path) -> None:
         (ParameterError, r"'n' is \(low, high\)", {"constraints": {"n": 3}}),
         (ParameterError, "'n': low 4 is above high 3", {"constraints": {"n": (4, 3)}}),
         (ParameterError, r"give costs=\{'q': function\}", {"constraints": "q<=3"}),
-        (ParameterError, "searches for one objective", {"objectives": "a,n", "searcher": "bo"}),
+        (ParameterError, "searches for one objective", {"objectives": "a,n", "searcher": "local"}),
         (ParameterError, "named twice", {"objectives": "a,a"}),
         (ParameterError, "'q' is none of the objectives", {"minimise": "q"}),
         (ParameterError, "form is one of", {"form": "rows"}),

@@ -248,7 +248,7 @@ def test_one_objective_keeps_to_constraints(nbgraph: Table, tmp_path: Path) -> N
 def test_refusals(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="--metric baseline_accuracy is none of the objectiv"):
         nasurge.search("nb201-analog", objectives="flops,params", metric="baseline_accuracy")
-    with pytest.raises(ParameterError, match=r"evolution searches for one.*random, nsga2"):
+    with pytest.raises(ParameterError, match=r"evolution searches for one.*bo, nsga2"):
         nasurge.search("nbgraph/cora", searcher="evolution", objectives="accuracy,latency")
     with pytest.raises(InfeasibleError, match="latency<=1e-09 excludes all 26,206"):
         nasurge.search("nbgraph/cora", constraints="latency<=1e-9", out=tmp_path / "x")
