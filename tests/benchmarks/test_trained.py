@@ -118,3 +118,25 @@ def test_what_the_memory_does_not_suffice_for_has_failed_and_the_search_goes_on(
         again([[1]])
     assert [row["architecture"] for row in again.rows] == ["1=small"]
     assert len(again.keep_table("some").codes) == 1
+
+
+class Infinite(nn.Module):
+    """Divides by nothing."""
+
+    def forward(self, x):
+        return x / 0 if self.training else x
+
+
+def test_a_model_that_trains_to_nan_has_failed_and_the_others_go_on(images, tmp_path):
+    class Wild(Net):
+        def __init__(self):
+            super().__init__()
+            self[1] = nasurge.nn.Choice(small=nn.ReLU(), wild=Infinite())
+
+    space = nasurge.nn.space_of(Wild, example=torch.zeros(2, 1, 8, 8))
+    asked = TrainedObjective(space, images, QUICK, device="cpu", folder=tmp_path / "trained")
+    assert np.isnan(asked([[1], [0]])).tolist() == [True, False]
+    assert {row["architecture"]: row["diverged"] for row in asked.rows} == {
+        "1=wild": True,
+        "1=small": False,
+    }
