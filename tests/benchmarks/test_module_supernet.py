@@ -24,7 +24,7 @@ from nasurge.benchmarks.supernet.prune import train_pruned
 from nasurge.benchmarks.supernet.rules import DRAWS, extremes, fairnas
 from nasurge.data.images import Images, load_images
 from nasurge.data.spaces import make_space
-from nasurge.errors import ArchitectureError, ParameterError, SchemaError
+from nasurge.errors import ArchitectureError, OutOfMemoryError, ParameterError, SchemaError
 from nasurge.nn import Choice, Conv2d, Elastic, Inputs, Repeat, space_of
 from nasurge.search.differentiable import search_supernet
 
@@ -343,3 +343,23 @@ def test_wrong_images_and_codes_are_named(few):
     with pytest.raises(ParameterError, match="code= or mixture="):
         small()(images())
     assert make_supernet(make_space("nb201"), classes=3, width=2, cells=1).sizes["classes"] == 3
+
+
+class Greedy(nn.Module):
+    """Asks for 40 TB when it is given more than two images."""
+
+    def forward(self, x):
+        return x + torch.zeros(10**13).sum() if len(x) > 2 else x
+
+
+def test_a_sub_network_without_memory_is_named_with_its_module(few):
+    space = space_of(
+        nn.Sequential(Choice(small=nn.ReLU(), huge=Greedy()), nn.Flatten(), nn.Linear(64, 10)),
+        example=torch.zeros(2, 1, 8, 8),
+    )
+    supernet = ModuleSupernet(space, seed=0)
+    assert supernet.evaluate([[0]], few).accuracy.shape == (1,)
+    with pytest.raises(OutOfMemoryError, match=r"architecture 0=huge: .* in 0 \(Greedy\)"):
+        supernet.evaluate([[0], [1]], few)
+    with pytest.raises(OutOfMemoryError, match=r"batch of 3 images in model\.0\.options\.1 \(Gree"):
+        train_supernet(supernet, few, epochs=1, batch_size=3, device="cpu", seed=0)
