@@ -22,6 +22,7 @@ from nasurge.benchmarks.supernet import (
 from nasurge.benchmarks.supernet.blocks import rate_blockwise, train_blockwise
 from nasurge.benchmarks.supernet.prune import train_pruned
 from nasurge.benchmarks.supernet.rules import DRAWS, extremes, fairnas
+from nasurge.benchmarks.training import read_checkpoint, without_prefix
 from nasurge.data.images import Images, load_images
 from nasurge.data.spaces import make_space
 from nasurge.errors import ArchitectureError, OutOfMemoryError, ParameterError, SchemaError
@@ -211,6 +212,17 @@ def test_a_killed_training_goes_on_to_the_same_weights(space, rule, few, tmp_pat
     other = small(NESTED if space is PLAIN else PLAIN)
     with pytest.raises(ParameterError, match="another run: network"):
         train_supernet(other, few, **settings, checkpoint=path)
+
+
+def test_weights_are_taken_out_of_a_checkpoint(few, tmp_path):
+    trained, path = small(NESTED), tmp_path / "net.st"
+    train_supernet(trained, few, rule="sandwich", epochs=1, device="cpu", checkpoint=path)
+    other = small(NESTED, seed=7)
+    tensors, _ = read_checkpoint(path)
+    other.load_state_dict(without_prefix("network.", tensors))
+    for code in NESTED.sample(4, seed=0):
+        network = NESTED.network(code, weights=other.model)
+        assert torch.equal(network.eval()(images()), trained.extract(code).eval()(images()))
 
 
 @pytest.mark.parametrize("rule", ["spos", "sandwich"])
