@@ -18,6 +18,7 @@ from ...data.images import Images
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Space
 from ...errors import ParameterError
+from ..training import memory_told
 
 Part = Literal["train", "valid", "test"]
 NO_STAGES = (
@@ -183,6 +184,8 @@ class SharedWeights(nn.Module, ABC):
             If a row of ``codes`` is not in the space.
         ParameterError
             If a number is outside its range.
+        OutOfMemoryError
+            If the device has no memory for a sub-network, naming it and the module.
         """
         rows = self.space.check(codes)
         self.check_images(images)
@@ -196,11 +199,12 @@ class SharedWeights(nn.Module, ABC):
         few = max(2, calibration * batch_size)
         train = self._some(images.train_x, images.train_y, few, seed)[0] if calibration else None
         measured = np.empty((len(rows), 2))
-        for row, code in enumerate(rows):
-            network = self.extract(code)
-            if train is not None:
-                recalibrate(network, train, batch_size=batch_size)
-            measured[row] = _measure(network.train(train is None), x, y, batch_size)
+        for row, (code, name) in enumerate(zip(rows, self.space.format(rows), strict=True)):
+            with memory_told(f"architecture {name}"):
+                network = self.extract(code)
+                if train is not None:
+                    recalibrate(network, train, batch_size=batch_size)
+                measured[row] = _measure(network.train(train is None), x, y, batch_size)
         return Inherited(measured[:, 0], measured[:, 1], time.perf_counter() - start)
 
     def _some(

@@ -44,9 +44,11 @@ def failing_module(error: BaseException) -> str:
         trace = trace.tb_next
     if not modules:
         return ""
-    names = {id(module): name for name, module in modules[0].named_modules()}
-    path = names.get(id(modules[-1]), "")
-    return f"{path} ({type(modules[-1]).__name__})" if path else type(modules[-1]).__name__
+    last, paths = modules[-1], [""]
+    for outer in modules:  # the first may be one that called another's network
+        paths += [path for path, module in outer.named_modules() if module is last]
+    path = max(paths, key=len)
+    return f"{path} ({type(last).__name__})" if path else type(last).__name__
 
 
 @contextmanager

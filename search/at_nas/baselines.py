@@ -84,6 +84,7 @@ class JointLearner(FewShotLearner):
 
     Examples
     --------
+    >>> from nasurge.benchmarks.few_shot import FewShotSupernet
     >>> from nasurge.data.spaces import make_space
     >>> supernet = FewShotSupernet(make_space("nb201"), way=3, size=8, width=4, seed=0)
     >>> JointLearner(supernet, "t-nas").network.shares()[0].tolist()

@@ -32,7 +32,7 @@ from ...benchmarks.studies import (
 from ...benchmarks.training import KINDS, check_least
 from ...data.files import atomic_write
 from ...data.images import default_tasks
-from ...data.spaces import Codes, make_space
+from ...data.spaces import Codes, is_place, make_space
 from ...data.types import Values
 from ...errors import ParameterError
 from ..differentiable import Donor, donor_weights, keep_donor, transferred_logits
@@ -151,6 +151,12 @@ class WarmStartStudy(Study[WarmStartFindings, WarmStartOptions]):
             raise ParameterError(
                 "leaving one task out needs three different tasks or more, received "
                 f"{', '.join(options.tasks) or 'none'}"
+            )
+        if is_place(options.space):
+            raise ParameterError(
+                f"tasks of a warm start have images and classes of their own, the model "
+                f"{options.space} is made for one of them: search it with nasurge supernet search, "
+                "in Python from the logits= of an earlier search"
             )
 
     def about(self) -> dict[str, Any]:

@@ -22,9 +22,10 @@ from nasurge.benchmarks.supernet import (
 from nasurge.benchmarks.supernet.blocks import rate_blockwise, train_blockwise
 from nasurge.benchmarks.supernet.prune import train_pruned
 from nasurge.benchmarks.supernet.rules import DRAWS, extremes, fairnas
+from nasurge.benchmarks.training import read_checkpoint, without_prefix
 from nasurge.data.images import Images, load_images
 from nasurge.data.spaces import make_space
-from nasurge.errors import ArchitectureError, ParameterError, SchemaError
+from nasurge.errors import ArchitectureError, OutOfMemoryError, ParameterError, SchemaError
 from nasurge.nn import Choice, Conv2d, Elastic, Inputs, Repeat, space_of
 from nasurge.search.differentiable import search_supernet
 
@@ -213,6 +214,17 @@ def test_a_killed_training_goes_on_to_the_same_weights(space, rule, few, tmp_pat
         train_supernet(other, few, **settings, checkpoint=path)
 
 
+def test_weights_are_taken_out_of_a_checkpoint(few, tmp_path):
+    trained, path = small(NESTED), tmp_path / "net.st"
+    train_supernet(trained, few, rule="sandwich", epochs=1, device="cpu", checkpoint=path)
+    other = small(NESTED, seed=7)
+    tensors, _ = read_checkpoint(path)
+    other.load_state_dict(without_prefix("network.", tensors))
+    for code in NESTED.sample(4, seed=0):
+        network = NESTED.network(code, weights=other.model)
+        assert torch.equal(network.eval()(images()), trained.extract(code).eval()(images()))
+
+
 @pytest.mark.parametrize("rule", ["spos", "sandwich"])
 def test_training_improves_what_is_inherited(rule, few):
     supernet, codes = small(), extremes(PLAIN)
@@ -247,6 +259,40 @@ def test_differentiable_searches_find_architectures_of_a_model(method, few):
     share = (found.code[:3] == 0).sum() / 4
     assert found.skip_share == share
     assert found.collapsed == (share > 0.5)
+
+
+class Noise(nn.Module):
+    """Forgets what it is given."""
+
+    def forward(self, x):
+        return torch.randn_like(x)
+
+
+class Noisy(nn.Sequential):
+    """Options of which one lets no data pass."""
+
+    def __init__(self) -> None:
+        places = (Choice(noise=Noise(), conv=conv(3), pool=nn.AvgPool2d(3, 1, 1)) for _ in range(3))
+        head = (nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 10))
+        super().__init__(nn.Conv2d(1, 4, 3, padding=1), *places, *head)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("method", "seed"), [("darts", 0), ("darts", 1), ("drnas", 0)])
+def test_a_search_by_gradient_leaves_out_what_lets_no_data_pass(method, seed):
+    # Drawn uniformly, 8 of 27 architectures have no noise: all three by chance in 1 of 38 runs.
+    space = space_of(Noisy, example=torch.zeros(2, 1, 8, 8))
+    supernet = make_supernet(space, classes=10, in_channels=1, seed=seed)
+    images = load_images("digits", limit=400)
+    settings = {"epochs": 6, "batch_size": 16, "seed": seed, "device": "cpu"}
+    found = search_supernet(supernet, images, method, **settings)
+    assert (found.code != 0).all()
+    assert (found.shares[:, 0] < found.shares[:, 1:].max(axis=1) / 2).all()
+    network = supernet.extract(found.code)
+    assert not any(type(m).__module__.startswith("nasurge") for m in network.modules())
+    others = space.sample(12, seed=seed, unique=True)
+    inherited = supernet.evaluate(np.concatenate([found.code[None], others]), images).accuracy
+    assert inherited[0] > np.median(inherited[1:])
 
 
 def test_a_search_that_mixes_refuses_before_it_starts_and_names_the_variable(few):
@@ -309,3 +355,23 @@ def test_wrong_images_and_codes_are_named(few):
     with pytest.raises(ParameterError, match="code= or mixture="):
         small()(images())
     assert make_supernet(make_space("nb201"), classes=3, width=2, cells=1).sizes["classes"] == 3
+
+
+class Greedy(nn.Module):
+    """Asks for 40 TB when it is given more than two images."""
+
+    def forward(self, x):
+        return x + torch.zeros(10**13).sum() if len(x) > 2 else x
+
+
+def test_a_sub_network_without_memory_is_named_with_its_module(few):
+    space = space_of(
+        nn.Sequential(Choice(small=nn.ReLU(), huge=Greedy()), nn.Flatten(), nn.Linear(64, 10)),
+        example=torch.zeros(2, 1, 8, 8),
+    )
+    supernet = ModuleSupernet(space, seed=0)
+    assert supernet.evaluate([[0]], few).accuracy.shape == (1,)
+    with pytest.raises(OutOfMemoryError, match=r"architecture 0=huge: .* in 0 \(Greedy\)"):
+        supernet.evaluate([[0], [1]], few)
+    with pytest.raises(OutOfMemoryError, match=r"batch of 3 images in model\.0\.options\.1 \(Gree"):
+        train_supernet(supernet, few, epochs=1, batch_size=3, device="cpu", seed=0)

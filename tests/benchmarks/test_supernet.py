@@ -297,8 +297,8 @@ sys.stdout.write(f"{sum(float(p.sum()) for p in net.parameters())!r} {history.lo
 """
 
 
-@pytest.mark.slow
-def test_two_processes_train_the_same_weights(tmp_path):
+def two_processes(source, folder):
+    """What the code prints in each of two processes that torchrun would have started."""
     pytest.importorskip("accelerate")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -308,16 +308,70 @@ def test_two_processes_train_the_same_weights(tmp_path):
     both = [
         Process(
             run_code,
-            TWO,
-            folder=tmp_path,
+            source,
+            folder=folder,
             name=rank,
             environment={**shared, "RANK": rank, "LOCAL_RANK": rank},
         )
         for rank in "01"
     ]
     assert [process.end() for process in both] == [0, 0], [process.stderr for process in both]
-    assert both[0].stdout == both[1].stdout
-    assert "(" in both[0].stdout
+    return [process.stdout for process in both]
+
+
+@pytest.mark.slow
+def test_two_processes_train_the_same_weights(tmp_path):
+    first, second = two_processes(TWO, tmp_path)
+    assert first == second
+    assert "(" in first
+
+
+# No normalisation, which would see half a batch; every batch halves evenly.
+MODEL = """
+import json
+import sys
+import torch
+from torch import nn
+from nasurge.benchmarks.supernet import make_supernet, train_supernet
+from nasurge.data.images import load_images
+from nasurge.nn import Choice, Conv2d, Elastic, space_of
+
+
+def model():
+    width = Elastic(2, 4, name="width")
+    option = [nn.Sequential(Conv2d(width, width, k), nn.ReLU()) for k in (3, 5)]
+    return nn.Sequential(
+        Conv2d(1, width, 3),
+        *(Choice(skip=nn.Identity(), conv=conv) for conv in option),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(16, 10),
+    )
+
+
+def train(distributed):
+    torch.set_num_threads(1)
+    images = load_images("digits", limit=128)
+    space = space_of(model, example=torch.zeros(2, 1, 8, 8), name="net")
+    found = []
+    for rule in ("spos", "fairnas", "sandwich"):
+        net = make_supernet(space, classes=10, in_channels=1, seed=0)
+        settings = {"epochs": 2, "batch_size": 32, "learning_rate": 0.05, "device": "cpu"}
+        train_supernet(net, images, rule=rule, seed=0, distributed=distributed, **settings)
+        found.append([p.detach().double().square().sum().item() for p in net.parameters()])
+    return found
+"""
+PRINTED = "\n\nsys.stdout.write(json.dumps(train({})))\n"
+
+
+@pytest.mark.slow
+def test_two_processes_train_a_model_as_one_does_though_a_step_has_several_paths(tmp_path):
+    first, second = two_processes(f"{MODEL}{PRINTED.format('True')}", tmp_path)
+    assert first == second
+    alone = Process(run_code, f"{MODEL}{PRINTED.format('False')}", folder=tmp_path, name="alone")
+    assert alone.end() == 0, alone.stderr
+    for weights, expected in zip(*map(json.loads, (first, alone.stdout)), strict=True):
+        np.testing.assert_allclose(weights, expected, rtol=1e-4)
 
 
 def test_a_distributed_training_needs_a_seed_and_accelerate(few):

@@ -147,3 +147,25 @@ def test_processes_that_share_a_folder_train_each_architecture_once(tmp_path):
     assert second[0] == (first[0] + first[1][2:])[::-1]
     left = {path.name for path in (tmp_path / "trained").iterdir()}
     assert left == {"study.json", "rows.jsonl", "checkpoints"}
+
+
+class Infinite(nn.Module):
+    """Divides by nothing."""
+
+    def forward(self, x):
+        return x / 0 if self.training else x
+
+
+def test_a_model_that_trains_to_nan_has_failed_and_the_others_go_on(images, tmp_path):
+    class Wild(Net):
+        def __init__(self):
+            super().__init__()
+            self[1] = nasurge.nn.Choice(small=nn.ReLU(), wild=Infinite())
+
+    space = nasurge.nn.space_of(Wild, example=torch.zeros(2, 1, 8, 8))
+    asked = TrainedObjective(space, images, QUICK, device="cpu", folder=tmp_path / "trained")
+    assert np.isnan(asked([[1], [0]])).tolist() == [True, False]
+    assert {row["architecture"]: row["diverged"] for row in asked.rows} == {
+        "1=wild": True,
+        "1=small": False,
+    }

@@ -37,13 +37,40 @@ class Wide(Net):
 """
 
 
+WRONG = """
+from torch import nn
+import nasurge.nn as N
+
+def conv(width, **options):
+    return nn.Conv2d(1, width, 1, **options)
+
+def shapes():
+    return nn.Sequential(N.Choice(a=conv(2), b=conv(3)))
+
+class Unreached(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head, self.rest = conv(2), N.Choice(a=conv(2), b=conv(2))
+
+    def forward(self, x):
+        return self.head(x)
+
+def twice():
+    return nn.Sequential(
+        N.Choice(a=conv(1), b=conv(1), name="op"), N.Choice(a=conv(1), c=conv(1), name="op"))
+"""
+"""Models that are no spaces."""
+
+
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Working folder with a module of models."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.delitem(sys.modules, "own_models", raising=False)
+    monkeypatch.delitem(sys.modules, "wrong_models", raising=False)
     (tmp_path / "own_models.py").write_text(MODULE)
+    (tmp_path / "wrong_models.py").write_text(WRONG)
     return tmp_path
 
 
@@ -114,3 +141,23 @@ def test_a_model_is_meta_trained_and_named_again_where_its_file_is_used(folder) 
     assert "own_models:Wide has other weights" in run("meta", "evaluate", *other, *few, code=2)
     assert "not of a model: leave out" in run("meta", "evaluate", *named[1:], code=2)
     assert "--width" in run(*command[:-1], "--width", "4", "--out", "w", code=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("shapes", "options of Choice '0' give different shapes: 'a' (2, 2, 8, 8), 'b' (2, 3"),
+        ("Unreached", "rest (Choice) is never reached"),
+        ("twice", "two decisions are called 'op' and differ: 0 has a, b, 1 has a, c"),
+    ],
+)
+def test_a_model_that_is_no_space_names_the_module_and_nothing_starts(name, words, folder) -> None:
+    error = supernet("train", "--checkpoint", "kept", space=f"wrong_models:{name}", code=2)
+    assert words in error
+    assert len(error.splitlines()) == 1
+    assert not (folder / "kept").exists()
+
+
+def test_warm_starts_across_tasks_refuse_a_model() -> None:
+    error = run("meta", "warm-start", "--space", "own_models:Wide", code=2)
+    assert "own_models:Wide is made for one of them" in error
