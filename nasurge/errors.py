@@ -110,6 +110,10 @@ class DeviceError(NasurgeError, RuntimeError):
     """A device that was asked for by name and is not there."""
 
 
+class OutOfMemoryError(DeviceError):
+    """A device without the memory for what it was to compute; the message names the module."""
+
+
 class MissingExtraError(NasurgeError, ImportError):
     """An optional package that is not installed; the message names the extra."""
 

@@ -62,6 +62,7 @@ from .pictures import draw_task_map as draw_task_map
 from .pictures import panels as panels
 from .pictures import to_svg as to_svg
 from .shared import SharedJournal as SharedJournal
+from .trainings import FAILED as FAILED
 from .trainings import TrainedStudy as TrainedStudy
 from .trainings import TrainingPlan as TrainingPlan
 from .trainings import images_space as images_space

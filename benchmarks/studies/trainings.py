@@ -15,7 +15,7 @@ from ...data.devices import resolve_device
 from ...data.images import Images, load_images
 from ...data.spaces import Codes, Space, is_place, make_space, model_space
 from ...data.types import Values
-from ...errors import ParameterError
+from ...errors import OutOfMemoryError, ParameterError
 from ..intervals import Interval, interval, kendall_tau_interval
 from ..training import Recipe, read_recipe
 from .cases import grouped
@@ -28,6 +28,8 @@ from .page import Page, Section, TextTable, descending, number_of
 
 _DRAW = 256  # architectures drawn at a time: a smaller sample begins a larger one
 _SIDES = ("mean", "low", "high")
+FAILED = "failed"
+"""Key of the row of a training that had not the memory for it: why, naming the module."""
 _SHOWN = 20  # architectures in a table for the terminal
 
 
@@ -94,7 +96,7 @@ class TrainingPlan:
         *,
         seeds: Sequence[int],
         folder: Path,
-    ) -> dict[str, Unit]:
+    ) -> dict[str, TrainingUnit]:
         """One unit per architecture and seed, by name."""
         return {
             training_name(name, seed): TrainingUnit(self, code, seed, folder)
@@ -140,6 +142,23 @@ class TrainingUnit:
         )
         curves = {"curve": list(result.curve), "losses": list(result.losses)}
         return [{"architecture": name, "seed": self.seed, **vars(result), **curves}]
+
+
+@dataclass(frozen=True, eq=False)
+class TriedUnit:
+    """A training; calling it gives its row, or one that says for what memory did not suffice."""
+
+    training: TrainingUnit
+
+    def __call__(self) -> list[Row]:
+        """Row of the training, or of its failure."""
+        training = self.training
+        try:
+            return training()
+        except OutOfMemoryError as error:
+            name = training.plan.space.format(training.code[None])[0]
+            # Its text alone: the error holds on to what filled the memory.
+            return [{"architecture": name, "seed": training.seed, FAILED: str(error)}]
 
 
 def training_name(architecture: str, seed: int) -> str:
@@ -343,14 +362,19 @@ class TrainedStudy(Trainings[Findings, RunOptions]):
         """JSON description of the trainings; any architectures may be asked for."""
         return self.plan.about()
 
+    def units(self, folder: Path) -> Mapping[str, Unit]:
+        """One unit per architecture and seed; what lacks memory ends none of the others."""
+        units = self.plan.units(self.codes, seeds=range(self.seeds), folder=folder)
+        return {name: TriedUnit(unit) for name, unit in units.items()}
+
     def summarise(self, rows: Sequence[Row]) -> Parts:
         """One entry per architecture, the best on validation first."""
-        return {"summary": training_summary(rows)}
+        return {"summary": training_summary([row for row in rows if FAILED not in row])}
 
     @classmethod
     def restored(cls, rows: Sequence[Row], about: Mapping[str, Any]) -> Parts:  # noqa: ARG003
         """Summary of all that was trained so far."""
-        return {"summary": training_summary(rows)}
+        return {"summary": training_summary([row for row in rows if FAILED not in row])}
 
     @classmethod
     def page(cls, found: Parts, folder: Path) -> Page:  # noqa: ARG003 -- shows no other files

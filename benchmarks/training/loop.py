@@ -19,12 +19,13 @@ from ...data.files import DAMAGED, atomic_write, parse_json
 from ...data.files.limits import check_limit
 from ...errors import (
     DataFileError,
-    DeviceError,
     LimitError,
     NasurgeError,
+    OutOfMemoryError,
     ParameterError,
     StorageError,
 )
+from .memory import lacks_memory, said_of
 
 State = tuple[dict[str, Tensor], dict[str, Any]]
 """Tensors by name, and JSON values."""
@@ -160,7 +161,7 @@ def restore(training: Restored, kept: State, path: Path) -> None:
     except NasurgeError:
         raise
     except DAMAGED as error:
-        if "out of memory" in str(error).lower():
+        if lacks_memory(error):
             raise
         raise _other_content(path, error) from error
 
@@ -284,8 +285,8 @@ def run_training(
         If the checkpoint is of another run.
     DataFileError, StorageError
         If the checkpoint is damaged, or cannot be written.
-    DeviceError
-        If the device has no memory for a batch of two images.
+    OutOfMemoryError
+        If the device has no memory for a batch of two images, naming the module.
     """
     kept = read_state(checkpoint, identity) if checkpoint else None
     begin = kept[1].get("batch_size", batch_size) if kept else batch_size
@@ -322,15 +323,13 @@ def _in_memory(attempt: Callable[[int], Trained], batch_size: int, device: str) 
     while True:
         try:
             return attempt(batch_size)
-        except RuntimeError as error:
-            if not isinstance(error, torch.OutOfMemoryError) and (
-                "out of memory" not in str(error).lower()
-            ):
+        except (RuntimeError, MemoryError) as error:
+            if not lacks_memory(error):
                 raise
             if batch_size < 4:
-                raise DeviceError(
+                raise OutOfMemoryError(
                     f"{device} has no memory to train this network on a batch of {batch_size} "
-                    f"images ({error}): take a smaller network or another device"
+                    f"images{said_of(error)}: take a smaller network or another device"
                 ) from error
         # Outside of the handler: the error holds on to what filled the memory.
         batch_size //= 2

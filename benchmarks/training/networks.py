@@ -37,6 +37,7 @@ from .epochs import (
     on_device,
 )
 from .loop import State, run_training, weights_digest
+from .memory import memory_told
 from .recipe import EpochOptions, Recipe, make_recipe
 
 EVALUATION_BATCH = 1024
@@ -339,7 +340,7 @@ def train_architectures(
     ParameterError
         If the space has no cells or a number is outside its range.
     DeviceError
-        If ``device`` is not there.
+        If ``device`` is not there, or has no memory for one of them.
 
     Examples
     --------
@@ -405,6 +406,8 @@ def train_architecture(
 
     Raises
     ------
+    OutOfMemoryError
+        If the device has no memory for it, naming the architecture and the module.
     NasurgeError
         As ``train_architectures`` and ``train_network``.
     """
@@ -415,17 +418,18 @@ def train_architecture(
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        with torch_seed(rng, device):
-            network = build_network(
-                space,
-                row,
-                classes=len(images.classes),
-                in_channels=images.train_x.shape[1],
-                **recipe.skeleton,
+        with memory_told(f"architecture {space.format(row[None])[0]}"):
+            with torch_seed(rng, device):
+                network = build_network(
+                    space,
+                    row,
+                    classes=len(images.classes),
+                    in_channels=images.train_x.shape[1],
+                    **recipe.skeleton,
+                )
+            result = train_network(
+                network, images, recipe, device=device, seed=rng, checkpoint=checkpoint
             )
-        result = train_network(
-            network, images, recipe, device=device, seed=rng, checkpoint=checkpoint
-        )
     finally:
         torch.set_num_threads(before)
     if checkpoint and not keep_checkpoint:

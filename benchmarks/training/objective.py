@@ -5,6 +5,7 @@ Used from Python: ``nasurge table build`` trains drawn architectures instead.
 
 from __future__ import annotations
 
+import logging
 from itertools import chain
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from ...data.arguments import checked
 from ...data.images import Images
 from ...data.spaces import Space
 from ...data.tables import Table, check_table_name, keep_table
-from ...errors import LabelError, ParameterError
+from ...errors import LabelError, OutOfMemoryError, ParameterError
 from ..studies import (
+    FAILED,
     SharedJournal,
     TrainedStudy,
     TrainingPlan,
@@ -26,6 +28,8 @@ from ..studies import (
     training_name,
 )
 from .recipe import Recipe
+
+logger = logging.getLogger(__name__)
 
 
 class TrainedObjective:
@@ -98,30 +102,52 @@ class TrainedObjective:
         self._study = SharedJournal(self.folder, self.about)
 
     def __call__(self, codes: ArrayLike) -> NDArray[np.float64]:
-        """Value of each architecture, shape (n,); NaN where every training diverged.
+        """Value of each architecture, shape (n,).
+
+        NaN where every training diverged, and where the device had no memory for one: ``failures``
+        says so, and in which module.
 
         Raises
         ------
         ArchitectureError
             If a row of ``codes`` is not in the space.
+        OutOfMemoryError
+            If the device had no memory for any of them.
         WorkerError
             If a process died; what was trained before is kept.
         """
         rows = self.space.check(codes)
         units = TrainedStudy(self.plan, rows, seeds=self.seeds).units(self.folder)
-        self._study.run(units, jobs=self.plan.jobs(self.jobs))
-        return np.array([self._value(name) for name in self.space.format(rows)], dtype=np.float64)
+        self._study.run(
+            units,
+            jobs=self.plan.jobs(self.jobs),
+            whole=lambda rows: not any(FAILED in row for row in rows),
+        )
+        names = self.space.format(rows)
+        failed = {name: why for name, why in self.failures.items() if name in names}
+        if names and len(failed) == len(set(names)):
+            raise OutOfMemoryError(failed[names[0]])
+        for why in failed.values():
+            logger.warning("not trained: %s", why)
+        return np.array([self._value(name) for name in names], dtype=np.float64)
 
     def _value(self, name: str) -> float:
         """Mean over the seeds that did not diverge."""
         runs = [self._study.done[training_name(name, seed)][0] for seed in range(self.seeds)]
+        if any(FAILED in run for run in runs):
+            return float("nan")
         reached = [run["valid_accuracy"] for run in runs if not run["diverged"]]
         return float(np.mean(reached)) if reached else float("nan")
 
     @property
     def rows(self) -> list[dict[str, object]]:
         """All trainings of the folder, those of earlier searches too."""
-        return self._study.rows
+        return [row for row in self._study.rows if FAILED not in row]
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Why architectures could not be trained: the module for which memory did not suffice."""
+        return {row["architecture"]: row[FAILED] for row in self._study.rows if FAILED in row}
 
     def keep_table(self, name: str, *, replace_existing: bool = False) -> Table:
         """Table of all that was trained with every seed, after it was kept under a name.

@@ -30,7 +30,11 @@ app = typer.Typer(
 class _NetworkOptions:
     """A supernet, the images that it learns, and where."""
 
-    space: str = option("nb201", help="A cell space, such as nb201, transnas-micro, or mobile.")
+    space: str = option(
+        "nb201",
+        help="A cell space, such as nb201, transnas-micro, or mobile; or MODULE:NAME, your own "
+        "PyTorch model.",
+    )
     images: str = option("digits", help=IMAGES_HELP)
     width: int = option(4, least=1, help="Channels of the first stage.")
     cells: int = option(1, least=1, help="Cells per stage.")
@@ -43,13 +47,16 @@ class _NetworkOptions:
 
     def made(self) -> tuple[SharedWeights, Images]:
         """Fresh supernet, and the images."""
+        from ..benchmarks.studies import images_space, refuse_unused
         from ..benchmarks.supernet import make_supernet
         from ..data.images import load_images
-        from ..data.spaces import make_space
 
         images = load_images(self.images, size=self.size, seed=self.seed)
+        space = images_space(self.space, images)
+        if space.model is not None:
+            refuse_unused(self, ("width", "cells"), "with a model, which is as large as it is")
         supernet = make_supernet(
-            make_space(self.space),
+            space,
             classes=len(images.classes),
             in_channels=images.train_x.shape[1],
             width=self.width,

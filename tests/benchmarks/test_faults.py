@@ -23,7 +23,13 @@ from nasurge.benchmarks.training import (
 )
 from nasurge.data.images import Images, load_images
 from nasurge.data.spaces import make_space
-from nasurge.errors import DataFileError, DeviceError, ParameterError, StorageError
+from nasurge.errors import (
+    DataFileError,
+    DeviceError,
+    OutOfMemoryError,
+    ParameterError,
+    StorageError,
+)
 
 SPACE = make_space("nb201")
 GOOD, EMPTY = [3, 1, 0, 1, 0, 1], [0] * 6
@@ -150,6 +156,31 @@ def test_out_of_memory_halves_the_batch_and_says_so(few, error):
     assert (result.curve, result.test_accuracy) == (enough.curve, enough.test_accuracy)
     with pytest.raises(DeviceError, match="no memory"):
         train_network(Greedy(0, error), few, epochs=1, device="cpu", seed=0)
+
+
+class Square(nn.Module):
+    """Asks for as many numbers as the twelfth power of the batch."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        torch.empty(len(x) ** 12 if self.training else 1)
+        return x
+
+
+def test_a_cpu_that_lacks_memory_halves_the_batch_or_names_the_module(few):
+    inner = network()
+    small = nn.Sequential(Square(), inner)
+    result = train_network(small, few, epochs=1, batch_size=32, device="cpu", seed=0)
+    assert result.batch_size == 4
+    huge = nn.Sequential(inner, nn.Sequential(Greed()))
+    with pytest.raises(OutOfMemoryError, match=r"batch of 2 images in 1\.0 \(Greed\) .*40000000"):
+        train_network(huge, few, epochs=1, batch_size=2, device="cpu", seed=0)
+
+
+class Greed(nn.Module):
+    """Asks for 40 TB."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + torch.empty(10**13)[0]
 
 
 def test_another_error_of_the_network_is_not_taken_for_memory(few):

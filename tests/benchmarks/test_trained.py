@@ -4,14 +4,16 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from processes import Process, run_code
+from torch import nn
 
 import nasurge
 from nasurge.benchmarks.studies.trainings import TrainingUnit
 from nasurge.benchmarks.training import Recipe, TrainedObjective
 from nasurge.data.images import load_images
 from nasurge.data.spaces import make_space
-from nasurge.errors import ArchitectureError, LabelError, ParameterError
+from nasurge.errors import ArchitectureError, LabelError, OutOfMemoryError, ParameterError
 
 QUICK = Recipe(epochs=1, width=2, cells=1)
 
@@ -100,3 +102,48 @@ def test_processes_that_share_a_folder_train_each_architecture_once(tmp_path):
     assert second[0] == (first[0] + first[1][2:])[::-1]
     left = {path.name for path in (tmp_path / "trained").iterdir()}
     assert left == {"study.json", "rows.jsonl", "checkpoints"}
+
+
+class Huge(nn.Module):
+    """Asks for 40 TB while it is trained."""
+
+    def forward(self, x):
+        return x + torch.zeros(10**13).sum() if self.training else x
+
+
+class Net(nn.Sequential):
+    """One of two options has the memory that this machine lacks."""
+
+    def __init__(self):
+        super().__init__(
+            nn.Conv2d(1, 2, 3),
+            nasurge.nn.Choice(small=nn.ReLU(), huge=Huge()),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(2, 10),
+        )
+
+
+def greedy(images, folder):
+    space = nasurge.nn.space_of(Net, example=torch.zeros(2, 1, 8, 8))
+    return TrainedObjective(space, images, QUICK, device="cpu", folder=folder)
+
+
+def test_what_the_memory_does_not_suffice_for_has_failed_and_the_search_goes_on(
+    images, tmp_path, own_tables, caplog
+):
+    asked = greedy(images, tmp_path / "trained")
+    values = asked([[1], [0], [1]])
+    assert np.isnan(values).tolist() == [True, False, True]
+    assert "architecture 1=huge: cpu has no memory" in caplog.text
+    assert "1 (Huge)" in asked.failures["1=huge"]
+    found = nasurge.search(asked, space=asked.space, searcher="random", budget=2, seed=0)
+    assert found.failures == 1
+    assert found.best().architecture == "1=small"
+    # Elsewhere there may be more memory: what failed is tried again, what is known is not.
+    again = greedy(images, tmp_path / "trained")
+    assert again([[0]]) == values[1]
+    with pytest.raises(OutOfMemoryError, match=r"1=huge: cpu has no memory.*1 \(Huge\)"):
+        again([[1]])
+    assert [row["architecture"] for row in again.rows] == ["1=small"]
+    assert len(again.keep_table("some").codes) == 1

@@ -1,0 +1,74 @@
+"""Memory that a device lacks: told from other errors, with the module that asked for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from ...errors import OutOfMemoryError
+
+# What PyTorch says on GPUs and on CPUs, where its error has no class of its own.
+_SAID = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error says that memory did not suffice.
+
+    Examples
+    --------
+    >>> try:
+    ...     torch.empty(10**13)  # 40 TB
+    ... except RuntimeError as error:
+    ...     print(lacks_memory(error))
+    True
+    >>> lacks_memory(RuntimeError("shapes do not fit"))
+    False
+    """
+    if isinstance(error, torch.OutOfMemoryError | MemoryError | OutOfMemoryError):
+        return True
+    said = str(error).lower()
+    return isinstance(error, RuntimeError) and any(words in said for words in _SAID)
+
+
+def failing_module(error: BaseException) -> str:
+    """Module whose forward raised, by its path and class; "" if none did, as in a backward pass."""
+    modules = []
+    trace = error.__traceback__
+    while trace is not None:
+        caller = trace.tb_frame.f_locals.get("self")
+        if isinstance(caller, nn.Module):
+            modules.append(caller)
+        trace = trace.tb_next
+    if not modules:
+        return ""
+    names = {id(module): name for name, module in modules[0].named_modules()}
+    path = names.get(id(modules[-1]), "")
+    return f"{path} ({type(modules[-1]).__name__})" if path else type(modules[-1]).__name__
+
+
+@contextmanager
+def memory_told(what: str) -> Iterator[None]:
+    """Let what lacks memory inside the block say what it was, and in which module.
+
+    Raises
+    ------
+    OutOfMemoryError
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not lacks_memory(error):
+            raise
+        if isinstance(error, OutOfMemoryError):
+            raise OutOfMemoryError(f"{what}: {error}") from error
+        raise OutOfMemoryError(f"{what}: out of memory{said_of(error)}") from error
+
+
+def said_of(error: BaseException) -> str:
+    """Where memory did not suffice, and what PyTorch said, for the end of a message."""
+    module = failing_module(error)
+    first = str(error).partition("\n")[0]
+    return f"{f' in {module}' if module else ''} ({first or type(error).__name__})"
