@@ -220,11 +220,18 @@ class Journal:
         Exception
             Whatever a unit raises. Finished units are always kept.
         """
-        with self._alone():
-            return self._run(units, jobs=jobs, prepare=prepare, progress=progress, whole=whole)
+
+        def left() -> dict[str, Unit]:
+            kept = self.done
+            return {k: v for k, v in units.items() if k not in kept or not whole(kept[k])}
+
+        with self._alone(left()):
+            if jobs == 0:
+                raise ParameterError("jobs is a number of processes, or -1 for one per core; not 0")
+            return self._run(units, left(), jobs=jobs, prepare=prepare, progress=progress)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self, units: Mapping[str, Unit]) -> Iterator[None]:  # noqa: ARG002 -- of any units
         """Keep other processes from adding to the same study meanwhile."""
         with ExitStack() as last, self._locked(wait=False):
             last.callback(self._forget_if_empty)  # once the lock file has gone
@@ -258,19 +265,12 @@ class Journal:
     def _run(
         self,
         units: Mapping[str, Unit],
+        todo: Mapping[str, Unit],
         *,
         jobs: int,
         prepare: Callable[[], None] | None,
         progress: Progress | None,
-        whole: Callable[[Sequence[Row]], bool],
     ) -> list[Row]:
-        if jobs == 0:
-            raise ParameterError("jobs is a number of processes, or -1 for one per core; not 0")
-        todo = {
-            name: unit
-            for name, unit in units.items()
-            if name not in self.done or not whole(self.done[name])
-        }
         left = set(todo)
         finished = len(units) - len(todo)
         if progress:

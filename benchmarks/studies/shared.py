@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 
 from ...data.files import make_folder
-from .journal import Journal, Progress, Row, Unit, fingerprint, read_units
+from .journal import Journal, Row, Unit, fingerprint, read_units
 
 
 class SharedJournal(Journal):
@@ -16,18 +16,10 @@ class SharedJournal(Journal):
     is called by whoever wants it next.
     """
 
-    def run(
-        self,
-        units: Mapping[str, Unit],
-        *,
-        jobs: int = -1,
-        prepare: Callable[[], None] | None = None,
-        progress: Progress | None = None,
-        whole: Callable[[Sequence[Row]], bool] = lambda rows: True,  # noqa: ARG005
-    ) -> list[Row]:
-        """Rows of all units, as ``Journal.run``, beside other processes."""
-        wanted = [name for name in units if name not in self.done or not whole(self.done[name])]
-        locks = {f".{fingerprint({'unit': name})}.lock" for name in wanted}
+    @contextmanager
+    def _alone(self, units: Mapping[str, Unit]) -> Iterator[None]:
+        """Keep other processes from calling the same units meanwhile."""
+        locks = {f".{fingerprint({'unit': name})}.lock" for name in units}
         with ExitStack() as held:
             held.callback(self._forget_if_empty)
             make_folder(self.folder)
@@ -35,7 +27,7 @@ class SharedJournal(Journal):
                 held.enter_context(self._locked(lock, wait=True))
             with self._locked(wait=True):
                 self.done |= read_units(self.folder)
-            return self._run(units, jobs=jobs, prepare=prepare, progress=progress, whole=whole)
+            yield
 
     def add(self, unit: str, rows: Sequence[Row]) -> None:
         """Keep the rows of a finished unit, as ``Journal.add``."""

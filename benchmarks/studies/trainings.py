@@ -50,6 +50,7 @@ class TrainingRow(TypedDict):
     batch_size: Annotated[int, "images a step, fewer than asked for where memory was short"]
     device: Annotated[str, "where it was trained"]
     parameters: Annotated[int, "weights of the network"]
+    diverged_in: Annotated[str, "module whose output was the first not to be finite; empty if none"]
 
 
 class TrainingEntry(TypedDict):

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,6 +27,7 @@ from ...data.seeds import Seed, as_generator, torch_seed
 from ...data.spaces import Space
 from ...errors import ParameterError
 from .distillation import check_teacher, distillation_loss
+from .divergence import diverging_module
 from .epochs import (
     EpochTraining,
     Optimiser,
@@ -70,6 +71,8 @@ class TrainResult:
         The recipe's, or what was left of it after halving it whenever the device was out of memory.
     parameters : int
         Weights of the network.
+    diverged_in : str
+        Module whose output was the first that is not finite, or ``the loss``; empty if none was.
     """
 
     valid_accuracy: float
@@ -84,6 +87,7 @@ class TrainResult:
     diverged: bool
     batch_size: int
     parameters: int
+    diverged_in: str = ""
 
 
 @checked
@@ -179,7 +183,12 @@ def train_network(
         checkpoint_seconds=checkpoint_seconds,
         progress=epochs_shown(progress),
     )
-    return training.result()
+    result = training.result()
+    if result.diverged:
+        del training  # its images, on a device whose memory may be short
+        result = replace(result, diverged_in=diverging_module(make(result.batch_size)))
+        network.eval()
+    return result
 
 
 class NetworkTraining(EpochTraining):

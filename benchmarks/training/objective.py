@@ -19,6 +19,7 @@ from ...data.tables import Table, check_table_name, keep_table
 from ...errors import LabelError, OutOfMemoryError, ParameterError
 from ..studies import (
     FAILED,
+    Row,
     SharedJournal,
     TrainedStudy,
     TrainingPlan,
@@ -125,15 +126,19 @@ class TrainedObjective:
         )
         names = self.space.format(rows)
         failed = {name: why for name, why in self.failures.items() if name in names}
-        if names and len(failed) == len(set(names)):
+        if names and all(any(FAILED in run for run in self._runs(name)) for name in names):
             raise OutOfMemoryError(failed[names[0]])
         for why in failed.values():
             logger.warning("not trained: %s", why)
         return np.array([self._value(name) for name in names], dtype=np.float64)
 
+    def _runs(self, name: str) -> list[Row]:
+        """Row of every seed of an architecture."""
+        return [self._study.done[training_name(name, seed)][0] for seed in range(self.seeds)]
+
     def _value(self, name: str) -> float:
         """Mean over the seeds that did not diverge."""
-        runs = [self._study.done[training_name(name, seed)][0] for seed in range(self.seeds)]
+        runs = self._runs(name)
         if any(FAILED in run for run in runs):
             return float("nan")
         reached = [run["valid_accuracy"] for run in runs if not run["diverged"]]
@@ -146,8 +151,19 @@ class TrainedObjective:
 
     @property
     def failures(self) -> dict[str, str]:
-        """Why architectures could not be trained: the module for which memory did not suffice."""
-        return {row["architecture"]: row[FAILED] for row in self._study.rows if FAILED in row}
+        """Why architectures have no value: the module that lacked memory, or diverged."""
+        found: dict[str, str] = {}
+        for name, runs in grouped(self._study.rows, "architecture").items():
+            lacking = [run[FAILED] for run in runs if FAILED in run]
+            if lacking:
+                found[name] = lacking[0]
+            elif all(run["diverged"] for run in runs):
+                epochs, module = runs[0]["epochs"], runs[0].get("diverged_in") or "unknown"
+                found[name] = (
+                    f"architecture {name} diverged in epoch {epochs}: the first output that is not "
+                    f"finite is that of {module}"
+                )
+        return found
 
     def keep_table(self, name: str, *, replace_existing: bool = False) -> Table:
         """Table of all that was trained with every seed, after it was kept under a name.

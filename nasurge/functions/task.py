@@ -197,6 +197,11 @@ class FunctionTask:
         )
         return found if len(self.names) > 1 else found[:, 0]
 
+    @property
+    def failures(self) -> Any:
+        """What the function itself says of architectures without a value; None if nothing."""
+        return getattr(self._function, "failures", None)
+
     def feasible(self, codes: Codes) -> Mask:
         """Whether each architecture keeps the bounds on what is known beforehand, shape (n,)."""
         kept = np.ones(len(codes), dtype=bool)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,18 +60,27 @@ class TrainedValues:
         """Values of each architecture, shape (n,) each; NaN where a training diverged."""
         found = {}
         if "accuracy" in self.names:
-            train = TrainedObjective(
-                self.space,
-                self.images,
-                self.recipe,
-                device=self.device,
-                jobs=self.jobs,
-                folder=self.folder,
-            )
-            found["accuracy"] = train(codes)
+            found["accuracy"] = self._trainings(codes)
         if "latency" in self.names:
             found["latency"] = np.array([self._latency(code) for code in codes])
         return found
+
+    @cached_property
+    def _trainings(self) -> TrainedObjective:
+        """Trainings of the folder."""
+        return TrainedObjective(
+            self.space,
+            self.images,
+            self.recipe,
+            device=self.device,
+            jobs=self.jobs,
+            folder=self.folder,
+        )
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Why architectures have no accuracy, as ``TrainedObjective.failures``."""
+        return self._trainings.failures if "accuracy" in self.names else {}
 
     def _latency(self, code: Any) -> float:
         """Steady milliseconds of one image on one thread of this machine's CPU."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -31,10 +32,12 @@ class Evaluator:
     searcher : Searcher
         Says how many columns values have.
     objective : callable
+        Its ``failures``, a mapping from architectures as text, says why some have no value.
     """
 
     def __init__(self, searcher: Searcher, objective: Objective) -> None:
         self._width, self._objective = len(searcher.bounds), objective
+        self._space = searcher.space
         self._first: Exception | None = None  # of those that raised without a success since
         self._batches = self._raised = 0
         self._succeeded = False
@@ -61,10 +64,19 @@ class Evaluator:
         except Exception as error:
             logger.warning("what the objective returned is no number", exc_info=True)
             return self._failed(codes, error)
+        found = replace(found, reasons=self._explained(codes, found.reasons))
         if not np.isnan(found.values).all():
             self._succeeded, self._first = True, None
             self._batches = self._raised = 0
         return found
+
+    def _explained(self, codes: Codes, reasons: list[str]) -> list[str]:
+        """Reasons of failures, in the objective's own words where it has some by architecture."""
+        own = getattr(self._objective, "failures", None)
+        if not any(reasons) or not isinstance(own, Mapping):
+            return reasons
+        names = self._space.format(codes)
+        return [why and own.get(name, why) for name, why in zip(names, reasons, strict=True)]
 
     def _failed(self, codes: Codes, error: Exception) -> Evaluated:
         """Failed batch, and whether it was one too many."""

@@ -78,6 +78,32 @@ def test_a_training_that_diverged_has_no_value(images, tmp_path):
     assert np.isnan(asked([[3, 3, 3, 3, 3, 3]])).all()
 
 
+def test_processes_that_share_a_folder_train_each_architecture_once(tmp_path):
+    code = """
+        import sys
+        from pathlib import Path
+        from nasurge.benchmarks.training import Recipe, TrainedObjective
+        from nasurge.data.images import load_images
+        from nasurge.data.spaces import make_space
+        space = make_space("nb201")
+        asked = TrainedObjective(
+            space, load_images("digits", limit=100), Recipe(epochs=1, width=2, cells=1),
+            device="cpu", folder=Path("trained"),
+        )
+        codes = space.sample(6, seed=0)
+        for batch in (codes[:4], codes[2:]) if sys.argv[1] == "0" else (codes[::-1],):
+            print(asked(batch).tolist())
+    """
+    both = [Process(run_code, code, k, folder=tmp_path, name=f"worker{k}") for k in "01"]
+    assert [one.end() for one in both] == [0, 0], [one.stderr for one in both]
+    lines = (tmp_path / "trained" / "rows.jsonl").read_text().splitlines()
+    assert len(lines) == len({json.loads(line)["unit"] for line in lines}) == 6
+    first, second = ([json.loads(line) for line in one.stdout.splitlines()] for one in both)
+    assert second[0] == (first[0] + first[1][2:])[::-1]
+    left = {path.name for path in (tmp_path / "trained").iterdir()}
+    assert left == {"study.json", "rows.jsonl", "checkpoints"}
+
+
 class Huge(nn.Module):
     """Asks for 40 TB while it is trained."""
 
@@ -121,32 +147,6 @@ def test_what_the_memory_does_not_suffice_for_has_failed_and_the_search_goes_on(
         again([[1]])
     assert [row["architecture"] for row in again.rows] == ["1=small"]
     assert len(again.keep_table("some").codes) == 1
-
-
-def test_processes_that_share_a_folder_train_each_architecture_once(tmp_path):
-    code = """
-        import sys
-        from pathlib import Path
-        from nasurge.benchmarks.training import Recipe, TrainedObjective
-        from nasurge.data.images import load_images
-        from nasurge.data.spaces import make_space
-        space = make_space("nb201")
-        asked = TrainedObjective(
-            space, load_images("digits", limit=100), Recipe(epochs=1, width=2, cells=1),
-            device="cpu", folder=Path("trained"),
-        )
-        codes = space.sample(6, seed=0)
-        for batch in (codes[:4], codes[2:]) if sys.argv[1] == "0" else (codes[::-1],):
-            print(asked(batch).tolist())
-    """
-    both = [Process(run_code, code, k, folder=tmp_path, name=f"worker{k}") for k in "01"]
-    assert [one.end() for one in both] == [0, 0], [one.stderr for one in both]
-    lines = (tmp_path / "trained" / "rows.jsonl").read_text().splitlines()
-    assert len(lines) == len({json.loads(line)["unit"] for line in lines}) == 6
-    first, second = ([json.loads(line) for line in one.stdout.splitlines()] for one in both)
-    assert second[0] == (first[0] + first[1][2:])[::-1]
-    left = {path.name for path in (tmp_path / "trained").iterdir()}
-    assert left == {"study.json", "rows.jsonl", "checkpoints"}
 
 
 class Infinite(nn.Module):

@@ -24,6 +24,7 @@ MODELS = {
     "vision_transformer": ("VisionTransformer", (1, 8, 8)),
     "u_net": ("UNet", (3, 16, 16)),
     "signals": ("SignalNet", (3, 64)),
+    "colour": ("Net", (3, 32, 32)),
     "my_model": ("Net", (1, 8, 8)),
 }
 
