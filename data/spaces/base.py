@@ -79,8 +79,11 @@ class Space(IntegerRows):
 
     @property
     def nodes_are_variables(self) -> bool:
-        """Whether node 2 + i of every graph is variable i; so in a space that defines none."""
-        return type(self).graphs is Space.graphs
+        """Whether node 2 + i of every graph is variable i, in a chain that the space describes.
+
+        Not where data flows otherwise: there places and numbers gained graph networks nothing.
+        """
+        return type(self).graphs is Space.graphs and self.wiring is None
 
     @property
     def cell(self) -> CellShape | None:
