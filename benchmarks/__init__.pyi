@@ -7,6 +7,9 @@ from .latency import measure_latencies as measure_latencies
 from .latency import measure_latency as measure_latency
 from .objectives import Problem as Problem
 from .objectives import make_problem as make_problem
+from .paired import PairedDifference as PairedDifference
+from .paired import mean_ranks as mean_ranks
+from .paired import paired_differences as paired_differences
 from .supernet import ModuleSupernet as ModuleSupernet
 from .supernet import Supernet as Supernet
 from .supernet import make_supernet as make_supernet

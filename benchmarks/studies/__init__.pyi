@@ -55,6 +55,8 @@ from .page import number_of as number_of
 from .page import read_summary as read_summary
 from .page import render as render
 from .page import write_summary as write_summary
+from .paired import paired_entries as paired_entries
+from .paired import paired_sections as paired_sections
 from .pictures import COLOURS as COLOURS
 from .pictures import band as band
 from .pictures import colours as colours

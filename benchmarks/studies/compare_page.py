@@ -13,6 +13,7 @@ from .cases import leading
 from .digits import interval_text, mean_text
 from .journal import Row, fingerprint
 from .page import Page, Section, TextTable, descending, interval_words, number_of
+from .paired import paired_sections
 
 _UNSEEN = "unseen only"
 
@@ -58,6 +59,7 @@ def compare_page(found: dict[str, Any], folder: Path) -> Page:
         lead=f"Best with {largest} training architectures: {won} ({trials}).",
         sections=[
             *_rankings(found, table),
+            *paired_sections(found.get("paired", ()), "Kendall's tau"),
             *_predictions(about, folder),
             Section(
                 "Time",

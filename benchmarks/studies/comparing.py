@@ -36,6 +36,7 @@ from .journal import Journal, Row, Unit, versions
 from .kinds import Findings, Parts, Study
 from .options import CompareOptions
 from .page import Page, TextTable
+from .paired import paired_entries
 
 _SHOWN = 1500  # architectures in the picture of predicted against true values
 
@@ -103,11 +104,15 @@ class Comparison(Findings):
         Per ``TABLE/TASK``: Kendall tau of every cheap column that was given, as a ranking.
     not_measured : dict
         Per ``TABLE/TASK`` with gaps: architectures of the table without the label, left out.
+    paired : list of dict
+        Per pair of predictors, size and task, and over all tasks: difference of Kendall's tau in
+        common trials, wins, ties, losses, Wilcoxon's test.
     """
 
     ceilings: dict[str, dict[str, float]]
     cheap: dict[str, dict[str, float]]
     not_measured: dict[str, int] = field(default_factory=dict)
+    paired: list[Row] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
@@ -333,6 +338,7 @@ class CompareStudy(Study[Comparison, CompareOptions]):
             "not_measured": {
                 p.address: missing for p in problems if (missing := len(p.table) - len(p.rows))
             },
+            "paired": paired_taus(rows),
         }
 
     @classmethod
@@ -418,6 +424,24 @@ def _ceiling(problem: Problem) -> dict[str, float] | None:
         "kendall_tau": float(noise_ceiling(runs)),
         "kendall_tau_top5": float(noise_ceiling(runs, top=0.05)),
     }
+
+
+def paired_taus(rows: Sequence[Row]) -> list[Row]:
+    """Differences of Kendall's tau between predictors in common trials, by size."""
+    entries = []
+    every = [row for row in rows if not row["unseen_functions_only"]]
+    for n, of_size in sorted(grouped(every, "n_train").items()):
+        tasks: dict[tuple[str, str], dict[str, Values]] = {}
+        for (table, task), members in grouped(of_size, "table", "task").items():
+            trials = sorted({row["trial"] for row in members})
+            tasks[table, task] = {}
+            for name, own in grouped(members, "predictor").items():
+                taus = dict(
+                    zip([row["trial"] for row in own], numbers(own, "kendall_tau"), strict=True)
+                )
+                tasks[table, task][name] = np.array([taus.get(trial, np.nan) for trial in trials])
+        entries += paired_entries("kendall_tau", tasks, n_train=n)
+    return entries
 
 
 _GROUP = ("table", "task", "label", "predictor", "cheap", "n_train", "unseen_functions_only")

@@ -204,6 +204,7 @@ class TrueFront:
             "objectives": [q.label for q in problem.objectives],
             "hypervolume": [_share(column) for column in volume.T],
             "selected": [_share(column) for column in selected.T],
+            "final": selected[:, -1].tolist(),
             "front": (signs * measured[median]["front"]).tolist(),
             "true_front": (signs * self.front).tolist(),
             "cloud": (signs * values[some]).tolist(),

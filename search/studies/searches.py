@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, TypedDict, TypeVar
+
+import numpy as np
 
 from ...benchmarks.constraints import parse_constraints
 from ...benchmarks.intervals import Interval
@@ -32,6 +34,8 @@ from ...benchmarks.studies import (
     leading,
     listed,
     number_of,
+    paired_entries,
+    paired_sections,
     read_about,
     versions,
 )
@@ -63,9 +67,13 @@ class SearchFindings(CurveFindings):
     found : list of dict
         Per task and searcher the best architecture over all trials, by the value that it was
         selected by; of several objectives those on the front.
+    paired : list of dict
+        Per pair of searchers and task, and over all tasks: difference of what they found in common
+        trials, wins, ties, losses, Wilcoxon's test.
     """
 
     found: list[Row]
+    paired: list[Row] = field(default_factory=list)
 
     def best(self, address: str | None = None) -> Row:
         """Entry of ``found`` with the highest searched value on a task, of equals the first.
@@ -363,7 +371,17 @@ class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
             found += [
                 {**shared, **entry} for entry in self.found(task, searches[tuple(shared.values())])
             ]
-        return {**super().summarise(rows), "found": found}
+        parts = super().summarise(rows)
+        return {**parts, "found": found, "paired": self._paired(parts["curves"])}
+
+    @classmethod
+    def _paired(cls, curves: Sequence[Row]) -> list[Row]:
+        """Differences between searchers in what each trial has found in the end."""
+        tasks = {
+            task: {curve["label"]: np.array(curve["final"], dtype=float) for curve in of_task}
+            for task, of_task in grouped(curves, "table", "task").items()
+        }
+        return paired_entries(cls.leads, tasks)
 
     @property
     def prepare(self) -> Callable[[], None]:
@@ -409,7 +427,11 @@ class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
             "seed": about["seed"],
             "versions": about["versions"],
         }
-        sections = [*cls.sections(found, table), *cls._on_the_way(found["summary"], table)]
+        sections = [
+            *cls.sections(found, table),
+            *paired_sections(found.get("paired", ()), cls.leads.replace("_", " ")),
+            *cls._on_the_way(found["summary"], table),
+        ]
         return Page(f"{start} after {budget}: {best} ({trials}).", sections, made)
 
     @classmethod

@@ -132,6 +132,7 @@ class BestOfTable:
             summary["simulated_seconds"] = interval(by_trial(rows, "ended_at").max(axis=1), least=0)
         curves = {
             "best": best,
+            "final": selected[:, -1].tolist(),
             "selected": [interval(column, least=least, most=best) for column in selected.T],
             "oracle": [interval(column, least=least, most=best) for column in oracle.T],
         }
