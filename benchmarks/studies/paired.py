@@ -85,6 +85,8 @@ def paired_sections(entries: Sequence[Row], words: str) -> list[Section]:
     words : str
         What the difference is of.
     """
+    # Without a block that all methods have a value in there are no ranks.
+    entries = [entry for entry in entries if entry["rank_a"] is not None]
     if not entries:
         return []
     few = all(entry["p"] is None for entry in entries)

@@ -61,7 +61,7 @@ def test_compare_json_and_files(run) -> None:
     result = run(*COMPARE, "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
-    more = {"ceilings", "cheap", "not_measured"}
+    more = {"ceilings", "cheap", "not_measured", "paired"}
     assert set(found) == {"kind", "summary", *more, "rows", "report", "made"}
     entry = found["summary"][0]
     for field in ("table", "task", "predictor", "n_train", "trials", "unseen_functions_only"):
@@ -96,7 +96,7 @@ def test_the_same_command_again_only_reads(run) -> None:
 def test_search_json(run) -> None:
     options = ["-s", "evolution", "-p", "xgb", "--budget", "25", "--trials", "2", "-j", "1"]
     found = json.loads(run("search", "nbgraph/cora", *options, "--json").stdout)
-    assert set(found) == {"kind", "summary", "found", "rows", "report", "made"}
+    assert set(found) == {"kind", "summary", "found", "paired", "rows", "report", "made"}
     assert [e["searcher"] for e in found["summary"]] == ["random", "evolution"]
     for entry in found["summary"]:
         for field in ("table", "task", "searcher", "predictor", "budget", "trials"):

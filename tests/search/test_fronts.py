@@ -201,7 +201,7 @@ def test_the_summary_is_what_the_rows_say(found, nbgraph: Table) -> None:
 
 def test_the_report_stands_alone(found) -> None:
     text = (found.folder / "report.html").read_text()
-    assert text.count("<svg") == 2
+    assert text.count("<svg") == 3
     assert "Only what meets params&lt;=1.5 counts" in text
     assert "reference point accuracy" in text
 
@@ -277,7 +277,7 @@ def test_the_command_line(analog: Table, tmp_path: Path, monkeypatch: pytest.Mon
     result = call("--constraint", "flops<=100", *settings, "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
-    assert set(found) == {"kind", "summary", "found", "rows", "report", "made"}
+    assert set(found) == {"kind", "summary", "found", "paired", "rows", "report", "made"}
     for searcher in {entry["searcher"] for entry in found["found"]}:
         own = [e["values"] for e in found["found"] if e["searcher"] == searcher]
         front = [(one["accuracy"], -one["flops"]) for one in own]

@@ -96,7 +96,7 @@ def test_the_best_of_each_searcher_is_found(found, nbgraph: Table) -> None:
 
 def test_the_report_stands_alone(found) -> None:
     text = (found.folder / "report.html").read_text()
-    assert text.count("<svg") == 1
+    assert text.count("<svg") == 2
     assert "evolution + xgb" in text
     assert ">it<" in text
 
