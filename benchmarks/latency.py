@@ -55,6 +55,7 @@ class Latency:
     device: str
 
 
+@checked
 def measure_latency(
     network: nn.Module,
     example: Tensor | Sequence[Tensor],

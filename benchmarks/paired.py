@@ -71,6 +71,7 @@ def paired_differences(values: Mapping[str, ArrayLike]) -> list[PairedDifference
     return found
 
 
+@checked
 def mean_ranks(values: Mapping[str, ArrayLike]) -> dict[str, float]:
     """Mean rank of each method over the blocks that all have; 1 is the best, equals share one.
 
@@ -92,6 +93,8 @@ def mean_ranks(values: Mapping[str, ArrayLike]) -> dict[str, float]:
     from scipy.stats import rankdata
 
     columns = _columns(values)
+    if not columns:
+        return {}
     matrix = np.stack(list(columns.values()))
     whole = matrix[:, ~np.isnan(matrix).any(axis=0)]
     ranks = rankdata(-whole, axis=0).mean(axis=1) if whole.size else np.full(len(matrix), np.nan)
@@ -117,6 +120,8 @@ def holm(p: list[float | None]) -> list[float | None]:
 
 def _columns(values: Mapping[str, ArrayLike]) -> dict[str, Values]:
     """Values of each method, all of one length."""
+    if not isinstance(values, Mapping):
+        raise LabelError(f"values must map the name of each method to its values, not {values!r}")
     columns = {name: real_numbers(name, column) for name, column in values.items()}
     shapes = {column.shape for column in columns.values()}
     if len(shapes) > 1 or any(len(shape) != 1 for shape in shapes):

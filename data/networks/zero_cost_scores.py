@@ -107,6 +107,7 @@ def image_batch(
     return first_images(load_images(images, size=shape[1] if shape else size, seed=seed), batch)
 
 
+@checked
 def why_no_scores(space: Space, names: Sequence[str] = PROXIES) -> str | None:
     """Reason why some proxies cannot score the networks of a space; None if they can."""
     from .cells import why_no_network

@@ -107,10 +107,8 @@ def test_the_front_is_printed_and_within_the_bound(journey) -> None:
     costs = names["space"].costs(names["space"].parse(list(rows.index)))["flops"]
     assert costs.max() <= 1
     assert all(entry["costs"]["flops"] <= 1 for entry in front.values())
-    for name, entry in front.items():
-        assert re.search(
-            rf"nsga2 +{entry['values']['accuracy']:.6g}.* {re.escape(name)} ", journey["printed"]
-        )
+    for name in front:
+        assert re.search(rf"nsga2 .*{re.escape(name)}", journey["printed"])
 
 
 @pytest.mark.timeout(900)
