@@ -107,8 +107,11 @@ def test_the_front_is_printed_and_within_the_bound(journey) -> None:
     costs = names["space"].costs(names["space"].parse(list(rows.index)))["flops"]
     assert costs.max() <= 1
     assert all(entry["costs"]["flops"] <= 1 for entry in front.values())
-    for name in front:
-        assert re.search(rf"nsga2 .*{re.escape(name)}", journey["printed"])
+    for name, entry in front.items():
+        line = rf"nsga2 +([\d.]+) .*[ ]{re.escape(name)}(?=\s)"
+        shown = [float(value) for value in re.findall(line, journey["printed"])]
+        # A column's digits are those that tell its rows apart.
+        assert pytest.approx(entry["values"]["accuracy"], rel=1e-3) in shown
 
 
 @pytest.mark.timeout(900)
