@@ -4,6 +4,9 @@ import os
 
 # The tests run in as many processes as there are cores: more threads would wait for each other.
 os.environ["OMP_NUM_THREADS"] = "1"
+# What is printed depends on the terminal: tests that ask for one set these themselves.
+for _name in ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "CLICOLOR_FORCE"):
+    os.environ.pop(_name, None)
 
 import gc
 import shutil

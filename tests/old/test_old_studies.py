@@ -56,6 +56,9 @@ COMMANDS = {
 KILLED = ("compare-killed", "search-killed")
 # Trainings follow the machine's rounding, and meta-trainings its speed.
 TRAINED = ("validate", "validate-search", "validate-space", "verify", "table", "meta-few-shot")
+# ``transfer`` ranks 16 architectures by predictors that hold a trained graph network: other
+# processors round otherwise, and neighbours change places.
+ROUNDED, SWAPS = ("meta-transfer-file", "transfer"), 5 * 2 / (16 * 15 / 2)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -136,7 +139,11 @@ def test_an_unfinished_study_goes_on(
     assert set(after) == set(whole)
     if name not in TRAINED:
         for unit, rows in whole.items():
-            same(after[unit], rows, near=1e-4)
+            for found, known in zip(after[unit], rows, strict=True):
+                if (name, known.get("method")) == ROUNDED:
+                    tau = known.pop("kendall_tau")
+                    assert found["kendall_tau"] == pytest.approx(tau, abs=SWAPS)
+                same(found, known, near=1e-4)
 
 
 def test_a_supernet_in_a_studys_folder_is_only_read(
