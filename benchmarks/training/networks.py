@@ -23,6 +23,7 @@ from ...data.arguments import checked
 from ...data.devices import parallel, resolve_device
 from ...data.images import Images
 from ...data.networks import build_network, count_parameters
+from ...data.networks.memory import memory_told
 from ...data.seeds import Seed, as_generator, torch_seed
 from ...data.spaces import Space
 from ...errors import ParameterError
@@ -38,7 +39,6 @@ from .epochs import (
     on_device,
 )
 from .loop import State, run_training, weights_digest
-from .memory import memory_told
 from .recipe import EpochOptions, Recipe, make_recipe
 
 EVALUATION_BATCH = 1024
