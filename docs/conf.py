@@ -18,11 +18,24 @@ author = "The NASurge developers"
 copyright = "2026, The NASurge developers"
 version = release = nasurge.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc"]
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "sphinx_design",
+]
 exclude_patterns = ["_build", "reference/generated"]
 templates_path = ["_templates"]
-myst_enable_extensions = ["deflist"]
+myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
+
+# pages of the gallery are executed, each in a folder of its own; a cell that fails is an error
+nb_execution_mode = "force"
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+nb_output_stderr = "remove"  # bars of progress
 
 autodoc_default_options = {
     "members": True,

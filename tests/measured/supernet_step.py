@@ -62,7 +62,7 @@ def ratios(supernet, codes, x, y, *, repeats):
 
 def inputs(shape, device):
     """Return a batch of noise and labels."""
-    return torch.randn(64, *shape, device=device), torch.randint(10, (64,), device=device)
+    return torch.randn(64, *shape, device=device), torch.randint(5, (64,), device=device)
 
 
 def main(arguments):
@@ -78,13 +78,14 @@ def main(arguments):
         spaces = {name: (make_space(name), shape) for name in ("nb201", "mobile")}
     for name, (space, shape) in spaces.items():
         cells = {"width": arguments.width, "cells": arguments.cells}
-        supernet = make_supernet(space, classes=10, in_channels=shape[0], seed=0, **cells)
+        classes = 10 if space.model is None else space.classes
+        supernet = make_supernet(space, classes=classes, in_channels=shape[0], seed=0, **cells)
         codes = uniform_codes(space, arguments.architectures, np.random.default_rng(0))
         found = ratios(
             supernet.to(device), codes, *inputs(shape, device), repeats=arguments.repeats
         )
         low, middle, high = np.quantile(found, [0, 0.5, 1])
-        print(json.dumps({"space": name, "median": middle, "least": low, "most": high}))
+        print(json.dumps({"space": space.name, "median": middle, "least": low, "most": high}))
 
 
 if __name__ == "__main__":
