@@ -72,6 +72,8 @@ class Panel:
     """Draws the data on axes that have neither title nor legend."""
     height: float = 0.75
     """Height as a share of the width."""
+    text: str = ""
+    """What stands below it on a page."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class Picture:
             for panel in self.panels
         )
 
-    def figures(self, width: float = 4.4, *, size: float = 9.0) -> list[Figure]:
+    def figures(self, width: float = 4.0, *, size: float = 10.0) -> list[Figure]:
         """Figure of each panel, without title and legend.
 
         Parameters
