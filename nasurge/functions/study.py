@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
@@ -38,6 +38,7 @@ from ..search.loop import Trace, check_timeout
 from ..search.pareto import feasible_rows, non_dominated
 from ..search.store import run_stored, storage_of
 from ..search.studies import Contender
+from ..search.studies.found import found_picture, graphs_of
 from ..search.studies.units import Settings, stored_rows
 from .contenders import check_takes_objectives, contenders_of, searcher_of
 from .pictures import failed, incumbents, searcher_label, searches_picture
@@ -92,6 +93,8 @@ class FunctionFindings(Findings):
     """
 
     found: list[Row]
+    graphs: dict[str, Any] = field(default_factory=dict)
+    """Nodes and edges of a few of them by name, for the report."""
 
 
 @dataclass(frozen=True)
@@ -298,7 +301,12 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
                 }
             )
             found += [{**shared, "table": None, "task": None, **entry} for entry in best]
-        return {"summary": summary, "found": found}
+        return {"summary": summary, "found": found, "graphs": graphs_of(self.task.space, found)}
+
+    @classmethod
+    def as_json(cls, found: Parts, folder: Path) -> dict[str, Any]:
+        """Object that ``--json`` prints: without what pictures are made of."""
+        return super().as_json({k: v for k, v in found.items() if k != "graphs"}, folder)
 
     def _found(self, rows: Sequence[Row]) -> list[Row]:
         """Best architecture of a searcher, of equals the first, or its front, each once."""
@@ -397,10 +405,11 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
             for key in ("objective", "constraints", "batch", "seed", "versions")
         }
         words = interval_words(found["summary"][0]["trials"])
+        drawn = found_picture(found["found"], found.get("graphs", {}))
         sections = [
             Section("On the way", "", [searches_picture(_rows_of(folder), about)]),
             Section.of("After the whole budget", cls.table_of(found), words),
-            Section.of("Found", found_table(found)),
+            Section.of("Found", found_table(found), "", [drawn] if drawn else []),
         ]
         return Page(f"{lead}{notes[0]}.", sections, made)
 
