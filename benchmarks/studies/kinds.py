@@ -15,7 +15,8 @@ from typing import Any, ClassVar, Generic, TypeVar, get_args, get_type_hints
 
 from .journal import Journal, Row, Unit, fingerprint, write_rows
 from .options import RunOptions
-from .page import Page, TextTable, read_summary, render, write_summary
+from .page import Page, TextTable, read_summary, write_summary
+from .rendering import render
 
 Parts = dict[str, Any]
 """Contents of ``summary.json``: ``summary``, what else a kind keeps, ``about`` and ``command``."""

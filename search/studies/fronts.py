@@ -148,6 +148,7 @@ class TrueFront:
             "hypervolume": hypervolume_curve(searched, history, self.scale),
             "selected": hypervolume_curve(reported, history, self.reported_scale),
             "front": searched[history[-1]],
+            "names": [rows[k]["architecture"] for k in history[-1]],
             "evaluated": float(np.isin(self.rows, self.problem.table.rows(codes)).mean()),
             "failures": int(failed.sum()),
             "infeasible": int((~feasible & ~failed).sum()),
@@ -206,6 +207,7 @@ class TrueFront:
             "selected": [_share(column) for column in selected.T],
             "final": selected[:, -1].tolist(),
             "front": (signs * measured[median]["front"]).tolist(),
+            "front_names": measured[median]["names"],
             "true_front": (signs * self.front).tolist(),
             "cloud": (signs * values[some]).tolist(),
         }
@@ -347,6 +349,7 @@ class FrontsStudy(ContenderSearches[ManyObjectives]):
                 "trial." + (f" Only what meets {limits} counts." if limits else ""),
                 [fronts_picture(found["curves"])],
             ),
+            *cls.found_sections(found),
             Section(
                 "Hypervolume against evaluations",
                 "Share of the true front's hypervolume, mean over trials. Solid: the reported "
