@@ -11,11 +11,15 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args, get_type_hints
 
 from .journal import Journal, Row, Unit, fingerprint, write_rows
 from .options import RunOptions
 from .page import Page, TextTable, read_summary, render, write_summary
+from .results import frame_of, html_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Parts = dict[str, Any]
 """Contents of ``summary.json``: ``summary``, what else a kind keeps, ``about`` and ``command``."""
@@ -48,6 +52,24 @@ class Findings:
         return f"<{type(self).__name__}: {cases}, in {self.folder}>"
 
     @property
+    def study(self) -> type[Study[Any, Any]]:
+        """Record of the kind of study that found it."""
+        return _KINDS[self.about["kind"]]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Table with a row per entry of the summary.
+
+        A measured quantity has its mean under its name, and the ends of its interval as ``NAME
+        low`` and ``NAME high``. The single trials are in ``rows``.
+        """
+        return frame_of(self.summary)
+
+    def _repr_html_(self) -> str:
+        """Beginning of the table and the first picture, for a notebook."""
+        table = self.study.table_of(self.parts)
+        return html_of(repr(self), table.columns, table.rows)
+
+    @property
     def parts(self) -> Parts:
         """Everything that ``summary.json`` keeps."""
         kept = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
@@ -57,6 +79,9 @@ class Findings:
 
 Found = TypeVar("Found", bound=Findings)
 Options = TypeVar("Options", bound=RunOptions)
+
+
+_KINDS: dict[str, type[Study[Any, Any]]] = {}
 
 
 class Study(ABC, Generic[Found, Options]):
@@ -85,6 +110,11 @@ class Study(ABC, Generic[Found, Options]):
     """TypedDict of an entry of the summary, in the same way."""
 
     options: Options
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "kind" in vars(cls):
+            _KINDS[cls.kind] = cls
 
     @abstractmethod
     def about(self) -> dict[str, Any]:
