@@ -14,6 +14,7 @@ from .options import RankOptions
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from .benchmarks.intervals import Interval
     from .benchmarks.objectives import Problem
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .data.types import Mask, Values
     from .predictors.base import Predictor
 
+_SHOWN = 120  # characters of an architecture in a line
 _NEAR = 10  # best measured architectures whose neighbours and mutants are ranked
 _FOLDS = 5
 _AT_ONCE = 5000  # architectures predicted at once
@@ -91,7 +93,48 @@ class Ranking:
 
     def __repr__(self) -> str:
         best = self.proposed[0]
-        return f"<Ranking: {len(self.frame):,} ranked, first to measure {best.architecture}>"
+        name = best.architecture
+        name = name if len(name) <= _SHOWN else f"{name[: _SHOWN - 3]}..."
+        return f"<Ranking: {len(self.frame):,} ranked, first to measure {name}>"
+
+    def best(self) -> Proposal:
+        """Architecture to measure next, the first of those proposed."""
+        return self.proposed[0]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Every ranked architecture, the best score first."""
+        return self.frame
+
+    def plot(self) -> Figure:
+        """Picture of the scores by rank, and of those proposed with their deviations."""
+        import numpy as np
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(5.0, 3.4), layout="constrained")
+        axis = figure.subplots()
+        axis.spines[["top", "right"]].set_visible(False)
+        scores = self.frame["score"].to_numpy()
+        rank = {name: place for place, name in enumerate(self.frame["architecture"], start=1)}
+        axis.plot(np.arange(1, len(scores) + 1), scores, color="0.6", label="ranked")
+        x, y = [rank[one.architecture] for one in self.proposed], [p.score for p in self.proposed]
+        deviations = np.nan_to_num([one.std for one in self.proposed])
+        axis.errorbar(x, y, deviations, fmt="o", capsize=2, markersize=4, label="proposed")
+        axis.set(xscale="log", xlabel="rank", ylabel=f"predicted {self.metric}")
+        axis.legend(frameon=False)
+        return figure
+
+    def _repr_html_(self) -> str:
+        """Architectures to measure next, and the picture, for a notebook."""
+        import pandas as pd
+
+        from .benchmarks.studies import html_of_frame
+
+        rows = [
+            {"architecture": p.architecture, "score": p.score, "std": p.std, **p.variables}
+            for p in self.proposed
+        ]
+        text = f"Predicted {self.metric} of {len(self.frame)} architectures by rank"
+        return html_of_frame(repr(self), pd.DataFrame(rows), self.plot(), text)
 
     def as_json(self) -> dict[str, Any]:
         """JSON values of what ``nasurge rank --json`` prints."""

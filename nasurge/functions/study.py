@@ -30,6 +30,7 @@ from ..benchmarks.studies import (
     versions,
 )
 from ..data.images import load_images
+from ..errors import LabelError, ParameterError
 from ..options import SearchCommandOptions
 from ..search.loop import Trace, check_timeout
 from ..search.pareto import feasible_rows, non_dominated
@@ -89,6 +90,40 @@ class FunctionFindings(Findings):
     """
 
     found: list[Row]
+
+    def best(self) -> Row:
+        """Entry of ``found`` with the best value, of equals the first.
+
+        Raises
+        ------
+        ParameterError
+            If there are several objectives: ``front`` is what is best then.
+        LabelError
+            If no evaluation has succeeded within the bounds.
+        """
+        if len(self.about["objectives"]) > 1:
+            raise ParameterError(
+                "of several objectives no architecture is the best: front() returns those that "
+                "none is better than"
+            )
+        return self.front()[0]
+
+    def front(self) -> list[Row]:
+        """Entries of ``found`` that none of another searcher dominates, each architecture once.
+
+        Raises
+        ------
+        LabelError
+            If no evaluation has succeeded within the bounds.
+        """
+        if not self.found:
+            raise LabelError("no evaluation has succeeded within the bounds")
+        values = [list(e.get("values", {"": e.get("value")}).values()) for e in self.found]
+        signs = np.array(self.about["signs"][: len(values[0])])
+        first: dict[str, Row] = {}
+        for row in non_dominated(signs * np.array(values, dtype=float)).tolist():
+            first.setdefault(self.found[row]["architecture"], self.found[row])
+        return list(first.values())
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,11 @@ def best_found(problem: Problem, rows: Sequence[Row]) -> list[Row]:
     if not known:
         return []
     best = max(known, key=lambda row: float(row["search_value"]))
-    values = {"value": best["search_value"], "report_value": best["report_value"]}
+    reported = best["report_value"]
+    values = {
+        "value": float(best["search_value"]),
+        "report_value": None if reported is None else float(reported),
+    }
     return _entries(problem, [best], [values])
 
 
