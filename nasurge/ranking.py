@@ -71,6 +71,10 @@ class Ranking:
     quality : dict
         Kendall tau between labels and predictions that never saw their function, by five-fold
         cross-validation, with its 95 % interval over architectures; None where it is undefined.
+    at_the_top : dict
+        Of the same predictions: ``regret_at_10``, the best label minus the best among the ten that
+        were predicted best, and ``kendall_tau_top5``, tau among the best 5 %; None of fewer labels
+        than 20 and 100, or where undefined.
     rule : str
         How the proposals were chosen.
     path : Path or None
@@ -87,6 +91,7 @@ class Ranking:
     n_labels: int
     whole: bool
     quality: Interval
+    at_the_top: dict[str, float | None]
     rule: str
     path: Path | None = None
     imported: tuple[str, ...] = ()
@@ -148,6 +153,7 @@ class Ranking:
             "ranked": len(self.frame),
             "whole_space": self.whole,
             "kendall_tau": self.quality,
+            **self.at_the_top,
             "rule": self.rule,
             "imported": list(self.imported),
         }
@@ -190,7 +196,7 @@ def _rank(options: RankOptions) -> Ranking:
     space, codes, labels = problem.space, problem.codes, problem.search_values
     rng = np.random.default_rng(options.seed)
     fresh = make_predictor(options.predictor, space, seed=options.seed)
-    quality = left_out_quality(fresh, codes, labels, options.seed)
+    left_out = left_out_scores(fresh, codes, labels, options.seed)
     fitted = fresh.fit(codes, labels)
     pool, whole = _candidates(space, codes, labels, options.sample, rng)
     scores, deviations = _predicted(fitted, pool)
@@ -219,7 +225,7 @@ def _rank(options: RankOptions) -> Ranking:
         sign < 0,
         len(codes),
         whole,
-        quality,
+        *_qualities(labels, left_out, options.seed),
         rule,
         imported=_lines_of(problem) if _as_file(options.measured) else (),
     )
@@ -296,10 +302,34 @@ def _as_file(given: Any) -> Path | None:
     return None
 
 
-def left_out_quality(
+def _qualities(
+    labels: Values, left_out: Values, seed: int
+) -> tuple[Interval, dict[str, float | None]]:
+    """Kendall tau with its interval, and what is felt at the top, of predictions of the left out.
+
+    An interval by resampling is for the whole order: those of extremes would mislead.
+    """
+    import numpy as np
+
+    from .benchmarks.intervals import bootstrap_interval
+    from .benchmarks.metrics import METRICS, kendall_tau
+
+    top = {"regret_at_10": 20, "kendall_tau_top5": 100}  # architectures of which they say anything
+    if not np.isfinite(left_out).all():
+        undefined: Interval = {"mean": None, "low": None, "high": None, "n": len(labels)}
+        return undefined, dict.fromkeys(top)
+    values = {
+        name: METRICS[name].measure(labels, left_out) if len(labels) >= fewest else np.nan
+        for name, fewest in top.items()
+    }
+    known = {name: value if np.isfinite(value) else None for name, value in values.items()}
+    return bootstrap_interval(kendall_tau, labels, left_out, seed=seed), known
+
+
+def left_out_scores(
     predictor: Predictor, codes: Codes, labels: Values, seed: int, folds: int = _FOLDS
-) -> Interval:
-    """Kendall tau of predictions that never saw their function, and its interval.
+) -> Values:
+    """Predictions that never saw their function, shape (n,); NaN where it learns of too few.
 
     Parameters
     ----------
@@ -307,15 +337,12 @@ def left_out_quality(
         Unfitted.
     codes, labels : arrays, shapes (n, d) and (n,)
     seed : int
-        Of the folds, and of the resamples of the interval.
+        Of the folds.
     folds : int
         Parts into which the functions are split; each is predicted from the others.
     """
     import numpy as np
     from sklearn.base import clone
-
-    from .benchmarks.intervals import bootstrap_interval
-    from .benchmarks.metrics import kendall_tau
 
     space = predictor.space
     _, function = np.unique(space.function_ids(codes), return_inverse=True)
@@ -330,8 +357,8 @@ def left_out_quality(
             fitted = clone(predictor).fit(codes[~test], labels[~test])
             predicted[test] = fitted.predict(codes[test])
     except LabelError:  # a part of so few cannot be learnt from
-        return {"mean": None, "low": None, "high": None, "n": len(labels)}
-    return bootstrap_interval(kendall_tau, labels, predicted, seed=seed)
+        return np.full(len(labels), np.nan)
+    return predicted
 
 
 def _candidates(
