@@ -27,6 +27,7 @@ from ..benchmarks.studies import (
     interval_text,
     interval_words,
     number_of,
+    numbers,
     versions,
 )
 from ..data.images import load_images
@@ -35,7 +36,7 @@ from ..options import SearchCommandOptions
 from ..search.loop import Trace, check_timeout
 from ..search.pareto import feasible_rows, non_dominated
 from ..search.store import run_stored, storage_of
-from ..search.studies import Contender, codes_of_own
+from ..search.studies import Contender, answer_lines, codes_of_own
 from ..search.studies.units import Settings, stored_rows
 from .contenders import contenders_of, made_for
 from .pictures import failed, incumbents, searcher_label, searches_picture
@@ -43,7 +44,6 @@ from .task import FunctionTask
 from .trained import recipe_typed
 from .typed_task import TypedTask
 
-_SHOWN = 120  # characters of an architecture in a line of a terminal
 _MOST = 20  # architectures of a front in a terminal
 
 
@@ -327,15 +327,19 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
         return {"summary": summary, "found": found}
 
     def _found(self, rows: Sequence[Row]) -> list[Row]:
-        """Best architecture of a searcher, of equals the first, or its front, each once."""
-        first: dict[str, Row] = {}
-        for row in sorted(rows, key=lambda row: (row["trial"], row["query"])):
-            if row["feasible"]:
-                first.setdefault(row["architecture"], row)
-        if not first:
+        """Best architecture of a searcher, of equals the first, or its front, each once.
+
+        What several trials have evaluated counts by the mean of its values.
+        """
+        ordered = sorted(rows, key=lambda row: (row["trial"], row["query"]))
+        repeats = grouped([row for row in ordered if row["feasible"]], "architecture")
+        if not repeats:
             return []
-        task, kept = self.task, list(first.values())
-        names = task.objectives
+        task, names = self.task, self.task.objectives
+        kept = [
+            {**same[0], **{name: float(np.mean(numbers(same, name))) for name in names}}
+            for same in repeats.values()
+        ]
         signs = np.asarray(task.signs[: len(names)])
         values = signs * np.array([[row[name] for name in names] for row in kept], dtype=float)
         best = non_dominated(values) if len(names) > 1 else [int(values[:, 0].argmax())]
@@ -351,7 +355,10 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
                 **(
                     {"values": {name: row[name] for name in names}}
                     if len(names) > 1
-                    else {"value": row[names[0]]}
+                    else {
+                        "value": row[names[0]],
+                        "measured": interval(numbers(repeats[row["architecture"]], names[0])),
+                    }
                 ),
                 "costs": {name: float(column[k]) for name, column in costs.items()},
             }
@@ -396,9 +403,8 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
         names, sign = about["objectives"], about["signs"][0]
         if len(names) == 1 and found["found"]:
             best = max(found["found"], key=lambda e: sign * e["value"])
-            text = best["architecture"]
-            text = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
-            lines = [f"best found, {names[0]} {best['value']:.6g}: {text} ({searcher_label(best)})"]
+            of = "training" if "images" in about else "evaluation"
+            lines = answer_lines(best, f"best found, {names[0]}", of)
         elif not found["found"]:
             lines = ["nothing found: no evaluation has succeeded within the bounds"]
         limits = "".join(f"; only {limit}" for limit in about["constraints"])
