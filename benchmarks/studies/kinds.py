@@ -11,12 +11,19 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args, get_type_hints
 
-from .journal import Journal, Row, Unit, fingerprint, write_rows
+from ...errors import UnknownNameError
+from .journal import Journal, Row, Unit, fingerprint, jsonable, write_rows
 from .options import RunOptions
-from .page import Page, TextTable, read_summary, write_summary
+from .page import Page, TextTable, number_of, read_summary, write_summary
+from .panels import Picture
 from .rendering import render
+from .results import frame_of, html_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 Parts = dict[str, Any]
 """Contents of ``summary.json``: ``summary``, what else a kind keeps, ``about`` and ``command``."""
@@ -45,8 +52,56 @@ class Findings:
     about: dict[str, Any]
 
     def __repr__(self) -> str:
-        cases = f"{len(self.summary)} cases of {len(self.rows)} rows"
+        cases = f"{number_of(len(self.summary), 'case')} of {number_of(len(self.rows), 'row')}"
         return f"<{type(self).__name__}: {cases}, in {self.folder}>"
+
+    @property
+    def study(self) -> type[Study[Any, Any]]:
+        """Record of the kind of study that found it."""
+        return _KINDS[self.about["kind"]]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Table with a row per entry of the summary.
+
+        A measured quantity has its mean under its name, and the ends of its interval as ``NAME
+        low`` and ``NAME high``. The single trials are in ``rows``.
+        """
+        return frame_of(self.summary)
+
+    @property
+    def pictures(self) -> dict[str, Picture]:
+        """Pictures of the report by name, in their order."""
+        page = self.study.page(jsonable(self.parts), self.folder)
+        return {one.name: one for section in page.sections for one in section.pictures}
+
+    def plot(self, name: str | None = None) -> Figure:
+        """Picture of the report, drawn by matplotlib.
+
+        A notebook shows what is returned, and ``savefig`` writes it to a file.
+
+        Parameters
+        ----------
+        name : str, optional
+            One of ``pictures``; by default the first.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such picture.
+        """
+        pictures = self.pictures
+        name = next(iter(pictures), "") if name is None else name
+        if name not in pictures:
+            raise UnknownNameError("picture", name, pictures)
+        return pictures[name].sheet()
+
+    def _repr_html_(self) -> str:
+        """Beginning of the table and the first picture, for a notebook."""
+        table, picture = self.study.table_of(self.parts), next(iter(self.pictures.values()), None)
+        text = picture.description if picture else ""
+        return html_of(
+            repr(self), table.columns, table.rows, picture.sheet() if picture else None, text
+        )
 
     @property
     def parts(self) -> Parts:
@@ -58,6 +113,9 @@ class Findings:
 
 Found = TypeVar("Found", bound=Findings)
 Options = TypeVar("Options", bound=RunOptions)
+
+
+_KINDS: dict[str, type[Study[Any, Any]]] = {}
 
 
 class Study(ABC, Generic[Found, Options]):
@@ -86,6 +144,11 @@ class Study(ABC, Generic[Found, Options]):
     """TypedDict of an entry of the summary, in the same way."""
 
     options: Options
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "kind" in vars(cls):
+            _KINDS[cls.kind] = cls
 
     @abstractmethod
     def about(self) -> dict[str, Any]:

@@ -22,31 +22,29 @@ from ..benchmarks.studies import (
     Study,
     TextTable,
     Unit,
-    chosen,
     grouped,
     images_space,
     interval_text,
     interval_words,
-    listed,
     number_of,
+    numbers,
     versions,
 )
 from ..data.images import load_images
+from ..errors import LabelError, ParameterError
 from ..options import SearchCommandOptions
-from ..registry import searcher_names, takes_objectives
 from ..search.loop import Trace, check_timeout
 from ..search.pareto import feasible_rows, non_dominated
 from ..search.store import run_stored, storage_of
-from ..search.studies import Contender
+from ..search.studies import Contender, answer_lines, codes_of_own
 from ..search.studies.found import found_picture, graphs_of
 from ..search.studies.units import Settings, stored_rows
-from .contenders import check_takes_objectives, contenders_of, searcher_of
+from .contenders import contenders_of, made_for
 from .pictures import failed, incumbents, searcher_label, searches_picture
 from .task import FunctionTask
 from .trained import recipe_typed
 from .typed_task import TypedTask
 
-_SHOWN = 120  # characters of an architecture in a line of a terminal
 _MOST = 20  # architectures of a front in a terminal
 
 
@@ -96,6 +94,40 @@ class FunctionFindings(Findings):
     graphs: dict[str, Any] = field(default_factory=dict)
     """Nodes and edges of a few of them by name, for the report."""
 
+    def best(self) -> Row:
+        """Entry of ``found`` with the best value, of equals the first.
+
+        Raises
+        ------
+        ParameterError
+            If there are several objectives: ``front`` is what is best then.
+        LabelError
+            If no evaluation has succeeded within the bounds.
+        """
+        if len(self.about["objectives"]) > 1:
+            raise ParameterError(
+                "of several objectives no architecture is the best: front() returns those that "
+                "none is better than"
+            )
+        return self.front()[0]
+
+    def front(self) -> list[Row]:
+        """Entries of ``found`` that none of another searcher dominates, each architecture once.
+
+        Raises
+        ------
+        LabelError
+            If no evaluation has succeeded within the bounds.
+        """
+        if not self.found:
+            raise LabelError("no evaluation has succeeded within the bounds")
+        values = [list(e.get("values", {"": e.get("value")}).values()) for e in self.found]
+        signs = np.array(self.about["signs"][: len(values[0])])
+        first: dict[str, Row] = {}
+        for row in non_dominated(signs * np.array(values, dtype=float)).tolist():
+            first.setdefault(self.found[row]["architecture"], self.found[row])
+        return list(first.values())
+
 
 @dataclass(frozen=True)
 class FunctionUnit:
@@ -114,7 +146,7 @@ class FunctionUnit:
         seed = settings.trial_seed(self.trial)
         until = settings.until
         trace = run_stored(
-            searcher_of(contender.searcher, task, contender.predictor, seed),
+            made_for(contender, task, seed),
             task,
             storage=str(settings.storage),
             study=f"{settings.name}/{contender.path}/{self.trial}",
@@ -181,7 +213,7 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
     command = "search"
     options_type = SearchCommandOptions
     findings = FunctionFindings
-    grows = ("searchers", "trials", "budget")
+    grows = ("searchers", "trials", "budget", "code")
     row = FunctionRow
     entry = FunctionEntry
 
@@ -197,14 +229,7 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
         self.storage = storage_of(options.storage, options.study)
         check_timeout(options.timeout)
         several = len(self.task.names) > 1
-        default = "nsga2" if several else "evolution" if options.predictors else "bo"
-        asked = options.searchers or default
-        names = chosen(asked, searcher_names(), kind="searcher")
-        if several:
-            if "all" in (listed(asked) if isinstance(asked, str) else asked):
-                names = [name for name in names if takes_objectives(name)]
-            check_takes_objectives(*names)
-        self.contenders = contenders_of(names, options.predictors)
+        self.contenders = contenders_of(options.searchers, options.predictors, several=several)
 
     def about(self) -> dict[str, Any]:
         """JSON description of the study."""
@@ -219,6 +244,7 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
             "costs": list(options.costs),
             "form": options.form,
             **self.typed.about(),
+            **codes_of_own(self.contenders),
             "searchers": [contender.label for contender in self.contenders],
             "budget": options.budget,
             "trials": options.trials,
@@ -309,15 +335,19 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
         return super().as_json({k: v for k, v in found.items() if k != "graphs"}, folder)
 
     def _found(self, rows: Sequence[Row]) -> list[Row]:
-        """Best architecture of a searcher, of equals the first, or its front, each once."""
-        first: dict[str, Row] = {}
-        for row in sorted(rows, key=lambda row: (row["trial"], row["query"])):
-            if row["feasible"]:
-                first.setdefault(row["architecture"], row)
-        if not first:
+        """Best architecture of a searcher, of equals the first, or its front, each once.
+
+        What several trials have evaluated counts by the mean of its values.
+        """
+        ordered = sorted(rows, key=lambda row: (row["trial"], row["query"]))
+        repeats = grouped([row for row in ordered if row["feasible"]], "architecture")
+        if not repeats:
             return []
-        task, kept = self.task, list(first.values())
-        names = task.objectives
+        task, names = self.task, self.task.objectives
+        kept = [
+            {**same[0], **{name: float(np.mean(numbers(same, name))) for name in names}}
+            for same in repeats.values()
+        ]
         signs = np.asarray(task.signs[: len(names)])
         values = signs * np.array([[row[name] for name in names] for row in kept], dtype=float)
         best = non_dominated(values) if len(names) > 1 else [int(values[:, 0].argmax())]
@@ -333,7 +363,10 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
                 **(
                     {"values": {name: row[name] for name in names}}
                     if len(names) > 1
-                    else {"value": row[names[0]]}
+                    else {
+                        "value": row[names[0]],
+                        "measured": interval(numbers(repeats[row["architecture"]], names[0])),
+                    }
                 ),
                 "costs": {name: float(column[k]) for name, column in costs.items()},
             }
@@ -378,9 +411,8 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
         names, sign = about["objectives"], about["signs"][0]
         if len(names) == 1 and found["found"]:
             best = max(found["found"], key=lambda e: sign * e["value"])
-            text = best["architecture"]
-            text = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
-            lines = [f"best found, {names[0]} {best['value']:.6g}: {text} ({searcher_label(best)})"]
+            of = "training" if "images" in about else "evaluation"
+            lines = answer_lines(best, f"best found, {names[0]}", of)
         elif not found["found"]:
             lines = ["nothing found: no evaluation has succeeded within the bounds"]
         limits = "".join(f"; only {limit}" for limit in about["constraints"])
