@@ -13,6 +13,8 @@ from ...data.files import atomic_write, read_document
 from ..intervals import FEWEST_DRAWS
 from .digits import aligned
 from .journal import jsonable
+from .panels import Picture
+from .svg import page_svg
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Section:
 
     title: str
     text: str = ""
-    pictures: Sequence[str] = ()
+    pictures: Sequence[Picture] = ()
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
     best: Sequence[int] = field(default=())
@@ -46,7 +48,7 @@ class Section:
 
     @classmethod
     def of(
-        cls, title: str, table: TextTable, text: str = "", pictures: Sequence[str] = ()
+        cls, title: str, table: TextTable, text: str = "", pictures: Sequence[Picture] = ()
     ) -> Section:
         """Section that shows a text table."""
         return cls(title, text, pictures, table.columns, table.rows, table.best)
@@ -79,12 +81,36 @@ def render(path: Path, page: Page, *, title: str, command: str) -> Path:
         title=page.title or title,
         lead=page.lead,
         command=command,
-        sections=page.sections,
+        sections=[
+            (
+                section,
+                [
+                    (picture, _drawn(picture, f"s{number}p{place}-"))
+                    for place, picture in enumerate(section.pictures)
+                ],
+            )
+            for number, section in enumerate(page.sections)
+        ],
         made={key: _plain(value) for key, value in page.made.items()},
     )
     with atomic_write(path) as file:
         file.write(text.encode())
     return path
+
+
+def _drawn(picture: Picture, prefix: str) -> list[str]:
+    """Element of each panel of a picture."""
+    return [
+        page_svg(
+            figure,
+            title=": ".join(filter(None, (picture.title, panel.title))),
+            description=panel.description,
+            prefix=f"{prefix}{number}-",
+        )
+        for number, (figure, panel) in enumerate(
+            zip(picture.figures(), picture.panels, strict=True)
+        )
+    ]
 
 
 def _plain(value: Any) -> str:

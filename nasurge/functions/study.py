@@ -23,15 +23,12 @@ from ..benchmarks.studies import (
     TextTable,
     Unit,
     chosen,
-    colours,
     grouped,
     images_space,
     interval_text,
     interval_words,
     listed,
     number_of,
-    panels,
-    to_svg,
     versions,
 )
 from ..data.images import load_images
@@ -43,6 +40,7 @@ from ..search.store import run_stored, storage_of
 from ..search.studies import Contender
 from ..search.studies.units import Settings, stored_rows
 from .contenders import check_takes_objectives, contenders_of, searcher_of
+from .pictures import failed, incumbents, searcher_label, searches_picture
 from .task import FunctionTask
 from .trained import recipe_typed
 from .typed_task import TypedTask
@@ -400,7 +398,7 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
         }
         words = interval_words(found["summary"][0]["trials"])
         sections = [
-            Section("On the way", "", [_picture(_rows_of(folder), about)]),
+            Section("On the way", "", [searches_picture(_rows_of(folder), about)]),
             Section.of("After the whole budget", cls.table_of(found), words),
             Section.of("Found", found_table(found)),
         ]
@@ -429,24 +427,6 @@ def found_table(found: Parts, *, most: int | None = None) -> TextTable:
     return TextTable(("searcher", *names, *costs, "architecture"), rows, note=note)
 
 
-def failed(row: Row, names: Sequence[str]) -> bool:
-    """Whether an evaluation has no value."""
-    return any(row[name] is None or np.isnan(row[name]) for name in names)
-
-
-def incumbents(rows: Sequence[Row], name: str, sign: float) -> list[float]:
-    """Best value so far of one search, after each query; NaN before the first."""
-    ordered = sorted(rows, key=lambda row: int(row["query"]))
-    values = [sign * float(row[name]) if row["feasible"] else np.nan for row in ordered]
-    return [sign * float(value) for value in np.fmax.accumulate(values)]
-
-
-def searcher_label(entry: Mapping[str, Any]) -> str:
-    """Searcher and predictor of an entry."""
-    guide = f" + {entry['predictor']}" if entry["predictor"] else ""
-    return f"{entry['searcher']}{guide}"
-
-
 def _rows_of(folder: Path) -> list[Row]:
     """Rows that a folder keeps."""
     import pandas as pd
@@ -454,30 +434,3 @@ def _rows_of(folder: Path) -> list[Row]:
     frame = pd.read_parquet(folder / "rows.parquet")
     frame["predictor"] = frame["predictor"].astype(object).where(frame["predictor"].notna(), None)
     return [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
-
-
-def _picture(rows: Sequence[Row], about: Mapping[str, Any]) -> str:
-    """Picture of the incumbent of each search after each query, or of all values and fronts."""
-    names, signs = about["objectives"], np.asarray(about["signs"])
-    searches = grouped(rows, "searcher", "predictor", "trial")
-    colour = colours([searcher_label(of[0]) for of in searches.values()])
-    figure, (axis,) = panels(1, width=5.0, height=3.6)
-    seen: set[str] = set()
-    for of_search in searches.values():
-        label = searcher_label(of_search[0])
-        style: dict[str, Any] = {"color": colour[label], "label": None if label in seen else label}
-        seen.add(label)
-        if len(names) == 1:
-            best = incumbents(of_search, names[0], signs[0])
-            axis.step(range(1, len(best) + 1), best, where="post", **style)
-            axis.set(xlabel="architectures evaluated", ylabel=f"best {names[0]}")
-            continue
-        kept = [[row[name] for name in names] for row in of_search if row["feasible"]]
-        values = np.array(kept, dtype=float).reshape(len(kept), len(names))
-        front = values[non_dominated(signs[: len(names)] * values)] if len(values) else values
-        front = front[np.argsort(front[:, 0])]
-        axis.plot(*values[:, :2].T, ".", color=colour[label], alpha=0.3)
-        axis.plot(*front[:, :2].T, "o-", **style)
-        axis.set(xlabel=names[0], ylabel=names[1])
-    axis.legend(frameon=False)
-    return to_svg(figure)

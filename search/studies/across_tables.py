@@ -25,6 +25,7 @@ from ...benchmarks.studies import (
     interval_words,
     leading,
     number_of,
+    to_svg,
 )
 from ...data.files import atomic_write
 from ...data.tables import read_task_labels
@@ -380,7 +381,7 @@ def meta_page(found: Parts, folder: Path) -> Page:
     pictures = [draw_similarities(each) for each in found["maps"]]
     for each, picture in zip(found["maps"], pictures, strict=True):
         with atomic_write(folder / f"tasks-{each['table']}.svg") as file:
-            file.write(picture.encode())
+            file.write(to_svg(picture.sheet()).encode())
     sections = [
         Section.of(
             "Queries to the best 0.1 %",

@@ -148,6 +148,7 @@ class TrueFront:
             "hypervolume": hypervolume_curve(searched, history, self.scale),
             "selected": hypervolume_curve(reported, history, self.reported_scale),
             "front": searched[history[-1]],
+            "names": [rows[k]["architecture"] for k in history[-1]],
             "evaluated": float(np.isin(self.rows, self.problem.table.rows(codes)).mean()),
             "failures": int(failed.sum()),
             "infeasible": int((~feasible & ~failed).sum()),
@@ -206,6 +207,7 @@ class TrueFront:
             "selected": [_share(column) for column in selected.T],
             "final": selected[:, -1].tolist(),
             "front": (signs * measured[median]["front"]).tolist(),
+            "front_names": measured[median]["names"],
             "true_front": (signs * self.front).tolist(),
             "cloud": (signs * values[some]).tolist(),
         }

@@ -15,6 +15,7 @@ from ...benchmarks.studies import (
     Journal,
     Page,
     Parts,
+    Picture,
     Row,
     RunOptions,
     Section,
@@ -27,6 +28,7 @@ from ...benchmarks.studies import (
     interval_text,
     interval_words,
     read_about,
+    to_svg,
     versions,
 )
 from ...benchmarks.training import KINDS, check_least
@@ -269,7 +271,7 @@ class WarmStartStudy(Study[WarmStartFindings, WarmStartOptions]):
     def write_report(cls, found: Parts, folder: Path) -> Path:
         """Path of the report, after it and the map of the tasks were written."""
         with atomic_write(folder / _MAP) as file:
-            file.write(_map_of(found).encode())
+            file.write(to_svg(_map_of(found).sheet()).encode())
         return super().write_report(found, folder)
 
     @classmethod
@@ -369,8 +371,8 @@ def _summary(rows: WarmStartRows) -> Parts:
     return {"summary": summarise_savings(rows), "task_map": tasks_and_ranks(rows)}
 
 
-def _map_of(found: Parts) -> str:
-    """Map of the tasks as SVG text; what JSON keeps as null is not a number."""
+def _map_of(found: Parts) -> Picture:
+    """Map of the tasks; what JSON keeps as null is not a number."""
     task_map = found["task_map"]
     agreement = {
         kind: float("nan") if value is None else value
