@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +14,19 @@ from typing import TYPE_CHECKING, Any
 from ...data.files import atomic_write, make_folder, read_document
 from ...errors import ParameterError, StorageError
 from .digits import numeric_columns
-from .latex import escaped, latex_table, typed
+from .latex import escaped, latex_figure, latex_table, typed
 from .page import Page, Section, TextTable
+from .svg import to_svg
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
+    from .panels import Picture
+
+_LETTERS = 8.0  # points
+_PANEL = 1.7  # inches of a panel at least, about
+_TIMES = ["Times New Roman", "Times", "Nimbus Roman"]
 _LEDGER = "exported.json"
 _MARKS = str.maketrans({char: f"\\{char}" for char in "\\`*_|~<>[]$&"})
 
@@ -103,12 +112,11 @@ def _flat(entry: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def caption(section: Section, page: Page, *, title: str, command: str) -> str:
-    """Caption of a table in LaTeX: what it shows, and how it was made."""
+def caption(what: str, section: Section, page: Page, *, command: str) -> str:
+    """Caption in LaTeX: what is shown, and how it was made."""
     made = page.made
     numbers = [f"{key} {value}" for key, value in made.items() if isinstance(value, int | float)]
-    sentences = [f"{page.title or title}: {section.title[:1].lower()}{section.title[1:]}."]
-    sentences += [section.text] if section.text else []
+    sentences = [f"{what}.", section.text]
     if "interval" not in section.text and any("[" in c for row in section.rows for c in row):
         sentences.append("In brackets: 95 % interval.")
     sentences += [f"{', '.join(numbers).capitalize()}."] if numbers else []
@@ -116,7 +124,49 @@ def caption(section: Section, page: Page, *, title: str, command: str) -> str:
     used = ", ".join(f"{package} {version}" for package, version in versions.items())
     how = [f"by {typed(command)}"] if command else []
     how += [f"with {escaped(used)}"] if used else []
-    return escaped(" ".join(sentences)) + (f" Made {' '.join(how)}." if how else "")
+    words = escaped(" ".join(sentence for sentence in sentences if sentence))
+    return words + (f" Made {' '.join(how)}." if how else "")
+
+
+def figures(page: Page, form: str, width: float) -> dict[str, bytes]:
+    """Pictures of a page as PDF or SVG files, each by the name of its file.
+
+    Letters have 8 points and the shapes of Times, as in most papers; in a PDF fonts are embedded,
+    in an SVG text is text.
+    """
+    import matplotlib as mpl
+
+    drawn: dict[str, bytes] = {}
+    # STIX comes with matplotlib; what it has no letter for is taken from the second.
+    style: dict[Any, Any] = {
+        "font.family": ["serif", "DejaVu Sans"],
+        "font.serif": ["STIXGeneral", *_TIMES],
+    }
+    for name, _, picture in pictures(page):
+        with mpl.rc_context({**style, "mathtext.fontset": "stix", "lines.linewidth": 1.0}):
+            columns = max(1, round(width / _PANEL))
+            figure = picture.sheet(width, size=_LETTERS, columns=columns)
+            drawn[f"{name}.{form}"] = to_pdf(figure) if form == "pdf" else to_svg(figure).encode()
+    return drawn
+
+
+def pictures(page: Page) -> Iterator[tuple[str, Section, Picture]]:
+    """Pictures of a page, each with the name of its file and its section."""
+    names: dict[str, int] = {}
+    for section in page.sections:
+        for picture in section.pictures:
+            yield unlike(names, file_name(picture.name)), section, picture
+
+
+def to_pdf(figure: Figure) -> bytes:
+    """Figure as a PDF file with fonts that journals accept; the same figure, the same bytes."""
+    import matplotlib as mpl
+
+    buffer = io.BytesIO()
+    with mpl.rc_context({"pdf.fonttype": 42}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        figure.savefig(buffer, format="pdf", dpi=300, metadata={"CreationDate": None})
+    return buffer.getvalue()
 
 
 def tables(page: Page) -> Iterator[tuple[str, Section]]:
@@ -145,7 +195,13 @@ def unlike(taken: dict[str, int], name: str) -> str:
 
 
 def contents(
-    page: Page, found: Mapping[str, Any], forms: Sequence[str], *, kind: str, title: str
+    page: Page,
+    found: Mapping[str, Any],
+    forms: Sequence[str],
+    *,
+    kind: str,
+    title: str,
+    width: float,
 ) -> dict[str, bytes]:
     """Files of a study in some formats, by name.
 
@@ -154,24 +210,31 @@ def contents(
     ParameterError
         If there is nothing to show in any of them.
     """
-    files: dict[str, str] = {}
+    files: dict[str, bytes] = {}
+    title = page.title or title
     for form in forms:
         if form == "csv":
-            files |= {
-                f"{name}.csv": frame.to_csv(index=False) for name, frame in frames(found).items()
-            }
-        elif form in ("latex", "markdown"):
-            for name, section in tables(page):
-                table = TextTable(section.columns, section.rows, section.best)
-                if form == "markdown":
-                    files[f"{name}.md"] = markdown_table(table)
-                else:
-                    words = caption(section, page, title=title, command=found["command"])
-                    label = f"tab:{kind}-{name}"
-                    files[f"{name}.tex"] = latex_table(table, caption=words, label=label)
+            for name, frame in frames(found).items():
+                files[f"{name}.csv"] = frame.to_csv(index=False).encode()
+        elif form in ("pdf", "svg"):
+            files |= figures(page, form, width)
+        for name, section in tables(page) if form in ("latex", "markdown") else ():
+            table = TextTable(section.columns, section.rows, section.best)
+            if form == "markdown":
+                files[f"{name}.md"] = markdown_table(table).encode()
+            else:
+                what = f"{title}: {section.title[:1].lower()}{section.title[1:]}"
+                words = caption(what, section, page, command=found["command"])
+                text = latex_table(table, caption=words, label=f"tab:{kind}-{name}")
+                files[f"{name}.tex"] = text.encode()
+    if {"latex", "pdf"} <= set(forms):
+        for name, section, picture in pictures(page):
+            words = caption(picture.title, section, page, command=found["command"])
+            text = latex_figure(name, caption=words, label=f"fig:{kind}-{name}")
+            files[f"figure-{name}.tex"] = text.encode()
     if not files:
         raise ParameterError(f"a study of kind {kind} has nothing to show as {', '.join(forms)}")
-    return {name: text.encode() for name, text in files.items()}
+    return files
 
 
 def write_new(folder: Path, files: Mapping[str, bytes]) -> list[Path]:

@@ -319,7 +319,7 @@ class Study(ABC, Generic[Found, Options]):
             found = cls.read(folder)
             with whole_study(folder):
                 page = cls.page(found, folder)
-                files = contents(page, found, parts, kind=cls.kind, title=cls.title)
+                files = contents(page, found, parts, kind=cls.kind, title=cls.title, width=width)
             return report + write_new(to or folder / "paper", files)
         return report
 

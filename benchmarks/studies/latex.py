@@ -138,12 +138,31 @@ def latex_table(table: TextTable, *, caption: str, label: str) -> str:
         text = f"{{{small}{text}}}\n"
     else:
         text = text.replace("\\centering\n", "\\centering\n" + small, 1)
-    packages = "booktabs, longtable" if long else "booktabs"
+    return _preamble("booktabs, longtable" if long else "booktabs", text) + text
+
+
+def latex_figure(file: str, *, caption: str, label: str) -> str:
+    r"""Figure environment of a PDF file, to be included with ``\input``.
+
+    Parameters
+    ----------
+    file : str
+        Its name, without the ending.
+    caption, label : str
+        The caption is LaTeX already.
+    """
+    lines = [rf"\includegraphics{{{file}}}", rf"\caption{{{caption}}}", rf"\label{{{label}}}"]
+    text = "\n".join([r"\begin{figure}", r"\centering", *lines, r"\end{figure}", ""])
+    return _preamble("graphicx", text) + text
+
+
+def _preamble(packages: str, text: str) -> str:
+    """Lines before an environment: what it needs."""
     needed = rf"% In the preamble: \usepackage{{{packages}}}" + "\n"
     if r"\otherletter" in text:
         needed += "% Characters that pdfLaTeX does not know are printed by LuaLaTeX and XeLaTeX.\n"
         needed += _OTHER
-    return needed + text
+    return needed
 
 
 def _told_apart(table: TextTable) -> tuple[list[int], list[str]]:
