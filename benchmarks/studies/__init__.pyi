@@ -8,9 +8,9 @@ from .cases import measured_cases as measured_cases
 from .cases import numbers as numbers
 from .compare_page import compare_table as compare_table
 from .comparing import CompareStudy as CompareStudy
-from .comparing import Comparison as Comparison
 from .comparing import Factory as Factory
 from .comparing import split_rows as split_rows
+from .comparison import Comparison as Comparison
 from .digits import interval_text as interval_text
 from .digits import mean_text as mean_text
 from .digits import number_text as number_text
@@ -69,6 +69,10 @@ from .panels import scatter_named as scatter_named
 from .panels import span as span
 from .pictures import draw_matrix as draw_matrix
 from .pictures import draw_task_map as draw_task_map
+from .results import frame_of as frame_of
+from .results import html_of as html_of
+from .results import html_of_frame as html_of_frame
+from .results import task_named as task_named
 from .shared import SharedJournal as SharedJournal
 from .svg import to_svg as to_svg
 from .trainings import FAILED as FAILED

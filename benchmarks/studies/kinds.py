@@ -11,7 +11,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args, get_type_hints
 
 from ...data.arguments import checked
 from ...errors import ParameterError
@@ -20,6 +20,10 @@ from .flags import chosen
 from .journal import Journal, Row, Unit, fingerprint, whole_study, write_rows
 from .options import COLUMN, FORMATS, RunOptions
 from .page import Page, TextTable, read_summary, render, write_summary
+from .results import frame_of, html_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Parts = dict[str, Any]
 """Contents of ``summary.json``: ``summary``, what else a kind keeps, ``about`` and ``command``."""
@@ -50,6 +54,24 @@ class Findings:
     def __repr__(self) -> str:
         cases = f"{len(self.summary)} cases of {len(self.rows)} rows"
         return f"<{type(self).__name__}: {cases}, in {self.folder}>"
+
+    @property
+    def study(self) -> type[Study[Any, Any]]:
+        """Record of the kind of study that found it."""
+        return _KINDS[self.about["kind"]]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Table with a row per entry of the summary.
+
+        A measured quantity has its mean under its name, and the ends of its interval as ``NAME
+        low`` and ``NAME high``. The single trials are in ``rows``.
+        """
+        return frame_of(self.summary)
+
+    def _repr_html_(self) -> str:
+        """Beginning of the table and the first picture, for a notebook."""
+        table = self.study.table_of(self.parts)
+        return html_of(repr(self), table.columns, table.rows)
 
     @property
     def parts(self) -> Parts:
@@ -96,13 +118,15 @@ class Findings:
         ...     [path.name for path in found.export("latex")]
         ['all-numbers.tex', 'differences.tex']
         """
-        return _STUDIES[self.about["kind"]].export(
-            self.folder, formats, to=None if to is None else Path(to), width=width
-        )
+        place = None if to is None else Path(to)
+        return self.study.export(self.folder, formats, to=place, width=width)
 
 
 Found = TypeVar("Found", bound=Findings)
 Options = TypeVar("Options", bound=RunOptions)
+
+
+_KINDS: dict[str, type[Study[Any, Any]]] = {}
 
 
 class Study(ABC, Generic[Found, Options]):
@@ -132,11 +156,10 @@ class Study(ABC, Generic[Found, Options]):
 
     options: Options
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Let the findings of a kind know how they are shown."""
-        super().__init_subclass__(**kwargs)
-        if "kind" in cls.__dict__:
-            _STUDIES[cls.kind] = cls
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "kind" in vars(cls):
+            _KINDS[cls.kind] = cls
 
     @abstractmethod
     def about(self) -> dict[str, Any]:
@@ -334,10 +357,6 @@ class Study(ABC, Generic[Found, Options]):
             "report": str(folder / "report.html"),
             "made": found["about"],
         }
-
-
-_STUDIES: dict[str, type[Study[Any, Any]]] = {}
-"""Studies that are imported, by kind: those of all findings there are."""
 
 
 def _meanings(keys: type[Any]) -> dict[str, str]:

@@ -46,7 +46,8 @@ def report(
         if as_json:
             with whole_study(folder):
                 found = study.as_json(study.read(folder), folder)
-            emit(found | {"written": [str(path) for path in paths]})
+            others = [str(path) for path in paths if str(path) != found["report"]]
+            emit(found | ({"written": others} if others else {}))
         else:
             for path in paths:
                 say(path)

@@ -22,24 +22,21 @@ from ..benchmarks.studies import (
     Study,
     TextTable,
     Unit,
-    chosen,
     grouped,
     images_space,
     interval_text,
     interval_words,
-    listed,
     number_of,
     versions,
 )
 from ..data.images import load_images
 from ..options import SearchCommandOptions
-from ..registry import searcher_names, takes_objectives
 from ..search.loop import Trace, check_timeout
 from ..search.pareto import feasible_rows, non_dominated
 from ..search.store import run_stored, storage_of
-from ..search.studies import Contender
+from ..search.studies import Contender, codes_of_own
 from ..search.studies.units import Settings, stored_rows
-from .contenders import check_takes_objectives, contenders_of, searcher_of
+from .contenders import contenders_of, made_for
 from .pictures import failed, incumbents, searcher_label, searches_picture
 from .task import FunctionTask
 from .trained import recipe_typed
@@ -111,7 +108,7 @@ class FunctionUnit:
         seed = settings.trial_seed(self.trial)
         until = settings.until
         trace = run_stored(
-            searcher_of(contender.searcher, task, contender.predictor, seed),
+            made_for(contender, task, seed),
             task,
             storage=str(settings.storage),
             study=f"{settings.name}/{contender.path}/{self.trial}",
@@ -178,7 +175,7 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
     command = "search"
     options_type = SearchCommandOptions
     findings = FunctionFindings
-    grows = ("searchers", "trials", "budget")
+    grows = ("searchers", "trials", "budget", "code")
     row = FunctionRow
     entry = FunctionEntry
 
@@ -194,14 +191,7 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
         self.storage = storage_of(options.storage, options.study)
         check_timeout(options.timeout)
         several = len(self.task.names) > 1
-        default = "nsga2" if several else "evolution" if options.predictors else "bo"
-        asked = options.searchers or default
-        names = chosen(asked, searcher_names(), kind="searcher")
-        if several:
-            if "all" in (listed(asked) if isinstance(asked, str) else asked):
-                names = [name for name in names if takes_objectives(name)]
-            check_takes_objectives(*names)
-        self.contenders = contenders_of(names, options.predictors)
+        self.contenders = contenders_of(options.searchers, options.predictors, several=several)
 
     def about(self) -> dict[str, Any]:
         """JSON description of the study."""
@@ -216,6 +206,7 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
             "costs": list(options.costs),
             "form": options.form,
             **self.typed.about(),
+            **codes_of_own(self.contenders),
             "searchers": [contender.label for contender in self.contenders],
             "budget": options.budget,
             "trials": options.trials,

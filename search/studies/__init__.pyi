@@ -1,6 +1,7 @@
 from .across_tables import MetaTablesFindings as MetaTablesFindings
 from .across_tables import MetaTablesStudy as MetaTablesStudy
 from .few_shot import FewShotStudy as FewShotStudy
+from .found import SearchFindings as SearchFindings
 from .fronts import FrontsStudy as FrontsStudy
 from .latency import LatencyStudy as LatencyStudy
 from .names import FEW_SHOT_METHODS as FEW_SHOT_METHODS
@@ -13,7 +14,7 @@ from .options import MetaTablesOptions as MetaTablesOptions
 from .options import SearchOptions as SearchOptions
 from .options import TransferOptions as TransferOptions
 from .options import WarmStartOptions as WarmStartOptions
-from .searches import SearchFindings as SearchFindings
+from .searches import codes_of_own as codes_of_own
 from .table import SearchStudy as SearchStudy
 from .transfer import TransferStudy as TransferStudy
 from .transfer_sources import parse_sources as parse_sources

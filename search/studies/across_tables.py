@@ -41,9 +41,10 @@ from ..across_tables import (
     task_similarities,
 )
 from ..loop import queries_to_reach
+from .found import CurveFindings, address_of
 from .options import MetaTablesOptions
 from .pictures import regret_section
-from .searches import CurveFindings, TableSearches, address_of, trials_text
+from .searches import TableSearches, trials_text
 from .table import BestOfTable, SearchRow, SearchUnit, by_trial, searched_columns
 from .units import Contender, Settings
 

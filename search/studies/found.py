@@ -3,16 +3,108 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ...benchmarks.objectives import Problem
 from ...benchmarks.quantities import ManyObjectives, known_costs
-from ...benchmarks.studies import Row, Section, TextTable
+from ...benchmarks.studies import Findings, Row, Section, TextTable, task_named
+from ...errors import LabelError, ParameterError
 from ..pareto import non_dominated
 
 _SHOWN = 120  # characters of an architecture in a line of a terminal
+
+
+@dataclass(frozen=True, repr=False)
+class CurveFindings(Findings):
+    """Outcome of searches on tables: an entry per task and searcher, a row per query."""
+
+    curves: list[Row]
+    """Per task and searcher what pictures show: measures after each query, with intervals."""
+
+
+@dataclass(frozen=True, repr=False)
+class SearchFindings(CurveFindings):
+    """Outcome of ``nasurge search``.
+
+    Attributes
+    ----------
+    found : list of dict
+        Per task and searcher the best architecture over all trials, by the value that it was
+        selected by; of several objectives those on the front.
+    paired : list of dict
+        Per pair of searchers and task, and over all tasks: difference of what they found in common
+        trials, wins, ties, losses, Wilcoxon's test.
+    """
+
+    found: list[Row]
+    paired: list[Row] = field(default_factory=list)
+
+    def best(self, address: str | None = None) -> Row:
+        """Entry of ``found`` with the highest searched value on a task, of equals the first.
+
+        Parameters
+        ----------
+        address : str, optional
+            ``TABLE/TASK``, where there are several.
+
+        Raises
+        ------
+        ParameterError
+            If there are several tasks and none is named, or several objectives: ``found`` has
+            their fronts.
+        UnknownNameError
+            If no such task was searched.
+        LabelError
+            If no evaluation has succeeded on it.
+        """
+        if "objectives" in self.about:
+            raise ParameterError(
+                "of several objectives no architecture is the best: front() returns those that "
+                "none is better than"
+            )
+        address = task_named(self.summary, address)
+        best = [e for e in best_of_each_task(self.found) if address_of(e) == address]
+        if not best:
+            raise LabelError(f"no evaluation on {address} has succeeded")
+        return dict(best[0])
+
+    def front(self, address: str | None = None) -> list[Row]:
+        """Entries of ``found`` that no other on the task dominates, by the searched values.
+
+        Those of all searchers together, each architecture once; of one objective the best alone.
+
+        Parameters
+        ----------
+        address : str, optional
+            ``TABLE/TASK``, where there are several.
+
+        Raises
+        ------
+        ParameterError, UnknownNameError, LabelError
+            As ``best``.
+        """
+        if "objectives" not in self.about:
+            return [self.best(address)]
+        address = task_named(self.summary, address)
+        first: dict[str, Row] = {}
+        for entry in self.found:
+            if address_of(entry) == address:
+                first.setdefault(entry["architecture"], entry)
+        if not first:
+            raise LabelError(f"no evaluation on {address} has succeeded within the bounds")
+        directions = next(e["directions"] for e in self.summary if address_of(e) == address)
+        signs = [-1.0 if said.startswith("smaller") else 1.0 for said in directions.values()]
+        kept = list(first.values())
+        values = np.array([[e["values"][name] for name in directions] for e in kept], dtype=float)
+        return [kept[k] for k in non_dominated(signs * values)]
+
+
+def address_of(entry: Mapping[str, Any]) -> str:
+    """``TABLE/TASK`` of an entry of a summary."""
+    return f"{entry['table']}/{entry['task']}"
 
 
 def best_found(problem: Problem, rows: Sequence[Row]) -> list[Row]:

@@ -26,10 +26,10 @@ from ...data.types import Values
 from ...errors import ParameterError
 from ..loop import Trace
 from ..pareto import Scale, front_history, hypervolume_curve, non_dominated
-from .found import front_found
+from .found import address_of, front_found
 from .options import SearchOptions
 from .pictures import fronts_picture, references, volumes_picture
-from .searches import MARKS, ContenderSearches, SearchedEntry, address_of, trials_text
+from .searches import MARKS, ContenderSearches, SearchedEntry, trials_text
 from .units import QueryRow, TrialUnit
 
 _CLOUD = 1500  # architectures that a picture shows beside the fronts

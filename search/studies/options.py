@@ -7,17 +7,37 @@ Read when the command line starts: this imports nothing heavy.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from ...benchmarks.studies.flags import listed, option, refuse_unused, unseen, whole_numbers
-from ...benchmarks.studies.options import Backend, Jobs, Metric, RunOptions, Seed, Tasks, Trials
+from ...benchmarks.studies.options import (
+    Backend,
+    Jobs,
+    Metric,
+    Predictors,
+    RunOptions,
+    Seed,
+    Tasks,
+    Trials,
+)
 from ..across_tables.names import COLD, WARM
 from ..at_nas.options import EpisodeOptions, Shots
 from .names import FEW_SHOT_METHODS, LATENCY_METHODS, TRANSFER_METHODS, described
+
+if TYPE_CHECKING:
+    from ..base import Searcher
+else:
+    # The command line reads the types of the fields and must not import what they are.
+    Searcher = type("Searcher", (), {})
+
+OneSearcher: TypeAlias = str | type[Searcher] | Callable[..., Searcher]
+Searchers: TypeAlias = OneSearcher | Sequence[OneSearcher] | Mapping[str, OneSearcher]
+"""Names of ``nasurge searchers``, also separated by commas; classes; functions of space, pool and
+seed; a mapping gives them names."""
 
 _CHOSEN = "Which to compare, separated by commas; all,-NAME leaves one out: "
 
@@ -188,18 +208,19 @@ class SearchOptions(TrialOptions):
     """Options of ``nasurge search``."""
 
     tables: Tasks = Tables()
-    searchers: str | Sequence[str] | None = option(
+    searchers: Searchers | None = option(
         None,
         name="-s",
         shown="bo, with -p evolution, with --objectives nsga2",
         help="Searchers, separated by commas, random always beside them; all is every one, "
-        "all,-NAME all but one.",
+        "all,-NAME all but one; MODULE:CLASS is one of your own.",
     )
     _: KW_ONLY
-    predictors: str | Sequence[str] | None = option(
+    predictors: Predictors | None = option(
         None,
         name="-p",
-        help="Predictors that guide them, separated by commas; all,-NAME as for -s.",
+        help="Predictors that guide them, separated by commas; all,-NAME and MODULE:CLASS as for "
+        "-s.",
     )
     objectives: str | Sequence[str] | None = option(
         None, help="Two or more, such as accuracy,flops: search for their Pareto front."

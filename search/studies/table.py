@@ -22,14 +22,13 @@ from ...data.types import Values
 from ..base import Searcher
 from ..loop import Trace, oracle_curve, queries_to_reach, selected_curve
 from .asynchronous import run_simulated
-from .found import best_found, found_lines, found_section
+from .found import address_of, best_found, found_lines, found_section
 from .options import SearchOptions
 from .pictures import regret_section
 from .searches import (
     MARKS,
     ContenderSearches,
     SearchedEntry,
-    address_of,
     searcher_text,
     trials_text,
 )
