@@ -13,9 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args, get_type_hints
 
-from ...errors import UnknownNameError
-from .journal import Journal, Row, Unit, fingerprint, jsonable, write_rows
-from .options import RunOptions
+from ...data.arguments import checked
+from ...errors import ParameterError, UnknownNameError
+from .export import contents, write_new
+from .flags import chosen
+from .journal import Journal, Row, Unit, fingerprint, jsonable, whole_study, write_rows
+from .options import COLUMN, FORMATS, RunOptions
 from .page import Page, TextTable, number_of, read_summary, write_summary
 from .panels import Picture
 from .rendering import render
@@ -109,6 +112,47 @@ class Findings:
         kept = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         command = self.about.get("command", "")
         return {k: v for k, v in kept.items() if k not in ("rows", "folder")} | {"command": command}
+
+    @checked
+    def export(
+        self,
+        formats: str | Sequence[str],
+        *,
+        to: str | Path | None = None,
+        width: float = COLUMN,
+    ) -> list[Path]:
+        """Paths of the study's tables and figures for a paper, after they were written.
+
+        Parameters
+        ----------
+        formats : str or sequence of str
+            Of ``latex``, ``markdown`` and ``csv`` (tables), ``pdf`` and ``svg`` (figures), and
+            ``html``, the report itself; several may be separated by commas.
+        to : str or Path, optional
+            Folder for them, ``paper`` in the study's by default.
+        width : float
+            That of a figure in inches; by default that of a column of text.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such format.
+        ParameterError
+            If the width is no length, or the study has nothing to show in a format.
+        StorageError
+            If a file is there that was not made so, or the folder cannot be written.
+
+        Examples
+        --------
+        >>> import nasurge, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     options = {"n_train": [20], "trials": 1, "jobs": 1, "out": folder}
+        ...     found = nasurge.compare("nb201-analog/cifar10", "ridge,gp", **options)
+        ...     [path.name for path in found.export("latex")]
+        ['all-numbers.tex', 'differences.tex']
+        """
+        place = None if to is None else Path(to)
+        return self.study.export(self.folder, formats, to=place, width=width)
 
 
 Found = TypeVar("Found", bound=Findings)
@@ -273,7 +317,7 @@ class Study(ABC, Generic[Found, Options]):
         DataFileError
             If a file is damaged.
         """
-        from .journal import read_about, read_units, whole_study
+        from .journal import read_about, read_units
 
         if not (folder / "summary.json").exists():
             about = read_about(folder)
@@ -292,8 +336,6 @@ class Study(ABC, Generic[Found, Options]):
         StorageError, DataFileError
             If the folder holds no finished study of this kind.
         """
-        from .journal import whole_study
-
         found = cls.read(folder)
         with whole_study(folder):
             return cls.write_report(found, folder)
@@ -307,6 +349,35 @@ class Study(ABC, Generic[Found, Options]):
             title=cls.title,
             command=found["command"],
         )
+
+    @classmethod
+    @checked
+    def export(
+        cls,
+        folder: Path,
+        formats: str | Sequence[str],
+        *,
+        to: Path | None = None,
+        width: float = COLUMN,
+    ) -> list[Path]:
+        """Paths of tables and figures for a paper, as ``Findings.export``.
+
+        Raises
+        ------
+        UnknownNameError, ParameterError, StorageError, DataFileError
+            As there, or if the folder holds no finished study of this kind.
+        """
+        forms = chosen(formats, FORMATS, kind="format")
+        if not 1 <= width <= 20:
+            raise ParameterError(f"a figure is 1 to 20 inches wide, not {width}")
+        report = [cls.report(folder)] if "html" in forms else []
+        if parts := [form for form in forms if form != "html"]:
+            found = cls.read(folder)
+            with whole_study(folder):
+                page = cls.page(found, folder)
+                files = contents(page, found, parts, kind=cls.kind, title=cls.title, width=width)
+            return report + write_new(to or folder / "paper", files)
+        return report
 
     @classmethod
     def as_json(cls, found: Parts, folder: Path) -> dict[str, Any]:

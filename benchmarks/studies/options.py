@@ -51,6 +51,11 @@ Choice = partial(option, section="Which architectures")
 Scored = partial(option, section="What is compared")
 Network = partial(option, section="How networks are trained")
 
+FORMATS = ("html", "latex", "markdown", "csv", "pdf", "svg")
+"""What a study can be shown as."""
+COLUMN = 3.33
+"""Width of a column of text in most two-column styles, in inches."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
