@@ -33,9 +33,7 @@ SMALL = [
     "--train-epochs",
     "1",
 ]
-TINY = NewTaskOptions(
-    size=8, train=60, width=2, epochs=3, gate=1, train_epochs=1, trainings=1, device="cpu"
-)
+TINY = NewTaskOptions(size=8, train=60, width=2, epochs=3, gate=1, train_epochs=1, device="cpu")
 
 
 def start(store: Path, images: str, **options: Any) -> dict[str, Any]:
