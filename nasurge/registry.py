@@ -47,7 +47,6 @@ COMMANDS = {
     "latency": ("meta latency", "nasurge.search.studies.options:LatencyOptions"),
     "meta-tables": ("meta tables", "nasurge.search.studies.options:MetaTablesOptions"),
     "transfer": ("meta transfer", "nasurge.search.studies.options:TransferOptions"),
-    "warm-start": ("meta warm-start", "nasurge.search.studies.options:WarmStartOptions"),
 }
 """Commands of kinds whose options are all there is to say: words, and place of the options."""
 BASES = {"predictor": "nasurge.predictors:Predictor", "searcher": "nasurge.search:Searcher"}
