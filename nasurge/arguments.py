@@ -19,7 +19,7 @@ from .data.arguments import argument, brief, check_bounds, misfit
 from .errors import ParameterError
 from .predictors.names import PREDICTORS
 from .predictors.saving.names import predictor_name
-from .registry import make_predictor, predictor_class, predictor_names
+from .registry import installed_of, make_predictor, predictor_class, predictor_names
 from .search.studies.options import SearchOptions
 
 if TYPE_CHECKING:
@@ -70,9 +70,9 @@ def predictor_factories(
     Parameters
     ----------
     predictors : str, type, Predictor, or a sequence or mapping of these
-        Of names, ``all`` stands for every registered one, and ``-NAME`` leaves one out again. A
-        class has its own name, a predictor that of its class and its parameters; a mapping gives
-        names to what it holds.
+        Of names, ``all`` stands for every registered one whose packages are installed, and
+        ``-NAME`` leaves one out again. A class has its own name, a predictor that of its class and
+        its parameters; a mapping gives names to what it holds.
 
     Raises
     ------
@@ -107,10 +107,11 @@ def predictor_factories(
     for name in names:
         if name.removeprefix("-") not in (*known, "all"):
             predictor_class(name.removeprefix("-"))  # an error that knows other words for it
-    return {
-        name: made.get(name) or partial(make_predictor, name)
-        for name in chosen(names, known, kind="predictor")
-    }
+    asked = chosen(names, known, kind="predictor")
+    if "all" in names:
+        kept = {*names, *installed_of(asked)}
+        asked = [name for name in asked if name in kept]
+    return {name: made.get(name) or partial(make_predictor, name) for name in asked}
 
 
 def _pairs(predictors: Predictors) -> list[tuple[str, Any]]:

@@ -306,15 +306,13 @@ def _squared_distances(a: TaskEmbedding, b: TaskEmbedding) -> Values:
 def _cheapest(leaving: Values, arriving: Values, costs: Values) -> float:
     """Cost of the cheapest plan that moves one distribution onto the other."""
     from scipy.optimize import linprog
-    from scipy.sparse import eye_array, kron, vstack
 
     n, m = costs.shape
-    rows = kron(eye_array(n), np.ones((1, m)))
-    columns = kron(np.ones((1, n)), eye_array(m))
+    rows, columns = np.kron(np.eye(n), np.ones(m)), np.kron(np.ones(n), np.eye(m))
     sums = np.concatenate([leaving / leaving.sum(), arriving / arriving.sum()])
     # What arrives last follows from the rest; said twice, rounding could make it impossible.
-    plan = linprog(costs.ravel(), A_eq=vstack([rows, columns]).tocsr()[:-1], b_eq=sums[:-1])
-    return float(plan.fun)
+    plan = linprog(costs.ravel(), A_eq=np.concatenate([rows, columns])[:-1], b_eq=sums[:-1])
+    return float(np.asarray(plan.fun, dtype=np.float64))
 
 
 @checked

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..benchmarks.studies import chosen
+from ..benchmarks.studies import chosen, listed
 from ..errors import ParameterError
 from ..registry import (
     can_be_guided,
+    installed_of,
     make_searcher,
     predictor_class,
     predictor_names,
@@ -96,6 +97,10 @@ def contenders_of(
         If predictors are given and no searcher uses one.
     """
     guides = chosen(predictors, predictor_names(), kind="predictor") if predictors else []
+    named = listed(predictors) if isinstance(predictors, str) else predictors or ()
+    if "all" in named:
+        kept = {*named, *installed_of(guides)}
+        guides = [guide for guide in guides if guide in kept]
     for guide in guides:
         predictor_class(guide)
     contenders = []
