@@ -139,7 +139,7 @@ def searchers_table():
 
 
 def terms_table(page):
-    """Markdown table of the terms of one kind of report, which explains them with the same words."""
+    """Markdown table of the terms of one kind of report, which explains them likewise."""
     from nasurge.benchmarks.studies.terms import read_terms
 
     rows = [[term.name, term.text, term.better] for term in read_terms() if term.page == page]
