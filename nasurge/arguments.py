@@ -16,10 +16,21 @@ from .benchmarks.studies import (
     listed,
 )
 from .data.arguments import argument, brief, check_bounds, misfit
+from .data.plugins import import_place
+from .data.spaces import is_place
 from .errors import ParameterError
 from .predictors.names import PREDICTORS
 from .predictors.saving.names import predictor_name
-from .registry import make_predictor, predictor_class, predictor_names
+from .registry import (
+    BASES,
+    check_class,
+    installed_of,
+    make_predictor,
+    predictor_class,
+    predictor_names,
+    promised,
+)
+from .search.store import code_digest, function_name
 from .search.studies.options import SearchOptions
 
 if TYPE_CHECKING:
@@ -27,6 +38,49 @@ if TYPE_CHECKING:
     from .benchmarks.studies.options import Predictors
     from .data.spaces import Space
     from .predictors.base import Predictor
+
+
+class OwnPredictor:
+    """Maker of predictors of somebody's own class, or by a function of space and seed.
+
+    Parameters
+    ----------
+    make : callable
+        Picklable by value: a class or function of a script, too.
+    name : str
+        What it is called, for an error.
+    """
+
+    def __init__(self, make: Callable[..., Any], name: str) -> None:
+        self.make, self.name = make, name
+
+    def __call__(self, space: Space, *, seed: int) -> Predictor:
+        """Unfitted predictor for ``space``."""
+        return made_by(self.make, "predictor", self.name, space, seed=seed)  # type: ignore[no-any-return]
+
+    @property
+    def code(self) -> str | None:
+        """Checksum of its code, so that a study is not continued with another."""
+        return code_digest(self.make)
+
+
+def made_by(make: Callable[..., Any], kind: str, name: str, space: Space, **arguments: Any) -> Any:
+    """What somebody's own class or function makes for a space: a predictor, or a searcher.
+
+    Raises
+    ------
+    ParameterError
+        If it does not take these arguments, or makes something else.
+    """
+    takes = f"{name} is called with a space, {', '.join(f'{key}=' for key in arguments)}"
+    try:
+        inspect.signature(make).bind(space, **arguments)
+    except TypeError as error:
+        raise ParameterError(f"{takes}: {error}; {promised(kind)}") from None
+    made = make(space, **arguments)
+    if not isinstance(made, import_place(BASES[kind])):
+        raise ParameterError(f"{takes}, and makes {brief(made)}, no {kind}: {promised(kind)}")
+    return made
 
 
 class Remade:
@@ -61,6 +115,11 @@ class Remade:
         }
         return f"({', '.join(f'{k}={v!r}' for k, v in changed.items())})" if changed else ""
 
+    @property
+    def code(self) -> str | None:
+        """Checksum of the code of a class of somebody's own."""
+        return code_digest(type(self.predictor))
+
 
 def predictor_factories(
     predictors: Predictors,
@@ -69,10 +128,11 @@ def predictor_factories(
 
     Parameters
     ----------
-    predictors : str, type, Predictor, or a sequence or mapping of these
-        Of names, ``all`` stands for every registered one, and ``-NAME`` leaves one out again. A
-        class has its own name, a predictor that of its class and its parameters; a mapping gives
-        names to what it holds.
+    predictors : str, type, Predictor, callable, or a sequence or mapping of these
+        Of names, ``all`` stands for every registered one whose packages are installed, and
+        ``-NAME`` leaves one out again; ``MODULE:CLASS`` is a class that can be imported. A class or
+        function of ``space`` and ``seed`` has its own name, a predictor that of its class and its
+        parameters; a mapping gives names to what it holds.
 
     Raises
     ------
@@ -91,13 +151,13 @@ def predictor_factories(
     """
     made: dict[str, Factory] = {}
     names: list[str] = []
-    for name, one in _pairs(predictors):
-        if isinstance(one, str) and not name:
+    for name, one in pairs_of(predictors):
+        if isinstance(one, str) and not name and not is_place(one):
             names.append(one)
             continue
-        factory, own = _factory(one)
+        factory, own = _factory(one, name)
         key = name or own
-        if key in made:
+        if key in made or key in names:
             raise ParameterError(
                 f"two predictors are called {key!r}: give them names, {{NAME: predictor, ...}}"
             )
@@ -107,47 +167,56 @@ def predictor_factories(
     for name in names:
         if name.removeprefix("-") not in (*known, "all"):
             predictor_class(name.removeprefix("-"))  # an error that knows other words for it
-    return {
-        name: made.get(name) or partial(make_predictor, name)
-        for name in chosen(names, known, kind="predictor")
-    }
+    asked = chosen(names, known, kind="predictor")
+    if "all" in names:
+        kept = {*names, *installed_of(asked)}
+        asked = [name for name in asked if name in kept]
+    return {name: made.get(name) or partial(make_predictor, name) for name in asked}
 
 
-def _pairs(predictors: Predictors) -> list[tuple[str, Any]]:
+def pairs_of(these: Any) -> list[tuple[str, Any]]:
     """What is given, each with a name if it has been given one."""
-    if isinstance(predictors, str):
-        return [("", name) for name in listed(predictors)]
-    if isinstance(predictors, Mapping):
-        return list(predictors.items())
-    if isinstance(predictors, Sequence):
-        return [("", one) for one in predictors]
-    return [("", predictors)]
+    if isinstance(these, str):
+        return [("", name) for name in listed(these)]
+    if isinstance(these, Mapping):
+        return list(these.items())
+    if isinstance(these, Sequence):
+        return [("", one) for one in these]
+    return [("", these)]
 
 
-def _factory(one: Any) -> tuple[Factory, str]:
+def _factory(one: Any, name: str) -> tuple[Factory, str]:
     """Maker of what is given, and its own name."""
     from .predictors.base import Predictor
 
     if isinstance(one, str):
-        predictor_class(one)
-        return partial(make_predictor, one), one
-    if isinstance(one, type) and issubclass(one, Predictor):
-        return one, one.__name__
+        cls = predictor_class(one)
+        return OwnPredictor(cls, one) if is_place(one) else partial(make_predictor, one), one
+    if isinstance(one, type):
+        check_class("predictor", one.__name__, one)
+        return OwnPredictor(one, one.__name__), one.__name__
     if isinstance(one, Predictor):
         remade = Remade(one)
         registered = predictor_name(type(one))
         name = registered if registered in PREDICTORS else type(one).__name__
         return remade, name + remade.parameters
+    if callable(one):
+        own = function_name(one)
+        if own is None and not name:
+            raise ParameterError(
+                "a function without a name makes predictors: give it one, {NAME: function, ...}"
+            )
+        return OwnPredictor(one, name or str(own)), str(own)
     raise ParameterError(
-        f"a predictor is a name of: nasurge predictors, a class of a Predictor or an object of "
-        f"one, not {brief(one)}"
+        f"a predictor is a name of: nasurge predictors, a class of a Predictor, an object of one, "
+        f"or a function of space and seed that makes one, not {brief(one)}"
     )
 
 
 def compare_study(options: CompareOptions) -> CompareStudy:
     """Study of ``compare``, its predictors by name."""
     asked = options.predictors
-    every = any(one == "all" for _, one in _pairs(asked) if isinstance(one, str))
+    every = any(one == "all" for _, one in pairs_of(asked) if isinstance(one, str))
     return CompareStudy(options, predictor_factories(asked), skip_unfit=every)
 
 
@@ -159,7 +228,7 @@ def validate_study(options: ValidateOptions) -> ValidateStudy:
 
 _SEARCHED: dict[str, Any] = {
     "budget": int,
-    "seed": int,
+    "seed": int | None,
     "timeout": float | None,
     "study": str | None,
     "callback": Callable[..., Any] | None,

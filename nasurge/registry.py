@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .data.arguments import as_path, brief, checked
 from .data.parameters import check_parameters
-from .data.plugins import all_names, first_line, named_part, plugins
+from .data.plugins import all_names, first_line, import_place, named_part, plugins
 from .errors import DataFileError, ParameterError, PluginError, UnknownNameError
 from .predictors.names import PREDICTORS, ListedPredictor
 from .predictors.saving.names import class_path
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from .predictors.base import Predictor
     from .search.base import Searcher
     from .search.guided import Regressor
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_PREDICTOR = "auto"
 STUDIES = {
@@ -47,9 +51,9 @@ COMMANDS = {
     "latency": ("meta latency", "nasurge.search.studies.options:LatencyOptions"),
     "meta-tables": ("meta tables", "nasurge.search.studies.options:MetaTablesOptions"),
     "transfer": ("meta transfer", "nasurge.search.studies.options:TransferOptions"),
-    "warm-start": ("meta warm-start", "nasurge.search.studies.options:WarmStartOptions"),
 }
 """Commands of kinds whose options are all there is to say: words, and place of the options."""
+BASES = {"predictor": "nasurge.predictors:Predictor", "searcher": "nasurge.search:Searcher"}
 _PREDICTORS = "nasurge.predictors"
 _SEARCHERS = "nasurge.searchers"
 
@@ -65,7 +69,9 @@ def searcher_names() -> list[str]:
 
 
 def predictor_class(name: str) -> type[Predictor]:
-    """Class of a predictor.
+    """Class of a predictor: of a name, or ``MODULE:CLASS`` of one that can be imported from here.
+
+    Never to be called with what a file holds: a module that is named is imported, and so run.
 
     Raises
     ------
@@ -73,9 +79,13 @@ def predictor_class(name: str) -> type[Predictor]:
         If there is no such predictor.
     PluginError
         If that of a plug-in cannot be imported, or is none.
+    ParameterError
+        If a module cannot be imported, or has no such class.
     """
     places = {own: entry.place for own, entry in PREDICTORS.items()}
     if name not in predictor_names():
+        if own_class := _class_at("predictor", name):
+            return own_class
         raise _unknown("predictor", name, PREDICTORS, predictor_names())
     cls: type[Predictor] = named_part("predictor", name, places, group=_PREDICTORS)
     if name not in PREDICTORS:
@@ -85,8 +95,35 @@ def predictor_class(name: str) -> type[Predictor]:
     return cls
 
 
+def installed_of(names: Sequence[str]) -> list[str]:
+    """Those of the named predictors whose extra is installed; what is left out is logged.
+
+    Examples
+    --------
+    >>> installed_of(["xgb", "gp"])
+    ['xgb', 'gp']
+    """
+    extras = {
+        name: entry.extra
+        for name in names
+        if (entry := PREDICTORS.get(name)) is not None
+        and entry.extra
+        and not all(find_spec(module) for module in predictor_class(name).heavy_imports)
+    }
+    if extras:
+        logger.warning(
+            "left out, since they need packages that are not installed: %s; "
+            "pip install 'nasurge[%s]'",
+            ", ".join(extras),
+            ",".join(dict.fromkeys(extras.values())),
+        )
+    return [name for name in names if name not in extras]
+
+
 def searcher_class(name: str, *, guided: bool = False) -> type[Searcher]:
-    """Class of a searcher, the predictor-guided one if ``guided``.
+    """Class of a searcher, the predictor-guided one if ``guided``; of a name or ``MODULE:CLASS``.
+
+    Never to be called with what a file holds: a module that is named is imported, and so run.
 
     Raises
     ------
@@ -94,11 +131,15 @@ def searcher_class(name: str, *, guided: bool = False) -> type[Searcher]:
         If there is no such searcher.
     PluginError
         If that of a plug-in cannot be imported, or is none.
+    ParameterError
+        If a module cannot be imported, or has no such class.
     """
     places = {own: entry.place for own, entry in SEARCHERS.items()}
     if guided:
         places |= GUIDED
     if name not in searcher_names():
+        if own_class := _class_at("searcher", name):
+            return own_class
         raise _unknown("searcher", name, SEARCHERS, searcher_names())
     cls: type[Searcher] = named_part("searcher", name, places, group=_SEARCHERS)
     if name not in places:
@@ -115,6 +156,36 @@ def _check_part(kind: str, name: str, cls: Any, base: type[Any]) -> None:
             f"{kind} {name!r} of a plug-in is no class of a {base.__name__}, but {cls!r}: its "
             "entry point names something else"
         )
+
+
+def check_class(kind: str, name: str, cls: Any) -> None:
+    """Error if what stands for a predictor or searcher is no class of one.
+
+    Raises
+    ------
+    ParameterError
+        With what it has to be, and the contract that says what it promises.
+    """
+    base = import_place(BASES[kind])
+    if not isinstance(cls, type) or not issubclass(cls, base):
+        raise ParameterError(f"{name} is no class of a {kind}, but {brief(cls)}: {promised(kind)}")
+
+
+def promised(kind: str) -> str:
+    """What somebody's own predictor or searcher has to be, for an error."""
+    base = BASES[kind].replace(":", ".")
+    return f"subclass {base}; nasurge.testing.{kind} checks what one promises"
+
+
+def _class_at(kind: str, place: str) -> type[Any] | None:
+    """Class of somebody's own, named ``MODULE:CLASS``; None if that is no such name."""
+    from .data.spaces import is_place, object_named
+
+    if not is_place(place):
+        return None
+    found: type[Any] = object_named(place, option=f"a {kind} of your own", kind="class")
+    check_class(kind, place, found)
+    return found
 
 
 def _unknown(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -11,25 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .arguments import check_search
-from .benchmarks.studies import called_with, chosen, listed
+from .benchmarks.studies import called_with
 from .data.spaces import Space, make_space
 from .errors import ParameterError
 from .functions import (
     FunctionTask,
     Wanted,
-    check_takes_objectives,
     constraints_of,
     contenders_of,
     searcher_of,
 )
 from .progress import after_every_batch, progress_bar
-from .registry import (
-    searcher_names,
-    takes_objectives,
-)
 from .search import Searcher
 from .search.loop import Objective, Trace, run
-from .search.store import run_stored, storage_of
+from .search.store import differences, function_name, run_stored, storage_of
 from .search.studies import FrontsStudy, SearchFindings, SearchOptions, SearchStudy
 
 logger = logging.getLogger(__name__)
@@ -39,10 +35,14 @@ if TYPE_CHECKING:
 
     from .benchmarks.objectives import Problem
     from .benchmarks.studies import Progress
-    from .predictors.base import Predictor
+    from .benchmarks.studies.options import Predictors
+    from .search.guided import Regressor
+    from .search.studies.options import Searchers
 
 
 Bounds = tuple[float | None, float | None]
+_SEARCHED: weakref.WeakKeyDictionary[Searcher, dict[str, Any]] = weakref.WeakKeyDictionary()
+"""What each searcher of somebody's own was last told the values of."""
 
 
 def search(
@@ -55,11 +55,11 @@ def search(
     minimise: str | Sequence[str] = (),
     maximise: str | Sequence[str] = (),
     form: str = "codes",
-    searcher: str | Searcher | None = None,
-    predictor: str | Predictor | None = None,
+    searcher: Searchers | Searcher | None = None,
+    predictor: Predictors | Regressor | None = None,
     budget: int = 100,
     batch: int | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     callback: Callable[[Searcher], None] | None = None,
     storage: str | os.PathLike[str] | BaseStorage | None = None,
     study: str | None = None,
@@ -100,16 +100,19 @@ def search(
     form : {"codes", "dicts", "strings"}
         What functions are called with: all codes, or each architecture by itself, as a dict from
         variables to values or as a string.
-    searcher : str or Searcher, optional
-        Names of ``nasurge searchers``; by default ``bo``, with a predictor ``evolution``, with
-        several objectives or bounds on what the function returns ``nsga2``.
-    predictor : str or Predictor, optional
-        Guides the searchers that can be guided; several names are tried one by one on tables.
+    searcher : str, type, callable, Searcher, or on tables a sequence or mapping of the first three
+        A name of ``nasurge searchers``, a class, ``MODULE:CLASS``, or a function of ``space``,
+        ``pool`` and ``seed`` that makes one; a mapping gives them names. By default ``bo``, with a
+        predictor ``evolution``, with several objectives or bounds on what the function returns
+        ``nsga2``. With a function it may be a searcher that is there.
+    predictor : str, type, Predictor or regressor, or on tables a sequence or mapping, optional
+        Guides the searchers that can be guided; several are tried one by one on tables.
     budget : int
         Architectures evaluated.
     batch : int, optional
         Architectures asked for at once; 5 by default.
-    seed : int
+    seed : int, optional
+        0 by default; your own searcher has its own.
     callback : callable, optional
         Called with the searcher after every batch, with a function only.
     storage : str, Path or optuna.storages.BaseStorage, optional
@@ -180,15 +183,19 @@ def search(
                 callback = after_every_batch(shown, budget, callback)
             wanted = Wanted.of(objectives=objectives, constraints=constraints, form=form, **own)
             task = FunctionTask(objective, _space_of(space), wanted)
-            made = searcher_of(searcher, task, predictor, seed)
-            about = {"batch": batch, **({} if isinstance(searcher, Searcher) else {"seed": seed})}
+            own_searcher = isinstance(searcher, Searcher)
+            if own_searcher and seed is not None:
+                raise ParameterError("your own searcher has its own seed: leave seed out")
+            made = searcher_of(searcher, task, predictor, seed or 0)
+            _check_told(made, {"objective": function_name(task), **task.about()})
+            about = {"batch": batch, **({} if own_searcher else {"seed": seed or 0})}
             limits |= {"callback": callback, "batch": batch, "retry_failed": retry_failed}
             trace = _run(made, task, about={**about, **task.about()}, **limits)
             return trace if wanted.plain else replace(trace, names=task.names, signs=task.signs)
-        if not isinstance(searcher, str | None) or not isinstance(predictor, str | None):
+        if isinstance(searcher, Searcher):
             raise ParameterError(
-                "a search on a table makes a fresh searcher and predictor for every trial: give "
-                "their names; your own can join as plug-ins (entry points)"
+                "a search on a table makes a fresh searcher for every trial: give its name or its "
+                "class, or a function of space, pool and seed that makes it"
             )
         if space is not None or callback is not None or retry_failed or any(own.values()):
             raise ParameterError(
@@ -199,8 +206,8 @@ def search(
             "objectives": objectives,
             "constraints": [*map(str, constraints_of(constraints))],
         }
-        settings = {**limits, "batch": batch, "seed": seed, "progress": shown, **tables}
-        return search_study(objective, searcher, predictors=predictor, **settings)
+        settings = {**limits, "batch": batch, "seed": seed or 0, "progress": shown, **tables}
+        return search_study(objective, searcher, predictors=predictor, **settings)  # type: ignore[arg-type]
 
 
 def _space_of(space: Any) -> Space:
@@ -214,6 +221,17 @@ def _space_of(space: Any) -> Space:
             f"space is a name or what nasurge.make_space makes, not {type(space).__name__}"
         )
     return make_space(Path(space) if isinstance(space, os.PathLike) else space)
+
+
+def _check_told(searcher: Searcher, about: dict[str, Any]) -> None:
+    """Refuse a searcher that holds values of another function, or in another direction."""
+    before = _SEARCHED.get(searcher, about) if len(searcher.values_) else about
+    if changed := differences(before, about):
+        raise ParameterError(
+            f"this searcher was told values of another search (different: {', '.join(changed)}): "
+            "make a new one, or tell it what it shall start from"
+        )
+    _SEARCHED[searcher] = about
 
 
 def _run(
@@ -262,16 +280,8 @@ def make_search_study(options: SearchOptions) -> SearchStudy | FrontsStudy:
         If no architecture meets the constraints.
     """
     several = options.objectives is not None
-    default = "nsga2" if several else "evolution" if options.predictors else "bo"
-    asked = options.searchers or default
-    names = chosen(asked, searcher_names(), kind="searcher")
-    if several:
-        single = [name for name in names if not takes_objectives(name)]
-        if "all" in (listed(asked) if isinstance(asked, str) else asked):
-            names = [name for name in names if name not in single]
-        check_takes_objectives(*names)
-    beside = [name for name in names if name != "random"]
-    contenders = contenders_of(["random", *beside], options.predictors)
+    own = options.searchers, options.predictors
+    contenders = contenders_of(*own, beside="random", several=several)
     return (FrontsStudy if several else SearchStudy)(options, contenders)
 
 

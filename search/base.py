@@ -88,6 +88,7 @@ class Searcher(ABC):
         self.bounds: Sequence[float] = column_bounds(n_objectives, bounds)
         if not self.several_objectives and (len(self.bounds) > 1 or bounds):
             raise ParameterError(f"{type(self).__name__} searches for one objective without bounds")
+        self.seed = seed
         self._rng = as_generator(seed)
         self._limited = pool is not None
         self._allowed: Keys | None = None

@@ -106,7 +106,7 @@ def _rankings(found: dict[str, Any], table: TextTable) -> list[Section]:
 
 def _predictions(about: dict[str, Any], folder: Path) -> list[Section]:
     """Predicted against true ranks of one trial, a section per task."""
-    sections = []
+    sections: list[Section] = []
     size = about["n_train"][-1]
     for address, label in about["labels"].items():
         points: dict[str, Any] = {}
@@ -123,7 +123,7 @@ def _predictions(about: dict[str, Any], folder: Path) -> list[Section]:
                     f"Predicted against true: {address}",
                     f"Label: {label}. Trial 0 with {size} training architectures; {number:,} of "
                     "the test architectures, as shares of the ranking.",
-                    [pictures.predicted_against_true(points)],
+                    [pictures.predicted_against_true(f"predictions-{len(sections)}", points)],
                 )
             )
     return sections

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Protocol, TypedDict
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from ...data.spaces import Codes, Space
 from ...data.types import Values
 from ...errors import LabelError, ParameterError
 from ...predictors.base import Predictor, Scores
-from ..intervals import Interval, interval, noise_ceiling
+from ..intervals import interval, noise_ceiling
 from ..metrics import METRICS
 from ..objectives import Problem, problems_of
 from .backends import backend
@@ -32,8 +32,9 @@ from .compare_page import (
     predictions_path,
     without_ranks,
 )
+from .comparison import CompareEntry, CompareRow, Comparison
 from .journal import Journal, Row, Unit, versions
-from .kinds import Findings, Parts, Study
+from .kinds import Parts, Study
 from .options import CompareOptions
 from .page import Page, TextTable
 from .paired import paired_entries
@@ -47,72 +48,6 @@ class Factory(Protocol):
     def __call__(self, space: Space, *, seed: int) -> Predictor:
         """Unfitted predictor for ``space``."""
         ...
-
-
-class CompareRow(TypedDict):
-    """One predictor in one trial, on all test architectures or on those of unseen functions."""
-
-    table: Annotated[str, "table's name"]
-    task: Annotated[str, "task's name"]
-    label: Annotated[str, "what is predicted"]
-    predictor: Annotated[str, "predictor's name"]
-    cheap: Annotated[str | None, "columns that it was given for every architecture"]
-    n_train: Annotated[int, "training architectures"]
-    trial: Annotated[int, "number of the draw of these architectures"]
-    seed: Annotated[int, "seed of the study"]
-    fit_seconds: Annotated[float, "seconds to fit, on one thread"]
-    predict_seconds: Annotated[float, "seconds to predict all test architectures"]
-    unseen_functions_only: Annotated[
-        bool, "whether only test architectures whose function was not trained on count"
-    ]
-    n_test: Annotated[int, "test architectures that count"]
-
-
-class CompareEntry(TypedDict, total=False):
-    """One predictor with one training size on one task, over trials."""
-
-    table: Annotated[str, "table's name"]
-    task: Annotated[str, "task's name"]
-    label: Annotated[str, "what is predicted"]
-    predictor: Annotated[str, "predictor's name"]
-    cheap: Annotated[str | None, "columns that it was given for every architecture"]
-    n_train: Annotated[int, "training architectures"]
-    unseen_functions_only: Annotated[
-        bool, "whether only test architectures whose function was not trained on count"
-    ]
-    trials: Annotated[int, "trials, each with other training architectures"]
-    fit_seconds: Annotated[Interval, "seconds to fit, on one thread"]
-    predict_seconds: Annotated[Interval, "seconds to predict all test architectures"]
-    ceiling: Annotated[
-        dict[str, float], "correlations of a perfect predictor with these noisy labels"
-    ]
-    share_of_ceiling: Annotated[float, "mean Kendall tau divided by that of a perfect predictor"]
-
-
-@dataclass(frozen=True, repr=False)
-class Comparison(Findings):
-    """Outcome of ``compare``.
-
-    Attributes
-    ----------
-    summary, rows, folder, about
-        As of ``Findings``: an entry is of a table, task, predictor, training size and set of test
-        architectures.
-    ceilings : dict
-        Per ``TABLE/TASK`` with repeated training runs: the correlations of a perfect predictor.
-    cheap : dict
-        Per ``TABLE/TASK``: Kendall tau of every cheap column that was given, as a ranking.
-    not_measured : dict
-        Per ``TABLE/TASK`` with gaps: architectures of the table without the label, left out.
-    paired : list of dict
-        Per pair of predictors, size and task, and over all tasks: difference of Kendall's tau in
-        common trials, wins, ties, losses, Wilcoxon's test.
-    """
-
-    ceilings: dict[str, dict[str, float]]
-    cheap: dict[str, dict[str, float]]
-    not_measured: dict[str, int] = field(default_factory=dict)
-    paired: list[Row] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,7 +145,7 @@ class CompareStudy(Study[Comparison, CompareOptions]):
     command = "compare"
     options_type = CompareOptions
     findings = Comparison
-    grows = ("predictors", "n_train", "trials")
+    grows = ("predictors", "n_train", "trials", "parameters", "code")
     row = CompareRow
     entry = CompareEntry
 
@@ -288,6 +223,9 @@ class CompareStudy(Study[Comparison, CompareOptions]):
         own = {name: getattr(one, "parameters", "") for name, one in self.predictors.items()}
         if own := {name: text for name, text in own.items() if text and not name.endswith(text)}:
             about["parameters"] = own  # of predictors whose names do not say them
+        code = {name: getattr(one, "code", None) for name, one in self.predictors.items()}
+        if code := {name: digest for name, digest in code.items() if digest}:
+            about["code"] = code  # of classes of somebody's own
         if self.options.cheap:
             about["cheap"] = {p.address: cheap_labels(p, self.cheap[p.address]) for p in problems}
         return about

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+_NUMBER = re.compile(r"[<>~+-]?\.?\d|undefined|diverged|$")
 _MOST_DECIMALS = 6  # more are written as a power of ten
 _ROUNDING = 1e-9  # a spread below this share of the numbers is that of rounding
 
@@ -66,6 +68,17 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[list[str]]:
             if k < len(row) and isinstance(cell := row[k], Measured):
                 row[k] = cell.styled(style)
     return found
+
+
+def numeric_columns(rows: Sequence[Sequence[str]], width: int) -> list[bool]:
+    """Whether each of ``width`` columns of a table has numbers, which stand to the right.
+
+    Examples
+    --------
+    >>> numeric_columns([["gp", "0.7 [0.6, 0.8]", ""], ["nb201", "undefined", "12"]], 3)
+    [False, True, True]
+    """
+    return [all(_NUMBER.match(row[k]) for row in rows) for k in range(width)]
 
 
 def _style(numbers: Iterable[float], digits: int, *, alone: bool = False) -> str:

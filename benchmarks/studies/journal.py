@@ -10,6 +10,8 @@ import hashlib
 import json
 import logging
 import math
+import operator
+import pickle
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -61,8 +63,18 @@ def jsonable(value: Any) -> Any:
 
 
 def _together(before: Any, now: Any) -> Any:
-    """Larger of two numbers, or all elements of two lists."""
+    """Larger of two numbers, or all elements of two lists or mappings; None adds nothing."""
+    if before is None or now is None:
+        return now if before is None else before
+    if isinstance(now, dict):
+        return before | now
     return list(dict.fromkeys([*before, *now])) if isinstance(now, list) else max(before, now)
+
+
+def _disagree(before: Any, now: Any) -> bool:
+    """Whether two mappings, of which each may have more, say different things of one name."""
+    both = isinstance(before, dict) and isinstance(now, dict)
+    return both and any(before[key] != now[key] for key in before.keys() & now.keys())
 
 
 def fingerprint(about: Mapping[str, Any]) -> str:
@@ -114,8 +126,8 @@ class Journal:
             found = read_about(folder)
             changed = [
                 k
-                for k in sorted({*found, *self.about} - set(grows))
-                if found.get(k) != self.about.get(k)
+                for k in sorted({*found, *self.about})
+                if (_disagree if k in grows else operator.ne)(found.get(k), self.about.get(k))
             ]
             if changed:
                 raise ParameterError(
@@ -142,7 +154,11 @@ class Journal:
     def _grow(self) -> None:
         """Let the folder say what was asked for before and what is asked for now."""
         found = read_about(self.folder)
-        grown = {key: _together(found[key], self.about[key]) for key in self._grows}
+        grown = {
+            key: _together(found.get(key), self.about.get(key))
+            for key in self._grows
+            if key in found or key in self.about
+        }
         if found != {**found, **grown}:
             self._write({**found, **grown})
 
@@ -344,6 +360,8 @@ def in_parallel(
     ------
     WorkerError
         If a process died: out of memory, or killed.
+    ParameterError
+        If a part cannot be sent to another process.
     """
     from concurrent.futures.process import BrokenProcessPool
 
@@ -362,6 +380,12 @@ def in_parallel(
                     yield from parallel(count)(calls[start : start + size])
     except BrokenProcessPool as error:
         raise WorkerError("a worker process died (out of memory, or killed)") from error
+    except pickle.PicklingError as error:
+        last = str(error.__cause__ or error).strip('" \n').splitlines()[-1]  # of a whole trace
+        raise ParameterError(
+            f"a class or function of yours cannot be sent to another process ({last}): give it "
+            "what it needs where it is called, or run it in this process, with jobs=1 (-j 1)"
+        ) from error
 
 
 @contextmanager

@@ -11,11 +11,22 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args, get_type_hints
 
-from .journal import Journal, Row, Unit, fingerprint, write_rows
-from .options import RunOptions
-from .page import Page, TextTable, read_summary, render, write_summary
+from ...data.arguments import checked
+from ...errors import ParameterError, UnknownNameError
+from .export import contents, write_new
+from .flags import chosen
+from .journal import Journal, Row, Unit, fingerprint, jsonable, whole_study, write_rows
+from .options import COLUMN, FORMATS, RunOptions
+from .page import Page, TextTable, number_of, read_summary, write_summary
+from .panels import Picture
+from .rendering import render
+from .results import frame_of, html_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 Parts = dict[str, Any]
 """Contents of ``summary.json``: ``summary``, what else a kind keeps, ``about`` and ``command``."""
@@ -44,8 +55,56 @@ class Findings:
     about: dict[str, Any]
 
     def __repr__(self) -> str:
-        cases = f"{len(self.summary)} cases of {len(self.rows)} rows"
+        cases = f"{number_of(len(self.summary), 'case')} of {number_of(len(self.rows), 'row')}"
         return f"<{type(self).__name__}: {cases}, in {self.folder}>"
+
+    @property
+    def study(self) -> type[Study[Any, Any]]:
+        """Record of the kind of study that found it."""
+        return _KINDS[self.about["kind"]]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Table with a row per entry of the summary.
+
+        A measured quantity has its mean under its name, and the ends of its interval as ``NAME
+        low`` and ``NAME high``. The single trials are in ``rows``.
+        """
+        return frame_of(self.summary)
+
+    @property
+    def pictures(self) -> dict[str, Picture]:
+        """Pictures of the report by name, in their order."""
+        page = self.study.page(jsonable(self.parts), self.folder)
+        return {one.name: one for section in page.sections for one in section.pictures}
+
+    def plot(self, name: str | None = None) -> Figure:
+        """Picture of the report, drawn by matplotlib.
+
+        A notebook shows what is returned, and ``savefig`` writes it to a file.
+
+        Parameters
+        ----------
+        name : str, optional
+            One of ``pictures``; by default the first.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such picture.
+        """
+        pictures = self.pictures
+        name = next(iter(pictures), "") if name is None else name
+        if name not in pictures:
+            raise UnknownNameError("picture", name, pictures)
+        return pictures[name].sheet()
+
+    def _repr_html_(self) -> str:
+        """Beginning of the table and the first picture, for a notebook."""
+        table, picture = self.study.table_of(self.parts), next(iter(self.pictures.values()), None)
+        text = picture.description if picture else ""
+        return html_of(
+            repr(self), table.columns, table.rows, picture.sheet() if picture else None, text
+        )
 
     @property
     def parts(self) -> Parts:
@@ -54,9 +113,53 @@ class Findings:
         command = self.about.get("command", "")
         return {k: v for k, v in kept.items() if k not in ("rows", "folder")} | {"command": command}
 
+    @checked
+    def export(
+        self,
+        formats: str | Sequence[str],
+        *,
+        to: str | Path | None = None,
+        width: float = COLUMN,
+    ) -> list[Path]:
+        """Paths of the study's tables and figures for a paper, after they were written.
+
+        Parameters
+        ----------
+        formats : str or sequence of str
+            Of ``latex``, ``markdown`` and ``csv`` (tables), ``pdf`` and ``svg`` (figures), and
+            ``html``, the report itself; several may be separated by commas.
+        to : str or Path, optional
+            Folder for them, ``paper`` in the study's by default.
+        width : float
+            That of a figure in inches; by default that of a column of text.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such format.
+        ParameterError
+            If the width is no length, or the study has nothing to show in a format.
+        StorageError
+            If a file is there that was not made so, or the folder cannot be written.
+
+        Examples
+        --------
+        >>> import nasurge, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     options = {"n_train": [20], "trials": 1, "jobs": 1, "out": folder}
+        ...     found = nasurge.compare("nb201-analog/cifar10", "ridge,gp", **options)
+        ...     [path.name for path in found.export("latex")]
+        ['all-numbers.tex', 'differences.tex']
+        """
+        place = None if to is None else Path(to)
+        return self.study.export(self.folder, formats, to=place, width=width)
+
 
 Found = TypeVar("Found", bound=Findings)
 Options = TypeVar("Options", bound=RunOptions)
+
+
+_KINDS: dict[str, type[Study[Any, Any]]] = {}
 
 
 class Study(ABC, Generic[Found, Options]):
@@ -85,6 +188,11 @@ class Study(ABC, Generic[Found, Options]):
     """TypedDict of an entry of the summary, in the same way."""
 
     options: Options
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "kind" in vars(cls):
+            _KINDS[cls.kind] = cls
 
     @abstractmethod
     def about(self) -> dict[str, Any]:
@@ -209,7 +317,7 @@ class Study(ABC, Generic[Found, Options]):
         DataFileError
             If a file is damaged.
         """
-        from .journal import read_about, read_units, whole_study
+        from .journal import read_about, read_units
 
         if not (folder / "summary.json").exists():
             about = read_about(folder)
@@ -228,8 +336,6 @@ class Study(ABC, Generic[Found, Options]):
         StorageError, DataFileError
             If the folder holds no finished study of this kind.
         """
-        from .journal import whole_study
-
         found = cls.read(folder)
         with whole_study(folder):
             return cls.write_report(found, folder)
@@ -243,6 +349,35 @@ class Study(ABC, Generic[Found, Options]):
             title=cls.title,
             command=found["command"],
         )
+
+    @classmethod
+    @checked
+    def export(
+        cls,
+        folder: Path,
+        formats: str | Sequence[str],
+        *,
+        to: Path | None = None,
+        width: float = COLUMN,
+    ) -> list[Path]:
+        """Paths of tables and figures for a paper, as ``Findings.export``.
+
+        Raises
+        ------
+        UnknownNameError, ParameterError, StorageError, DataFileError
+            As there, or if the folder holds no finished study of this kind.
+        """
+        forms = chosen(formats, FORMATS, kind="format")
+        if not 1 <= width <= 20:
+            raise ParameterError(f"a figure is 1 to 20 inches wide, not {width}")
+        report = [cls.report(folder)] if "html" in forms else []
+        if parts := [form for form in forms if form != "html"]:
+            found = cls.read(folder)
+            with whole_study(folder):
+                page = cls.page(found, folder)
+                files = contents(page, found, parts, kind=cls.kind, title=cls.title, width=width)
+            return report + write_new(to or folder / "paper", files)
+        return report
 
     @classmethod
     def as_json(cls, found: Parts, folder: Path) -> dict[str, Any]:

@@ -38,9 +38,10 @@ Backend = partial(
     "pip install nasurge[cluster]).",
 )
 Metric = partial(option, name="-m", help="Metric or column to use instead of the task's own.")
-OnePredictor: TypeAlias = str | type[Predictor] | Predictor
+OnePredictor: TypeAlias = str | type[Predictor] | Predictor | Callable[..., Predictor]
 Predictors: TypeAlias = OnePredictor | Sequence[OnePredictor] | Mapping[str, OnePredictor]
-"""Names of ``nasurge predictors``, also separated by commas; classes; objects; with names."""
+"""Names of ``nasurge predictors``, also separated by commas; classes; objects; functions of space
+and seed; a mapping gives them names."""
 OneTask: TypeAlias = str | Table | Problem
 Tasks: TypeAlias = OneTask | Sequence[OneTask]
 """Tasks of tables, by name, also separated by commas; tables; tasks."""
@@ -49,6 +50,11 @@ Tasks: TypeAlias = OneTask | Sequence[OneTask]
 Choice = partial(option, section="Which architectures")
 Scored = partial(option, section="What is compared")
 Network = partial(option, section="How networks are trained")
+
+FORMATS = ("html", "latex", "markdown", "csv", "pdf", "svg")
+"""What a study can be shown as."""
+COLUMN = 3.33
+"""Width of a column of text in most two-column styles, in inches."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +98,7 @@ class CompareOptions(RunOptions):
         "auto,xgb,gp,gin",
         name="-p",
         help="Predictors, separated by commas; all is every one that can serve the space, "
-        "all,-NAME all but one.",
+        "all,-NAME all but one; MODULE:CLASS is one of your own.",
     )
     _: KW_ONLY
     n_train: Sequence[int] = option(
@@ -118,7 +124,7 @@ class TrainingOptions(RunOptions):
     images: str | Path | Images = Network(
         "digits",
         help="digits, mnist5k, fashion-mnist, or a path: CIFAR's or Omniglot's own files, or a "
-        "folder or archive {train,test}/CLASS/*.jpg.",
+        "folder or archive CLASS/*.jpg or {train,test}/CLASS/*.jpg.",
     )
     size: int | None = Network(None, least=1, help="Side of the images in pixels.")
     limit: int | None = Network(None, help="Most training images.")
@@ -149,7 +155,8 @@ class ValidateOptions(TrainingOptions):
     predictors: Predictors = Scored(
         "auto",
         name="--predictors --predictor -p",
-        help="Predictors, separated by commas. The first ranks, unless a search did.",
+        help="Predictors, separated by commas, or MODULE:CLASS. The first ranks, unless a search "
+        "did.",
     )
     _: KW_ONLY
     space: str | Space | None = Choice(

@@ -1,11 +1,10 @@
-"""Pages and tables of studies: the self-contained HTML report, and text for the terminal."""
+"""Pages and tables of studies: what a report and a terminal show."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from ...data.files import atomic_write, read_document
 from ..intervals import FEWEST_DRAWS
 from .digits import aligned
 from .journal import jsonable
+from .panels import Picture
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Section:
 
     title: str
     text: str = ""
-    pictures: Sequence[str] = ()
+    pictures: Sequence[Picture] = ()
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
     best: Sequence[int] = field(default=())
@@ -46,7 +46,7 @@ class Section:
 
     @classmethod
     def of(
-        cls, title: str, table: TextTable, text: str = "", pictures: Sequence[str] = ()
+        cls, title: str, table: TextTable, text: str = "", pictures: Sequence[Picture] = ()
     ) -> Section:
         """Section that shows a text table."""
         return cls(title, text, pictures, table.columns, table.rows, table.best)
@@ -61,38 +61,6 @@ class Page:
     made: Mapping[str, Any]
     title: str | None = None
     """In the place of the kind's own."""
-
-
-def render(path: Path, page: Page, *, title: str, command: str) -> Path:
-    """Path of a report, after it was written.
-
-    Raises
-    ------
-    StorageError
-        If it cannot be written.
-    """
-    from jinja2 import Environment, StrictUndefined
-
-    template = files("nasurge.benchmarks").joinpath("templates/report.html")
-    environment = Environment(autoescape=True, undefined=StrictUndefined)
-    text = environment.from_string(template.read_text(encoding="utf-8")).render(
-        title=page.title or title,
-        lead=page.lead,
-        command=command,
-        sections=page.sections,
-        made={key: _plain(value) for key, value in page.made.items()},
-    )
-    with atomic_write(path) as file:
-        file.write(text.encode())
-    return path
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "; ".join(f"{k}: {v}" for k, v in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value))
-    return str(value)
 
 
 def interval_words(n: int, noun: str = "trial") -> str:

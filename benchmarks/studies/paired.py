@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
@@ -13,7 +14,10 @@ from .cases import grouped
 from .digits import interval_text, number_text
 from .journal import Row
 from .page import Section, TextTable
-from .pictures import panels, to_svg
+from .panels import COLOURS, Panel, Picture
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 ALL_TASKS = "all tasks"
 LEVEL = 0.05
@@ -121,33 +125,49 @@ def paired_table(entries: Sequence[Row]) -> TextTable:
     return TextTable(columns, rows)
 
 
-def ranks_picture(entries: Sequence[Row]) -> str:
+def ranks_picture(entries: Sequence[Row]) -> Picture:
     """Picture of mean ranks, a panel a case; a line joins methods that were not told apart."""
-    cases = _cases(entries)
-    most = max(len(_ranks(members)) for members in cases.values())
-    figure, axes = panels(len(cases), height=1.2 + 0.3 * most)
-    for axis, members in zip(axes, cases.values(), strict=True):
+    panels = []
+    for members in _cases(entries).values():
         ranks = _ranks(members)
         names = sorted(ranks, key=ranks.__getitem__)
-        for line, name in enumerate(names):
-            axis.plot([ranks[name]], [line], "o", color="black", markersize=4)
-            axis.annotate(
-                f"{name} ({ranks[name]:.2f})",
-                (ranks[name], line),
-                (6, -3),
-                textcoords="offset points",
-                fontsize=8,
-            )
-        tested = any(entry["p_holm"] is not None for entry in members)
-        for place, (first, last) in enumerate(alike(members, names) if tested else ()):
-            x = ranks[names[first]] - 0.04 - 0.05 * place
-            axis.plot([x, x], [first - 0.2, last + 0.2], color="#d55e00", linewidth=2)
-        axis.invert_yaxis()
-        axis.set_yticks([])
-        axis.spines["left"].set_visible(False)
-        axis.set_xlim(min(ranks.values()) - 0.5, max(ranks.values()) + 0.2 * most + 0.6)
-        axis.set(title=_title(members[0]), xlabel="mean rank (1 = best)")
-    return to_svg(figure)
+        listed = ", ".join(f"{name} {ranks[name]:.2f}" for name in names)
+        words = f"Mean ranks, 1 is the best: {listed}."
+        joined = _joined(members, names)
+        for first, last in joined:
+            words += f" {', '.join(names[first : last + 1])} are not told apart."
+        draw = partial(_draw_mean_ranks, ranks=ranks, joined=joined)
+        height = 0.27 + 0.07 * len(names)
+        panels.append(Panel(_title(members[0]), words, draw, height))
+    return Picture("mean-ranks", "Mean ranks of the methods", panels)
+
+
+def _joined(members: Sequence[Row], names: Sequence[str]) -> list[tuple[int, int]]:
+    """Runs of methods that a test has not told apart; none without a test."""
+    tested = any(entry["p_holm"] is not None for entry in members)
+    return alike(members, names) if tested else []
+
+
+def _draw_mean_ranks(
+    axis: Axes, *, ranks: Mapping[str, float], joined: Sequence[tuple[int, int]]
+) -> None:
+    """Draw the ranks of one case, the best on top."""
+    names = sorted(ranks, key=ranks.__getitem__)
+    for line, name in enumerate(names):
+        axis.plot([ranks[name]], [line], "o", color="black", markersize=4)
+        style: dict[str, Any] = {"textcoords": "offset points", "fontsize": "medium"}
+        axis.annotate(f"{name} ({ranks[name]:.2f})", (ranks[name], line), (7, -3), **style)
+    for place, (first, last) in enumerate(joined):
+        x = ranks[names[first]] - 0.04 - 0.05 * place
+        axis.plot([x, x], [first - 0.2, last + 0.2], color=COLOURS[1], linewidth=2)
+    axis.set_ylim(len(names) - 0.5, -0.5)
+    axis.set_yticks([])
+    axis.spines["left"].set_visible(False)
+    longest = max(map(len, names)) + 7
+    low, high = min(ranks.values()), max(ranks.values())
+    # Room for the name at the right, as letters are wide.
+    axis.set_xlim(low - 0.5, high + 0.3 + (high - low + 1) * longest / (60 - min(40, longest)))
+    axis.set(xlabel="mean rank (1 = best)")
 
 
 def alike(members: Sequence[Row], names: Sequence[str]) -> list[tuple[int, int]]:

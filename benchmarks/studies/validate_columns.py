@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +17,12 @@ from .digits import interval_text, number_text
 from .inherit import SupernetRecipe
 from .journal import Row
 from .page import Page, Section, TextTable
-from .pictures import COLOURS, panels, plain_ticks, to_svg
+from .panels import COLOURS, Key, Panel, Picture, plain_ticks, scatter_named
 from .trainings import seed_agreement
 from .validate_choice import GROUPS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 SCORES: dict[str, tuple[str, Callable[[Row], float]]] = {
     "accuracy": ("test accuracy after the last epoch", lambda run: run["test_accuracy"]),
@@ -193,6 +193,7 @@ def seed_ceiling(rows: Sequence[Row], runs: Sequence[Row], score: str) -> dict[s
 
 TRUTH = "trained_accuracy"
 _MARKERS = dict(zip(GROUPS, ("^", "o", "o", "s", "x", "."), strict=True))
+_COLOURS = dict(zip(GROUPS, COLOURS, strict=False))
 
 
 def truth_column(columns: Mapping[str, str]) -> str:
@@ -268,72 +269,92 @@ def _number(value: float | None) -> str:
 
 def rank_picture(
     rows: Sequence[Row], correlations: Sequence[Row], columns: Mapping[str, str]
-) -> str:
+) -> Picture:
     """Picture of ranks against ranks, a panel for each pair of columns; 1 is the best."""
-    from scipy.stats import rankdata
-
-    pairs = pairs_that_matter(columns)
-    figure, axes = panels(len(pairs), width=4.2, height=3.8, legend=1.2)
     compared = [row for row in rows if row["group"] != "learnt"]
-    for axis, (a, b) in zip(axes, pairs, strict=True):
+    panels = []
+    for a, b in pairs_that_matter(columns):
         x, y = column_values(compared, a), column_values(compared, b)
         both = np.isfinite(x) & np.isfinite(y)
-        x, y = rankdata(-x[both]), rankdata(-y[both])
-        groups = np.array([row["group"] for row in compared])[both]
-        for number, group in enumerate(GROUPS):
-            members = groups == group
-            if members.any():
-                axis.scatter(
-                    x[members],
-                    y[members],
-                    s=26,
-                    label=group,
-                    marker=_MARKERS[group],
-                    color=COLOURS[number],
-                )
-        axis.plot([1, max(2, len(x))], [1, max(2, len(x))], color="black", linewidth=0.7)
+        members = [row for row, kept in zip(compared, both, strict=True) if kept]
         tau = tau_between(correlations, a, b)
-        axis.set(xlabel=f"rank by {columns[a]}", ylabel=f"rank by {columns[b]}")
-        axis.set_title(f"tau {interval_text(tau)}" if tau else "", fontsize=9)
-    _shared_legend(figure, axes)
-    return to_svg(figure)
+        agree = f"tau {interval_text(tau)}" if tau else ""
+        words = (
+            f"Ranks of {len(members)} architectures by {columns[b]} against those by {columns[a]}, "
+            f"1 is the best; {agree or 'without a correlation'}."
+        )
+        draw = partial(_draw_ranks, rows=members, pair=(a, b), columns=columns)
+        panels.append(Panel(agree, words, draw, height=0.9))
+    shown = {row["group"] for row in compared}
+    legend = [Key(g, _COLOURS[g], "", _MARKERS[g]) for g in GROUPS if g in shown]
+    return Picture("ranks", "Ranks of the same architectures by two columns", panels, legend)
+
+
+def _draw_ranks(
+    axis: Axes, *, rows: Sequence[Row], pair: tuple[str, str], columns: Mapping[str, str]
+) -> None:
+    """Draw the ranks of one pair of columns, each point with its architecture."""
+    from scipy.stats import rankdata
+
+    x, y = (rankdata(-column_values(rows, column)) for column in pair)
+    names = [
+        f"{row['architecture']} ({row['group']}): "
+        + ", ".join(f"{columns[column]} {_number(row[column])}" for column in pair)
+        for row in rows
+    ]
+    axis.plot([1, max(2, len(x))], [1, max(2, len(x))], color="black", linewidth=0.7)
+    for group in GROUPS:
+        members = [k for k, row in enumerate(rows) if row["group"] == group]
+        style: dict[str, Any] = {"s": 26, "marker": _MARKERS[group], "color": _COLOURS[group]}
+        scatter_named(axis, x[members], y[members], [names[k] for k in members], **style)
+    axis.set(xlabel=f"rank by {columns[pair[0]]}", ylabel=f"rank by {columns[pair[1]]}")
 
 
 def cost_picture(
     costs: Sequence[Row], correlations: Sequence[Row], columns: Mapping[str, str]
-) -> str:
+) -> Picture:
     """Picture of Kendall's tau against the seconds of a column, one panel for each truth."""
-    against = [key for key in (truth_column(columns), "table_value") if key in columns]
-    figure, axes = panels(len(against), width=4.6, height=3.6, legend=2.2)
-    for axis, key in zip(axes, against, strict=True):
-        for number, cost in enumerate(costs):
-            tau = tau_between(correlations, cost["column"], key)
-            if tau is None or tau["mean"] is None:
-                continue
-            low, high = (tau["mean"] if tau[e] is None else tau[e] for e in ("low", "high"))
-            axis.errorbar(
-                cost["seconds"],
-                tau["mean"],
-                [[tau["mean"] - low], [high - tau["mean"]]],
-                color=COLOURS[number % len(COLOURS)],
-                marker="o",
-                capsize=3,
-                label=columns[cost["column"]],
-            )
-        axis.set_xscale("log")
-        plain_ticks(axis)
-        axis.set(xlabel="seconds in all", ylabel=f"Kendall tau with {columns[key]}")
-    _shared_legend(figure, axes)
-    return to_svg(figure)
+    colour = {cost["column"]: COLOURS[k % len(COLOURS)] for k, cost in enumerate(costs)}
+    panels: list[Panel] = []
+    legend: dict[str, Key] = {}
+    for key in (truth_column(columns), "table_value"):
+        if key not in columns:
+            continue
+        known = [
+            (cost, tau)
+            for cost in costs
+            if (tau := tau_between(correlations, cost["column"], key)) and tau["mean"] is not None
+        ]
+        for cost, _ in known:
+            column = cost["column"]
+            legend.setdefault(column, Key(columns[column], colour[column], "", "o"))
+        worth = "; ".join(
+            f"{columns[cost['column']]} {cost['seconds']:.3g} s, tau {tau['mean']:.3f}"
+            for cost, tau in known
+        )
+        words = f"Kendall's tau with {columns[key]} against seconds: {worth or 'no values'}."
+        draw = partial(_draw_costs, known=known, columns=columns, colour=colour)
+        panels.append(Panel(f"Kendall tau with {columns[key]}", words, draw))
+    return Picture("costs", "Kendall's tau against what a column costs", panels, [*legend.values()])
 
 
-def _shared_legend(figure: Figure, axes: Sequence[Axes]) -> None:
-    """Name once, beside the panels, what any of them shows."""
-    handles: dict[str, Any] = {}
-    for axis in axes:
-        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
-            handles.setdefault(label, handle)
-    figure.legend(handles.values(), handles, loc="outside right upper", frameon=False, fontsize=8)
+def _draw_costs(
+    axis: Axes,
+    *,
+    known: Sequence[tuple[Row, Mapping[str, Any]]],
+    columns: Mapping[str, str],
+    colour: Mapping[str, str],
+) -> None:
+    """Draw what each column costs and is worth."""
+    for cost, tau in known:
+        low, high = (tau["mean"] if tau[e] is None else tau[e] for e in ("low", "high"))
+        own, at = colour[cost["column"]], ([cost["seconds"]], [tau["mean"]])
+        axis.errorbar(*at, [[tau["mean"] - low], [high - tau["mean"]]], color=own, capsize=3)
+        text = f"{columns[cost['column']]}: tau {interval_text(tau)}, {cost['seconds']:.3g} s"
+        scatter_named(axis, *at, [text], s=30, color=own)
+    axis.set_xscale("log")
+    plain_ticks(axis)
+    axis.set(xlabel="seconds in all", ylabel="Kendall tau")
 
 
 def pairs_that_matter(columns: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -6,7 +6,6 @@ escape sequences.
 
 from __future__ import annotations
 
-import re
 import sys
 import unicodedata
 from collections.abc import Sequence
@@ -14,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from ..benchmarks.studies.digits import numeric_columns
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 _UNSEEN = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")  # categories of what steers a terminal or is nothing
-_NUMBER = re.compile(r"[<>~+-]?\.?\d|undefined|diverged|$")
 _PADDING = 2  # blanks between two columns
 _WORD = 24  # a column of text is not made narrower than its longest word, or this
 
@@ -84,7 +84,7 @@ def print_table(
     encoding = console.encoding
     heads = [printable(column, encoding=encoding) for column in columns]
     cells = [[printable(cell, encoding=encoding) for cell in row] for row in rows]
-    words = [not all(_NUMBER.match(row[k]) for row in cells) for k in range(len(heads))]
+    words = [not numeric for numeric in numeric_columns(cells, len(heads))]
     sizes = [_Size(heads[k], [row[k] for row in cells], text=words[k]) for k in range(len(heads))]
     width = _width(console)
     same = [

@@ -7,26 +7,50 @@ from typing import Annotated
 
 import typer
 
+from ..benchmarks.studies.options import COLUMN
 from .common import AsJson, Jobs, emit, reported_errors, typed_command
 from .printing import say
 
 
 def report(
     folder: Annotated[Path, typer.Argument(help="What a study printed, such as a compare.")],
+    formats: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="What to write: html (the report), latex, markdown or csv (its tables), pdf or "
+            "svg (its figures); several separated by commas, or all.",
+        ),
+    ] = "html",
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", help="Folder for tables and figures.", show_default="FOLDER/paper"),
+    ] = None,
+    width: Annotated[
+        float, typer.Option("--width", help="Of a figure, in inches: that of a column of text.")
+    ] = COLUMN,
     as_json: AsJson = False,
 ) -> None:
-    """Write the report of a finished run again, and print where it is."""
+    """Write the report of a finished run again, or its tables and figures for a paper.
+
+    Prints where they are. What was written before is replaced, a file of anybody else never. Try:
+
+        nasurge report runs/compare-XXXXXXXX --format latex,pdf
+    """
     with reported_errors():
         from ..benchmarks.studies.journal import whole_study
         from ..registry import study_of_folder
 
         study = study_of_folder(folder)
-        path = study.report(folder)
+        paths = study.export(folder, formats, to=to, width=width)
         if as_json:
             with whole_study(folder):
-                emit(study.as_json(study.read(folder), folder))
+                found = study.as_json(study.read(folder), folder)
+            others = [str(path) for path in paths if str(path) != found["report"]]
+            emit(found | ({"written": others} if others else {}))
         else:
-            say(path)
+            for path in paths:
+                say(path)
 
 
 def demo(

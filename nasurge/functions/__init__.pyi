@@ -1,4 +1,3 @@
-from .contenders import check_takes_objectives as check_takes_objectives
 from .contenders import contenders_of as contenders_of
 from .contenders import searcher_of as searcher_of
 from .study import FunctionStudy as FunctionStudy

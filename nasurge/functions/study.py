@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
@@ -22,32 +22,29 @@ from ..benchmarks.studies import (
     Study,
     TextTable,
     Unit,
-    chosen,
-    colours,
     grouped,
     images_space,
     interval_text,
     interval_words,
-    listed,
     number_of,
-    panels,
-    to_svg,
+    numbers,
     versions,
 )
 from ..data.images import load_images
+from ..errors import LabelError, ParameterError
 from ..options import SearchCommandOptions
-from ..registry import searcher_names, takes_objectives
 from ..search.loop import Trace, check_timeout
 from ..search.pareto import feasible_rows, non_dominated
 from ..search.store import run_stored, storage_of
-from ..search.studies import Contender
+from ..search.studies import Contender, answer_lines, codes_of_own
+from ..search.studies.found import found_picture, graphs_of
 from ..search.studies.units import Settings, stored_rows
-from .contenders import check_takes_objectives, contenders_of, searcher_of
+from .contenders import contenders_of, made_for
+from .pictures import failed, incumbents, searcher_label, searches_picture
 from .task import FunctionTask
 from .trained import recipe_typed
 from .typed_task import TypedTask
 
-_SHOWN = 120  # characters of an architecture in a line of a terminal
 _MOST = 20  # architectures of a front in a terminal
 
 
@@ -94,6 +91,42 @@ class FunctionFindings(Findings):
     """
 
     found: list[Row]
+    graphs: dict[str, Any] = field(default_factory=dict)
+    """Nodes and edges of a few of them by name, for the report."""
+
+    def best(self) -> Row:
+        """Entry of ``found`` with the best value, of equals the first.
+
+        Raises
+        ------
+        ParameterError
+            If there are several objectives: ``front`` is what is best then.
+        LabelError
+            If no evaluation has succeeded within the bounds.
+        """
+        if len(self.about["objectives"]) > 1:
+            raise ParameterError(
+                "of several objectives no architecture is the best: front() returns those that "
+                "none is better than"
+            )
+        return self.front()[0]
+
+    def front(self) -> list[Row]:
+        """Entries of ``found`` that none of another searcher dominates, each architecture once.
+
+        Raises
+        ------
+        LabelError
+            If no evaluation has succeeded within the bounds.
+        """
+        if not self.found:
+            raise LabelError("no evaluation has succeeded within the bounds")
+        values = [list(e.get("values", {"": e.get("value")}).values()) for e in self.found]
+        signs = np.array(self.about["signs"][: len(values[0])])
+        first: dict[str, Row] = {}
+        for row in non_dominated(signs * np.array(values, dtype=float)).tolist():
+            first.setdefault(self.found[row]["architecture"], self.found[row])
+        return list(first.values())
 
 
 @dataclass(frozen=True)
@@ -113,7 +146,7 @@ class FunctionUnit:
         seed = settings.trial_seed(self.trial)
         until = settings.until
         trace = run_stored(
-            searcher_of(contender.searcher, task, contender.predictor, seed),
+            made_for(contender, task, seed),
             task,
             storage=str(settings.storage),
             study=f"{settings.name}/{contender.path}/{self.trial}",
@@ -180,7 +213,7 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
     command = "search"
     options_type = SearchCommandOptions
     findings = FunctionFindings
-    grows = ("searchers", "trials", "budget")
+    grows = ("searchers", "trials", "budget", "code")
     row = FunctionRow
     entry = FunctionEntry
 
@@ -196,14 +229,7 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
         self.storage = storage_of(options.storage, options.study)
         check_timeout(options.timeout)
         several = len(self.task.names) > 1
-        default = "nsga2" if several else "evolution" if options.predictors else "bo"
-        asked = options.searchers or default
-        names = chosen(asked, searcher_names(), kind="searcher")
-        if several:
-            if "all" in (listed(asked) if isinstance(asked, str) else asked):
-                names = [name for name in names if takes_objectives(name)]
-            check_takes_objectives(*names)
-        self.contenders = contenders_of(names, options.predictors)
+        self.contenders = contenders_of(options.searchers, options.predictors, several=several)
 
     def about(self) -> dict[str, Any]:
         """JSON description of the study."""
@@ -218,6 +244,7 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
             "costs": list(options.costs),
             "form": options.form,
             **self.typed.about(),
+            **codes_of_own(self.contenders),
             "searchers": [contender.label for contender in self.contenders],
             "budget": options.budget,
             "trials": options.trials,
@@ -300,18 +327,27 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
                 }
             )
             found += [{**shared, "table": None, "task": None, **entry} for entry in best]
-        return {"summary": summary, "found": found}
+        return {"summary": summary, "found": found, "graphs": graphs_of(self.task.space, found)}
+
+    @classmethod
+    def as_json(cls, found: Parts, folder: Path) -> dict[str, Any]:
+        """Object that ``--json`` prints: without what pictures are made of."""
+        return super().as_json({k: v for k, v in found.items() if k != "graphs"}, folder)
 
     def _found(self, rows: Sequence[Row]) -> list[Row]:
-        """Best architecture of a searcher, of equals the first, or its front, each once."""
-        first: dict[str, Row] = {}
-        for row in sorted(rows, key=lambda row: (row["trial"], row["query"])):
-            if row["feasible"]:
-                first.setdefault(row["architecture"], row)
-        if not first:
+        """Best architecture of a searcher, of equals the first, or its front, each once.
+
+        What several trials have evaluated counts by the mean of its values.
+        """
+        ordered = sorted(rows, key=lambda row: (row["trial"], row["query"]))
+        repeats = grouped([row for row in ordered if row["feasible"]], "architecture")
+        if not repeats:
             return []
-        task, kept = self.task, list(first.values())
-        names = task.objectives
+        task, names = self.task, self.task.objectives
+        kept = [
+            {**same[0], **{name: float(np.mean(numbers(same, name))) for name in names}}
+            for same in repeats.values()
+        ]
         signs = np.asarray(task.signs[: len(names)])
         values = signs * np.array([[row[name] for name in names] for row in kept], dtype=float)
         best = non_dominated(values) if len(names) > 1 else [int(values[:, 0].argmax())]
@@ -327,7 +363,10 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
                 **(
                     {"values": {name: row[name] for name in names}}
                     if len(names) > 1
-                    else {"value": row[names[0]]}
+                    else {
+                        "value": row[names[0]],
+                        "measured": interval(numbers(repeats[row["architecture"]], names[0])),
+                    }
                 ),
                 "costs": {name: float(column[k]) for name, column in costs.items()},
             }
@@ -372,9 +411,8 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
         names, sign = about["objectives"], about["signs"][0]
         if len(names) == 1 and found["found"]:
             best = max(found["found"], key=lambda e: sign * e["value"])
-            text = best["architecture"]
-            text = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
-            lines = [f"best found, {names[0]} {best['value']:.6g}: {text} ({searcher_label(best)})"]
+            of = "training" if "images" in about else "evaluation"
+            lines = answer_lines(best, f"best found, {names[0]}", of)
         elif not found["found"]:
             lines = ["nothing found: no evaluation has succeeded within the bounds"]
         limits = "".join(f"; only {limit}" for limit in about["constraints"])
@@ -399,10 +437,11 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
             for key in ("objective", "constraints", "batch", "seed", "versions")
         }
         words = interval_words(found["summary"][0]["trials"])
+        drawn = found_picture(found["found"], found.get("graphs", {}))
         sections = [
-            Section("On the way", "", [_picture(_rows_of(folder), about)]),
+            Section("On the way", "", [searches_picture(_rows_of(folder), about)]),
             Section.of("After the whole budget", cls.table_of(found), words),
-            Section.of("Found", found_table(found)),
+            Section.of("Found", found_table(found), "", [drawn] if drawn else []),
         ]
         return Page(f"{lead}{notes[0]}.", sections, made)
 
@@ -429,24 +468,6 @@ def found_table(found: Parts, *, most: int | None = None) -> TextTable:
     return TextTable(("searcher", *names, *costs, "architecture"), rows, note=note)
 
 
-def failed(row: Row, names: Sequence[str]) -> bool:
-    """Whether an evaluation has no value."""
-    return any(row[name] is None or np.isnan(row[name]) for name in names)
-
-
-def incumbents(rows: Sequence[Row], name: str, sign: float) -> list[float]:
-    """Best value so far of one search, after each query; NaN before the first."""
-    ordered = sorted(rows, key=lambda row: int(row["query"]))
-    values = [sign * float(row[name]) if row["feasible"] else np.nan for row in ordered]
-    return [sign * float(value) for value in np.fmax.accumulate(values)]
-
-
-def searcher_label(entry: Mapping[str, Any]) -> str:
-    """Searcher and predictor of an entry."""
-    guide = f" + {entry['predictor']}" if entry["predictor"] else ""
-    return f"{entry['searcher']}{guide}"
-
-
 def _rows_of(folder: Path) -> list[Row]:
     """Rows that a folder keeps."""
     import pandas as pd
@@ -454,30 +475,3 @@ def _rows_of(folder: Path) -> list[Row]:
     frame = pd.read_parquet(folder / "rows.parquet")
     frame["predictor"] = frame["predictor"].astype(object).where(frame["predictor"].notna(), None)
     return [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
-
-
-def _picture(rows: Sequence[Row], about: Mapping[str, Any]) -> str:
-    """Picture of the incumbent of each search after each query, or of all values and fronts."""
-    names, signs = about["objectives"], np.asarray(about["signs"])
-    searches = grouped(rows, "searcher", "predictor", "trial")
-    colour = colours([searcher_label(of[0]) for of in searches.values()])
-    figure, (axis,) = panels(1, width=5.0, height=3.6)
-    seen: set[str] = set()
-    for of_search in searches.values():
-        label = searcher_label(of_search[0])
-        style: dict[str, Any] = {"color": colour[label], "label": None if label in seen else label}
-        seen.add(label)
-        if len(names) == 1:
-            best = incumbents(of_search, names[0], signs[0])
-            axis.step(range(1, len(best) + 1), best, where="post", **style)
-            axis.set(xlabel="architectures evaluated", ylabel=f"best {names[0]}")
-            continue
-        kept = [[row[name] for name in names] for row in of_search if row["feasible"]]
-        values = np.array(kept, dtype=float).reshape(len(kept), len(names))
-        front = values[non_dominated(signs[: len(names)] * values)] if len(values) else values
-        front = front[np.argsort(front[:, 0])]
-        axis.plot(*values[:, :2].T, ".", color=colour[label], alpha=0.3)
-        axis.plot(*front[:, :2].T, "o-", **style)
-        axis.set(xlabel=names[0], ylabel=names[1])
-    axis.legend(frameon=False)
-    return to_svg(figure)

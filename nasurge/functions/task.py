@@ -137,6 +137,7 @@ class FunctionTask:
         self.space, self.wanted = space, wanted
         self._function = function
         self.__qualname__ = getattr(function, "__qualname__", type(function).__qualname__)
+        self.__wrapped__ = function
         self.objectives = wanted.objectives or (_PLAIN,)
         self._costs = {name: self._called(cost) for name, cost in wanted.costs.items()}
         for limit in wanted.constraints:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...benchmarks.metrics import spearman
 from ...benchmarks.objectives import make_problem
-from ...benchmarks.studies import COLOURS, panels, to_svg
+from ...benchmarks.studies import COLOURS, Panel, Picture, draw_matrix, scatter_named, span
 from ...data.arguments import checked
 from ...data.seeds import Seed, as_generator
 from ...data.tables import Table
 from ...data.types import Values
 from ...errors import ParameterError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @checked
@@ -102,28 +106,62 @@ def _agreement(correlations: Values, distances: Values) -> float | None:
     return float(spearman(correlations[upper], -distances[upper]))
 
 
-def draw_similarities(similarities: Mapping[str, Any]) -> str:
-    """Map of tasks as SVG: places, measured correlations, and how the two agree."""
-    figure, (left, middle, right) = panels(3, width=5.0, height=4.4)
-    tasks, places = similarities["tasks"], np.array(similarities["places"])
-    correlations = np.array(similarities["correlations"])
-    distances = np.array(similarities["distances"])
-    left.scatter(places[:, 0], places[:, 1], color=COLOURS[0])
-    for task, (x, y) in zip(tasks, places.tolist(), strict=True):
-        left.annotate(task, (x, y), (4, 4), textcoords="offset points", fontsize=8)
-    left.margins(0.2)
-    title = f"{similarities['table']}: tasks by {similarities['anchors']} anchors"
-    left.set(title=title, aspect="equal")
-    image = middle.imshow(correlations, vmin=-1, vmax=1, cmap="RdBu")
-    middle.grid(visible=False)
-    middle.set_xticks(range(len(tasks)), tasks, rotation=90, fontsize=8)
-    middle.set_yticks(range(len(tasks)), tasks, fontsize=8)
-    middle.set_title("measured rank correlation")
-    figure.colorbar(image, ax=middle, shrink=0.8)
+def draw_similarities(similarities: Mapping[str, Any]) -> Picture:
+    """Picture of the tasks of a table: places, measured correlations, and how the two agree."""
+    tasks, agreement = similarities["tasks"], similarities["agreement"]
+    correlations = np.array(similarities["correlations"], dtype=float)
     upper = np.triu_indices(len(tasks), 1)
-    right.scatter(distances[upper], correlations[upper], color=COLOURS[1], s=18)
-    agreement = similarities["agreement"]
     measured = "" if agreement is None else f": {agreement:.2f}"
-    right.set(title=f"agreement over pairs{measured}", xlabel="distance of the anchors' values")
-    right.set(ylabel="measured rank correlation")
-    return to_svg(figure)
+    between = f"{span(correlations[upper])} between each two of {', '.join(tasks)}."
+    return Picture(
+        f"tasks-{similarities['table']}",
+        f"How alike the tasks of {similarities['table']} are",
+        [
+            Panel(
+                f"{similarities['table']}: tasks by {similarities['anchors']} anchors",
+                f"A point for each of {', '.join(tasks)}; alike tasks are near each other.",
+                partial(_draw_places, similarities=similarities),
+                height=0.9,
+            ),
+            Panel(
+                "measured rank correlation",
+                between,
+                partial(
+                    draw_matrix, values=correlations, names=tasks, palette="RdBu", ends=(-1.0, 1.0)
+                ),
+                height=1.0,
+            ),
+            Panel(
+                f"agreement over pairs{measured}",
+                f"Measured rank correlation, {span(correlations[upper])}, against the distance of "
+                "the anchors' values, a point for each pair of tasks.",
+                partial(_draw_agreement, similarities=similarities),
+                height=0.9,
+            ),
+        ],
+    )
+
+
+def _draw_places(axis: Axes, *, similarities: Mapping[str, Any]) -> None:
+    """Draw the map of the tasks."""
+    places = np.array(similarities["places"], dtype=float)
+    scatter_named(axis, places[:, 0], places[:, 1], similarities["tasks"], color=COLOURS[0])
+    for task, (x, y) in zip(similarities["tasks"], places.tolist(), strict=True):
+        axis.annotate(task, (x, y), (4, 4), textcoords="offset points", fontsize="small")
+    axis.margins(0.2)
+    axis.set(aspect="equal")
+
+
+def _draw_agreement(axis: Axes, *, similarities: Mapping[str, Any]) -> None:
+    """Draw what was measured of each pair of tasks against their distance."""
+    tasks = similarities["tasks"]
+    upper = np.triu_indices(len(tasks), 1)
+    x, y = (
+        np.array(similarities[key], dtype=float)[upper] for key in ("distances", "correlations")
+    )
+    names = [
+        f"{tasks[a]} and {tasks[b]}: rank correlation {correlation:.2f}"
+        for a, b, correlation in zip(*upper, y, strict=True)
+    ]
+    scatter_named(axis, x, y, names, color=COLOURS[1], s=18)
+    axis.set(xlabel="distance of the anchors' values", ylabel="measured rank correlation")

@@ -45,6 +45,39 @@ def code_of(function: Callable[..., Any]) -> dict[str, str] | None:
     return {"python": ".".join(map(str, sys.version_info[:2])), "digest": digest}
 
 
+def code_digest(part: Any) -> str | None:
+    """Checksum of the code of a class of somebody's own, with its parents', or of a function.
+
+    Parameters
+    ----------
+    part : type or callable
+
+    Returns
+    -------
+    str or None
+        None for classes and functions of NASurge.
+
+    Examples
+    --------
+    >>> from nasurge.search import RandomSearch
+    >>> code_digest(RandomSearch) is None, len(code_digest(lambda codes: codes))
+    (True, 16)
+    """
+    if not isinstance(part, type):
+        found = code_of(part)
+        return found["digest"] if found else None
+    parts: list[Any] = []
+    for cls in part.__mro__:
+        if _is_ours(cls.__module__):
+            break
+        for name, value in sorted(vars(cls).items()):
+            inner = getattr(value, "fget", None) or getattr(value, "__func__", value)
+            # What Python itself keeps in a class is no part of what was written.
+            if not name.startswith("__") or isinstance(inner, FunctionType):
+                parts.append([name, _value(inner, set())])
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16] if parts else None
+
+
 def is_other_code(found: Any, given: Any) -> bool:
     """Whether two checksums are of one Python and differ; what either side lacks is passed over."""
     if not (isinstance(found, dict) and isinstance(given, dict)):
@@ -62,9 +95,11 @@ def _parts(function: Any, seen: set[int]) -> list[Any] | None:
         given = [*function.args, *sorted(function.keywords.items())]
         return inner and [*inner, *(_value(value, seen) for value in given)]
     if not isinstance(function, FunctionType | MethodType):
+        if callable(inner := getattr(function, "__wrapped__", None)):  # such as a FunctionTask
+            return _parts(inner, seen)
         function = getattr(type(function), "__call__", None)  # noqa: B004 -- the one it is called by
     function = getattr(function, "__func__", function)
-    if not isinstance(function, FunctionType) or str(function.__module__).startswith("nasurge."):
+    if not isinstance(function, FunctionType) or _is_ours(function.__module__):
         return None
     defaults = [*(function.__defaults__ or ()), *sorted((function.__kwdefaults__ or {}).items())]
     return [
@@ -72,6 +107,11 @@ def _parts(function: Any, seen: set[int]) -> list[Any] | None:
         *(_value(value, seen) for value in defaults),
         *_closed_over(function, seen),
     ]
+
+
+def _is_ours(module: str | None) -> bool:
+    """Whether a module is NASurge's."""
+    return str(module).partition(".")[0] == "nasurge"
 
 
 def _code(code: CodeType) -> list[Any]:

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import inspect
 import json
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ from ...data.spaces import Space
 from ...predictors.saving.names import predictor_name
 from ..base import Searcher
 from ..searchers.names import searcher_name, with_names
-from .code import code_of
+from .code import code_digest, code_of
 
 UNKNOWN = "unknown"
 CODE = "code of the objective"
@@ -27,7 +28,7 @@ def identity(searcher: Searcher, objective: Callable[..., Any]) -> dict[str, Any
     """Entries of a study that say what searches, with which settings, for what.
 
     A setting that cannot be described, such as a function without a name, is ``{"unknown": its
-    type}``. A seed is none of them: the study has its own random numbers.
+    type}``. A seed counts if it is a number: a generator has moved on, and None is drawn afresh.
     """
     predictor = getattr(searcher, "predictor", None)
     return {
@@ -50,6 +51,8 @@ def settings_of(searcher: Searcher) -> dict[str, Any]:
         ):
             found[name] = getattr(searcher, name, {UNKNOWN: "not kept under its name"})
     found["pool"] = searcher.pool_digest
+    if isinstance(searcher.seed, int | np.integer):
+        found["seed"] = searcher.seed
     limits: Any = getattr(searcher, "limits", None)
     if hasattr(limits, "costs"):
         costs = {name: function_name(cost) for name, cost in limits.costs.items()}
@@ -57,6 +60,10 @@ def settings_of(searcher: Searcher) -> dict[str, Any]:
     predictor = getattr(searcher, "predictor", None)
     if hasattr(predictor, "get_params"):
         found |= {f"predictor {k}": v for k, v in _without_seeds(predictor).items()}
+    for part in (searcher, predictor):
+        if digest := code_digest(type(part)):  # of a class of somebody's own, under this Python
+            python = ".".join(map(str, sys.version_info[:2]))
+            found[f"code of {type(part).__qualname__} in Python {python}"] = digest
     return {name: described(value) for name, value in found.items()}
 
 
@@ -132,7 +139,8 @@ def differences(found: Mapping[str, Any], about: Mapping[str, Any]) -> list[str]
     changed = [name for name in shared if json.dumps(kept[name]) != json.dumps(settings[name])]
     if found.get("objective") is None or about.get("objective") is None:
         found["objective"] = about["objective"] = None
-    return [k for k in sorted({*found, *about}) if found.get(k) != about.get(k)] + changed
+    others = [k for k in sorted({*found, *about}) if found.get(k) != about.get(k)]
+    return list(dict.fromkeys([*others, *changed]))
 
 
 def unknown_parts(about: Mapping[str, Any]) -> list[str]:

@@ -54,9 +54,9 @@ def run_stored(
     what a dead one had begun is evaluated by another. They then draw random numbers of their own.
 
     A study that is another search is refused: its space, searcher, predictor, their settings, the
-    pool, what ``about`` says, or the name of the objective differ. What has no name or no value,
-    such as a lambda, is not compared; neither is a seed, since the study has its random numbers.
-    An objective whose code is another than at the beginning goes on, for it may have been mended,
+    pool, the seed, what ``about`` says, or the name of the objective differ. What has no name or no
+    value, such as a lambda, is not compared; neither is a seed that is a generator or None. An
+    objective whose code is another than at the beginning goes on, for it may have been mended,
     and a warning is logged.
 
     A database that does not answer, once it was opened, is waited for, 300 seconds at most.

@@ -25,6 +25,7 @@ from ...benchmarks.studies import (
     interval_words,
     leading,
     number_of,
+    to_svg,
 )
 from ...data.files import atomic_write
 from ...data.tables import read_task_labels
@@ -40,9 +41,10 @@ from ..across_tables import (
     task_similarities,
 )
 from ..loop import queries_to_reach
+from .found import CurveFindings, address_of
 from .options import MetaTablesOptions
 from .pictures import regret_section
-from .searches import CurveFindings, TableSearches, address_of, trials_text
+from .searches import TableSearches, trials_text
 from .table import BestOfTable, SearchRow, SearchUnit, by_trial, searched_columns
 from .units import Contender, Settings
 
@@ -380,7 +382,7 @@ def meta_page(found: Parts, folder: Path) -> Page:
     pictures = [draw_similarities(each) for each in found["maps"]]
     for each, picture in zip(found["maps"], pictures, strict=True):
         with atomic_write(folder / f"tasks-{each['table']}.svg") as file:
-            file.write(picture.encode())
+            file.write(to_svg(picture.sheet()).encode())
     sections = [
         Section.of(
             "Queries to the best 0.1 %",

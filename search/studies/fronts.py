@@ -26,10 +26,10 @@ from ...data.types import Values
 from ...errors import ParameterError
 from ..loop import Trace
 from ..pareto import Scale, front_history, hypervolume_curve, non_dominated
-from .found import front_found
+from .found import address_of, front_found, front_tables
 from .options import SearchOptions
 from .pictures import fronts_picture, references, volumes_picture
-from .searches import MARKS, ContenderSearches, SearchedEntry, address_of, trials_text
+from .searches import MARKS, ContenderSearches, SearchedEntry, trials_text
 from .units import QueryRow, TrialUnit
 
 _CLOUD = 1500  # architectures that a picture shows beside the fronts
@@ -148,6 +148,7 @@ class TrueFront:
             "hypervolume": hypervolume_curve(searched, history, self.scale),
             "selected": hypervolume_curve(reported, history, self.reported_scale),
             "front": searched[history[-1]],
+            "names": [rows[k]["architecture"] for k in history[-1]],
             "evaluated": float(np.isin(self.rows, self.problem.table.rows(codes)).mean()),
             "failures": int(failed.sum()),
             "infeasible": int((~feasible & ~failed).sum()),
@@ -206,6 +207,7 @@ class TrueFront:
             "selected": [_share(column) for column in selected.T],
             "final": selected[:, -1].tolist(),
             "front": (signs * measured[median]["front"]).tolist(),
+            "front_names": measured[median]["names"],
             "true_front": (signs * self.front).tolist(),
             "cloud": (signs * values[some]).tolist(),
         }
@@ -316,6 +318,14 @@ class FrontsStudy(ContenderSearches[ManyObjectives]):
         ]
 
     @classmethod
+    def tables_of(cls, found: Parts) -> list[TextTable]:
+        """Searchers, and the front of each task."""
+        # Folders of before it was kept, or of which way is better, have none.
+        kept = found.get("found") if "directions" in found["summary"][0] else None
+        fronts = front_tables(kept, found["summary"]) if kept else []
+        return [cls.table_of(found), *fronts]
+
+    @classmethod
     def notes(cls, found: Parts) -> list[str]:
         """Reference points, what the objectives are, and how the numbers were made."""
         about = found["about"]
@@ -347,6 +357,7 @@ class FrontsStudy(ContenderSearches[ManyObjectives]):
                 "trial." + (f" Only what meets {limits} counts." if limits else ""),
                 [fronts_picture(found["curves"])],
             ),
+            *cls.found_sections(found),
             Section(
                 "Hypervolume against evaluations",
                 "Share of the true front's hypervolume, mean over trials. Solid: the reported "

@@ -7,17 +7,43 @@ Read when the command line starts: this imports nothing heavy.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from ...benchmarks.studies.flags import listed, option, refuse_unused, unseen, whole_numbers
-from ...benchmarks.studies.options import Backend, Jobs, Metric, RunOptions, Seed, Tasks, Trials
+from ...benchmarks.studies.options import (
+    Backend,
+    Jobs,
+    Metric,
+    Predictors,
+    RunOptions,
+    Seed,
+    Tasks,
+    Trials,
+)
 from ..across_tables.names import COLD, WARM
 from ..at_nas.options import EpisodeOptions, Shots
-from .names import FEW_SHOT_METHODS, LATENCY_METHODS, TRANSFER_METHODS, described
+from .names import (
+    FEW_SHOT_METHODS,
+    LATENCY_METHODS,
+    NEW_TASK_STARTS,
+    TRANSFER_METHODS,
+    described,
+)
+
+if TYPE_CHECKING:
+    from ..base import Searcher
+else:
+    # The command line reads the types of the fields and must not import what they are.
+    Searcher = type("Searcher", (), {})
+
+OneSearcher: TypeAlias = str | type[Searcher] | Callable[..., Searcher]
+Searchers: TypeAlias = OneSearcher | Sequence[OneSearcher] | Mapping[str, OneSearcher]
+"""Names of ``nasurge searchers``, also separated by commas; classes; functions of space, pool and
+seed; a mapping gives them names."""
 
 _CHOSEN = "Which to compare, separated by commas; all,-NAME leaves one out: "
 
@@ -158,6 +184,50 @@ class WarmStartOptions(RunOptions):
     jobs: int = Jobs(1)
 
 
+One = partial(option, section="One new task")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewTaskOptions(WarmStartOptions):
+    """Start the search of one new task from a store of earlier ones, or measure what that saves.
+
+    With --from, the images of --images are compared with the earlier tasks in the folder, searched
+    from the start that these give, and the result is kept there for the next task. An empty folder
+    begins a store:
+
+        nasurge meta warm-start --from store --images my-images
+
+    Without it each of --tasks is searched from what was learnt on the others, and the saving is
+    told. The same command goes on in its folder, also with more --seeds:
+
+        nasurge meta warm-start --tasks digits,glyphs#GREEK,glyphs#ARABIC --seeds 1
+    """
+
+    store: Path | None = One(
+        None,
+        name="--from",
+        help="Folder of earlier searches: of this command, or experiences/seed-0 of its study.",
+    )
+    images: str | None = One(
+        None,
+        help="Images of the new task: a folder or archive CLASS/*.jpg or {train,test}/CLASS/*.jpg, "
+        "or as of --tasks.",
+    )
+    name: str | None = One(
+        None, help="What the store calls the new task; by default as --images was typed."
+    )
+    start: str = One(
+        "meta-transfer",
+        help=f"From which earlier tasks: {described(NEW_TASK_STARTS)}.",
+    )
+    strength: float = One(0.5, least=0, help="Multiplies the logits of the start.")
+    keep: bool = One(
+        True, name="--keep/--no-keep", help="Whether the store keeps the result of this search."
+    )
+    device: str = One("auto", help="auto, cpu, cuda, cuda:INDEX or mps.")
+    seed: int = One(0, least=0, most=2**31 - 1, help="Seed of everything random.")
+
+
 Tables = partial(
     option,
     argument=True,
@@ -188,18 +258,19 @@ class SearchOptions(TrialOptions):
     """Options of ``nasurge search``."""
 
     tables: Tasks = Tables()
-    searchers: str | Sequence[str] | None = option(
+    searchers: Searchers | None = option(
         None,
         name="-s",
         shown="bo, with -p evolution, with --objectives nsga2",
         help="Searchers, separated by commas, random always beside them; all is every one, "
-        "all,-NAME all but one.",
+        "all,-NAME all but one; MODULE:CLASS is one of your own.",
     )
     _: KW_ONLY
-    predictors: str | Sequence[str] | None = option(
+    predictors: Predictors | None = option(
         None,
         name="-p",
-        help="Predictors that guide them, separated by commas; all,-NAME as for -s.",
+        help="Predictors that guide them, separated by commas; all,-NAME and MODULE:CLASS as for "
+        "-s.",
     )
     objectives: str | Sequence[str] | None = option(
         None, help="Two or more, such as accuracy,flops: search for their Pareto front."

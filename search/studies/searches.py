@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -17,7 +17,6 @@ from ...benchmarks.constraints import parse_constraints
 from ...benchmarks.intervals import Interval
 from ...benchmarks.objectives import Problem, problems_of
 from ...benchmarks.studies import (
-    Findings,
     Journal,
     Page,
     Parts,
@@ -39,76 +38,15 @@ from ...benchmarks.studies import (
     read_about,
     versions,
 )
-from ...errors import LabelError, ParameterError, UnknownNameError
+from ...errors import ParameterError
 from ..loop import check_timeout
 from ..store import check_name, storage_of
-from .found import best_of_each_task
+from .found import CurveFindings, SearchFindings, address_of, found_section, graphs_of
 from .options import SearchOptions, TrialOptions
 from .units import Contender, SearchTask, Settings, TrialUnit, preload, stored_rows
 
 MARKS = (25, 50, 100, 200)
 """Numbers of queries after which a table tells how searches stand."""
-
-
-@dataclass(frozen=True, repr=False)
-class CurveFindings(Findings):
-    """Outcome of searches on tables: an entry per task and searcher, a row per query."""
-
-    curves: list[Row]
-    """Per task and searcher what pictures show: measures after each query, with intervals."""
-
-
-@dataclass(frozen=True, repr=False)
-class SearchFindings(CurveFindings):
-    """Outcome of ``nasurge search``.
-
-    Attributes
-    ----------
-    found : list of dict
-        Per task and searcher the best architecture over all trials, by the value that it was
-        selected by; of several objectives those on the front.
-    paired : list of dict
-        Per pair of searchers and task, and over all tasks: difference of what they found in common
-        trials, wins, ties, losses, Wilcoxon's test.
-    """
-
-    found: list[Row]
-    paired: list[Row] = field(default_factory=list)
-
-    def best(self, address: str | None = None) -> Row:
-        """Entry of ``found`` with the highest searched value on a task, of equals the first.
-
-        Parameters
-        ----------
-        address : str, optional
-            ``TABLE/TASK``, where there are several.
-
-        Raises
-        ------
-        ParameterError
-            If there are several tasks and none is named, or several objectives: ``found`` has
-            their fronts.
-        UnknownNameError
-            If no such task was searched.
-        LabelError
-            If no evaluation has succeeded on it.
-        """
-        tasks = dict.fromkeys(map(address_of, self.summary))
-        if "objectives" in self.about:
-            raise ParameterError(
-                "of several objectives no architecture is the best: found has the front of each "
-                "searcher"
-            )
-        if address is None:
-            if len(tasks) > 1:
-                raise ParameterError(f"name one of the tasks searched: {', '.join(tasks)}")
-            (address,) = tasks
-        if address not in tasks:
-            raise UnknownNameError("task", address, tasks)
-        best = [e for e in best_of_each_task(self.found) if address_of(e) == address]
-        if not best:
-            raise LabelError(f"no evaluation on {address} has succeeded")
-        return dict(best[0])
 
 
 SearchFound = TypeVar("SearchFound", bound=CurveFindings)
@@ -148,7 +86,7 @@ class TableSearches(Study[SearchFound, TrialOptions], Generic[SearchFound, Searc
         If a number is not positive, nothing is searched, or the budget exceeds a table.
     """
 
-    grows: ClassVar[tuple[str, ...]] = ("searchers", "trials")
+    grows: ClassVar[tuple[str, ...]] = ("searchers", "trials", "code")
     unit_class: ClassVar[type[TrialUnit[Any]]]
     judge_class: ClassVar[Callable[..., Judge]]
     """Makes the measure of a task's searches, of the task and the budget."""
@@ -194,6 +132,7 @@ class TableSearches(Study[SearchFound, TrialOptions], Generic[SearchFound, Searc
         return {
             "tables": {task.address: task.table.digest for task in self.tasks},
             **self.asked(),
+            **codes_of_own(self.contenders),
             "searchers": [contender.label for contender in self.contenders],
             "budget": options.budget,
             "trials": options.trials,
@@ -263,8 +202,9 @@ class TableSearches(Study[SearchFound, TrialOptions], Generic[SearchFound, Searc
 
     @classmethod
     def as_json(cls, found: Parts, folder: Path) -> dict[str, Any]:
-        """Object that ``--json`` prints: without the curves, of which there are rows."""
-        return super().as_json({k: v for k, v in found.items() if k != "curves"}, folder)
+        """Object that ``--json`` prints: without what pictures are made of."""
+        drawn = ("curves", "graphs")
+        return super().as_json({k: v for k, v in found.items() if k not in drawn}, folder)
 
 
 class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
@@ -372,7 +312,18 @@ class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
                 {**shared, **entry} for entry in self.found(task, searches[tuple(shared.values())])
             ]
         parts = super().summarise(rows)
-        return {**parts, "found": found, "paired": self._paired(parts["curves"])}
+        graphs: dict[str, Any] = {}
+        for task in self.tasks:
+            of_task = [e for e in found if (e["table"], e["task"]) == (task.table.name, task.task)]
+            graphs |= graphs_of(task.space, of_task)
+        paired = self._paired(parts["curves"])
+        return {**parts, "found": found, "paired": paired, "graphs": graphs}
+
+    @classmethod
+    def found_sections(cls, found: Parts) -> list[Section]:
+        """Section of what was found; folders of before it was kept have none."""
+        entries = found.get("found")
+        return [found_section(entries, found.get("graphs", {}))] if entries else []
 
     @classmethod
     def _paired(cls, curves: Sequence[Row]) -> list[Row]:
@@ -452,9 +403,10 @@ class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
         return [Section.of(title, TextTable(columns, rows), words)]
 
 
-def address_of(entry: Mapping[str, Any]) -> str:
-    """``TABLE/TASK`` of an entry of a summary."""
-    return f"{entry['table']}/{entry['task']}"
+def codes_of_own(contenders: Sequence[Contender]) -> dict[str, Any]:
+    """Entry of a description with the code of each contender of somebody's own; none without."""
+    found = {contender.label: contender.code for contender in contenders if contender.code}
+    return {"code": found} if found else {}
 
 
 def searcher_text(entry: Mapping[str, Any]) -> str:

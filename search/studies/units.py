@@ -39,11 +39,21 @@ class SearcherFactory(Protocol):
 
 @dataclass(frozen=True)
 class Contender:
-    """A searcher in a study: its name, the predictor that guides it, how it is made."""
+    """A searcher in a study: its name, the predictor that guides it, how it is made.
+
+    Attributes
+    ----------
+    several_objectives : bool
+        Whether it takes several.
+    code : str or None
+        Checksum of classes of somebody's own.
+    """
 
     searcher: str
     predictor: str | None
     factory: SearcherFactory
+    several_objectives: bool = False
+    code: str | None = None
 
     @property
     def label(self) -> str:

@@ -15,6 +15,7 @@ from ...benchmarks.studies import (
     Journal,
     Page,
     Parts,
+    Picture,
     Row,
     RunOptions,
     Section,
@@ -27,6 +28,7 @@ from ...benchmarks.studies import (
     interval_text,
     interval_words,
     read_about,
+    to_svg,
     versions,
 )
 from ...benchmarks.training import KINDS, check_least
@@ -140,23 +142,13 @@ class WarmStartStudy(Study[WarmStartFindings, WarmStartOptions]):
 
     def _check(self) -> None:
         options = self.options
-        least = {"seeds": 1, "epochs": 2, "width": 1, "train_epochs": 1, "trainings": 2}
-        check_least(options, {**least, "shared": 3, "gate": 1})
-        if options.gate >= options.epochs or not options.strengths or min(options.strengths) <= 0:
-            raise ParameterError(
-                "gate must be fewer than epochs and strengths be above 0, not "
-                f"{options.gate} of {options.epochs} and {options.strengths}"
-            )
+        check_searches(options)
+        if not options.strengths or min(options.strengths) <= 0:
+            raise ParameterError(f"strengths must be above 0, not {options.strengths}")
         if len(set(options.tasks)) < len(options.tasks) or len(options.tasks) < 3:
             raise ParameterError(
                 "leaving one task out needs three different tasks or more, received "
                 f"{', '.join(options.tasks) or 'none'}"
-            )
-        if is_place(options.space):
-            raise ParameterError(
-                f"tasks of a warm start have images and classes of their own, the model "
-                f"{options.space} is made for one of them: search it with nasurge supernet search, "
-                "in Python from the logits= of an earlier search"
             )
 
     def about(self) -> dict[str, Any]:
@@ -269,13 +261,35 @@ class WarmStartStudy(Study[WarmStartFindings, WarmStartOptions]):
     def write_report(cls, found: Parts, folder: Path) -> Path:
         """Path of the report, after it and the map of the tasks were written."""
         with atomic_write(folder / _MAP) as file:
-            file.write(_map_of(found).encode())
+            file.write(to_svg(_map_of(found).sheet()).encode())
         return super().write_report(found, folder)
 
     @classmethod
     def as_json(cls, found: Parts, folder: Path) -> dict[str, Any]:
         """Object that ``--json`` prints."""
         return {**super().as_json(found, folder), "picture": str(folder / _MAP)}
+
+
+def check_searches(options: WarmStartOptions) -> None:
+    """Refuse what searches of tasks cannot be made with.
+
+    Raises
+    ------
+    ParameterError
+        If a number is outside its range, or the space is a model.
+    """
+    least = {"seeds": 1, "epochs": 2, "width": 1, "train_epochs": 1, "trainings": 2}
+    check_least(options, {**least, "shared": 3, "gate": 1})
+    if options.gate >= options.epochs:
+        raise ParameterError(
+            f"gate must be fewer than epochs, not {options.gate} of {options.epochs}"
+        )
+    if is_place(options.space):
+        raise ParameterError(
+            f"tasks of a warm start have images and classes of their own, the model "
+            f"{options.space} is made for one of them: search it with nasurge supernet search, "
+            "in Python from the logits= of an earlier search"
+        )
 
 
 class Start(NamedTuple):
@@ -369,8 +383,8 @@ def _summary(rows: WarmStartRows) -> Parts:
     return {"summary": summarise_savings(rows), "task_map": tasks_and_ranks(rows)}
 
 
-def _map_of(found: Parts) -> str:
-    """Map of the tasks as SVG text; what JSON keeps as null is not a number."""
+def _map_of(found: Parts) -> Picture:
+    """Map of the tasks; what JSON keeps as null is not a number."""
     task_map = found["task_map"]
     agreement = {
         kind: float("nan") if value is None else value

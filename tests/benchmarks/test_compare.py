@@ -95,7 +95,7 @@ def test_more_labels_rank_better(found) -> None:
 
 def test_the_report_stands_alone(found) -> None:
     text = (found.folder / "report.html").read_text()
-    assert text.count("<svg") == 4
+    assert text.count("<svg") == 6  # two panels of predicted ranks and of mean ranks
     for needle in ("Kendall tau", "nb201-analog/cifar10", ">it<", "torch"):
         assert needle in text
     for outside in ("http://", "https://", "src="):

@@ -1,29 +1,37 @@
 """What commands print: names as data, digits that tell, tables as wide as the terminal."""
 
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import typer.main
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.axes import Axes
 from typer.testing import CliRunner
 
 from nasurge import registry
 from nasurge.benchmarks.intervals import interval
 from nasurge.benchmarks.studies import (
+    Key,
     Page,
+    Panel,
+    Picture,
     Section,
     TextTable,
     interval_text,
     number_text,
-    pictures,
+    scatter_named,
+    to_svg,
 )
-from nasurge.benchmarks.studies.page import render
+from nasurge.benchmarks.studies.rendering import render
+from nasurge.benchmarks.studies.svg import page_svg
 from nasurge.cli import app, common
 from nasurge.cli.printing import print_table, printable, say
 from nasurge.data import plugins
@@ -59,14 +67,23 @@ def test_names_are_data_in_a_report(name: str, tmp_path: Path) -> None:
     assert name not in text or "<" not in name
 
 
-def test_names_are_data_in_a_picture() -> None:
-    name = r"cost $\no$ [/b] $"
-    figure, [axis] = pictures.panels(1)
-    axis.plot([1, 10, 100], [1, 2, 3], label=name)
-    axis.set(title=name, xlabel=name, xscale="log")
-    axis.set_yticks([1, 2], [name, "other"])
-    figure.legend()
-    assert pictures.to_svg(figure).startswith("<svg")
+@pytest.mark.parametrize("name", [*HOSTILE, r"cost $\no$ [/b] $"])
+def test_names_are_data_in_a_picture(name: str) -> None:
+    def draw(axis: Axes) -> None:
+        axis.plot([1, 10, 100], [1, 2, 3])
+        scatter_named(axis, [1], [2], [name])
+        axis.set(xlabel=name, xscale="log")
+        axis.set_yticks([1, 2], [name, "other"])
+
+    picture = Picture("p", name, [Panel(name, name, draw)], [Key(name)])
+    assert to_svg(picture.sheet()).startswith("<svg")
+    [figure] = picture.figures()
+    text = page_svg(figure, title=name, description=name, prefix="a-")
+    root = ElementTree.fromstring(text)  # noqa: S314 -- made on the line before
+    shown = [element.text for element in root.iter() if element.text]
+    said = re.sub(r"[\x00-\x08\x0b-\x1f]", "\N{REPLACEMENT CHARACTER}", name)
+    assert shown[:2] == [said, said]
+    assert said in shown[2:]
 
 
 @given(st.text(max_size=20), st.sampled_from(["utf-8", "cp1252", "ascii"]))

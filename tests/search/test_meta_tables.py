@@ -336,4 +336,4 @@ def test_the_map_has_a_place_for_every_task() -> None:
     assert np.shape(found["places"]) == (3, 2)
     assert np.diag(found["correlations"]) == pytest.approx(np.ones(3))
     assert found["correlations"][0][1] > found["correlations"][0][2]
-    assert "<svg" in draw_similarities(found)
+    assert len(draw_similarities(found).figures()) == 3

@@ -265,10 +265,12 @@ def test_code_of_others_and_of_other_pythons_is_passed_over() -> None:
     assert is_other_code({**found, "digest": "x"}, found)
 
 
-def test_another_seed_goes_on_with_the_random_numbers_of_the_study() -> None:
+def test_a_search_without_a_seed_goes_on_with_the_random_numbers_of_the_study() -> None:
     storage = optuna.storages.InMemoryStorage()
     stored(storage, made=evolution(seed=0), budget=4)
-    trace = stored(storage, made=evolution(seed=1))
+    with pytest.raises(ParameterError, match=r"different: seed\)"):
+        stored(storage, made=evolution(seed=1))
+    trace = stored(storage, made=evolution(seed=None))
     assert np.array_equal(trace.codes, run(evolution(seed=0), smooth, budget=12, batch=BATCH).codes)
 
 

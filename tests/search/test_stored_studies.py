@@ -81,6 +81,109 @@ def test_a_function_is_searched_in_a_database(tmp_path: Path, monkeypatch) -> No
         nasurge.search(ones, space=SPACE, storage="nasurge.db")
 
 
+def both(codes: np.ndarray) -> np.ndarray:
+    return np.stack([ones(codes), -(codes == 2).sum(axis=1)], axis=1)
+
+
+def fewest(codes: np.ndarray) -> np.ndarray:
+    return -ones(codes)
+
+
+def own(name: str = "evolution", space=SPACE, **settings) -> nasurge.search.Searcher:
+    return nasurge.make_searcher(name, space, **{"seed": 0, **settings})
+
+
+def bounded(least: float) -> nasurge.search.Searcher:
+    return own("nsga2", n_objectives=1, bounds=[-np.inf, least])
+
+
+SMALL = nasurge.make_space({"depth": [1, 2, 3], "width": [8, 16, 32, 64]})
+OTHERS = {  # a call, another one, and what is different
+    "pool": (
+        {"searcher": lambda: own(pool=SPACE.sample(200, seed=0))},
+        {"searcher": lambda: own(pool=SPACE.sample(200, seed=1))},
+        "pool",
+    ),
+    "a pool or none": (
+        {"searcher": lambda: own(pool=SPACE.sample(200, seed=0))},
+        {"searcher": own},
+        "pool",
+    ),
+    "seed": ({"searcher": own}, {"searcher": lambda: own(seed=1)}, "seed"),
+    "seed of a name": (
+        {"searcher": lambda: "evolution", "seed": 0},
+        {"searcher": lambda: "evolution", "seed": 1},
+        "seed",
+    ),
+    "bounds": (
+        {"objective": both, "searcher": lambda: bounded(-3.0)},
+        {"objective": both, "searcher": lambda: bounded(-2.0)},
+        "bounds",
+    ),
+    "constraints": (
+        {"searcher": lambda: "evolution", "constraints": "flops<=80"},
+        {"searcher": lambda: "evolution", "constraints": "flops<=90"},
+        "constraints",
+    ),
+    "direction": ({"searcher": own}, {"searcher": own, "minimise": "value"}, "signs"),
+    "a function that is negated": (
+        {"searcher": own},
+        {"objective": fewest, "searcher": own},
+        "objective",
+    ),
+    "space": (
+        {"searcher": own},
+        {"searcher": lambda: own(space=SMALL), "space": SMALL},
+        "space",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_another_search_under_one_name_is_refused(case: str, tmp_path: Path) -> None:
+    def search(call: dict, budget: int) -> Trace:
+        settings = {"objective": ones, "space": SPACE, "batch": 2, **call, "budget": budget}
+        settings["searcher"] = settings["searcher"]()
+        objective = settings.pop("objective")
+        where = {"storage": tmp_path / "runs.db", "study": "mine"}
+        return nasurge.search(objective, **settings, **where)
+
+    first, second, different = OTHERS[case]
+    search(first, 4)
+    with pytest.raises(ParameterError, match=rf"different: [a-z, ]*\b{different}\b"):
+        search(second, 6)
+    assert len(search(first, 6).values) == 6
+
+
+def test_a_seed_that_is_no_number_is_not_compared(tmp_path: Path) -> None:
+    where = {"space": SPACE, "storage": tmp_path / "runs.db", "study": "mine"}
+    for budget, seed in ((4, None), (6, None), (8, np.random.default_rng(0)), (10, 3)):
+        found = nasurge.search(ones, searcher=own(seed=seed), budget=budget, batch=2, **where)
+        assert len(found.values) == budget
+
+
+def test_a_searcher_is_for_one_search() -> None:
+    searcher = own()
+    with pytest.raises(ParameterError, match="is of space 'nb201', the search of 'space'"):
+        nasurge.search(ones, space=SMALL, searcher=searcher, budget=4)
+    with pytest.raises(ParameterError, match="has its own seed"):
+        nasurge.search(ones, space=SPACE, searcher=searcher, budget=4, seed=1)
+    nasurge.search(ones, space=SPACE, searcher=searcher, budget=4)
+    with pytest.raises(ParameterError, match="different: objective"):
+        nasurge.search(fewest, space=SPACE, searcher=searcher, budget=8)
+    with pytest.raises(ParameterError, match=r"different: .*signs"):
+        nasurge.search(ones, space=SPACE, searcher=searcher, budget=8, minimise="value")
+    assert len(nasurge.search(ones, space=SPACE, searcher=searcher, budget=8).values) == 8
+
+
+def test_the_code_of_a_function_counts_where_names_are_wanted_of_it(tmp_path, caplog) -> None:
+    where = {"space": SPACE, "storage": tmp_path / "runs.db", "study": "mine"}
+    for function in (lambda codes: 1 * ones(codes), lambda codes: -ones(codes)):
+        with caplog.at_level("WARNING", logger="nasurge"):
+            nasurge.search(function, searcher=own(), budget=4, **where)
+    assert "is not the one that the study began with" in caplog.text
+
+
 def test_more_evaluations_than_were_asked_for_are_returned_and_said(tmp_path, caplog) -> None:
     def search(budget: int) -> Trace:
         where = {"storage": tmp_path / "runs.db", "study": "mine"}
