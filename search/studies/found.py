@@ -171,10 +171,12 @@ def graphs_of(space: Space, found: Sequence[Row]) -> dict[str, Any]:
     """
     names = [entry["architecture"] for entry in few_of(found)]
     graphs = [architecture_graph(space, code) for code in space.parse(names)] if names else []
+    # The line of variables of a space without structure says no more than its name.
+    least = 2 if space.cell is None else 1
     return {
         name: {"nodes": graph.nodes, "colours": graph.colours, "edges": graph.edges}
         for name, graph in zip(names, graphs, strict=True)
-        if graph is not None and graph.rows <= _ABREAST
+        if graph is not None and least <= graph.rows <= _ABREAST
     }
 
 
