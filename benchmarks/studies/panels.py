@@ -227,7 +227,9 @@ def plain_ticks(axis: Axes) -> None:
     """Write the ticks of a logarithmic x axis as plain numbers."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    low, high = axis.get_xlim()
+    subs = (1.0, 2.0, 5.0) if high < 40 * low else (1.0, 3.0) if high < 1000 * low else (1.0,)
+    axis.xaxis.set_major_locator(LogLocator(subs=subs))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.xaxis.set_minor_formatter(NullFormatter())
 
