@@ -74,6 +74,8 @@ class Panel:
     """Height as a share of the width."""
     text: str = ""
     """What stands below it on a page."""
+    wide: bool = False
+    """Whether it needs the width of several."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class Picture:
         Parameters
         ----------
         width : float
-            Of each figure, in inches.
+            Of each figure, in inches; a wide one has 2.4 times as much.
         size : float
             Of its letters, in points.
         """
@@ -118,8 +120,9 @@ class Picture:
 
         drawn = []
         for panel in self.panels:
+            own = width * (2.4 if panel.wide else 1.0)
             with mpl.rc_context({"font.size": size}):
-                figure = Figure(figsize=(width, width * panel.height), layout="constrained")
+                figure = Figure(figsize=(own, own * panel.height), layout="constrained")
                 _fill(figure.subplots(), panel, size)
                 _no_formulas(figure)
             drawn.append(figure)
