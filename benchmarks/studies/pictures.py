@@ -127,7 +127,7 @@ def _draw_ranks(axis: Axes, *, values: tuple[Values, Values], color: str) -> Non
 
     x, y = (rankdata(each) / len(each) for each in values)
     axis.plot([0, 1], [0, 1], color="black", linewidth=0.7)
-    axis.scatter(x, y, s=5, alpha=0.4, color=color, linewidths=0, rasterized=True)
+    axis.scatter(x, y, s=5, alpha=0.55, color=color, linewidths=0, rasterized=True)
     axis.set(xlabel="true rank (1 = best)", ylabel="predicted rank", aspect="equal")
 
 

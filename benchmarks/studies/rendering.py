@@ -105,8 +105,10 @@ def _picture(picture: Picture, prefix: str) -> dict[str, Any]:
             description=panel.description,
             prefix=f"{prefix}{number}-",
         )
-        # The text of matplotlib, read and written as XML: nothing in it is markup of somebody else.
-        panels.append({"title": panel.title, "text": panel.text, "svg": Markup(svg)})  # noqa: S704
+        # Text of matplotlib, read and written as XML: nothing in it is markup of somebody else.
+        element = Markup(svg)  # noqa: S704
+        shown = {"title": panel.title, "text": panel.text, "wide": panel.wide}
+        panels.append({**shown, "svg": element})
     return {"name": picture.name, "panels": panels, "legend": [_key(key) for key in picture.legend]}
 
 

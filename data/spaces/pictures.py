@@ -13,6 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
     from ..types import Codes
     from .base import Space
@@ -368,6 +369,7 @@ def draw_graph(axis: Axes, graph: Drawn, *, size: float, downward: bool = False)
         box = {"boxstyle": "round,pad=0.3", "facecolor": color, "edgecolor": "0.4"}
         style: dict[str, Any] = {"ha": "center", "va": "center", "parse_math": False, "zorder": 5}
         drawn.append(axis.text(x, y, shown, fontsize=size, bbox=box, color=_DARK, **style))
+    _size_boxes_first(axis, drawn)
     window = axis.get_window_extent()
     scale = np.array(
         [window.width / np.ptp(axis.get_xlim()), window.height / np.ptp(axis.get_ylim())]
@@ -390,14 +392,25 @@ def draw_graph(axis: Axes, graph: Drawn, *, size: float, downward: bool = False)
             "shrinkB": 1,
             "connectionstyle": f"arc3,rad={bend}",
         }
-        # After its boxes have sizes.
-        axis.annotate("", end.tolist(), start.tolist(), arrowprops=arrow, zorder=6)
+        axis.annotate("", end.tolist(), start.tolist(), arrowprops=arrow, zorder=4)
         if label:
             dx, dy = (end - start) * scale
             x, y = (start + end) / 2 + bend / 2 * np.array([dy, -dx]) / scale
             white = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
             style = {"ha": "center", "bbox": white, "zorder": 7, "color": _DARK}
             _write(axis, x, y, label, size=size + 0.5, **style)
+
+
+def _size_boxes_first(axis: Axes, texts: Sequence[Text]) -> None:
+    """Give boxes their sizes before arrows are drawn, which end at them and pass behind others."""
+    from matplotlib.artist import Artist
+
+    class Sizes(Artist):
+        def draw(self, renderer: Any) -> None:
+            for text in texts:
+                text.update_bbox_position_size(renderer)
+
+    axis.add_artist(Sizes()).set_zorder(3)
 
 
 def _heights(graph: Drawn, layers: Any) -> Any:

@@ -438,10 +438,12 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
         }
         words = interval_words(found["summary"][0]["trials"])
         drawn = found_picture(found["found"], found.get("graphs", {}))
+        on_the_way = Section("On the way", "", [searches_picture(_rows_of(folder), about)])
+        best = Section.of("Found", found_table(found), "", [drawn] if drawn else [])
+        several = len(about["objectives"]) > 1
         sections = [
-            Section("On the way", "", [searches_picture(_rows_of(folder), about)]),
+            *([on_the_way, best] if several else [best, on_the_way]),
             Section.of("After the whole budget", cls.table_of(found), words),
-            Section.of("Found", found_table(found), "", [drawn] if drawn else []),
         ]
         return Page(f"{lead}{notes[0]}.", sections, made)
 

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _DRAWN = 6  # architectures that a report draws
-_ABREAST = 5  # operations side by side that a panel has room for
+_ABREAST = 5  # operations side by side that a panel has room for; more make it wide
+_LAYERS = 14  # that a wide panel has room for
 _MOST = 20  # architectures of a front in a terminal
 
 
@@ -364,10 +365,12 @@ def graphs_of(space: Space, found: Sequence[Row]) -> dict[str, Any]:
     """
     names = [entry["architecture"] for entry in few_of(found)]
     graphs = [architecture_graph(space, code) for code in space.parse(names)] if names else []
+    # The line of variables of a space without structure says no more than its name.
+    least = 2 if space.cell is None else 1
     return {
         name: {"nodes": graph.nodes, "colours": graph.colours, "edges": graph.edges}
         for name, graph in zip(names, graphs, strict=True)
-        if graph is not None and graph.rows <= _ABREAST
+        if graph is not None and least <= graph.rows and max(graph.layers) < _LAYERS
     }
 
 
@@ -382,21 +385,24 @@ def found_picture(found: Sequence[Row], graphs: Mapping[str, Any]) -> Picture | 
         numbers = "; ".join(f"{n} {v:.6g}".strip() for n, v in values.items() if _is_number(v))
         where = f"{entry['table']}/{entry['task']}: " if entry["table"] else ""
         flow = ", ".join(f"{graph.nodes[a]} to {graph.nodes[b]}" for a, b, _ in edges)
+        wide = graph.rows > _ABREAST
+        height = 0.048 * (graph.rows + 1) if wide else 0.13 * (max(graph.layers) + 1.4)
         panels.append(
             Panel(
                 f"{where}{_searcher(entry)}",
                 f"Graph of {entry['architecture']}: {flow}. {numbers}.",
-                partial(_draw_found, graph=graph),
-                height=0.13 * (max(graph.layers) + 1.4),
-                text=f"{numbers}. {entry['architecture']}",
+                partial(_draw_found, graph=graph, downward=not wide),
+                height,
+                f"{numbers}. {entry['architecture']}",
+                wide,
             )
         )
     return Picture("found", "Architectures that were found", panels) if panels else None
 
 
-def _draw_found(axis: Axes, *, graph: Drawn) -> None:
+def _draw_found(axis: Axes, *, graph: Drawn, downward: bool) -> None:
     """Draw the graph of one architecture, as large as the letters of its figure are."""
-    draw_graph(axis, graph, size=0.85 * float(axis.xaxis.label.get_fontsize()), downward=True)
+    draw_graph(axis, graph, size=0.85 * float(axis.xaxis.label.get_fontsize()), downward=downward)
 
 
 def _values(entry: Row) -> Mapping[str, float]:
