@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import dataclasses
 import difflib
 import functools
 import inspect
@@ -227,6 +228,39 @@ def brief(value: Any) -> str:
         text = "an object"
     text = " ".join(text.split())
     return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"
+
+
+class InShort:
+    """A dataclass whose text is one line: numbers, short texts, and how many of everything else.
+
+    Examples
+    --------
+    >>> @dataclasses.dataclass(repr=False)
+    ... class Losses(InShort):
+    ...     epochs: int
+    ...     losses: list
+    >>> Losses(3, [0.5, 0.4, 0.3])
+    <Losses: epochs 3, losses [3]>
+    """
+
+    def __repr__(self) -> str:
+        values = [(f.name, getattr(self, f.name)) for f in dataclasses.fields(self)]  # type: ignore[arg-type]
+        shown = ", ".join(
+            f"{name} {_in_short(value)}" for name, value in values if value is not None
+        )
+        return f"<{type(self).__name__}: {shown}>"
+
+
+def _in_short(value: Any) -> str:
+    """Number or short text as it is, the size of an array or a collection, or a type."""
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return f"{value:.6g}" if isinstance(value, float) else str(value)
+    if hasattr(value, "shape"):
+        return str(list(value.shape)) if value.shape else str(value)
+    if isinstance(value, bool | str):
+        text = str(value)
+        return text if len(text) <= 120 else f"{text[:117]}..."
+    return f"[{len(value)}]" if hasattr(value, "__len__") else type(value).__name__
 
 
 def as_path(path: str | Path) -> Path:

@@ -14,6 +14,7 @@ from .options import RankOptions
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from .benchmarks.intervals import Interval
     from .benchmarks.objectives import Problem
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .data.types import Mask, Values
     from .predictors.base import Predictor
 
+_SHOWN = 120  # characters of an architecture in a line
 _NEAR = 10  # best measured architectures whose neighbours and mutants are ranked
 _FOLDS = 5
 _AT_ONCE = 5000  # architectures predicted at once
@@ -69,6 +71,10 @@ class Ranking:
     quality : dict
         Kendall tau between labels and predictions that never saw their function, by five-fold
         cross-validation, with its 95 % interval over architectures; None where it is undefined.
+    at_the_top : dict
+        Of the same predictions: ``regret_at_10``, the best label minus the best among the ten that
+        were predicted best, and ``kendall_tau_top5``, tau among the best 5 %; None of fewer labels
+        than 20 and 100, or where undefined.
     rule : str
         How the proposals were chosen.
     path : Path or None
@@ -85,13 +91,55 @@ class Ranking:
     n_labels: int
     whole: bool
     quality: Interval
+    at_the_top: dict[str, float | None]
     rule: str
     path: Path | None = None
     imported: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         best = self.proposed[0]
-        return f"<Ranking: {len(self.frame):,} ranked, first to measure {best.architecture}>"
+        name = best.architecture
+        name = name if len(name) <= _SHOWN else f"{name[: _SHOWN - 3]}..."
+        return f"<Ranking: {len(self.frame):,} ranked, first to measure {name}>"
+
+    def best(self) -> Proposal:
+        """Architecture to measure next, the first of those proposed."""
+        return self.proposed[0]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Every ranked architecture, the best score first."""
+        return self.frame
+
+    def plot(self) -> Figure:
+        """Picture of the scores by rank, and of those proposed with their deviations."""
+        import numpy as np
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(5.0, 3.4), layout="constrained")
+        axis = figure.subplots()
+        axis.spines[["top", "right"]].set_visible(False)
+        scores = self.frame["score"].to_numpy()
+        rank = {name: place for place, name in enumerate(self.frame["architecture"], start=1)}
+        axis.plot(np.arange(1, len(scores) + 1), scores, color="0.6", label="ranked")
+        x, y = [rank[one.architecture] for one in self.proposed], [p.score for p in self.proposed]
+        deviations = np.nan_to_num([one.std for one in self.proposed])
+        axis.errorbar(x, y, deviations, fmt="o", capsize=2, markersize=4, label="proposed")
+        axis.set(xscale="log", xlabel="rank", ylabel=f"predicted {self.metric}")
+        axis.legend(frameon=False)
+        return figure
+
+    def _repr_html_(self) -> str:
+        """Architectures to measure next, and the picture, for a notebook."""
+        import pandas as pd
+
+        from .benchmarks.studies import html_of_frame
+
+        rows = [
+            {"architecture": p.architecture, "score": p.score, "std": p.std, **p.variables}
+            for p in self.proposed
+        ]
+        text = f"Predicted {self.metric} of {len(self.frame)} architectures by rank"
+        return html_of_frame(repr(self), pd.DataFrame(rows), self.plot(), text)
 
     def as_json(self) -> dict[str, Any]:
         """JSON values of what ``nasurge rank --json`` prints."""
@@ -105,6 +153,7 @@ class Ranking:
             "ranked": len(self.frame),
             "whole_space": self.whole,
             "kendall_tau": self.quality,
+            **self.at_the_top,
             "rule": self.rule,
             "imported": list(self.imported),
         }
@@ -147,7 +196,7 @@ def _rank(options: RankOptions) -> Ranking:
     space, codes, labels = problem.space, problem.codes, problem.search_values
     rng = np.random.default_rng(options.seed)
     fresh = make_predictor(options.predictor, space, seed=options.seed)
-    quality = left_out_quality(fresh, codes, labels, options.seed)
+    left_out = left_out_scores(fresh, codes, labels, options.seed)
     fitted = fresh.fit(codes, labels)
     pool, whole = _candidates(space, codes, labels, options.sample, rng)
     scores, deviations = _predicted(fitted, pool)
@@ -176,7 +225,7 @@ def _rank(options: RankOptions) -> Ranking:
         sign < 0,
         len(codes),
         whole,
-        quality,
+        *_qualities(labels, left_out, options.seed),
         rule,
         imported=_lines_of(problem) if _as_file(options.measured) else (),
     )
@@ -253,10 +302,34 @@ def _as_file(given: Any) -> Path | None:
     return None
 
 
-def left_out_quality(
+def _qualities(
+    labels: Values, left_out: Values, seed: int
+) -> tuple[Interval, dict[str, float | None]]:
+    """Kendall tau with its interval, and what is felt at the top, of predictions of the left out.
+
+    An interval by resampling is for the whole order: those of extremes would mislead.
+    """
+    import numpy as np
+
+    from .benchmarks.intervals import bootstrap_interval
+    from .benchmarks.metrics import METRICS, kendall_tau
+
+    top = {"regret_at_10": 20, "kendall_tau_top5": 100}  # architectures of which they say anything
+    if not np.isfinite(left_out).all():
+        undefined: Interval = {"mean": None, "low": None, "high": None, "n": len(labels)}
+        return undefined, dict.fromkeys(top)
+    values = {
+        name: METRICS[name].measure(labels, left_out) if len(labels) >= fewest else np.nan
+        for name, fewest in top.items()
+    }
+    known = {name: value if np.isfinite(value) else None for name, value in values.items()}
+    return bootstrap_interval(kendall_tau, labels, left_out, seed=seed), known
+
+
+def left_out_scores(
     predictor: Predictor, codes: Codes, labels: Values, seed: int, folds: int = _FOLDS
-) -> Interval:
-    """Kendall tau of predictions that never saw their function, and its interval.
+) -> Values:
+    """Predictions that never saw their function, shape (n,); NaN where it learns of too few.
 
     Parameters
     ----------
@@ -264,15 +337,12 @@ def left_out_quality(
         Unfitted.
     codes, labels : arrays, shapes (n, d) and (n,)
     seed : int
-        Of the folds, and of the resamples of the interval.
+        Of the folds.
     folds : int
         Parts into which the functions are split; each is predicted from the others.
     """
     import numpy as np
     from sklearn.base import clone
-
-    from .benchmarks.intervals import bootstrap_interval
-    from .benchmarks.metrics import kendall_tau
 
     space = predictor.space
     _, function = np.unique(space.function_ids(codes), return_inverse=True)
@@ -287,8 +357,8 @@ def left_out_quality(
             fitted = clone(predictor).fit(codes[~test], labels[~test])
             predicted[test] = fitted.predict(codes[test])
     except LabelError:  # a part of so few cannot be learnt from
-        return {"mean": None, "low": None, "high": None, "n": len(labels)}
-    return bootstrap_interval(kendall_tau, labels, predicted, seed=seed)
+        return np.full(len(labels), np.nan)
+    return predicted
 
 
 def _candidates(

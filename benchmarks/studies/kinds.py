@@ -14,16 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args, get_type_hints
 
 from ...data.arguments import checked
-from ...errors import ParameterError
+from ...errors import ParameterError, UnknownNameError
 from .export import contents, write_new
 from .flags import chosen
-from .journal import Journal, Row, Unit, fingerprint, whole_study, write_rows
+from .journal import Journal, Row, Unit, fingerprint, jsonable, whole_study, write_rows
 from .options import COLUMN, FORMATS, RunOptions
-from .page import Page, TextTable, read_summary, render, write_summary
+from .page import Page, TextTable, number_of, read_summary, render, write_summary
+from .panels import Picture
 from .results import frame_of, html_of
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 Parts = dict[str, Any]
 """Contents of ``summary.json``: ``summary``, what else a kind keeps, ``about`` and ``command``."""
@@ -52,7 +54,7 @@ class Findings:
     about: dict[str, Any]
 
     def __repr__(self) -> str:
-        cases = f"{len(self.summary)} cases of {len(self.rows)} rows"
+        cases = f"{number_of(len(self.summary), 'case')} of {number_of(len(self.rows), 'row')}"
         return f"<{type(self).__name__}: {cases}, in {self.folder}>"
 
     @property
@@ -68,10 +70,40 @@ class Findings:
         """
         return frame_of(self.summary)
 
+    @property
+    def pictures(self) -> dict[str, Picture]:
+        """Pictures of the report by name, in their order."""
+        page = self.study.page(jsonable(self.parts), self.folder)
+        return {one.name: one for section in page.sections for one in section.pictures}
+
+    def plot(self, name: str | None = None) -> Figure:
+        """Picture of the report, drawn by matplotlib.
+
+        A notebook shows what is returned, and ``savefig`` writes it to a file.
+
+        Parameters
+        ----------
+        name : str, optional
+            One of ``pictures``; by default the first.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such picture.
+        """
+        pictures = self.pictures
+        name = next(iter(pictures), "") if name is None else name
+        if name not in pictures:
+            raise UnknownNameError("picture", name, pictures)
+        return pictures[name].sheet()
+
     def _repr_html_(self) -> str:
         """Beginning of the table and the first picture, for a notebook."""
-        table = self.study.table_of(self.parts)
-        return html_of(repr(self), table.columns, table.rows)
+        table, picture = self.study.table_of(self.parts), next(iter(self.pictures.values()), None)
+        text = picture.description if picture else ""
+        return html_of(
+            repr(self), table.columns, table.rows, picture.sheet() if picture else None, text
+        )
 
     @property
     def parts(self) -> Parts:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ParameterError, UnknownNameError
 from .journal import jsonable
+from .svg import to_svg
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 _SHOWN = 8  # rows of a table in a notebook
 _INTERVAL = {"mean", "low", "high", "n"}
@@ -20,7 +23,8 @@ def frame_of(entries: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Table with a row per entry and a plain value in every cell.
 
     A measured quantity is three columns: its mean under its own name, ``NAME low`` and ``NAME
-    high``, the ends of its interval; a mapping has a column for each of its keys, ``NAME KEY``.
+    high``, the ends of its interval; a mapping has a column for each of its keys, ``NAME KEY``;
+    a list is text.
 
     Examples
     --------
@@ -44,16 +48,26 @@ def _cells(entry: Mapping[str, Any], start: str = "") -> Iterable[tuple[str, Any
         elif isinstance(value, dict):
             yield from _cells(value, f"{name} ")
         else:
-            yield name, value
+            yield name, ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def html_of(
     heading: str,
     columns: Sequence[str],
     rows: Sequence[Sequence[str]],
-    svg: str = "",
+    figure: Figure | None = None,
+    description: str = "",
 ) -> str:
     """Heading, the first rows of a table, and a picture, for a notebook; text is escaped.
+
+    Parameters
+    ----------
+    heading : str
+    columns : sequence of str
+    rows : sequence of sequences of str
+    figure : Figure, optional
+    description : str
+        What is to be seen on it, for who does not see it.
 
     Examples
     --------
@@ -66,15 +80,21 @@ def html_of(
     )
     more = f"<p>and {len(rows) - _SHOWN:,} more rows</p>" if len(rows) > _SHOWN else ""
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return f"<div><p><code>{escape(heading)}</code></p>{table}{more}{svg}</div>"
+    # By itself: what is drawn in one cell must not refer to what is drawn in another.
+    data = "" if figure is None else base64.b64encode(to_svg(figure).encode()).decode()
+    picture = f'<img alt="{escape(description)}" src="data:image/svg+xml;base64,{data}">'
+    shown = picture if data else ""
+    return f"<div><p><code>{escape(heading)}</code></p>{table}{more}{shown}</div>"
 
 
-def html_of_frame(heading: str, frame: pd.DataFrame, svg: str = "") -> str:
-    """``html_of`` of the first rows of a table, numbers with six digits."""
+def html_of_frame(
+    heading: str, frame: pd.DataFrame, figure: Figure | None = None, description: str = ""
+) -> str:
+    """As ``html_of``, of the first rows of a table, numbers with six digits."""
     first = frame.head(_SHOWN).to_dict("records")
     rows = [[_cell(value) for value in row.values()] for row in first]
     rows += [[]] * (len(frame) - len(rows))  # only counted
-    return html_of(heading, list(map(str, frame.columns)), rows, svg)
+    return html_of(heading, list(map(str, frame.columns)), rows, figure, description)
 
 
 def _cell(value: Any) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypedDict
 import numpy as np
 
 from ...data.spaces import Codes, Space
-from ...errors import ParameterError
+from ...errors import LabelError, ParameterError
 from ..intervals import Interval
 from ..training import Recipe, check_known, check_least
 from .comparing import Factory
@@ -126,6 +126,19 @@ class Validation(Findings):
     correlations: list[Row]
     costs: list[Row]
     ceiling: Mapping[str, Any] | None
+
+    def best(self) -> Row:
+        """Architecture that is best after training, of equals the first.
+
+        Raises
+        ------
+        LabelError
+            If no training has succeeded.
+        """
+        values = column_values(self.architectures, truth_column(self.about["columns"]))
+        if not np.isfinite(values).any():
+            raise LabelError("no training has succeeded")
+        return dict(self.architectures[int(np.nanargmax(values))])
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from ...data.arguments import InShort
 from ...data.images import Images
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Codes
@@ -23,8 +24,8 @@ from .shared import SharedWeights
 from .train import SupernetHistory, train_supernet
 
 
-@dataclass(frozen=True)
-class PruneResult:
+@dataclass(frozen=True, repr=False)
+class PruneResult(InShort):
     """Operations that are left of a space, and the rounds that chose them.
 
     Attributes

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import update_bn
 
+from ...data.arguments import InShort
 from ...data.images import Images
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Space
@@ -29,8 +30,8 @@ NO_STAGES = (
 """What is so of the space of a model."""
 
 
-@dataclass(frozen=True)
-class Inherited:
+@dataclass(frozen=True, repr=False)
+class Inherited(InShort):
     """Accuracies of architectures with the weights of a supernet.
 
     Attributes

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ...data.arguments import checked
+from ...data.arguments import InShort, checked
 from ...data.devices import resolve_device
 from ...data.images import Images
 from ...data.seeds import Seed, as_generator
@@ -29,8 +29,8 @@ from .rules import DRAWS, Allowed
 from .shared import SharedWeights
 
 
-@dataclass(frozen=True)
-class SupernetHistory:
+@dataclass(frozen=True, repr=False)
+class SupernetHistory(InShort):
     """Losses and costs of a training of a supernet.
 
     Attributes

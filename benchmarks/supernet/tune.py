@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ...data.arguments import checked
+from ...data.arguments import InShort, checked
 from ...data.devices import resolve_device
 from ...data.images import Images
 from ...data.spaces import Codes
@@ -132,8 +132,8 @@ def tuned_losses(
     return np.where(np.isfinite(losses), losses, np.nan)
 
 
-@dataclass(eq=False)
-class Tuning:
+@dataclass(eq=False, repr=False)
+class Tuning(InShort):
     """Training of sub-networks, one after the other, from the same weights."""
 
     supernet: SharedWeights

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...data.arguments import checked
+from ...data.arguments import InShort, checked
 from ...data.devices import parallel, resolve_device
 from ...data.images import Images
 from ...data.networks import build_network, count_parameters
@@ -44,8 +44,8 @@ from .recipe import EpochOptions, Recipe, make_recipe
 EVALUATION_BATCH = 1024
 
 
-@dataclass(frozen=True)
-class TrainResult:
+@dataclass(frozen=True, repr=False)
+class TrainResult(InShort):
     """Result of one training.
 
     Attributes

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...data.arguments import checked
+from ...data.arguments import InShort, checked
 from ...data.images import Images
 from ...data.seeds import as_generator, torch_seed
 from ...data.types import Values
@@ -30,8 +30,8 @@ _SHRINKAGE = 0.1
 _HEAD_STEPS = 20
 
 
-@dataclass(frozen=True, eq=False)
-class TaskEmbedding:
+@dataclass(frozen=True, eq=False, repr=False)
+class TaskEmbedding(InShort):
     """Description of a task, for distances to other tasks.
 
     Attributes

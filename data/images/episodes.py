@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import LabelError, ParameterError
-from ..arguments import checked
+from ..arguments import InShort, checked
 from ..seeds import Seed, as_generator
 from ..types import Index, Pixels
 from .glyphs import read_glyphs
@@ -165,8 +165,8 @@ def split_classes(
     return data.only(np.sort(order[:wanted])), data.only(np.sort(order[wanted:]))
 
 
-@dataclass(frozen=True, eq=False)
-class Episodes:
+@dataclass(frozen=True, eq=False, repr=False)
+class Episodes(InShort):
     """Several N-way K-shot tasks as arrays; classes are numbered 0 to N - 1 within each.
 
     Attributes

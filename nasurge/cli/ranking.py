@@ -60,11 +60,22 @@ def _say_quality(found: Ranking) -> None:
     if tau["mean"] is not None:
         span = "" if tau["low"] is None else f" [{tau['low']:.2f}, {tau['high']:.2f}]"
         told = f"{tau['mean']:.2f}{span}"
+    regret = found.at_the_top["regret_at_10"]
     way = "smaller" if found.minimise else "bigger"
     say(
         f"{found.predictor} learnt {found.metric} ({way} is better) of {found.n_labels:,} "
         f"architectures; Kendall tau on those left out (five-fold, 95 % interval): {told}"
     )
+    top = [
+        f"{words} {value:.3g}"
+        for words, value in (
+            ("the best of the predicted top 10 is below the best of all by", regret),
+            ("Kendall tau in the top 5 %", found.at_the_top["kendall_tau_top5"]),
+        )
+        if value is not None
+    ]
+    if top:
+        say(f"of the same: {'; '.join(top)}")
 
 
 rank = command_of(RankOptions, _rank)

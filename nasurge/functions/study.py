@@ -27,14 +27,16 @@ from ..benchmarks.studies import (
     interval_text,
     interval_words,
     number_of,
+    numbers,
     versions,
 )
 from ..data.images import load_images
+from ..errors import LabelError, ParameterError
 from ..options import SearchCommandOptions
 from ..search.loop import Trace, check_timeout
 from ..search.pareto import feasible_rows, non_dominated
 from ..search.store import run_stored, storage_of
-from ..search.studies import Contender, codes_of_own
+from ..search.studies import Contender, answer_lines, codes_of_own
 from ..search.studies.units import FILES, Settings, stored_rows, tracking_of
 from ..trackers import trackers_of
 from .contenders import contenders_of, made_for
@@ -43,7 +45,6 @@ from .task import FunctionTask
 from .trained import recipe_typed
 from .typed_task import TypedTask
 
-_SHOWN = 120  # characters of an architecture in a line of a terminal
 _MOST = 20  # architectures of a front in a terminal
 
 
@@ -90,6 +91,40 @@ class FunctionFindings(Findings):
     """
 
     found: list[Row]
+
+    def best(self) -> Row:
+        """Entry of ``found`` with the best value, of equals the first.
+
+        Raises
+        ------
+        ParameterError
+            If there are several objectives: ``front`` is what is best then.
+        LabelError
+            If no evaluation has succeeded within the bounds.
+        """
+        if len(self.about["objectives"]) > 1:
+            raise ParameterError(
+                "of several objectives no architecture is the best: front() returns those that "
+                "none is better than"
+            )
+        return self.front()[0]
+
+    def front(self) -> list[Row]:
+        """Entries of ``found`` that none of another searcher dominates, each architecture once.
+
+        Raises
+        ------
+        LabelError
+            If no evaluation has succeeded within the bounds.
+        """
+        if not self.found:
+            raise LabelError("no evaluation has succeeded within the bounds")
+        values = [list(e.get("values", {"": e.get("value")}).values()) for e in self.found]
+        signs = np.array(self.about["signs"][: len(values[0])])
+        first: dict[str, Row] = {}
+        for row in non_dominated(signs * np.array(values, dtype=float)).tolist():
+            first.setdefault(self.found[row]["architecture"], self.found[row])
+        return list(first.values())
 
 
 @dataclass(frozen=True)
@@ -310,15 +345,19 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
         return {"summary": summary, "found": found}
 
     def _found(self, rows: Sequence[Row]) -> list[Row]:
-        """Best architecture of a searcher, of equals the first, or its front, each once."""
-        first: dict[str, Row] = {}
-        for row in sorted(rows, key=lambda row: (row["trial"], row["query"])):
-            if row["feasible"]:
-                first.setdefault(row["architecture"], row)
-        if not first:
+        """Best architecture of a searcher, of equals the first, or its front, each once.
+
+        What several trials have evaluated counts by the mean of its values.
+        """
+        ordered = sorted(rows, key=lambda row: (row["trial"], row["query"]))
+        repeats = grouped([row for row in ordered if row["feasible"]], "architecture")
+        if not repeats:
             return []
-        task, kept = self.task, list(first.values())
-        names = task.objectives
+        task, names = self.task, self.task.objectives
+        kept = [
+            {**same[0], **{name: float(np.mean(numbers(same, name))) for name in names}}
+            for same in repeats.values()
+        ]
         signs = np.asarray(task.signs[: len(names)])
         values = signs * np.array([[row[name] for name in names] for row in kept], dtype=float)
         best = non_dominated(values) if len(names) > 1 else [int(values[:, 0].argmax())]
@@ -334,7 +373,10 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
                 **(
                     {"values": {name: row[name] for name in names}}
                     if len(names) > 1
-                    else {"value": row[names[0]]}
+                    else {
+                        "value": row[names[0]],
+                        "measured": interval(numbers(repeats[row["architecture"]], names[0])),
+                    }
                 ),
                 "costs": {name: float(column[k]) for name, column in costs.items()},
             }
@@ -379,9 +421,8 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
         names, sign = about["objectives"], about["signs"][0]
         if len(names) == 1 and found["found"]:
             best = max(found["found"], key=lambda e: sign * e["value"])
-            text = best["architecture"]
-            text = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
-            lines = [f"best found, {names[0]} {best['value']:.6g}: {text} ({searcher_label(best)})"]
+            of = "training" if "images" in about else "evaluation"
+            lines = answer_lines(best, f"best found, {names[0]}", of)
         elif not found["found"]:
             lines = ["nothing found: no evaluation has succeeded within the bounds"]
         limits = "".join(f"; only {limit}" for limit in about["constraints"])

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...benchmarks.few_shot import LAST_LAYER, FewShotLearner, meta_step
-from ...data.arguments import checked
+from ...data.arguments import InShort, checked
 from ...data.devices import one_thread
 from ...data.images import Episodes, EpisodeSampler, ImageClasses
 from ...data.parameters import check_whole_number
@@ -29,8 +29,8 @@ _EPISODES, _IMAGES = 20, 400  # by which encodings are compared, at most
 _TASKS, _STEP_IMAGES = 4, 200  # of a gradient step, at most
 
 
-@dataclass(frozen=True)
-class Adaptation:
+@dataclass(frozen=True, repr=False)
+class Adaptation(InShort):
     """Outcome of adapting a search to a task.
 
     Attributes

@@ -25,7 +25,7 @@ from ...benchmarks.training import (
     with_prefix,
     without_prefix,
 )
-from ...data.arguments import checked
+from ...data.arguments import InShort, checked
 from ...data.devices import resolve_device
 from ...data.images import Images
 from ...data.seeds import Seed, as_generator, torch_seed
@@ -37,8 +37,8 @@ from .relaxations import MIXTURES, Loss, MixtureRule, no_logits
 COLLAPSED = 0.5
 
 
-@dataclass(frozen=True)
-class DifferentiableResult:
+@dataclass(frozen=True, repr=False)
+class DifferentiableResult(InShort):
     """Architecture that a differentiable search found, and its cost.
 
     Attributes

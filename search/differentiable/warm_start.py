@@ -22,7 +22,7 @@ from ...benchmarks.training import (
     task_distances,
     write_checkpoint,
 )
-from ...data.arguments import as_numbers, checked
+from ...data.arguments import InShort, as_numbers, checked
 from ...data.files import DAMAGED
 from ...data.spaces import Space
 from ...data.types import Values
@@ -33,8 +33,8 @@ FORMAT = 1
 _LEAST_SHARE = 1e-3  # of an operation that a donor gave up: a search may still take it
 
 
-@dataclass(frozen=True, eq=False)
-class Donor:
+@dataclass(frozen=True, eq=False, repr=False)
+class Donor(InShort):
     """Result of a finished search on one task, from which searches on others can start.
 
     Attributes

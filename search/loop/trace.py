@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from ..base import Searcher
 
 
+_SHOWN = 5  # architectures of a front in its text
+
+
 class Incumbent(NamedTuple):
     """Best architecture of a search.
 
@@ -51,6 +54,15 @@ class Front(NamedTuple):
     architectures: list[str]
     values: Values
     codes: Codes
+
+    def __repr__(self) -> str:
+        shown = "".join(
+            f"\n{name}: {', '.join(f'{value:.6g}' for value in row)}"
+            for name, row in zip(self.architectures[:_SHOWN], self.values.tolist(), strict=False)
+        )
+        more = len(self.architectures) - _SHOWN
+        rest = f"\nand {more} more" if more > 0 else ""
+        return f"<Front: {len(self.architectures)} architectures>{shown}{rest}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -207,6 +219,17 @@ class Trace:
         return self.names or tuple(
             f"value {k}" if several else "value" for k in range(len(self.bounds))
         )
+
+    def _repr_html_(self) -> str:
+        """Beginning of the table, the best rows first, and the picture, for a notebook."""
+        from ...benchmarks.studies import html_of_frame
+
+        frame, first = self.to_frame(), self._names[0]
+        if self.n_objectives == 1:
+            frame = frame.sort_values(first, ascending=bool(self._own[0] < 0), kind="stable")
+        figure = self.plot() if len(frame) else None
+        text = f"{first} of {len(frame)} evaluations in their order, and the best so far"
+        return html_of_frame(repr(self), frame, figure, text)
 
     def plot(self) -> Figure:
         """Picture of the search: values and the incumbent's after each query, or the front.

@@ -60,8 +60,8 @@ def code_digest(part: Any) -> str | None:
     Examples
     --------
     >>> from nasurge.search import RandomSearch
-    >>> code_digest(RandomSearch) is None, len(code_digest(lambda codes: codes))
-    (True, 16)
+    >>> code_digest(RandomSearch) is None
+    True
     """
     if not isinstance(part, type):
         found = code_of(part)

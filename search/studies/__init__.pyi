@@ -2,6 +2,7 @@ from .across_tables import MetaTablesFindings as MetaTablesFindings
 from .across_tables import MetaTablesStudy as MetaTablesStudy
 from .few_shot import FewShotStudy as FewShotStudy
 from .found import SearchFindings as SearchFindings
+from .found import answer_lines as answer_lines
 from .fronts import FrontsStudy as FrontsStudy
 from .latency import LatencyStudy as LatencyStudy
 from .names import FEW_SHOT_METHODS as FEW_SHOT_METHODS

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from ...benchmarks.intervals import Interval, interval
 from ...benchmarks.objectives import Problem
 from ...benchmarks.quantities import ManyObjectives, known_costs
-from ...benchmarks.studies import Findings, Row, Section, TextTable, task_named
+from ...benchmarks.studies import (
+    Findings,
+    Row,
+    Section,
+    TextTable,
+    grouped,
+    interval_text,
+    task_named,
+)
 from ...errors import LabelError, ParameterError
 from ..pareto import non_dominated
 
-_SHOWN = 120  # characters of an architecture in a line of a terminal
+_MOST = 20  # architectures of a front in a terminal
 
 
 @dataclass(frozen=True, repr=False)
@@ -95,16 +105,21 @@ class SearchFindings(CurveFindings):
                 first.setdefault(entry["architecture"], entry)
         if not first:
             raise LabelError(f"no evaluation on {address} has succeeded within the bounds")
-        directions = next(e["directions"] for e in self.summary if address_of(e) == address)
-        signs = [-1.0 if said.startswith("smaller") else 1.0 for said in directions.values()]
-        kept = list(first.values())
-        values = np.array([[e["values"][name] for name in directions] for e in kept], dtype=float)
-        return [kept[k] for k in non_dominated(signs * values)]
+        return front_of(list(first.values()), self.summary)
 
 
 def address_of(entry: Mapping[str, Any]) -> str:
     """``TABLE/TASK`` of an entry of a summary."""
     return f"{entry['table']}/{entry['task']}"
+
+
+def front_of(found: Sequence[Row], summary: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Entries of one task that none of them dominates, whatever searcher they are of."""
+    address = address_of(found[0])
+    directions = next(e["directions"] for e in summary if address_of(e) == address)
+    signs = [-1.0 if said.startswith("smaller") else 1.0 for said in directions.values()]
+    values = np.array([[e["values"][name] for name in directions] for e in found], dtype=float)
+    return [found[k] for k in non_dominated(signs * values)]
 
 
 def best_found(problem: Problem, rows: Sequence[Row]) -> list[Row]:
@@ -116,7 +131,12 @@ def best_found(problem: Problem, rows: Sequence[Row]) -> list[Row]:
     if not known:
         return []
     best = max(known, key=lambda row: float(row["search_value"]))
-    values = {"value": best["search_value"], "report_value": best["report_value"]}
+    reported = best["report_value"]
+    values = {
+        "value": float(best["search_value"]),
+        "report_value": None if reported is None else float(reported),
+        "measured": _measured(problem, best["architecture"], float(best["search_value"])),
+    }
     return _entries(problem, [best], [values])
 
 
@@ -179,17 +199,94 @@ def best_of_each_task(found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, A
     return list(best.values())
 
 
-def found_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A line for each task with the best that was found on it."""
-    lines = []
-    for entry in best_of_each_task(found):
-        text = entry["architecture"]
-        text = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
-        lines.append(
-            f"{entry['table']}/{entry['task']}: best found, searched value {entry['value']:.6g}: "
-            f"{text} ({_searcher(entry)})"
-        )
+def _measured(problem: Problem, architecture: str, value: float) -> Interval:
+    """Searched value of an architecture with its interval over the table's training runs."""
+    runs = problem.table.runs(problem.roles.search)
+    if runs is None:
+        return interval([value])
+    own = runs[problem.table.rows(problem.space.parse([architecture]))[0]]
+    sign = -1.0 if problem.search_column.minimise else 1.0
+    return interval(sign * own[np.isfinite(own)] if np.isfinite(own).any() else [value])
+
+
+def answer_lines(entry: Mapping[str, Any], start: str, of: str) -> list[str]:
+    """Architecture that a search found, in full: its text, as a dict, its value and its costs.
+
+    Parameters
+    ----------
+    entry : mapping
+        Of what was found, with one value.
+    start : str
+        Beginning of the first line.
+    of : str
+        What a value was measured in, such as ``evaluation``.
+    """
+    lines = [f"{start} {entry['value']:.6g}: {entry['architecture']} ({_searcher(entry)})"]
+    lines.append(f"  as a dict: {json.dumps(entry['variables'])}")
+    if measured := entry.get("measured"):  # folders of before it was kept have none
+        lines.append(f"  its value: {measured_words(measured, of)}")
+    if known := [f"{name} {_number(value)}" for name, value in entry["costs"].items()]:
+        lines.append(f"  its costs: {', '.join(known)}")
     return lines
+
+
+def measured_words(measured: Mapping[str, Any], of: str) -> str:
+    """How sure a value is: its interval, its repetitions, or that there are none.
+
+    Examples
+    --------
+    >>> measured_words({"mean": 1.0, "low": None, "high": None, "n": 1}, "training")
+    'of one training, so that it has no interval'
+    >>> measured_words({"mean": 1.5, "low": 1.2, "high": 1.8, "n": 6}, "training")
+    '1.500 [1.200, 1.800] over 6 trainings'
+    """
+    n = measured["n"]
+    if n < 2:
+        return f"of one {of}, so that it has no interval"
+    if len(set(measured.get("values") or [measured["low"], measured["high"]])) == 1:
+        return f"the same in each of {n} {of}s"
+    if measured["low"] is None:
+        return f"mean of {n} {of}s: {interval_text(measured)}"
+    return f"{interval_text(measured)} over {n} {of}s"
+
+
+def found_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Lines for each task with the best that was found on it."""
+    return [
+        line
+        for entry in best_of_each_task(found)
+        for line in answer_lines(
+            entry, f"{address_of(entry)}: best found, searched value", "training"
+        )
+    ]
+
+
+def front_tables(
+    found: Sequence[Mapping[str, Any]], summary: Sequence[Mapping[str, Any]]
+) -> list[TextTable]:
+    """Front of each task, of all searchers together, the best by the first objective first."""
+    tables = []
+    for of_task in grouped(found, "table", "task").values():
+        first = {entry["architecture"]: dict(entry) for entry in reversed(of_task)}
+        front = front_of(list(reversed(first.values())), summary)
+        names = list(front[0]["values"])
+        said = next(e for e in summary if address_of(e) == address_of(front[0]))["directions"]
+        sign = 1.0 if said[names[0]].startswith("smaller") else -1.0
+        front.sort(key=lambda entry: sign * float(entry["values"][names[0]]))
+        costs = list(dict.fromkeys(c for e in front for c in e["costs"] if c not in names))
+        rows = [
+            [
+                _searcher(entry),
+                *(f"{value:.6g}" for value in entry["values"].values()),
+                *(_number(entry["costs"].get(name)) for name in costs),
+                entry["architecture"],
+            ]
+            for entry in front[:_MOST]
+        ]
+        more = f", and {len(front) - _MOST} more with --json" if len(front) > _MOST else ""
+        note = f"front of {address_of(front[0])}, of all searchers over all trials{more}"
+        tables.append(TextTable(("searcher", *names, *costs, "architecture"), rows, note=note))
+    return tables
 
 
 def found_section(found: Sequence[Mapping[str, Any]]) -> Section:

@@ -26,7 +26,7 @@ from ...data.types import Values
 from ...errors import ParameterError
 from ..loop import Trace
 from ..pareto import Scale, front_history, hypervolume_curve, non_dominated
-from .found import address_of, front_found
+from .found import address_of, front_found, front_tables
 from .options import SearchOptions
 from .pictures import fronts_picture, references, volumes_picture
 from .searches import MARKS, ContenderSearches, SearchedEntry, trials_text
@@ -324,6 +324,14 @@ class FrontsStudy(ContenderSearches[ManyObjectives]):
             str(entry["infeasible"]),
             f"{entry['search_seconds']['mean']:.2f}",
         ]
+
+    @classmethod
+    def tables_of(cls, found: Parts) -> list[TextTable]:
+        """Searchers, and the front of each task."""
+        # Folders of before it was kept, or of which way is better, have none.
+        kept = found.get("found") if "directions" in found["summary"][0] else None
+        fronts = front_tables(kept, found["summary"]) if kept else []
+        return [cls.table_of(found), *fronts]
 
     @classmethod
     def notes(cls, found: Parts) -> list[str]:

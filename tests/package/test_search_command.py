@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,10 @@ def unmeasured(codes):
 def broken(codes):
     raise RuntimeError("no memory")
 
+def noisy(codes):
+    seen = Path("log.txt").read_text().count("\\n") if Path("log.txt").exists() else 0
+    return value(codes) + [(37 * (seen + k) % 11) / 20 for k in range(len(codes))]
+
 number = 3
 """
 
@@ -86,6 +91,42 @@ def test_one_value_is_searched_and_found() -> None:
     rows = pd.read_parquet(found["rows"])
     assert len(rows) == 80
     assert not rows.duplicated(["searcher", "trial", "architecture"]).any()
+
+
+def test_a_search_ends_with_its_architecture() -> None:
+    lines = search(*OWN, "-b", "100", "-t", "3", "-s", "random").splitlines()
+    start = next(k for k, line in enumerate(lines) if line.startswith("best found, value 7: "))
+    assert lines[start + 1 : start + 3] == [
+        '  as a dict: {"depth": 4, "width": 128, "op": "c"}',
+        "  its value: the same in each of 3 evaluations",
+    ]
+    text = search(*OWN, "-b", "100", "-t", "1", "-s", "random")
+    assert "its value: of one evaluation, so that it has no interval" in text
+
+
+def test_what_was_evaluated_again_counts_by_its_mean() -> None:
+    noisy = ("--space", "own.toml", "--objective", "own_functions:noisy")
+    found = json.loads(search(*noisy, "-b", "100", "-t", "5", "-s", "random", "-j", "1", "--json"))
+    rows = pd.read_parquet(found["rows"])
+    means = rows.groupby("architecture")["value"].mean()
+    best = found["found"][0]
+    assert best["value"] == pytest.approx(means.max())
+    assert best["architecture"] == means.idxmax()
+    measured = best["measured"]
+    assert measured["n"] == 5
+    assert measured["low"] < best["value"] < measured["high"]
+
+
+def test_a_search_on_a_table_ends_with_its_architectures() -> None:
+    text = search("nb201-digits", "-s", "random", "-b", "10", "-t", "1", "-j", "1")
+    assert re.search(r"digits: best found, searched value [\d.]+: \|", text)
+    assert '  as a dict: {"edge 0-1": "' in text
+    assert "  its value: mean of 2 trainings: " in text
+    assert re.search(r"  its costs: .*flops [\d.]+", text)
+    several = ("--objectives", "accuracy,flops")
+    text = search("nb201-digits", "-s", "nsga2", *several, "-b", "10", "-t", "1", "-j", "1")
+    assert "front of nb201-digits/digits, of all searchers over all trials" in text
+    assert len(re.findall(r"^ +(?:nsga2|random) +[\d.]+ +[\d.]+ .*~2\|", text, re.MULTILINE)) > 1
 
 
 def test_several_objectives_have_a_front_within_bounds() -> None:

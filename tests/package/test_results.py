@@ -1,0 +1,187 @@
+"""Results in Python and in a notebook: the best, the front, a table, a picture, a short text."""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import nasurge
+from nasurge.errors import LabelError, ParameterError, UnknownNameError
+from nasurge.functions import FunctionStudy
+from nasurge.options import SearchCommandOptions
+from nasurge.search.pareto import non_dominated
+
+FEW: dict[str, Any] = {"trials": 2, "jobs": 1}
+MODULE = """
+def cost(architecture):
+    depth, width = architecture["depth"], architecture["width"]
+    return {"value": depth + width / 8, "latency": depth * width}
+"""
+SPACE = {"depth": [1, 2, 3, 4], "width": [8, 16, 24, 32]}
+
+
+def compared(folder: Path) -> Any:
+    tables = "nbgraph/cora,nbgraph/proteins"
+    return nasurge.compare(tables, ["ridge", "rf"], n_train=[20, 40], out=folder, **FEW)
+
+
+def searched(folder: Path) -> Any:
+    return nasurge.search("nbgraph/cora", searcher="bo", budget=12, out=folder, **FEW)
+
+
+def fronts(folder: Path) -> Any:
+    many = {"searcher": "nsga2", "objectives": "accuracy,latency"}
+    return nasurge.search("nbgraph/cora", budget=12, out=folder, **many, **FEW)
+
+
+def of_function(folder: Path, objectives: str | None = "value,latency") -> Any:
+    folder.mkdir()
+    lines = "".join(f"{name} = {values}\n" for name, values in SPACE.items())
+    (folder / "space.toml").write_text(f"[variables]\n{lines}")
+    typed = {"space": str(folder / "space.toml"), "objective": "costs_of_mine:cost"}
+    typed |= {"objectives": objectives, "form": "dicts", "out": folder / "out"}
+    return FunctionStudy(SearchCommandOptions(budget=8, **typed, **FEW)).run()
+
+
+def validated(folder: Path) -> Any:
+    how = {"epochs": 1, "limit": 100, "top": 3, "spread": 3, "predictors": "ridge", "jobs": 1}
+    return nasurge.validate("nb201-digits", out=folder, **how)
+
+
+def ranked(folder: Path) -> Any:
+    return nasurge.rank("nb201-digits", predictor="gp", propose=3, sample=300)
+
+
+def traced(folder: Path) -> Any:
+    return nasurge.search(lambda codes: (codes == 3).sum(axis=1), space="nb201", budget=15)
+
+
+KINDS = {
+    one.__name__: one
+    for one in (compared, searched, fronts, of_function, validated, ranked, traced)
+}
+
+
+@pytest.fixture(autouse=True)
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a test into a folder with a function."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "costs_of_mine.py").write_text(MODULE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_result_is_short_and_shows_itself(kind: str, tmp_path: Path) -> None:
+    found = KINDS[kind](tmp_path / "kept")
+    assert len(repr(found)) < 400
+    assert len(repr(found).splitlines()) < 4
+    frame = found.to_frame()
+    assert len(frame)
+    assert not any(isinstance(cell, dict | list) for cell in frame.to_numpy().ravel())
+    assert isinstance(found.plot(), Figure)
+    shown = found._repr_html_()
+    assert html.escape(repr(found)) in shown
+    assert '<img alt="' in shown
+    assert 1 <= shown.count("<tr>") - 1 <= 8
+    assert not re.search(r"<(script|svg)", shown)
+
+
+def test_the_best_of_a_comparison_ranks_best(tmp_path: Path) -> None:
+    found = compared(tmp_path / "kept")
+    best = found.best("nbgraph/cora", n_train=20)
+    taus = {
+        entry["predictor"]: entry["kendall_tau"]["mean"]
+        for entry in found.summary
+        if entry["task"] == "cora" and entry["n_train"] == 20 and not entry["unseen_functions_only"]
+    }
+    assert taus[best["predictor"]] == max(taus.values())
+    assert found.best("nbgraph/cora")["n_train"] == 40
+    frame = found.to_frame()
+    row = frame[(frame["task"] == "cora") & (frame["predictor"] == best["predictor"])].iloc[0]
+    assert row["kendall_tau"] == max(taus.values())
+    with pytest.raises(ParameterError, match="name one of the tasks"):
+        found.best()
+    with pytest.raises(UnknownNameError):
+        found.best("nbgraph/nothing")
+    with pytest.raises(ParameterError, match="n_train is one of 20, 40"):
+        found.best("nbgraph/cora", n_train=30)
+    with pytest.raises(UnknownNameError, match="tau-by-size"):
+        found.plot("nothing")
+    assert isinstance(found.plot("tau-by-time"), Figure)
+
+
+def test_the_front_of_a_search_is_that_of_all_searchers(tmp_path: Path) -> None:
+    found = fronts(tmp_path / "kept")
+    front = found.front()
+    names = {entry["architecture"] for entry in found.found}
+    values = np.array([[e["values"]["accuracy"], -e["values"]["latency"]] for e in front])
+    assert len(non_dominated(values)) == len(front)
+    assert {entry["architecture"] for entry in front} <= names
+    for entry in found.found:
+        own = np.array([entry["values"]["accuracy"], -entry["values"]["latency"]])
+        on_front = entry["architecture"] in {e["architecture"] for e in front}
+        assert on_front == (not any((v >= own).all() and (v > own).any() for v in values))
+    with pytest.raises(ParameterError, match=r"front\(\)"):
+        found.best()
+    one = searched(tmp_path / "one")
+    assert one.front() == [one.best()]
+
+
+def test_the_best_of_a_function_is_known_by_hand(tmp_path: Path) -> None:
+    every = of_function(tmp_path / "one", objectives="value")
+    best = every.best()
+    assert best["value"] == max(row["value"] for row in every.rows)
+    assert best["variables"]["depth"] + best["variables"]["width"] / 8 == best["value"]
+    two = of_function(tmp_path / "two")
+    with pytest.raises(ParameterError, match=r"front\(\)"):
+        two.best()
+    points = {tuple(entry["values"].values()) for entry in two.front()}
+    assert len({latency for _, latency in points}) == len(points), "the best of each latency"
+
+
+def test_the_best_of_a_validation_is_trained_best(tmp_path: Path) -> None:
+    found = validated(tmp_path / "kept")
+    trained = [row["trained_accuracy"] for row in found.architectures]
+    assert found.best()["trained_accuracy"] == max(trained)
+
+
+def test_a_ranking_begins_with_what_to_measure(tmp_path: Path) -> None:
+    found = ranked(tmp_path)
+    assert found.best() == found.proposed[0]
+    assert found.to_frame()["score"].is_monotonic_decreasing
+    assert all(one.architecture in html.unescape(found._repr_html_()) for one in found.proposed)
+
+
+def test_names_are_escaped_in_a_notebook() -> None:
+    space = nasurge.make_space({"<script>": ["<b>", "&"], "width": [8, 16]})
+    shown = nasurge.search(lambda codes: codes.sum(axis=1), space=space, budget=4)._repr_html_()
+    assert "<script>" not in shown
+    assert "&lt;script&gt;" in shown
+    assert "<b>" not in shown
+
+
+def test_a_failed_search_and_an_empty_front_have_texts_too() -> None:
+    space = nasurge.make_space("nb201")
+    searcher = nasurge.make_searcher("random", space, seed=0)
+    nothing = nasurge.search(lambda codes: codes.sum(axis=1), space=space, budget=0)
+    assert "0 evaluations" in nothing._repr_html_()
+    with pytest.raises(LabelError):
+        nothing.best()
+    assert len(repr(searcher)) < 100
+
+
+def test_a_front_shows_its_first_architectures() -> None:
+    def three(codes: np.ndarray) -> np.ndarray:
+        return np.stack([codes.sum(axis=1), -codes.sum(axis=1)], axis=1)
+
+    searcher = nasurge.make_searcher("nsga2", "nb201", n_objectives=2, seed=0)
+    front = nasurge.search(three, space="nb201", searcher=searcher, budget=20).front()
+    assert repr(front).splitlines()[0] == "<Front: 20 architectures>"
+    assert repr(front).splitlines()[-1] == "and 15 more"
+    assert front.architectures[0] in repr(front)
