@@ -1,4 +1,5 @@
 from . import nn as nn
+from . import trackers as trackers
 from .api import compare as compare
 from .api import validate as validate
 from .api import verify as verify

@@ -24,9 +24,10 @@ from .functions import (
 )
 from .progress import after_every_batch, progress_bar
 from .search import Searcher
-from .search.loop import Objective, Trace, run
+from .search.loop import Objective, Trace, Tracker, Tracking, run, stored_key
 from .search.store import differences, function_name, run_stored, storage_of
 from .search.studies import FrontsStudy, SearchFindings, SearchOptions, SearchStudy
+from .trackers import trackers_of
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from .benchmarks.studies import Progress
     from .benchmarks.studies.options import Predictors
     from .search.guided import Regressor
-    from .search.studies.options import Searchers
+    from .search.studies.options import Searchers, Trackers
 
 
 Bounds = tuple[float | None, float | None]
@@ -66,6 +67,7 @@ def search(
     retry_failed: bool = False,
     timeout: float | None = None,
     progress: bool | Progress = False,
+    track: Trackers | None = None,
     **tables: Any,
 ) -> Trace | SearchFindings:
     """Architectures with the highest value, searched for in a space or in tables.
@@ -129,6 +131,9 @@ def search(
     progress : bool or callable
         Show a progress bar, or call with evaluations (on tables searches) done, those in all, and
         a note.
+    track : str, Tracker, or sequence of them, optional
+        Experiment trackers that follow the search: objects of ``nasurge.trackers``, or their names,
+        ``mlflow``, ``tensorboard``, ``wandb``.
     **tables
         With a table: further arguments of ``search_study``, such as ``trials``, ``metric``,
         ``workers``, ``jobs``, ``out``.
@@ -174,6 +179,7 @@ def search(
     limits |= {"storage": storage, "study": study}
     check_search(objective, tables, **limits, seed=seed, callback=callback, progress=progress)
     own = {"costs": costs, "minimise": minimise, "maximise": maximise}
+    trackers = trackers_of(track)
     with progress_bar("search") if progress is True else nullcontext(progress or None) as shown:
         if callable(objective):
             if tables:
@@ -190,7 +196,10 @@ def search(
             _check_told(made, {"objective": function_name(task), **task.about()})
             about = {"batch": batch, **({} if own_searcher else {"seed": seed or 0})}
             limits |= {"callback": callback, "batch": batch, "retry_failed": retry_failed}
-            trace = _run(made, task, about={**about, **task.about()}, **limits)
+            about |= task.about()
+            tracking = _tracking(trackers, task, limits, about)
+            with tracking.search(study or tracking.group, searcher=type(made).__name__) as follow:
+                trace = _run(made, task, about=about, track=follow, **limits)
             return trace if wanted.plain else replace(trace, names=task.names, signs=task.signs)
         if isinstance(searcher, Searcher):
             raise ParameterError(
@@ -207,7 +216,22 @@ def search(
             "constraints": [*map(str, constraints_of(constraints))],
         }
         settings = {**limits, "batch": batch, "seed": seed or 0, "progress": shown, **tables}
+        settings["track"] = trackers
         return search_study(objective, searcher, predictors=predictor, **settings)  # type: ignore[arg-type]
+
+
+def _tracking(
+    trackers: tuple[Tracker, ...],
+    task: FunctionTask,
+    limits: Mapping[str, Any],
+    about: Mapping[str, Any],
+) -> Tracking:
+    """Who follows a search with a function; one that is kept is found again."""
+    storage, study = limits["storage"], limits["study"]
+    key = None if study is None else stored_key(storage, study)
+    made = {"budget": limits["budget"], "space": task.space.name, **about}
+    group = function_name(task) or "search"
+    return Tracking(trackers, group, key, task.names, task.signs, made)
 
 
 def _space_of(space: Any) -> Space:
@@ -282,6 +306,7 @@ def make_search_study(options: SearchOptions) -> SearchStudy | FrontsStudy:
     several = options.objectives is not None
     own = options.searchers, options.predictors
     contenders = contenders_of(*own, beside="random", several=several)
+    options = replace(options, track=trackers_of(options.track))
     return (FrontsStudy if several else SearchStudy)(options, contenders)
 
 

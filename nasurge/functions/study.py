@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
@@ -38,7 +38,8 @@ from ..search.pareto import feasible_rows, non_dominated
 from ..search.store import run_stored, storage_of
 from ..search.studies import Contender, answer_lines, codes_of_own
 from ..search.studies.found import found_picture, graphs_of
-from ..search.studies.units import Settings, stored_rows
+from ..search.studies.units import FILES, Settings, stored_rows, tracking_of
+from ..trackers import trackers_of
 from .contenders import contenders_of, made_for
 from .pictures import failed, incumbents, searcher_label, searches_picture
 from .task import FunctionTask
@@ -145,7 +146,17 @@ class FunctionUnit:
         task = self.task(self.folder / "trainings" / f"{contender.path}-{self.trial}")
         seed = settings.trial_seed(self.trial)
         until = settings.until
-        trace = run_stored(
+        tracking = replace(settings.tracking, names=task.names, signs=task.signs)
+        label = f"{contender.label} {self.trial}"
+        with tracking.search(label, searcher=contender.label, trial=self.trial) as track:
+            trace = self._trace(task, seed, track)
+        in_time = until is None or time.time() < until
+        return self._rows(task, trace) if in_time or len(trace.values) >= settings.budget else None
+
+    def _trace(self, task: FunctionTask, seed: int, track: Callable[[Trace], None] | None) -> Trace:
+        """Trace of the search, which its database keeps."""
+        settings, contender, until = self.settings, self.contender, self.settings.until
+        return run_stored(
             made_for(contender, task, seed),
             task,
             storage=str(settings.storage),
@@ -155,9 +166,8 @@ class FunctionUnit:
             about={"batch": settings.batch, "seed": settings.seed, **task.about()},
             timeout=None if until is None else max(until - time.time(), 0.0),
             retry_failed=self.task.options.retry_failed,
+            track=track,
         )
-        in_time = until is None or time.time() < until
-        return self._rows(task, trace) if in_time or len(trace.values) >= settings.budget else None
 
     def _rows(self, task: FunctionTask, trace: Trace) -> list[Row]:
         """Row of each evaluation; values in their own units."""
@@ -218,7 +228,7 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
     entry = FunctionEntry
 
     def __init__(self, options: SearchCommandOptions) -> None:
-        self.options = options
+        self.options = replace(options, track=trackers_of(options.track))
         named = options.images
         images = named and load_images(named, size=options.size, limit=options.limit)
         space = images_space(str(options.space), images or None)
@@ -264,6 +274,7 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
             until=None if options.timeout is None else time.time() + options.timeout,
             storage=self.storage or f"sqlite:///{(folder / 'searches.db').resolve()}",
             name=options.study or "search",
+            tracking=tracking_of(options, self.about(), folder),
         )
         typed = replace(self.typed, jobs=options.jobs) if self._single else self.typed
         return {
@@ -273,6 +284,13 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
             for trial in range(options.trials)
             for contender in self.contenders
         }
+
+    def run(self) -> FunctionFindings:
+        """Findings of the study, as ``Study.run``; its files go to trackers too."""
+        found = super().run()
+        files = [found.folder / name for name in FILES]
+        tracking_of(self.options, self.about(), found.folder).study(files)
+        return found
 
     @property
     def _single(self) -> bool:

@@ -12,3 +12,7 @@ from .running import run as run
 from .trace import Front as Front
 from .trace import Incumbent as Incumbent
 from .trace import Trace as Trace
+from .tracking import TrackedRun as TrackedRun
+from .tracking import Tracker as Tracker
+from .tracking import Tracking as Tracking
+from .tracking import stored_key as stored_key

@@ -27,6 +27,7 @@ def run(
     callback: Callable[[Searcher], None] | None = None,
     timeout: float | None = None,
     goal: float | None = None,
+    track: Callable[[Trace], None] | None = None,
 ) -> Trace:
     """Ask, evaluate and tell until the searcher has been told ``budget`` values.
 
@@ -53,6 +54,8 @@ def run(
         Seconds after which no further batch is started.
     goal : float, optional
         No further batch is started once a value of one objective is at least this.
+    track : callable, optional
+        Called with the trace so far after every batch.
 
     Returns
     -------
@@ -106,6 +109,8 @@ def run(
             searcher.tell(codes, found.values)
             spent += time.perf_counter() - begin
             seconds.append(np.full(len(codes), spent / len(codes)))
+            if track is not None:
+                track(_trace(searcher, seconds))
             if callback is not None:
                 callback(searcher)
             if found.error is not None:

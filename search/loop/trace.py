@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -172,6 +173,24 @@ class Trace:
         codes = self.codes[rows]
         values = (self._own * self._columns[rows])[:, : self.n_objectives]
         return Front(self.space.format(codes), values, codes)
+
+    def evaluations(self, start: int = 0) -> Iterator[tuple[int, str, dict[str, float]]]:
+        """Evaluations from a number on: number, architecture, and what is known in numbers.
+
+        These are the values by name, ``failed`` (1 or 0), ``search seconds``, and of one objective
+        ``best``, the incumbent's value so far.
+        """
+        own = self._own * self._columns
+        best = np.full(len(own), np.nan)
+        if self.n_objectives == 1 and len(own):
+            kept = np.where(feasible_rows(self._columns, self.bounds), self._columns[:, 0], np.nan)
+            best = self._own[0] * np.fmax.accumulate(kept)
+        for step, architecture in enumerate(self.space.format(self.codes[start:]), start):
+            numbers = dict(zip(self._names, own[step].tolist(), strict=True))
+            numbers["failed"] = float(np.isnan(own[step]).any())
+            numbers |= {"search seconds": float(self.seconds[step]), "best": float(best[step])}
+            finite = {name: value for name, value in numbers.items() if np.isfinite(value)}
+            yield step, architecture, finite
 
     def to_frame(self) -> pd.DataFrame:
         """Table with a row per evaluation: architecture, variables, values, seconds of the search.

@@ -43,6 +43,7 @@ def run_stored(
     callback: Callable[[Searcher], None] | None = None,
     timeout: float | None = None,
     retry_failed: bool = False,
+    track: Callable[[Trace], None] | None = None,
 ) -> Trace:
     """Run a search as ``run`` does, with every evaluation kept in an Optuna study.
 
@@ -83,6 +84,9 @@ def run_stored(
         Seconds after which no further batch is started.
     retry_failed : bool
         Evaluate again what has failed, such as by an objective that is mended since.
+    track : callable, optional
+        Called with the trace so far: with what is stored at the beginning, after every batch, and
+        at the end.
 
     Returns
     -------
@@ -132,7 +136,7 @@ def run_stored(
         )
         with ledger.at_work():
             loop = _StoredSearch(searcher, Evaluator(searcher, objective), ledger, budget, batch)
-            loop.run(callback, timeout)
+            loop.run(callback, timeout, track)
     return loop.trace()
 
 
@@ -150,10 +154,17 @@ class _StoredSearch:
         self._alone = True
         self._own_seconds = 0.0
 
-    def run(self, callback: Callable[[Searcher], None] | None, timeout: float | None) -> None:
+    def run(
+        self,
+        callback: Callable[[Searcher], None] | None,
+        timeout: float | None,
+        track: Callable[[Trace], None] | None,
+    ) -> None:
         """Ask, claim, evaluate and tell until the budget is spent."""
         start = time.monotonic()
         self._restore()
+        if track is not None:
+            track(self.trace())
         self._say_what_failed()
         while len(self._ledger.values) < self._budget:
             if timeout is not None and time.monotonic() - start >= timeout:
@@ -168,9 +179,13 @@ class _StoredSearch:
             self._tell(self._batch)
             self._batch = []
             self._catch_up()
+            if mine and track is not None:
+                track(self.trace())
             if mine and callback is not None:
                 callback(self._searcher)
         self._tell(list(self._ledger.values))
+        if track is not None:
+            track(self.trace())
         broken = self._evaluate.broken()
         if broken is not None and not np.isfinite(list(self._ledger.values.values())).any():
             raise self._with_failures(broken)

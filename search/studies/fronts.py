@@ -84,6 +84,14 @@ class FrontUnit(TrialUnit[ManyObjectives]):
         return {"n_objectives": len(self.task.objectives), "bounds": self.task.bounds}
 
     @property
+    def told(self) -> tuple[tuple[str, ...], tuple[float, ...]]:
+        """Objectives, then what has bounds."""
+        objectives, bounded = self.task.objectives, self.task.told
+        names = (*(q.name for q in objectives), *(q.name for q, _ in bounded))
+        signs = (*(q.sign for q in objectives), *(-1.0 if c.upper else 1.0 for _, c in bounded))
+        return names, signs
+
+    @property
     def identity(self) -> dict[str, Any]:
         """Table, searched columns and bounds."""
         return {

@@ -36,14 +36,18 @@ from .names import (
 
 if TYPE_CHECKING:
     from ..base import Searcher
+    from ..loop import Tracker
 else:
     # The command line reads the types of the fields and must not import what they are.
-    Searcher = type("Searcher", (), {})
+    Searcher, Tracker = type("Searcher", (), {}), type("Tracker", (), {})
 
 OneSearcher: TypeAlias = str | type[Searcher] | Callable[..., Searcher]
 Searchers: TypeAlias = OneSearcher | Sequence[OneSearcher] | Mapping[str, OneSearcher]
 """Names of ``nasurge searchers``, also separated by commas; classes; functions of space, pool and
 seed; a mapping gives them names."""
+
+Trackers: TypeAlias = str | Tracker | Sequence[str | Tracker]
+"""Names, also separated by commas, or objects of ``nasurge.trackers``."""
 
 _CHOSEN = "Which to compare, separated by commas; all,-NAME leaves one out: "
 
@@ -305,6 +309,12 @@ class SearchOptions(TrialOptions):
     )
     study: str | None = option(
         None, help="How the names of these studies begin: NAME/TABLE/TASK/SEARCHER/TRIAL."
+    )
+    track: Trackers | None = option(
+        None,
+        metavar="NAMES",
+        help="Experiment trackers that follow every search, separated by commas: mlflow, "
+        "tensorboard (in runs/tensorboard), wandb.",
     )
 
     def __post_init__(self) -> None:

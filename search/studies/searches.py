@@ -39,11 +39,20 @@ from ...benchmarks.studies import (
     versions,
 )
 from ...errors import ParameterError
-from ..loop import check_timeout
+from ..loop import Tracking, check_timeout
 from ..store import check_name, storage_of
 from .found import CurveFindings, SearchFindings, address_of, found_section, graphs_of
 from .options import SearchOptions, TrialOptions
-from .units import Contender, SearchTask, Settings, TrialUnit, preload, stored_rows
+from .units import (
+    FILES,
+    Contender,
+    SearchTask,
+    Settings,
+    TrialUnit,
+    preload,
+    stored_rows,
+    tracking_of,
+)
 
 MARKS = (25, 50, 100, 200)
 """Numbers of queries after which a table tells how searches stand."""
@@ -141,9 +150,13 @@ class TableSearches(Study[SearchFound, TrialOptions], Generic[SearchFound, Searc
             "versions": versions(),
         }
 
-    def units(self, folder: Path) -> Mapping[str, Unit]:  # noqa: ARG002 -- keeps no files
+    def tracking(self, folder: Path) -> Tracking:  # noqa: ARG002 -- for subclasses
+        """Who follows the searches."""
+        return Tracking()
+
+    def units(self, folder: Path) -> Mapping[str, Unit]:
         """One unit per trial, task and searcher."""
-        settings = self.settings()
+        settings = replace(self.settings(), tracking=self.tracking(folder))
         return {
             f"{task.address} {contender.label} trial={trial}": self.unit(
                 task, contender, trial, settings
@@ -266,6 +279,16 @@ class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
     @abstractmethod
     def task_of(self, problem: Problem, options: SearchOptions) -> SearchTask:
         """Table's task with what the options ask of it."""
+
+    def tracking(self, folder: Path) -> Tracking:
+        """Who follows the searches."""
+        return tracking_of(self.options, self.about(), folder)
+
+    def run(self) -> SearchFindings:
+        """Findings of the study, as ``Study.run``; its files go to trackers too."""
+        found = super().run()
+        self.tracking(found.folder).study([found.folder / name for name in FILES])
+        return found
 
     def settings(self) -> Settings:
         """How the searches are run, from now on."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -74,10 +74,12 @@ class SearchUnit(TrialUnit[Problem]):
         """Searched and reported values."""
         return {"search_value": trace.values, "report_value": self.task.report(trace.codes)}
 
-    def search(self, searcher: Searcher) -> tuple[Trace | None, Mapping[str, Values]]:
+    def search(
+        self, searcher: Searcher, track: Callable[[Trace], None] | None
+    ) -> tuple[Trace | None, Mapping[str, Values]]:
         """Trace of the search, in simulated time if it has workers."""
         if self.settings.workers is None:
-            return super().search(searcher)
+            return super().search(searcher, track)
         trace, ended = run_simulated(
             searcher,
             self.task.search,
@@ -85,6 +87,8 @@ class SearchUnit(TrialUnit[Problem]):
             budget=self.settings.budget,
             workers=self.settings.workers,
         )
+        if track is not None:
+            track(trace)
         return trace, {"ended_at": ended}
 
 

@@ -6,7 +6,8 @@ import importlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Annotated, Any, Generic, Protocol, TypedDict, TypeVar
 
 import numpy as np
@@ -20,9 +21,12 @@ from ...data.types import Values
 from ...errors import StoppedError
 from ...predictors.base import Predictor
 from ..base import Searcher
-from ..loop import Trace, run
+from ..loop import Trace, Tracking, run, stored_key
 from ..store import opened, run_stored
+from .options import SearchOptions
 
+FILES = ("rows.parquet", "summary.json", "report.html")
+"""Files of a study that its trackers get."""
 # A table's task for one objective or for several.
 SearchTask = TypeVar("SearchTask", bound=Problem)
 
@@ -79,6 +83,8 @@ class Settings:
         Where each search is kept as an Optuna study, and how the names of these begin.
     workers : int or None
         Workers of a simulated search.
+    tracking : Tracking
+        Who follows the searches.
     goal : float or None
         A value at which a search ends before its budget; not for one kept in a database.
     """
@@ -91,6 +97,7 @@ class Settings:
     name: str | None = None
     workers: int | None = None
     goal: float | None = None
+    tracking: Tracking = field(default_factory=Tracking)
 
     def trial_seed(self, trial: int) -> int:
         """Seed of a trial's searchers."""
@@ -141,9 +148,17 @@ class TrialUnit(ABC, Generic[SearchTask]):
     def columns(self, trace: Trace) -> Mapping[str, Sequence[Any] | NDArray[Any]]:
         """Columns of the rows that only this kind of study has."""
 
-    def search(self, searcher: Searcher) -> tuple[Trace | None, Mapping[str, Values]]:
+    @property
+    def told(self) -> tuple[tuple[str, ...], tuple[float, ...]]:
+        """Name of each column that a searcher is told, and -1 where its sign was turned."""
+        column = self.task.search_column
+        return (str(column),), (-1.0 if column.minimise else 1.0,)
+
+    def search(
+        self, searcher: Searcher, track: Callable[[Trace], None] | None
+    ) -> tuple[Trace | None, Mapping[str, Values]]:
         """Trace of the search, None if its time was up; and further columns of the rows."""
-        return self._in_time(searcher), {}
+        return self._in_time(searcher, track), {}
 
     def __call__(self) -> list[Row] | None:
         """Rows of the search, one per query; None if the time was up before its end."""
@@ -152,8 +167,11 @@ class TrialUnit(ABC, Generic[SearchTask]):
         searcher = self.contender.factory(
             task.space, pool=pool, seed=self.settings.trial_seed(self.trial), **self.objectives
         )
-        with one_thread():
-            trace, further = self.search(searcher)
+        label, names = f"{task.address} {self.contender.label} {self.trial}", self.told
+        about = {"task": task.address, "searcher": self.contender.label, "trial": self.trial}
+        tracking = replace(self.settings.tracking, names=names[0], signs=names[1])
+        with one_thread(), tracking.search(label, **about) as track:
+            trace, further = self.search(searcher, track)
         if trace is None:
             return None
         columns = {**self.columns(trace), "search_seconds": trace.seconds, **further}
@@ -171,13 +189,14 @@ class TrialUnit(ABC, Generic[SearchTask]):
             for query, architecture in enumerate(task.space.format(trace.codes))
         ]
 
-    def _in_time(self, searcher: Searcher) -> Trace | None:
+    def _in_time(self, searcher: Searcher, track: Callable[[Trace], None] | None) -> Trace | None:
         """Trace of the search up to its budget or goal; None if the time was up before."""
         settings, until = self.settings, self.settings.until
         limits: dict[str, Any] = {
             "budget": settings.budget,
             "batch": settings.batch,
             "timeout": None if until is None else max(until - time.time(), 0.0),
+            "track": track,
         }
         if settings.storage is None:
             trace = run(searcher, self.task.search, goal=settings.goal, **limits)
@@ -194,6 +213,15 @@ class TrialUnit(ABC, Generic[SearchTask]):
         if len(trace.values) < settings.budget and not reached:
             return None
         return trace
+
+
+def tracking_of(options: SearchOptions, about: Mapping[str, Any], folder: Path) -> Tracking:
+    """Who follows the searches of a study, which its folder, or a database, tells from others."""
+    key = str(folder.resolve())
+    if options.study:
+        key = stored_key(options.storage, options.study)
+    made = {k: v for k, v in about.items() if isinstance(v, str | int | float)}
+    return Tracking(tuple(options.track or ()), folder.name, key, about=made)  # type: ignore[arg-type]
 
 
 def preload(
