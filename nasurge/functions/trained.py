@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..benchmarks.training import Recipe, TrainedObjective, read_recipe
+from ..benchmarks.training import Recipe, TrainedObjective, network_for, read_recipe
 from ..data.networks import (
     COSTS,
-    build_network,
     has_network_costs,
     network_costs,
     why_no_network,
@@ -90,13 +89,7 @@ class TrainedValues:
 
         shape = self.images.train_x.shape[1:]
         with torch_seed(as_generator(0), "cpu"):
-            network = build_network(
-                self.space,
-                code,
-                classes=len(self.images.classes),
-                in_channels=shape[0],
-                **self.recipe.skeleton,
-            )
+            network = network_for(self.space, code, self.images, self.recipe)
         return measure_latency(network, torch.zeros(1, *shape), threads=1).steady
 
 
@@ -111,13 +104,7 @@ def check_trainable(space: Space, images: Images, recipe: Recipe) -> None:
         raise ParameterError(f"there are no networks to train: {reason}")
     [code] = space.sample(1, seed=0)
     with torch_seed(as_generator(0), "cpu"):
-        build_network(
-            space,
-            code,
-            classes=len(images.classes),
-            in_channels=images.train_x.shape[1],
-            **recipe.skeleton,
-        )
+        network_for(space, code, images, recipe)
 
 
 def check_measured(names: tuple[str, ...]) -> None:
