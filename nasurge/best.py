@@ -16,10 +16,10 @@ from torch import nn
 
 from .benchmarks.studies import fingerprint, jsonable
 from .benchmarks.supernet import SharedWeights, SubnetworkOptions
-from .benchmarks.training import Recipe, read_recipe, train_network, weights_digest
+from .benchmarks.training import Recipe, network_for, read_recipe, train_network, weights_digest
 from .data.devices import resolve_device
 from .data.files import atomic_write
-from .data.networks import COSTS, build_network, has_network_costs, network_costs
+from .data.networks import COSTS, has_network_costs, network_costs
 from .data.seeds import torch_seed
 from .errors import LabelError, ParameterError
 from .functions.trained import costs_of
@@ -233,13 +233,7 @@ def _train(
         network = supernet.extract(code)
     else:
         with torch_seed(rng, device):
-            network = build_network(
-                space,
-                code,
-                classes=len(images.classes),
-                in_channels=images.train_x.shape[1],
-                **recipe.skeleton,
-            )
+            network = network_for(space, code, images, recipe)
     weights = weights_digest(network.state_dict())
     about = {"recipe": recipe.to_dict(), "seed": seed, "code": code.tolist(), "weights": weights}
     kept = options.out / "trainings" / f"{fingerprint(about)}.safetensors"
@@ -288,6 +282,7 @@ def _exported(best: _Trained, images: Images, out: Path) -> dict[str, Any]:
     from safetensors.torch import save
 
     network = best.network.cpu().eval()
+    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     weights, program = out / "weights.safetensors", out / "network.pt2"
     with atomic_write(weights) as file:

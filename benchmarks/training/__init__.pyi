@@ -15,6 +15,7 @@ from .loop import with_prefix as with_prefix
 from .loop import without_prefix as without_prefix
 from .loop import write_checkpoint as write_checkpoint
 from .networks import TrainResult as TrainResult
+from .networks import network_for as network_for
 from .networks import train_architecture as train_architecture
 from .networks import train_architectures as train_architectures
 from .networks import train_network as train_network

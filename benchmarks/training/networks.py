@@ -386,6 +386,17 @@ def train_architectures(
 
 
 @checked
+def network_for(space: Space, code: ArrayLike, images: Images, recipe: Recipe) -> nn.Module:
+    """Fresh network of an architecture, as large as a recipe says, for some images."""
+    return build_network(
+        space,
+        code,
+        classes=len(images.classes),
+        in_channels=images.train_x.shape[1],
+        **recipe.skeleton,
+    )
+
+
 def train_architecture(
     space: Space,
     code: ArrayLike,
@@ -429,13 +440,7 @@ def train_architecture(
     try:
         with memory_told(f"architecture {space.format(row[None])[0]}"):
             with torch_seed(rng, device):
-                network = build_network(
-                    space,
-                    row,
-                    classes=len(images.classes),
-                    in_channels=images.train_x.shape[1],
-                    **recipe.skeleton,
-                )
+                network = network_for(space, row, images, recipe)
             result = train_network(
                 network, images, recipe, device=device, seed=rng, checkpoint=checkpoint
             )

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..benchmarks.training import Recipe, TrainedObjective, read_recipe
+from ..benchmarks.training import Recipe, TrainedObjective, network_for, read_recipe
 from ..data.networks import (
     COSTS,
-    build_network,
     has_network_costs,
     network_costs,
     why_no_network,
@@ -92,16 +91,7 @@ class TrainedValues:
 
         shape = self.images.train_x.shape[1:]
         with torch_seed(as_generator(0), "cpu"):
-            networks = [
-                build_network(
-                    self.space,
-                    code,
-                    classes=len(self.images.classes),
-                    in_channels=shape[0],
-                    **self.recipe.skeleton,
-                )
-                for code in codes
-            ]
+            networks = [network_for(self.space, code, self.images, self.recipe) for code in codes]
         return [one.steady for one in measure_latencies(networks, torch.zeros(1, *shape))]
 
 
@@ -116,13 +106,7 @@ def check_trainable(space: Space, images: Images, recipe: Recipe) -> None:
         raise ParameterError(f"there are no networks to train: {reason}")
     [code] = space.sample(1, seed=0)
     with torch_seed(as_generator(0), "cpu"):
-        build_network(
-            space,
-            code,
-            classes=len(images.classes),
-            in_channels=images.train_x.shape[1],
-            **recipe.skeleton,
-        )
+        network_for(space, code, images, recipe)
 
 
 def check_measured(names: tuple[str, ...]) -> None:

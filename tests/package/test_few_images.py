@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from nasurge.cli import app
 
 CLASSES, OF_EACH = 4, 9
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.timeout(300)]
 
 
 def draw(pixels: Any, path: Path, rng: np.random.Generator) -> None:
