@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 import math
-import operator
 import pickle
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -76,7 +76,7 @@ def main(arguments):
     else:
         shape = (3, arguments.size, arguments.size)
         spaces = {name: (make_space(name), shape) for name in ("nb201", "mobile")}
-    for (space, shape) in spaces.values():
+    for space, shape in spaces.values():
         cells = {"width": arguments.width, "cells": arguments.cells}
         classes = 10 if space.model is None else space.classes
         supernet = make_supernet(space, classes=classes, in_channels=shape[0], seed=0, **cells)
