@@ -4,6 +4,7 @@
 ``reference/generated/`` from the command line and from the registry.
 """
 
+import functools
 import importlib.util
 import subprocess
 import sys
@@ -137,6 +138,14 @@ def searchers_table():
     )
 
 
+def terms_table(page):
+    """Markdown table of the terms of one kind of report, which explains them likewise."""
+    from nasurge.benchmarks.studies.terms import read_terms
+
+    rows = [[term.name, term.text, term.better] for term in read_terms() if term.page == page]
+    return table(["term", "what it says", "better"], rows)
+
+
 def studies_text():
     """Markdown of every kind of study: its command, fields of its summary, columns of its rows."""
     from nasurge.registry import study_descriptions
@@ -182,6 +191,10 @@ def generate(app):
         "predictors": predictors_table,
         "searchers": searchers_table,
         "studies": studies_text,
+        **{
+            f"terms-{page.replace(' ', '-')}": functools.partial(terms_table, page)
+            for page in ("compare", "search", "fronts", "every report")
+        },
     }
     for name, make in parts.items():
         path, text = folder / f"{name}.md", make()

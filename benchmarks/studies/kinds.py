@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args, get
 from ...errors import UnknownNameError
 from .journal import Journal, Row, Unit, fingerprint, jsonable, write_rows
 from .options import RunOptions
-from .page import Page, TextTable, number_of, read_summary, render, write_summary
+from .page import Page, TextTable, number_of, read_summary, write_summary
 from .panels import Picture
+from .rendering import render
 from .results import frame_of, html_of
 
 if TYPE_CHECKING:
@@ -69,9 +70,10 @@ class Findings:
 
     @property
     def pictures(self) -> dict[str, Picture]:
-        """Pictures of the report by name, in their order."""
+        """Pictures of the report by name in their order, drawings of architectures last."""
         page = self.study.page(jsonable(self.parts), self.folder)
-        return {one.name: one for section in page.sections for one in section.pictures}
+        every = [one for section in page.sections for one in section.pictures]
+        return {one.name: one for one in sorted(every, key=lambda one: one.name == "found")}
 
     def plot(self, name: str | None = None) -> Figure:
         """Picture of the report, drawn by matplotlib.
@@ -96,11 +98,11 @@ class Findings:
 
     def _repr_html_(self) -> str:
         """Beginning of the table and the first picture, for a notebook."""
-        table, picture = self.study.table_of(self.parts), next(iter(self.pictures.values()), None)
-        text = picture.description if picture else ""
-        return html_of(
-            repr(self), table.columns, table.rows, picture.sheet() if picture else None, text
-        )
+        table = self.study.table_of(self.parts)
+        for picture in self.pictures.values():
+            text = picture.description
+            return html_of(repr(self), table.columns, table.rows, picture.sheet(), text)
+        return html_of(repr(self), table.columns, table.rows)
 
     @property
     def parts(self) -> Parts:
