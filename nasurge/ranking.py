@@ -113,9 +113,10 @@ class Ranking:
     def plot(self) -> Figure:
         """Picture of the scores by rank, and of those proposed with their deviations."""
         import numpy as np
-        from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(5.0, 3.4), layout="constrained")
+        from .data.spaces import ShownFigure
+
+        figure = ShownFigure(figsize=(5.0, 3.4), layout="constrained")
         axis = figure.subplots()
         axis.spines[["top", "right"]].set_visible(False)
         scores = self.frame["score"].to_numpy()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .arguments import check_search
 from .benchmarks.studies import called_with
 from .data.spaces import Space, make_space
-from .errors import ParameterError
+from .errors import ObjectiveError, ParameterError
 from .functions import (
     FunctionTask,
     Wanted,
@@ -56,6 +56,7 @@ def search(
     minimise: str | Sequence[str] = (),
     maximise: str | Sequence[str] = (),
     form: str = "codes",
+    pool: Any = None,
     searcher: Searchers | Searcher | None = None,
     predictor: Predictors | Regressor | None = None,
     budget: int = 100,
@@ -102,6 +103,9 @@ def search(
     form : {"codes", "dicts", "strings"}
         What functions are called with: all codes, or each architecture by itself, as a dict from
         variables to values or as a string.
+    pool : array_like of int, shape (m, d), or sequence of str or dict, optional
+        The only architectures that may be proposed, with a function only: codes, strings, or dicts
+        from variables to values.
     searcher : str, type, callable, Searcher, or on tables a sequence or mapping of the first three
         A name of ``nasurge searchers``, a class, ``MODULE:CLASS``, or a function of ``space``,
         ``pool`` and ``seed`` that makes one; a mapping gives them names. By default ``bo``, with a
@@ -178,7 +182,7 @@ def search(
     limits: dict[str, Any] = {"budget": budget, "timeout": timeout}
     limits |= {"storage": storage, "study": study}
     check_search(objective, tables, **limits, seed=seed, callback=callback, progress=progress)
-    own = {"costs": costs, "minimise": minimise, "maximise": maximise}
+    own = {"costs": costs, "minimise": minimise, "maximise": maximise, "pool": pool}
     trackers = trackers_of(track)
     with progress_bar("search") if progress is True else nullcontext(progress or None) as shown:
         if callable(objective):
@@ -199,14 +203,19 @@ def search(
             about |= task.about()
             tracking = _tracking(trackers, task, limits, about)
             with tracking.search(study or tracking.group, searcher=type(made).__name__) as follow:
-                trace = _run(made, task, about=about, track=follow, **limits)
+                try:
+                    trace = _run(made, task, about=about, track=follow, **limits)
+                except ObjectiveError as error:
+                    error.args = (f"{error}{task.hint(error.__cause__)}",)
+                    raise
             return trace if wanted.plain else replace(trace, names=task.names, signs=task.signs)
         if isinstance(searcher, Searcher):
             raise ParameterError(
                 "a search on a table makes a fresh searcher for every trial: give its name or its "
                 "class, or a function of space, pool and seed that makes it"
             )
-        if space is not None or callback is not None or retry_failed or any(own.values()):
+        given = (value is not None and len(value) for value in own.values())
+        if space is not None or callback is not None or retry_failed or any(given):
             raise ParameterError(
                 f"space, callback, retry_failed, {', '.join(own)}: only a search with a function "
                 "takes these; a table says itself which of its columns are minimised"

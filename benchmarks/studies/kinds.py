@@ -73,9 +73,10 @@ class Findings:
 
     @property
     def pictures(self) -> dict[str, Picture]:
-        """Pictures of the report by name, in their order."""
+        """Pictures of the report by name in their order, drawings of architectures last."""
         page = self.study.page(jsonable(self.parts), self.folder)
-        return {one.name: one for section in page.sections for one in section.pictures}
+        every = [one for section in page.sections for one in section.pictures]
+        return {one.name: one for one in sorted(every, key=lambda one: one.name == "found")}
 
     def plot(self, name: str | None = None) -> Figure:
         """Picture of the report, drawn by matplotlib.
@@ -100,11 +101,11 @@ class Findings:
 
     def _repr_html_(self) -> str:
         """Beginning of the table and the first picture, for a notebook."""
-        table, picture = self.study.table_of(self.parts), next(iter(self.pictures.values()), None)
-        text = picture.description if picture else ""
-        return html_of(
-            repr(self), table.columns, table.rows, picture.sheet() if picture else None, text
-        )
+        table = self.study.table_of(self.parts)
+        for picture in self.pictures.values():
+            text = picture.description
+            return html_of(repr(self), table.columns, table.rows, picture.sheet(), text)
+        return html_of(repr(self), table.columns, table.rows)
 
     @property
     def parts(self) -> Parts:

@@ -143,7 +143,8 @@ class Picture:
             Panels in a row; by default so many that each has two and a half inches, at most three.
         """
         import matplotlib as mpl
-        from matplotlib.figure import Figure
+
+        from ...data.spaces import ShownFigure
 
         count = len(self.panels)
         columns = min(count, columns or max(1, min(3, int(width / 2.5))))
@@ -155,7 +156,7 @@ class Picture:
             across = max(1, min(len(self.legend), int(72 * width / (size * (0.6 * longest + 4)))))
             lines = -(-len(self.legend) // across)
             below = lines * size * 1.8 / 72
-            figure = Figure(figsize=(width, tall * rows + below), layout="constrained")
+            figure = ShownFigure(figsize=(width, tall * rows + below), layout="constrained")
             axes = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
             for axis in axes[count:]:
                 axis.set_visible(False)

@@ -9,6 +9,7 @@ from .described import DescribedSpace as DescribedSpace
 from .described import Space as Space
 from .enas import ENAS as ENAS
 from .enas import ENASMicro as ENASMicro
+from .figures import ShownFigure as ShownFigure
 from .frame import Frame as Frame
 from .genotypes import Genotypes as Genotypes
 from .macro import TransNASMacro as TransNASMacro

@@ -117,7 +117,7 @@ def _test(space: Space, position: int, kept: Sequence[int]) -> str:
 
 def draw_space(space: Space) -> Figure:
     """Figure of a space's variables and, where it has one, of its cell or an example's graph."""
-    from matplotlib.figure import Figure
+    from .figures import ShownFigure
 
     groups = groups_of(space)
     left_out = groups[_MOST_BOXES:]
@@ -126,7 +126,7 @@ def draw_space(space: Space) -> Figure:
     below = 0.0 if graph is None else max(2.4, 0.55 * graph.rows + 0.8)
     width = _COLUMNS * (_WIDTH + _GAP) + _GAP
     top = 0.55 + (0.3 if left_out else 0.0)
-    figure = Figure(figsize=(width, height + below + top))
+    figure = ShownFigure(figsize=(width, height + below + top))
     whole = height + below + top
     axis = figure.add_axes((0, below / whole, 1, 1 - below / whole))
     axis.set(xlim=(0, width), ylim=(height + (0.3 if left_out else 0.0), -0.55))

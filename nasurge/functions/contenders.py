@@ -160,6 +160,8 @@ def _fitting(searcher: Searcher, task: FunctionTask, predictor: Any) -> Searcher
             f"your own searcher is of space {searcher.space.name!r}, the search of "
             f"{task.space.name!r}: make it for the space that is searched"
         )
+    if task.wanted.pool is not None:
+        raise ParameterError("your own searcher has its own pool: leave pool out")
     own = searcher.n_objectives, len(searcher.bounds)
     if not task.wanted.plain and (own != (task.n_objectives, len(task.names)) or task.known):
         raise ParameterError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +44,8 @@ class Wanted:
         Names of which smaller, or bigger, is better, whatever they say.
     form : str
         One of ``FORMS``: what functions are called with.
+    pool : sequence, optional
+        The only architectures: codes, or strings, or dicts from variables to values.
     """
 
     objectives: Sequence[str] = ()
@@ -51,6 +54,7 @@ class Wanted:
     minimise: Sequence[str] = ()
     maximise: Sequence[str] = ()
     form: str = "codes"
+    pool: Any = None
 
     @classmethod
     def of(cls, **typed: Any) -> Wanted:
@@ -76,7 +80,8 @@ class Wanted:
             known = ", ".join(names) or f"{_PLAIN}, if it is one number"
             raise ParameterError(f"{odd[0]!r} is none of the objectives: {known}")
         costs = dict(typed.pop("costs", None) or {})
-        return cls(tuple(names), limits, costs, tuple(down), tuple(up), form)
+        pool = typed.pop("pool", None)
+        return cls(tuple(names), limits, costs, tuple(down), tuple(up), form, pool)
 
     @property
     def plain(self) -> bool:
@@ -183,6 +188,22 @@ class FunctionTask:
             "form": self.wanted.form,
         }
 
+    def hint(self, error: BaseException | None) -> str:
+        """What to do about a function that raised, if it wants its architectures otherwise."""
+        words = {"codes": ("indices", "ndarray"), "dicts": ("'dict'",), "strings": ("'str'",)}
+        if not any(word in str(error) for word in words[self.wanted.form]):
+            return ""
+        if self.wanted.form == "codes":
+            return (
+                "; functions are called with the codes of all that are asked for: with "
+                'form="dicts" with each architecture by itself, as a dict from variables to values'
+            )
+        return (
+            f'; with form="{self.wanted.form}" functions are called with one architecture, of '
+            f'{", ".join(self.space.variables)}: with form="codes" with an array of all that are '
+            "asked for"
+        )
+
     def __call__(self, codes: Codes) -> Any:
         """Columns of each architecture, shape (n, columns), or (n,) of one."""
         needed = [name for name in dict.fromkeys(self.names) if name not in self._costs]
@@ -221,6 +242,9 @@ class FunctionTask:
         InfeasibleError
             If none keeps the bounds, of all or of many that were drawn.
         """
+        if self.wanted.pool is not None:
+            codes = self._only
+            return codes[self._kept(codes, "the pool")] if self.known else codes
         if not self.known:
             return None
         space = self.space
@@ -235,6 +259,26 @@ class FunctionTask:
                 return None
         codes = space.all_codes()
         return codes[self._kept(codes, f"space {space.name!r}")]
+
+    @cached_property
+    def _only(self) -> Codes:
+        """Codes of the architectures that somebody limits the search to, shape (m, d).
+
+        Raises
+        ------
+        ArchitectureError
+            If one is not in the space.
+        ParameterError
+            If there are none.
+        """
+        only = self.wanted.pool
+        if isinstance(only, str | Mapping) or (not isinstance(only, np.ndarray) and not len(only)):
+            raise ParameterError(
+                "pool is a sequence of architectures: codes, strings, or dicts from variables to "
+                f"values; not {brief(only)}"
+            )
+        named = isinstance(only[0], str | Mapping)
+        return self.space.parse(only) if named else self.space.check(only)
 
     def _kept(self, codes: Codes, where: str) -> Mask:
         """Whether each architecture keeps the bounds; one has to."""

@@ -237,9 +237,9 @@ class Trace:
         Of several objectives the first two are shown. A notebook shows what is returned, and
         ``savefig`` writes it to a file.
         """
-        from matplotlib.figure import Figure
+        from ...data.spaces import ShownFigure
 
-        figure = Figure(figsize=(5.0, 3.4), layout="constrained")
+        figure = ShownFigure(figsize=(5.0, 3.4), layout="constrained")
         axis = figure.subplots()
         axis.spines[["top", "right"]].set_visible(False)
         if self.n_objectives == 1:

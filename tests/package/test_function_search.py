@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 import nasurge
-from nasurge.errors import InfeasibleError, ObjectiveError, ParameterError, UnknownNameError
+from nasurge.errors import (
+    InfeasibleError,
+    NasurgeError,
+    ObjectiveError,
+    ParameterError,
+    UnknownNameError,
+)
 
 OWN = {"depth": [2, 3, 4], "width": [16, 32, 64, 128], "op": ["a", "b", "c"]}
 WIDE = {f"op{k}": ["a", "b", "c"] for k in range(60)}
@@ -179,3 +185,53 @@ def test_what_is_wrong_is_said(error, words, given) -> None:
 def test_what_only_a_function_takes_is_refused_on_a_table() -> None:
     with pytest.raises(ParameterError, match="only a search with a function"):
         nasurge.search("nb201-digits", minimise="accuracy")
+
+
+POOLS = {
+    "dicts": [{"depth": 2, "width": 16}, {"depth": 4, "width": 16}],
+    "strings": ["depth=2,width=16", "depth=4,width=16"],
+    "codes": [[0, 0], [2, 0]],
+    "an array": np.array([[0, 0], [2, 0]]),
+}
+
+
+@pytest.mark.parametrize("pool", POOLS.values(), ids=POOLS)
+def test_only_the_pool_is_searched(pool) -> None:
+    space = {"depth": [2, 3, 4], "width": [16, 32, 64]}
+    by_dict = {"space": space, "form": "dicts", "pool": pool, "budget": 9}
+    trace = nasurge.search(lambda a: a["depth"] + a["width"], **by_dict)
+    assert sorted(trace.to_frame()["value"]) == [18, 20]
+    bounded = {"costs": {"size": lambda a: a["depth"] * a["width"]}, "constraints": "size<=40"}
+    trace = nasurge.search(lambda a: a["depth"] + a["width"], **by_dict, **bounded)
+    assert trace.to_frame()["value"].tolist() == [18]
+
+
+WRONG_POOLS = {
+    "nothing": ([], "a sequence of architectures"),
+    "text": ("depth=2,width=16", "a sequence of architectures"),
+    "a stranger": ([{"depth": 9, "width": 16}], "9 is none of 2, 3, 4"),
+    "another width": ([[0, 0, 0]], "codes"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_POOLS)
+def test_a_pool_of_something_else_is_refused(case: str) -> None:
+    pool, words = WRONG_POOLS[case]
+    space = {"depth": [2, 3, 4], "width": [16, 32, 64]}
+    with pytest.raises(NasurgeError, match=words):
+        nasurge.search(lambda codes: codes.sum(axis=1), space=space, pool=pool, budget=3)
+
+
+@pytest.mark.parametrize(
+    ("function", "form", "words"),
+    [
+        (lambda a: a["depth"], "codes", 'form="dicts" with each architecture by itself'),
+        (lambda a: a.sum(axis=1), "dicts", "called with one architecture, of depth, width"),
+        (lambda a: a.sum(axis=1), "strings", 'with form="codes" with an array'),
+    ],
+)
+def test_a_function_that_wants_another_form_is_told_of_it(function, form, words) -> None:
+    space = {"depth": [2, 3, 4], "width": [16, 32, 64]}
+    with pytest.raises(ObjectiveError, match=words) as raised:
+        nasurge.search(function, space=space, form=form, budget=9)
+    assert len(raised.value.trace.values)
