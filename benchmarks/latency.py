@@ -123,8 +123,12 @@ def measure_latencies(
         If a number is too small.
     DeviceError
         If the machine does not have the device.
+    OutOfMemoryError
+        If it has no memory for a network, naming which and the module.
     """
     import torch
+
+    from ..data.networks.memory import memory_told
 
     for name, number, least in (
         ("threads", threads, 1),
@@ -141,8 +145,9 @@ def measure_latencies(
     try:
         with torch.inference_mode():
             measured = [deepcopy(network).to(place).eval() for network in networks]
-            for network in measured:
-                _burst(network, inputs, place, warmup)
+            for k, network in enumerate(measured):
+                with memory_told(f"latency of network {k} (from 0)"):
+                    _burst(network, inputs, place, warmup)
             passes, ratios = _turns(measured, inputs, place, repeats)
             unit = _reference_seconds(place, threads)
     finally:

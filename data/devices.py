@@ -57,6 +57,17 @@ def resolve_device(device: str = "auto") -> str:
     )
 
 
+def device_kind(device: str) -> str:
+    """Device without its number: what tells results from others, and two GPUs do not.
+
+    Examples
+    --------
+    >>> device_kind("cuda:1"), device_kind("cpu")
+    ('cuda', 'cpu')
+    """
+    return device.partition(":")[0]
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Compute with one thread inside the block.

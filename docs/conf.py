@@ -4,6 +4,7 @@
 ``reference/generated/`` from the command line and from the registry.
 """
 
+import functools
 import importlib.util
 import subprocess
 import sys
@@ -18,11 +19,24 @@ author = "The NASurge developers"
 copyright = "2026, The NASurge developers"
 version = release = nasurge.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc"]
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "sphinx_design",
+]
 exclude_patterns = ["_build", "reference/generated"]
 templates_path = ["_templates"]
-myst_enable_extensions = ["deflist"]
+myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
+
+# pages of the gallery are executed, each in a folder of its own; a cell that fails is an error
+nb_execution_mode = "force"
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+nb_output_stderr = "remove"  # bars of progress
 
 autodoc_default_options = {
     "members": True,
@@ -137,6 +151,14 @@ def searchers_table():
     )
 
 
+def terms_table(page):
+    """Markdown table of the terms of one kind of report, which explains them likewise."""
+    from nasurge.benchmarks.studies.terms import read_terms
+
+    rows = [[term.name, term.text, term.better] for term in read_terms() if term.page == page]
+    return table(["term", "what it says", "better"], rows)
+
+
 def studies_text():
     """Markdown of every kind of study: its command, fields of its summary, columns of its rows."""
     from nasurge.registry import study_descriptions
@@ -182,6 +204,10 @@ def generate(app):
         "predictors": predictors_table,
         "searchers": searchers_table,
         "studies": studies_text,
+        **{
+            f"terms-{page.replace(' ', '-')}": functools.partial(terms_table, page)
+            for page in ("compare", "search", "fronts", "every report")
+        },
     }
     for name, make in parts.items():
         path, text = folder / f"{name}.md", make()

@@ -24,6 +24,7 @@ from .predictors.saving.names import predictor_name
 from .registry import (
     BASES,
     check_class,
+    installed_of,
     make_predictor,
     predictor_class,
     predictor_names,
@@ -128,10 +129,10 @@ def predictor_factories(
     Parameters
     ----------
     predictors : str, type, Predictor, callable, or a sequence or mapping of these
-        Of names, ``all`` stands for every registered one, and ``-NAME`` leaves one out again;
-        ``MODULE:CLASS`` is a class that can be imported. A class or function of ``space`` and
-        ``seed`` has its own name, a predictor that of its class and its parameters; a mapping
-        gives names to what it holds.
+        Of names, ``all`` stands for every registered one whose packages are installed, and
+        ``-NAME`` leaves one out again; ``MODULE:CLASS`` is a class that can be imported. A class or
+        function of ``space`` and ``seed`` has its own name, a predictor that of its class and its
+        parameters; a mapping gives names to what it holds.
 
     Raises
     ------
@@ -166,10 +167,11 @@ def predictor_factories(
     for name in names:
         if name.removeprefix("-") not in (*known, "all"):
             predictor_class(name.removeprefix("-"))  # an error that knows other words for it
-    return {
-        name: made.get(name) or partial(make_predictor, name)
-        for name in chosen(names, known, kind="predictor")
-    }
+    asked = chosen(names, known, kind="predictor")
+    if "all" in names:
+        kept = {*names, *installed_of(asked)}
+        asked = [name for name in asked if name in kept]
+    return {name: made.get(name) or partial(make_predictor, name) for name in asked}
 
 
 def pairs_of(these: Any) -> list[tuple[str, Any]]:

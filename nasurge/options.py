@@ -90,7 +90,7 @@ class FunctionOptions:
     size: int | None = Own(None, least=1, help="Side of the images in pixels.")
     limit: int | None = Own(None, help="Most training images.")
     recipe: str | None = Own(None, help="How to train on --images: a JSON object or a file of one.")
-    device: str = Own("auto", help="Where to train: auto, cpu, cuda or mps.")
+    device: str = Own("auto", help="Where to train: auto, cpu, cuda, cuda:INDEX or mps.")
     objective: str | None = Own(
         None,
         metavar="MODULE:FUNCTION",

@@ -53,7 +53,6 @@ from .page import descending as descending
 from .page import interval_words as interval_words
 from .page import number_of as number_of
 from .page import read_summary as read_summary
-from .page import render as render
 from .page import write_summary as write_summary
 from .paired import paired_entries as paired_entries
 from .paired import paired_sections as paired_sections
@@ -69,6 +68,7 @@ from .panels import scatter_named as scatter_named
 from .panels import span as span
 from .pictures import draw_matrix as draw_matrix
 from .pictures import draw_task_map as draw_task_map
+from .rendering import render as render
 from .results import frame_of as frame_of
 from .results import html_of as html_of
 from .results import html_of_frame as html_of_frame

@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 import math
-import operator
 import pickle
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ...data.devices import parallel
+from ...data.devices import device_kind, parallel
 from ...data.files import (
     atomic_write,
     damage_told,
@@ -60,6 +59,17 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def _alike(key: str, before: Any, now: Any) -> bool:
+    """Whether two studies agree in an entry; in the device if it is of one kind, or was left open.
+
+    Workers on several GPUs share a study, and older folders name the one GPU that they were on.
+    """
+    if key == "device" and isinstance(before, str) and isinstance(now, str):
+        kinds = {device_kind(before), device_kind(now)}
+        return len(kinds) == 1 or "auto" in kinds
+    return bool(before == now)
 
 
 def _together(before: Any, now: Any) -> Any:
@@ -127,7 +137,11 @@ class Journal:
             changed = [
                 k
                 for k in sorted({*found, *self.about})
-                if (_disagree if k in grows else operator.ne)(found.get(k), self.about.get(k))
+                if (
+                    _disagree(found.get(k), self.about.get(k))
+                    if k in grows
+                    else not _alike(k, found.get(k), self.about.get(k))
+                )
             ]
             if changed:
                 raise ParameterError(

@@ -19,8 +19,9 @@ from .export import contents, write_new
 from .flags import chosen
 from .journal import Journal, Row, Unit, fingerprint, jsonable, whole_study, write_rows
 from .options import COLUMN, FORMATS, RunOptions
-from .page import Page, TextTable, number_of, read_summary, render, write_summary
+from .page import Page, TextTable, number_of, read_summary, write_summary
 from .panels import Picture
+from .rendering import render
 from .results import frame_of, html_of
 
 if TYPE_CHECKING:

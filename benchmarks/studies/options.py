@@ -124,7 +124,7 @@ class TrainingOptions(RunOptions):
     images: str | Path | Images = Network(
         "digits",
         help="digits, mnist5k, fashion-mnist, or a path: CIFAR's or Omniglot's own files, or a "
-        "folder or archive {train,test}/CLASS/*.jpg.",
+        "folder or archive CLASS/*.jpg or {train,test}/CLASS/*.jpg.",
     )
     size: int | None = Network(None, least=1, help="Side of the images in pixels.")
     limit: int | None = Network(None, help="Most training images.")
@@ -137,7 +137,7 @@ class TrainingOptions(RunOptions):
     width: int | None = Network(None, least=1, shown="8", help="Channels after the stem.")
     cells: int | None = Network(None, least=1, shown="1", help="Cells a stage (three stages).")
     epochs: int | None = Network(None, least=1, shown="the recipe's", help="Training length.")
-    device: str = Network("auto", help="auto, cpu, cuda or mps.")
+    device: str = Network("auto", help="auto, cpu, cuda, cuda:INDEX or mps.")
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,7 @@ class VerifyOptions(RunOptions):
     )
     _: KW_ONLY
     images: str | Path | None = option(None, help="Where the images are, if not where they were.")
-    device: str = option("auto", help="auto, cpu, cuda or mps.")
+    device: str = option("auto", help="auto, cpu, cuda, cuda:INDEX or mps.")
 
 
 @dataclass(frozen=True)

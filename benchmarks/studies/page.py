@@ -1,11 +1,10 @@
-"""Pages and tables of studies: the self-contained HTML report, and text for the terminal."""
+"""Pages and tables of studies: what a report and a terminal show."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from ..intervals import FEWEST_DRAWS
 from .digits import aligned
 from .journal import jsonable
 from .panels import Picture
-from .svg import page_svg
 
 
 @dataclass(frozen=True)
@@ -63,62 +61,6 @@ class Page:
     made: Mapping[str, Any]
     title: str | None = None
     """In the place of the kind's own."""
-
-
-def render(path: Path, page: Page, *, title: str, command: str) -> Path:
-    """Path of a report, after it was written.
-
-    Raises
-    ------
-    StorageError
-        If it cannot be written.
-    """
-    from jinja2 import Environment, StrictUndefined
-
-    template = files("nasurge.benchmarks").joinpath("templates/report.html")
-    environment = Environment(autoescape=True, undefined=StrictUndefined)
-    text = environment.from_string(template.read_text(encoding="utf-8")).render(
-        title=page.title or title,
-        lead=page.lead,
-        command=command,
-        sections=[
-            (
-                section,
-                [
-                    (picture, _drawn(picture, f"s{number}p{place}-"))
-                    for place, picture in enumerate(section.pictures)
-                ],
-            )
-            for number, section in enumerate(page.sections)
-        ],
-        made={key: _plain(value) for key, value in page.made.items()},
-    )
-    with atomic_write(path) as file:
-        file.write(text.encode())
-    return path
-
-
-def _drawn(picture: Picture, prefix: str) -> list[str]:
-    """Element of each panel of a picture."""
-    return [
-        page_svg(
-            figure,
-            title=": ".join(filter(None, (picture.title, panel.title))),
-            description=panel.description,
-            prefix=f"{prefix}{number}-",
-        )
-        for number, (figure, panel) in enumerate(
-            zip(picture.figures(), picture.panels, strict=True)
-        )
-    ]
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "; ".join(f"{k}: {v}" for k, v in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value))
-    return str(value)
 
 
 def interval_words(n: int, noun: str = "trial") -> str:

@@ -72,6 +72,10 @@ class Panel:
     """Draws the data on axes that have neither title nor legend."""
     height: float = 0.75
     """Height as a share of the width."""
+    text: str = ""
+    """What stands below it on a page."""
+    wide: bool = False
+    """Whether it needs the width of several."""
 
 
 @dataclass(frozen=True)
@@ -101,13 +105,13 @@ class Picture:
             for panel in self.panels
         )
 
-    def figures(self, width: float = 4.4, *, size: float = 9.0) -> list[Figure]:
+    def figures(self, width: float = 4.0, *, size: float = 10.0) -> list[Figure]:
         """Figure of each panel, without title and legend.
 
         Parameters
         ----------
         width : float
-            Of each figure, in inches.
+            Of each figure, in inches; a wide one has 2.4 times as much.
         size : float
             Of its letters, in points.
         """
@@ -116,8 +120,9 @@ class Picture:
 
         drawn = []
         for panel in self.panels:
+            own = width * (2.4 if panel.wide else 1.0)
             with mpl.rc_context({"font.size": size}):
-                figure = Figure(figsize=(width, width * panel.height), layout="constrained")
+                figure = Figure(figsize=(own, own * panel.height), layout="constrained")
                 _fill(figure.subplots(), panel, size)
                 _no_formulas(figure)
             drawn.append(figure)
@@ -225,7 +230,9 @@ def plain_ticks(axis: Axes) -> None:
     """Write the ticks of a logarithmic x axis as plain numbers."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    low, high = axis.get_xlim()
+    subs = (1.0, 2.0, 5.0) if high < 40 * low else (1.0, 3.0) if high < 1000 * low else (1.0,)
+    axis.xaxis.set_major_locator(LogLocator(subs=subs))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.xaxis.set_minor_formatter(NullFormatter())
 

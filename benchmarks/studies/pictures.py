@@ -127,7 +127,7 @@ def _draw_ranks(axis: Axes, *, values: tuple[Values, Values], color: str) -> Non
 
     x, y = (rankdata(each) / len(each) for each in values)
     axis.plot([0, 1], [0, 1], color="black", linewidth=0.7)
-    axis.scatter(x, y, s=5, alpha=0.4, color=color, linewidths=0, rasterized=True)
+    axis.scatter(x, y, s=5, alpha=0.55, color=color, linewidths=0, rasterized=True)
     axis.set(xlabel="true rank (1 = best)", ylabel="predicted rank", aspect="equal")
 
 
@@ -240,16 +240,16 @@ def draw_matrix(
     mesh = axis.pcolormesh(places, places, values, cmap=palette, vmin=low, vmax=high)
     axis.set(aspect="equal", ylim=(len(values) - 0.5, -0.5))
     axis.grid(visible=False)
-    axis.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize="x-small")
-    axis.set_yticks(range(len(names)), names, fontsize="x-small")
+    axis.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize="small")
+    axis.set_yticks(range(len(names)), names, fontsize="small")
     for (i, j), value in np.ndenumerate(values):
         if np.isfinite(value) and len(values) <= 12:
             red, green, blue, _ = mesh.to_rgba(np.asarray(value))
             bright = 0.3 * red + 0.6 * green + 0.1 * blue > 0.5
             # Not quite black: it stays so where the letters of a page are light.
             style: dict[str, Any] = {"color": "#010101" if bright else "#fefefe"}
-            text = f"{value:.2f}"
-            axis.text(j, i, text, ha="center", va="center", fontsize="xx-small", **style)
+            text = f"{value:.2f}".replace("0.", ".")
+            axis.text(j, i, text, ha="center", va="center", fontsize="small", **style)
 
 
 def short(name: str) -> str:

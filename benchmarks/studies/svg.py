@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as Tree
 
+import numpy as np
+
 from .panels import COLOURS, INK, names_of_points
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _POINTS = (f"{{{_SVG}}}use", f"{{{_SVG}}}path")
+_FILL = ("fill", "fill-opacity")
 _REFERENCE = re.compile(r"#([\w-]+)")
 _LONG = re.compile(r"-?\d+\.\d{2,}")
 
@@ -61,15 +64,23 @@ def page_svg(figure: Figure, *, title: str, description: str, prefix: str) -> st
     prefix : str
         Beginning of the identifiers in it, which no other element of the page has.
     """
+    from matplotlib.collections import PathCollection
+
     named = [a for a in figure.findobj() if names_of_points(a)]
     for number, artist in enumerate(named):
         artist.set_gid(f"points-{number}")
+    clouds = [a for a in figure.findobj(PathCollection) if a.get_rasterized()]
+    for number, cloud in enumerate(clouds):
+        cloud.set_gid(f"cloud-{number}")
+        cloud.set_rasterized(False)
     for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
         patch.set_visible(False)
     Tree.register_namespace("", _SVG)
     root = Tree.fromstring(to_svg(figure))  # noqa: S314 -- written by matplotlib just now
     for number, artist in enumerate(named):
         _mark(root, f"points-{number}", names_of_points(artist))
+    for number, cloud in enumerate(clouds):
+        _gather(root, f"cloud-{number}", float(np.sqrt(cloud.get_sizes()[0])))
     _follow_page(root)
     _rename(root, prefix)
     root.attrib.pop("width")
@@ -94,6 +105,29 @@ def _mark(root: Tree.Element, identifier: str, names: Sequence[str]) -> None:
     for point, name in zip(points, names, strict=True):
         point.attrib |= {"class": "mark", "role": "img", "tabindex": "-1"}
         Tree.SubElement(point, f"{{{_SVG}}}title").text = printable_text(name)
+
+
+def _gather(root: Tree.Element, identifier: str, size: float) -> None:
+    """Make one path of many points: a dozen letters each, in colours that a page can change."""
+    [group] = root.findall(f".//*[@id='{identifier}']")
+    points = group.findall(f".//{{{_SVG}}}use")
+    if not points:
+        return
+    [clip] = group.findall(f"{{{_SVG}}}g")
+    fill, opacity = (
+        re.findall(rf"(?:^|; ){key}: ([^;]+)", points[0].get("style", "")) for key in _FILL
+    )
+    style = f"fill: none; stroke: {fill[0]}; stroke-linecap: round; stroke-width: {size:.2f}"
+    for point in points:
+        clip.remove(point)
+    Tree.SubElement(
+        clip,
+        f"{{{_SVG}}}path",
+        {
+            "d": "".join(f"M{point.get('x')} {point.get('y')}h0" for point in points),
+            "style": f"{style}; stroke-opacity: {(opacity or ['1'])[0]}",
+        },
+    )
 
 
 def _follow_page(root: Tree.Element) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypedDict
 
 import numpy as np
 
-from ...data.devices import resolve_device
+from ...data.devices import device_kind, resolve_device
 from ...data.images import Images, load_images
 from ...data.spaces import Codes, Space, is_place, make_space, model_space
 from ...data.types import Values
@@ -87,7 +87,7 @@ class TrainingPlan:
             "images": {**self.images.options, "digest": self.images.digest},
             "recipe": self.recipe.to_dict(),
             "threads": self.threads,
-            "device": self.device,
+            "device": device_kind(self.device),
             "versions": versions(),
         }
 

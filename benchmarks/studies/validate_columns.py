@@ -393,7 +393,7 @@ def validate_page(found: Mapping[str, Any]) -> Page:
         ),
         Section.of("Architectures", architecture_table(rows, columns), "; ".join(groups) + "."),
     ]
-    hidden = ("kind", "checksum", "label", "columns", "image_options", "search")
+    hidden = ("kind", "checksum", "label", "columns", "image_options", "search", "command")
     made = {key: value for key, value in about.items() if key not in hidden and value is not None}
     if "checksum" in about:
         made["table checksum"] = about["checksum"][:12]

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypedDict
 
 import numpy as np
 
+from ...data.devices import device_kind
 from ...data.spaces import Codes, Space
 from ...errors import LabelError, ParameterError
 from ..intervals import Interval
@@ -266,7 +267,7 @@ class ValidateStudy(Study[Validation, ValidateOptions]):
             "score": options.score,
             "supernet": self.supernet.to_dict() if self.supernet else None,
             "seed": options.seed,
-            "device": self.plan.device,
+            "device": device_kind(self.plan.device),
             "versions": versions(),
         }
 

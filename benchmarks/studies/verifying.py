@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.devices import device_kind
 from ...data.images import Images, load_images
 from ...data.tables import Table, load_table
 from ...errors import LabelError, ParameterError
@@ -121,7 +122,7 @@ class VerifyStudy(Trainings[Verification, VerifyOptions]):
             "checksum": self.table.digest,
             "n": self.options.n,
             "images": self.plan.images.digest,
-            "device": self.plan.device,
+            "device": device_kind(self.plan.device),
             "versions": versions(),
         }
 

@@ -4,7 +4,9 @@ from .modules import make_supernet as make_supernet
 from .network import HEAD_LAYERS as HEAD_LAYERS
 from .network import Supernet as Supernet
 from .options import RULES as RULES
+from .options import STARTS as STARTS
 from .options import SharedWeightOptions as SharedWeightOptions
+from .options import SubnetworkOptions as SubnetworkOptions
 from .options import SupernetOptions as SupernetOptions
 from .shared import SharedWeights as SharedWeights
 from .train import train_supernet as train_supernet

@@ -16,10 +16,10 @@ from torch.optim.swa_utils import update_bn
 
 from ...data.arguments import InShort
 from ...data.images import Images
+from ...data.networks.memory import memory_told
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Space
 from ...errors import ParameterError
-from ..training import memory_told
 
 Part = Literal["train", "valid", "test"]
 NO_STAGES = (

@@ -14,8 +14,8 @@ from .loop import weights_digest as weights_digest
 from .loop import with_prefix as with_prefix
 from .loop import without_prefix as without_prefix
 from .loop import write_checkpoint as write_checkpoint
-from .memory import memory_told as memory_told
 from .networks import TrainResult as TrainResult
+from .networks import network_for as network_for
 from .networks import train_architecture as train_architecture
 from .networks import train_architectures as train_architectures
 from .networks import train_network as train_network

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ...data.files import DAMAGED, atomic_write, parse_json
 from ...data.files.limits import check_limit
+from ...data.networks.memory import lacks_memory, said_of
 from ...errors import (
     DataFileError,
     LimitError,
@@ -25,7 +26,6 @@ from ...errors import (
     ParameterError,
     StorageError,
 )
-from .memory import lacks_memory, said_of
 
 State = tuple[dict[str, Tensor], dict[str, Any]]
 """Tensors by name, and JSON values."""

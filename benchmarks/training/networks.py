@@ -23,6 +23,7 @@ from ...data.arguments import InShort, checked
 from ...data.devices import parallel, resolve_device
 from ...data.images import Images
 from ...data.networks import build_network, count_parameters
+from ...data.networks.memory import memory_told
 from ...data.seeds import Seed, as_generator, torch_seed
 from ...data.spaces import Space
 from ...errors import ParameterError
@@ -38,7 +39,6 @@ from .epochs import (
     on_device,
 )
 from .loop import State, run_training, weights_digest
-from .memory import memory_told
 from .recipe import EpochOptions, Recipe, make_recipe
 
 EVALUATION_BATCH = 1024
@@ -386,6 +386,17 @@ def train_architectures(
 
 
 @checked
+def network_for(space: Space, code: ArrayLike, images: Images, recipe: Recipe) -> nn.Module:
+    """Fresh network of an architecture, as large as a recipe says, for some images."""
+    return build_network(
+        space,
+        code,
+        classes=len(images.classes),
+        in_channels=images.train_x.shape[1],
+        **recipe.skeleton,
+    )
+
+
 def train_architecture(
     space: Space,
     code: ArrayLike,
@@ -429,13 +440,7 @@ def train_architecture(
     try:
         with memory_told(f"architecture {space.format(row[None])[0]}"):
             with torch_seed(rng, device):
-                network = build_network(
-                    space,
-                    row,
-                    classes=len(images.classes),
-                    in_channels=images.train_x.shape[1],
-                    **recipe.skeleton,
-                )
+                network = network_for(space, row, images, recipe)
             result = train_network(
                 network, images, recipe, device=device, seed=rng, checkpoint=checkpoint
             )

@@ -261,8 +261,8 @@ def fisher_distances(fisher: ArrayLike) -> Values:
 def transport_distances(embeddings: Sequence[TaskEmbedding]) -> Values:
     """Optimal-transport distance of every two tasks, classes being Gaussians, shape (tasks, tasks).
 
-    Moving a class onto another costs the Bures-Wasserstein distance of their Gaussians in the
-    probe's features; the library POT finds the cheapest plan.
+    Moving a class onto another costs the Bures-Wasserstein distance, squared, of their Gaussians
+    in the probe's features; a linear program finds the cheapest plan.
 
     Returns
     -------
@@ -283,16 +283,36 @@ def transport_distances(embeddings: Sequence[TaskEmbedding]) -> Values:
     >>> bool(distances[0, 1] == distances[1, 0] > distances[0, 0] == 0)
     True
     """
-    from ot.gmm import gmm_ot_loss
-
     distances = np.zeros((len(embeddings), len(embeddings)))
     for i, a in enumerate(embeddings):
         for j, b in enumerate(embeddings[:i]):
-            squared = gmm_ot_loss(
-                a.means, b.means, a.covariances, b.covariances, a.weights, b.weights
-            )
-            distances[i, j] = distances[j, i] = np.sqrt(max(float(squared), 0.0))
+            squared = _cheapest(a.weights, b.weights, _squared_distances(a, b))
+            distances[i, j] = distances[j, i] = np.sqrt(max(squared, 0.0))
     return distances
+
+
+def _squared_distances(a: TaskEmbedding, b: TaskEmbedding) -> Values:
+    """Squared Bures-Wasserstein distance of every two classes, shape (classes, classes)."""
+    variances, directions = np.linalg.eigh(a.covariances)
+    roots = directions * np.sqrt(np.maximum(variances, 0.0))[:, None]
+    products = roots.swapaxes(1, 2)[:, None] @ b.covariances[None] @ roots[:, None]
+    shared = np.sqrt(np.maximum(np.linalg.eigvalsh(products), 0.0)).sum(axis=2)
+    traces = [np.trace(e.covariances, axis1=1, axis2=2) for e in (a, b)]
+    moved = ((a.means[:, None] - b.means[None]) ** 2).sum(axis=2)
+    squared: Values = moved + traces[0][:, None] + traces[1][None] - 2 * shared
+    return squared
+
+
+def _cheapest(leaving: Values, arriving: Values, costs: Values) -> float:
+    """Cost of the cheapest plan that moves one distribution onto the other."""
+    from scipy.optimize import linprog
+
+    n, m = costs.shape
+    rows, columns = np.kron(np.eye(n), np.ones(m)), np.kron(np.ones(n), np.eye(m))
+    sums = np.concatenate([leaving / leaving.sum(), arriving / arriving.sum()])
+    # What arrives last follows from the rest; said twice, rounding could make it impossible.
+    plan = linprog(costs.ravel(), A_eq=np.concatenate([rows, columns])[:-1], b_eq=sums[:-1])
+    return float(np.asarray(plan.fun, dtype=np.float64))
 
 
 @checked

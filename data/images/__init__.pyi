@@ -3,6 +3,7 @@ from .episodes import EpisodeSampler as EpisodeSampler
 from .episodes import ImageClasses as ImageClasses
 from .episodes import load_classes as load_classes
 from .episodes import split_classes as split_classes
+from .pictures import load_pictures as load_pictures
 from .sets import Images as Images
 from .sets import load_images as load_images
 from .tasks import default_tasks as default_tasks

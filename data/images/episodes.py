@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from ..seeds import Seed, as_generator
 from ..types import Index, Pixels
 from .glyphs import read_glyphs
 from .sets import read_raw
+
+_GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # of red, green and blue
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +32,15 @@ class ImageClasses:
         ``GROUP/NAME`` where classes come in groups, as characters do in alphabets; else ``NAME``.
     name : str
         Where the images come from, for reports.
+    levels : tuple of float
+        Of 0 and of 1, in bytes of a picture: pictures from elsewhere are scaled by them.
     """
 
     images: Pixels
     labels: Index
     classes: tuple[str, ...]
     name: str
+    levels: tuple[float, float] = (0.0, 255.0)
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -58,6 +63,7 @@ class ImageClasses:
             number[self.labels[rows]],
             tuple(self.classes[k] for k in kept),
             self.name,
+            self.levels,
         )
 
     def with_rotations(self) -> ImageClasses:
@@ -68,9 +74,24 @@ class ImageClasses:
         turned = [np.rot90(self.images, k, axes=(2, 3)) for k in range(4)]
         names = [f"{name}+{90 * k}" if k else name for k in range(4) for name in self.classes]
         labels = np.concatenate([self.labels + k * len(self.classes) for k in range(4)])
-        return ImageClasses(
-            np.ascontiguousarray(np.concatenate(turned)), labels, tuple(names), self.name
+        return replace(
+            self,
+            images=np.ascontiguousarray(np.concatenate(turned)),
+            labels=labels,
+            classes=tuple(names),
         )
+
+    def with_channels(self, n: int) -> ImageClasses:
+        """The same images in one grey channel, or in several.
+
+        Colours become the grey that the eye sees (Rec. 601, as Pillow does); grey is repeated.
+
+        Raises
+        ------
+        ParameterError
+            If the images have neither one nor so many channels, and are not of three for one.
+        """
+        return replace(self, images=in_channels(self.images, n, self.name))
 
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.images.shape[1:]))
@@ -82,6 +103,18 @@ class ImageClasses:
         )
 
 
+def in_channels(images: Pixels, n: int, where: str) -> Pixels:
+    """Images in so many channels, shape (images, n, height, width), as ``with_channels``."""
+    channels = images.shape[1]
+    if channels == n:
+        return images
+    if channels == 1:
+        return np.repeat(images, n, axis=1)
+    if (channels, n) == (len(_GREY), 1):
+        return np.tensordot(images, _GREY, axes=([1], [0]))[:, None]
+    raise ParameterError(f"images of {where} have {channels} channels: {n} cannot be made of them")
+
+
 @checked
 def load_classes(name_or_path: str | Path = "glyphs", *, size: int | None = None) -> ImageClasses:
     """Labelled images for episodes, training and test images together.
@@ -91,7 +124,7 @@ def load_classes(name_or_path: str | Path = "glyphs", *, size: int | None = None
     name_or_path : str or Path
         ``"glyphs"``, characters of the fonts that come with matplotlib, on every machine; or what
         ``load_images`` takes, of which training and test images become one set: Omniglot's
-        official zips or an npz of them, a folder ``{train,test}/CLASS/NAME.jpg``, CIFAR's archives.
+        official zips or an npz of them, a folder ``CLASS/NAME.jpg``, CIFAR's archives.
     size : int, optional
         Resize to ``size`` x ``size`` pixels; glyphs are drawn at it, by default 28.
 
@@ -114,7 +147,8 @@ def load_classes(name_or_path: str | Path = "glyphs", *, size: int | None = None
     pixels = np.concatenate([x for x, _ in parts]).astype(np.float32)
     low, high = float(pixels.min()), float(pixels.max())
     scaled = (pixels - low) / ((high - low) or 1.0)
-    return ImageClasses(scaled, np.concatenate([y for _, y in parts]), raw.classes, raw.name)
+    labels, byte = np.concatenate([y for _, y in parts]), 255.0 / raw.white
+    return ImageClasses(scaled, labels, raw.classes, raw.name, (low * byte, high * byte))
 
 
 @checked

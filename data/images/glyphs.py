@@ -82,7 +82,7 @@ def read_glyphs(
             )
     pixels = images.reshape(-1, 1, size, size) / np.float32(255)
     labels = np.repeat(np.arange(len(characters)), drawings)
-    return Raw(pixels, labels, None, None, tuple(map(_class_name, characters)), "glyphs")
+    return Raw(pixels, labels, None, None, tuple(map(_class_name, characters)), "glyphs", white=1)
 
 
 @cache

@@ -35,7 +35,12 @@ from .sources import (
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 HELD_OUT = 0.2  # share of the images that a split takes away
-_LAYOUT = "expected {train,test}/CLASS/NAME.{jpg,png}, at the top or inside one folder"
+_LEAST = 3  # images of a class that is split into three parts
+_PARTS = ("train", "test")
+_LAYOUT = (
+    "expected CLASS/NAME.{jpg,png} or {train,test}/CLASS/NAME.{jpg,png}, at the top or inside one "
+    "folder"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,12 +102,13 @@ def load_images(
     dataset-fashion-mnist installs it. Anything else is a path: a folder with the four idx files of
     MNIST or Fashion-MNIST; an official archive of CIFAR-10 or CIFAR-100, as Python's pickles or
     binary, or its unpacked folder; an official zip or an npz of Omniglot; or a folder or tar
-    archive (plain or compressed) with ``{train,test}/CLASS/NAME.{jpg,png}``, at the top or inside
-    one folder. Nothing is downloaded, extracted or unpickled freely.
+    archive (plain or compressed) with ``{train,test}/CLASS/NAME.{jpg,png}`` or
+    ``CLASS/NAME.{jpg,png}``, at the top or inside one folder. Nothing is downloaded, extracted or
+    unpickled freely.
 
     A fifth of the training images becomes the validation part, and before that a fifth the test
-    part where a set has none (digits, mnist5k, Omniglot). All splits keep the proportions of the
-    classes.
+    part where a set has none (digits, mnist5k, Omniglot, a folder of classes). All splits keep the
+    proportions of the classes.
 
     Parameters
     ----------
@@ -213,7 +219,7 @@ def images_of(
 
 
 class _File(NamedTuple):
-    """One stored image and its place in the layout."""
+    """One stored image and its place in the layout; ``part`` is empty where there are none."""
 
     top: tuple[str, ...]
     part: str
@@ -292,6 +298,13 @@ def _with_test(raw: Raw, rng: np.random.Generator) -> _Whole:
     """Images with a fifth as the test part where they came without one."""
     if raw.test_x is not None and raw.test_y is not None:
         return _Whole(raw.train_x, raw.train_y, raw.test_x, raw.test_y, raw.classes, raw.name)
+    counts = np.bincount(raw.train_y)
+    if counts.min() < _LEAST:
+        poorest = int(counts.argmin())
+        raise DataFileError(
+            f"{raw.name} has {counts[poorest]} images of class {raw.classes[poorest]}; at least "
+            f"{_LEAST} are needed, one for training, one for validation and one for the test"
+        )
     rest, test = _split(raw.train_y, rng)
     x, y = raw.train_x, raw.train_y
     return _Whole(x[rest], y[rest], x[test], y[test], raw.classes, raw.name)
@@ -303,7 +316,7 @@ def _read_digits() -> Raw:
 
     pixels, labels = load_digits(return_X_y=True)
     x = pixels.reshape(-1, 1, 8, 8).astype(np.float32)
-    return Raw(x, labels.astype(np.int64), None, None, tuple("0123456789"), "digits")
+    return Raw(x, labels.astype(np.int64), None, None, tuple("0123456789"), "digits", white=16)
 
 
 def _read_path(path: Path, size: int | None) -> Raw:
@@ -321,6 +334,7 @@ def _read_path(path: Path, size: int | None) -> Raw:
             f"cannot read images from {path}: {error.strerror or error}; "
             "give a folder, a tar archive or 'digits'"
         ) from error
+    files = [file for file in files if file.part] or files
     if not files:
         raise DataFileError(f"{path} holds no images; {_LAYOUT}")
     files.sort(key=lambda file: file[:4])
@@ -330,7 +344,7 @@ def _read_path(path: Path, size: int | None) -> Raw:
             f"{'/'.join(files[-1].top)}); give the folder of one of them"
         )
     classes = sorted({file.label for file in files})
-    for part in ("train", "test"):
+    for part in _PARTS if files[0].part else ():
         found = {file.label for file in files if file.part == part}
         if missing := [label for label in classes if label not in found]:
             shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
@@ -338,6 +352,9 @@ def _read_path(path: Path, size: int | None) -> Raw:
     pixels = _stack(list(_decoded(files, size, path)), path)
     number = {label: index for index, label in enumerate(classes)}
     labels = np.array([number[file.label] for file in files], dtype=np.int64)
+    name = (path.name or path.resolve().name).split(".tar")[0]
+    if not files[0].part:
+        return Raw(pixels, labels, None, None, tuple(classes), name)
     train = np.array([file.part == "train" for file in files])
     counts = np.bincount(labels[train])
     if counts.min() < 2:
@@ -345,23 +362,24 @@ def _read_path(path: Path, size: int | None) -> Raw:
             f"{path} has one train image of class {classes[int(counts.argmin())]}; at least two "
             "are needed, one of them for validation"
         )
-    name = path.name.split(".tar")[0]
     return Raw(pixels[train], labels[train], pixels[~train], labels[~train], tuple(classes), name)
 
 
 def _place(parts: tuple[str, ...]) -> tuple[tuple[str, ...], str, str, str] | None:
     """Parts of a file's path (top folder, part, class, name); None if it is no such image."""
-    if len(parts) not in (3, 4) or parts[-3] not in ("train", "test"):
+    if not parts or parts[-1].startswith(".") or not parts[-1].lower().endswith(SUFFIXES):
         return None
-    if parts[-1].startswith(".") or not parts[-1].lower().endswith(SUFFIXES):
-        return None
-    return parts[:-3], parts[-3], parts[-2], parts[-1]
+    if len(parts) in (3, 4) and parts[-3] in _PARTS:
+        return parts[:-3], parts[-3], parts[-2], parts[-1]
+    if len(parts) in (2, 3) and parts[-2] not in _PARTS and not parts[-2].startswith("."):
+        return parts[:-2], "", parts[-2], parts[-1]
+    return None
 
 
 def _folder_files(folder: Path) -> Iterator[_File]:
     """Yield every image below a folder."""
     used = 0
-    for pattern in ("*/*/*", "*/*/*/*"):
+    for pattern in ("*/*", "*/*/*", "*/*/*/*"):
         for file in folder.glob(pattern):
             place = _place(file.relative_to(folder).parts)
             if place and file.is_file():
@@ -395,14 +413,34 @@ def _decoded(files: list[_File], size: int | None, path: Path) -> Iterator[NDArr
 
 def _decode(file: _File, size: int | None, path: Path) -> NDArray[np.uint8]:
     """Pixels of one image, shape (height, width, 1 or 3)."""
+    place = "/".join(filter(None, (file.part, file.label, file.name)))
+    return decode_image(file.content, size, f"{place} of {path}")
+
+
+def decode_image(content: bytes, size: int | None, where: str) -> NDArray[np.uint8]:
+    """Pixels of an image file, shape (height, width, 1 or 3).
+
+    Parameters
+    ----------
+    content : bytes
+        Of the whole file.
+    size : int or None
+        Resize to ``size`` x ``size`` pixels.
+    where : str
+        What to call it in an error.
+
+    Raises
+    ------
+    DataFileError
+        If it is no image, a damaged or too large one, or has more than 8 bits a channel.
+    """
     from PIL import Image
 
-    name = f"{file.part}/{file.label}/{file.name} of {path}"
-    with open_image(file.content, name) as image:
+    with open_image(content, where) as image:
         deep = image.mode.startswith(("I", "F"))
         plain = image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
     if deep:
-        raise DataFileError(f"{name} has more than 8 bits a channel; convert it first")
+        raise DataFileError(f"{where} has more than 8 bits a channel; convert it first")
     if size is not None:
         plain = plain.resize((size, size), Image.Resampling.BILINEAR)
     array = np.asarray(plain)

@@ -35,7 +35,7 @@ _CIFAR_FILES = re.compile(
 
 
 class Raw(NamedTuple):
-    """Images as they were stored, pixels of any scale; no test part where there was none."""
+    """Images as they were stored, black 0 and ``white``; no test part where there was none."""
 
     train_x: Pixels
     train_y: Index
@@ -43,6 +43,7 @@ class Raw(NamedTuple):
     test_y: Index | None
     classes: tuple[str, ...]
     name: str
+    white: float = 255.0
 
 
 def read_mnist5k() -> Raw:
@@ -297,7 +298,7 @@ def _omniglot_npz(path: Path) -> Raw:
     if len(bits) != len(labels) or labels.min() < 0 or labels.max() >= len(classes):
         raise ValueError("images, labels and classes do not fit together")
     x = bits.reshape(-1, 1, 28, 28).astype(np.float32)
-    return Raw(x, labels, None, None, classes, path.stem)
+    return Raw(x, labels, None, None, classes, path.stem, white=1)
 
 
 def _omniglot_zip(path: Path) -> Raw:

@@ -195,6 +195,8 @@ def zero_cost(
         If a row is not in the space.
     DeviceError
         If ``device`` is not there.
+    OutOfMemoryError
+        If it has no memory for a network, naming the architecture and the module.
 
     Examples
     --------
@@ -243,6 +245,7 @@ def _piece(
     import torch
 
     from .cells import build_network
+    from .memory import memory_told
     from .proxies import proxy_values
 
     x, y = torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device)
@@ -262,6 +265,7 @@ def _piece(
                     cells=shape[1],
                     reduction=shape[2],
                 ).to(device)
+            with memory_told(f"proxies of architecture {space.format([code])[0]}"):
                 found = proxy_values(cast("nn.Sequential", network), x, y, names, steps=steps)
             values[row] = [found[name] for name in names]
     # What overflowed stays comparable: the largest number, of the sign it had.

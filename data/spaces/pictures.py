@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,13 +13,16 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
+    from ..types import Codes
     from .base import Space
 
 _COLUMNS, _WIDTH, _LINE, _GAP = 4, 2.3, 0.15, 0.22  # boxes in a row; inches
 _LETTERS = 30  # characters of a line in a box
 _MOST_BOXES, _MOST_ARROWS, _MOST_NODES = 40, 12, 45
 _SINGLE = 12  # variables of a space that are all shown by themselves
+_DARK = "#010101"  # of letters on light boxes, also where a page is dark
 _KINDS = {"zero": "0.93", "skip": "#dcefdc", "conv": "#dbe6f5", "pool": "#fbe6cf"}
 
 
@@ -141,7 +144,9 @@ def draw_space(space: Space) -> Figure:
     if left_out:
         _write(axis, _GAP, height + 0.1, f"and {len(left_out)} more kinds of variables", size=9)
     if graph is not None:
-        _draw_graph(figure.add_axes((0.02, 0.01, 0.96, (below - 0.35) / whole)), graph)
+        axis = figure.add_axes((0.02, 0.01, 0.96, (below - 0.35) / whole))
+        draw_graph(axis, graph, size=7.0 if max(graph.layers) < 9 else 5.0)
+        axis.set_title(graph.title, fontsize=8, loc="left", parse_math=False)
     return figure
 
 
@@ -271,17 +276,36 @@ def _graph(space: Space) -> Drawn | None:
     if space.wiring is not None:
         return _wired(space)
     code = space.sample(1, seed=0)
-    graphs = space.graphs(code)
-    alive = np.flatnonzero(graphs.mask[0])
-    adjacency = graphs.adjacency[0][np.ix_(alive, alive)]
-    if adjacency.sum(axis=1).max(initial=0) < 2 or len(alive) > _MOST_NODES:
+    graph = architecture_graph(space, code[0])
+    if graph is None or all(source + 1 == target for source, target, _ in graph.edges):
         return None
+    text = textwrap.shorten(space.format(code)[0], 110, placeholder=" ...")
+    return replace(graph, title=f"the graph of one architecture: {text}")
+
+
+def architecture_graph(space: Space, code: Codes) -> Drawn | None:
+    """Graph of one architecture: its operations and how data flows between them.
+
+    Parameters
+    ----------
+    space : Space
+    code : int array, shape (d,)
+
+    Returns
+    -------
+    Drawn or None
+        None of one without a graph, or of one too large to be looked at.
+    """
+    graphs = space.graphs(code[None])
+    alive = np.flatnonzero(graphs.mask[0])
+    if not 2 < len(alive) <= _MOST_NODES:
+        return None
+    adjacency = graphs.adjacency[0][np.ix_(alive, alive)]
     kinds = {operation.name: operation.kind for operation in space.operations}
     names = [space.node_types[k] for k in graphs.nodes[0, alive]]
     colours = [_KINDS.get(kinds.get(name, ""), "white") for name in names]
     edges = [(int(a), int(b), "") for a, b in np.argwhere(adjacency)]
-    text = textwrap.shorten(space.format(code)[0], 110, placeholder=" ...")
-    return Drawn(f"the graph of one architecture: {text}", names, colours, edges)
+    return Drawn("", names, colours, edges)
 
 
 def _wired(space: Space) -> Drawn | None:
@@ -317,32 +341,49 @@ def _reduced(edges: set[tuple[int, int]]) -> set[tuple[int, int]]:
     return {(a, b) for a, b in edges if not longer[a, b]}
 
 
-def _draw_graph(axis: Axes, graph: Drawn) -> None:
-    """Draw nodes from left to right by their distance from the input."""
+def draw_graph(axis: Axes, graph: Drawn, *, size: float, downward: bool = False) -> None:
+    """Draw nodes from left to right, or downward, by their distance from the input.
+
+    Parameters
+    ----------
+    axis : Axes
+    graph : Drawn
+    size : float
+        Of letters, in points.
+    downward : bool
+    """
     layers = np.array(graph.layers)
-    heights = _heights(graph, layers)
+    across = _heights(graph, layers)
     axis.axis("off")
     last = max(1, int(layers.max()))
-    axis.set(xlim=(-0.5, last + 0.5), ylim=(-graph.rows / 2 - 0.4, graph.rows / 2 + 0.6))
-    axis.set_title(graph.title, fontsize=8, loc="left", parse_math=False)
-    size, drawn = 7.0 if last < 9 else 5.0, []
-    for name, color, x, y in zip(graph.nodes, graph.colours, layers, heights, strict=True):
+    along, aside = (-0.5, last + 0.5), (-graph.rows / 2 - 0.4, graph.rows / 2 + 0.6)
+    places = np.column_stack([across, -layers] if downward else [layers, across]).astype(float)
+    if downward:
+        axis.set(xlim=(aside[0] - 0.2, aside[1]), ylim=(-along[1], -along[0]))
+    else:
+        axis.set(xlim=along, ylim=aside)
+    drawn = []
+    for name, color, (x, y) in zip(graph.nodes, graph.colours, places.tolist(), strict=True):
         shown = re.sub(r"_|(?<=:)|(?<=\.)(?=[a-z])", " ", name)
         shown = "\n".join(textwrap.wrap(shown, 11))
         box = {"boxstyle": "round,pad=0.3", "facecolor": color, "edgecolor": "0.4"}
         style: dict[str, Any] = {"ha": "center", "va": "center", "parse_math": False, "zorder": 5}
-        drawn.append(axis.text(x, y, shown, fontsize=size, bbox=box, **style))
+        drawn.append(axis.text(x, y, shown, fontsize=size, bbox=box, color=_DARK, **style))
+    _size_boxes_first(axis, drawn)
     window = axis.get_window_extent()
-    shape = (window.width / (last + 1)) / (window.height / (graph.rows + 1))
+    scale = np.array(
+        [window.width / np.ptp(axis.get_xlim()), window.height / np.ptp(axis.get_ylim())]
+    )
     for source, target, label in graph.edges:
-        start, end = (layers[source], heights[source]), (layers[target], heights[target])
+        start, end = places[source], places[target]
         far = layers[target] - layers[source] > 1
         turns = bool(label) or graph.rows == 1  # by turns above and below
-        up = source % 2 == 0 if turns else start[1] + end[1] >= 0
-        bend = (-1 if up else 1) * (0.25 if turns else 0.12) if far else 0.0
+        up = source % 2 == 0 if turns else across[source] + across[target] >= 0
+        bow = 0.25 if turns else 0.35 if downward else 0.12
+        bend = (-1 if up else 1) * bow if far else 0.0
         arrow = {
             "arrowstyle": "-|>",
-            "color": "0.4",
+            "color": "0.45",
             "linewidth": 0.8,
             "linestyle": "--" if (source, target) in graph.opened else "-",
             "patchA": drawn[source].get_bbox_patch(),
@@ -351,12 +392,25 @@ def _draw_graph(axis: Axes, graph: Drawn) -> None:
             "shrinkB": 1,
             "connectionstyle": f"arc3,rad={bend}",
         }
-        axis.annotate("", end, start, arrowprops=arrow, zorder=6)  # after its boxes have sizes
+        axis.annotate("", end.tolist(), start.tolist(), arrowprops=arrow, zorder=4)
         if label:
-            x, y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
-            y -= bend * (end[0] - start[0]) * shape / 2
+            dx, dy = (end - start) * scale
+            x, y = (start + end) / 2 + bend / 2 * np.array([dy, -dx]) / scale
             white = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
-            _write(axis, x, y, label, size=7.5, ha="center", bbox=white, zorder=7)
+            style = {"ha": "center", "bbox": white, "zorder": 7, "color": _DARK}
+            _write(axis, x, y, label, size=size + 0.5, **style)
+
+
+def _size_boxes_first(axis: Axes, texts: Sequence[Text]) -> None:
+    """Give boxes their sizes before arrows are drawn, which end at them and pass behind others."""
+    from matplotlib.artist import Artist
+
+    class Sizes(Artist):
+        def draw(self, renderer: Any) -> None:
+            for text in texts:
+                text.update_bbox_position_size(renderer)
+
+    axis.add_artist(Sizes()).set_zorder(3)
 
 
 def _heights(graph: Drawn, layers: Any) -> Any:

@@ -1,11 +1,11 @@
-"""The commands ``nasurge meta`` of meta-trained searches in files: train, evaluate and adapt."""
+"""The commands ``nasurge meta`` of meta-trained searches: train, evaluate, adapt and classify."""
 
 from __future__ import annotations
 
 import dataclasses
 
 from ..progress import progress_bar
-from ..search.at_nas.options import AdaptOptions, EvaluateOptions, MetaTrainOptions
+from ..search.at_nas.options import AdaptOptions, ClassifyOptions, EvaluateOptions, MetaTrainOptions
 from .common import emit
 from .options import command_of
 from .printing import print_table, say
@@ -49,13 +49,14 @@ def _evaluate(options: EvaluateOptions, as_json: bool) -> None:
     """
     from ..benchmarks.studies import interval_text
     from ..data.images import load_classes
-    from ..search.at_nas import evaluate_search, load_search
+    from ..search.at_nas import conversion, evaluate_search, load_search
 
     search, about = load_search(options.search, model=options.space)
+    images = load_classes(options.images, size=search.supernet.sizes["size"])
     summary = evaluate_search(
         search,
         about["trained"],
-        load_classes(options.images, size=search.supernet.sizes["size"]),
+        images,
         way=options.way,
         shots=options.shots,
         episodes=options.episodes,
@@ -79,13 +80,27 @@ def _evaluate(options: EvaluateOptions, as_json: bool) -> None:
         f"{search.architecture}: {summary[0]['classes']} classes of {options.images} that the "
         f"search, made on {about['made']['images']}, was not trained on"
     )
+    _say_converted(conversion(images, search))
+
+
+def _say_converted(converted: str | None) -> None:
+    """Say what was done to the colours of images, and what to do where they matter."""
+    if converted:
+        say(
+            f"{converted}; where colour matters, nasurge meta train on other images of this kind "
+            "makes a search for them"
+        )
 
 
 def _adapt(options: AdaptOptions, as_json: bool) -> None:
     """Adapt a meta-trained search to a task of new classes, from a few images of each.
 
     A short evolution from the meta-trained population, by episodes of these few images, and some
-    gradient steps. The other images of the classes tell what it is worth.
+    gradient steps. The other images of the classes tell what it is worth. All classes of a folder
+    are the task, each of which is a folder of images:
+
+        nasurge meta adapt --images my-images --out mine.safetensors
+        nasurge meta classify mine.safetensors picture.jpg
     """
     from ..search.at_nas import adapt_file
 
@@ -95,14 +110,43 @@ def _adapt(options: AdaptOptions, as_json: bool) -> None:
         return
     say(f"{row['architecture']} (meta-trained: {row['architecture_before']})")
     say(
-        f"{row['classes']} classes, {row['shots']} images of each learnt from: {row['after']:.1f} "
-        f"% of {row['asked']} others right, {row['before']:.1f} % without search and steps; "
+        f"{row['classes']} classes, {row['shots']} images of each learnt from, drawn by seed "
+        f"{options.seed}: {row['after']:.1f} % of {row['asked']} others right, {row['before']:.1f} "
+        f"% without search and steps; each classified alone {row['alone']:.1f} %; "
         f"{row['evaluations']} encodings measured, {row['seconds']:.1f} s"
     )
+    _say_converted(row["converted"])
+    if row["known"]:
+        say(
+            f"{row['known']} of the {row['classes']} classes were in the meta-training, which "
+            "flatters these numbers: --unseen leaves them out"
+        )
     if options.out:
-        say(f"search: {options.out}")
+        say(f"search: {options.out}; nasurge meta classify {options.out} IMAGE... uses it")
+
+
+def _classify(options: ClassifyOptions, as_json: bool) -> None:
+    """Name the class of pictures, by a search that was adapted to a few images of each class.
+
+    Scores of all classes add to one. They are no probabilities: a picture of none of the classes
+    gets one too. Every picture is classified without the others.
+
+        nasurge meta classify mine.safetensors picture.jpg folder-of-pictures
+    """
+    from ..search.at_nas import classify_file
+
+    rows, about = classify_file(options)
+    if as_json:
+        emit({"summary": rows, "search": str(options.search), "task": about["task"].name})
+        return
+    shown = []
+    for row in rows:
+        (_, best), (second, next_best) = list(row["scores"].items())[:2]
+        shown.append([row["image"], row["class"], f"{best:.3f}", second, f"{next_best:.3f}"])
+    print_table(["image", "class", "score", "second", "its score"], shown)
 
 
 train = command_of(MetaTrainOptions, _train)
 evaluate = command_of(EvaluateOptions, _evaluate)
 adapt = command_of(AdaptOptions, _adapt)
+classify = command_of(ClassifyOptions, _classify)

@@ -1,4 +1,4 @@
-"""The commands ``nasurge supernet train`` and ``nasurge supernet search``."""
+"""The commands ``nasurge supernet``: train, search and best."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import typer
 
 from ..benchmarks.studies.flags import option
 from ..benchmarks.studies.options import Seed
-from ..benchmarks.supernet import SupernetOptions
+from ..benchmarks.supernet import SubnetworkOptions, SupernetOptions
 from ..benchmarks.training.recipe import Epochs
+from ..errors import ParameterError
 from ..search.differentiable import DifferentiableOptions
 from .common import IMAGES_HELP, emit, progress_bar
 from .options import command_of
@@ -165,5 +166,96 @@ def _search(options: _SearchOptions, as_json: bool) -> None:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class _BestOptions(_NetworkOptions, SupernetOptions, SubnetworkOptions):
+    """Options of ``nasurge supernet best``."""
+
+    epochs: int = Epochs(30)
+
+    def __post_init__(self) -> None:
+        SupernetOptions.__post_init__(self)
+        SubnetworkOptions.__post_init__(self)
+
+
+def _best(options: _BestOptions, as_json: bool) -> None:
+    """Train a supernet, search it with inherited weights, and train the best by themselves.
+
+    With the --checkpoint of nasurge supernet train, and the same options, its weights are taken.
+    As many architectures drawn at random are trained beside the best: what the supernet adds is
+    what is better than these. The best network is exported.
+
+        nasurge supernet best --space nb201 --images digits --constraint 'flops<=80' --out best
+    """
+    from ..benchmarks.supernet import train_supernet
+    from ..best import best_subnetwork
+
+    supernet, images = options.made()
+    history = options.run(train_supernet, supernet, images, title="supernet")
+    if history.diverged:
+        raise ParameterError(
+            "the loss of the supernet became infinite: give a lower --learning-rate"
+        )
+    skeleton = {"width": options.width, "cells": options.cells}
+    with progress_bar("best sub-network") as progress:
+        found = best_subnetwork(
+            supernet,
+            images,
+            options,
+            skeleton={} if supernet.space.model is not None else skeleton,
+            device=options.device,
+            seed=options.seed,
+            progress=progress,
+        )
+    if as_json:
+        summary = options.about(images) | {"rule": options.rule, **found.pop("best")}
+        summary |= {"supernet_seconds": history.seconds, "device": history.device}
+        checkpoint = options.checkpoint and str(options.checkpoint)
+        emit({"summary": [summary], **found, "checkpoint": checkpoint})
+        return
+    _say_best(found)
+    say(
+        f"supernet {history.seconds:.1f} s, search {found['search_seconds']:.1f} s of "
+        f"{found['evaluated']} sub-networks; {images.name}, {options.rule}, seed {options.seed}"
+    )
+    say(f"network: {found['network'] or 'not exported, ' + found['not_exported']}")
+    say(f"weights: {found['weights']}")
+
+
+def _say_best(found: dict[str, Any]) -> None:
+    """Say which sub-network is the best, and what those reach that were drawn at random."""
+    best = found["best"]
+    say(best["architecture"])
+    costs = list(best["costs"])
+    ranked = sorted(found["trained"], key=lambda row: (row["of"] != "search", row is not best))
+    print_table(
+        ("from", "architecture", "inherited", "trained", "test", *costs, "s"),
+        [
+            (
+                row["of"],
+                row["architecture"],
+                *(
+                    "diverged" if row[key] is None else f"{row[key]:.2f}"
+                    for key in ("inherited_accuracy", "valid_accuracy", "test_accuracy")
+                ),
+                *(f"{row['costs'][cost]:.4g}" for cost in costs),
+                f"{row['train_seconds']:.1f}",
+            )
+            for row in ranked
+        ],
+        best=(0,),
+    )
+    for row in found["front"]:
+        values = ", ".join(f"{k} {v:.4g}" for k, v in row.items() if k != "architecture")
+        say(f"front, with inherited weights: {row['architecture']}: {values}")
+    drawn = [row for row in found["trained"] if row["of"] == "random" and row["valid_accuracy"]]
+    if drawn:
+        other = max(drawn, key=lambda row: row["valid_accuracy"])
+        say(
+            f"test accuracy of the best by validation: {best['test_accuracy']:.2f} % of those "
+            f"searched, {other['test_accuracy']:.2f} % of {len(drawn)} drawn at random"
+        )
+
+
 app.command("train")(command_of(_TrainOptions, _train))
+app.command("best")(command_of(_BestOptions, _best))
 app.command("search")(command_of(_SearchOptions, _search))

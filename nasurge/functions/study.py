@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
@@ -37,6 +37,7 @@ from ..search.loop import Trace, check_timeout
 from ..search.pareto import feasible_rows, non_dominated
 from ..search.store import run_stored, storage_of
 from ..search.studies import Contender, answer_lines, codes_of_own
+from ..search.studies.found import found_picture, graphs_of
 from ..search.studies.units import FILES, Settings, stored_rows, tracking_of
 from ..trackers import trackers_of
 from .contenders import contenders_of, made_for
@@ -91,6 +92,8 @@ class FunctionFindings(Findings):
     """
 
     found: list[Row]
+    graphs: dict[str, Any] = field(default_factory=dict)
+    """Nodes and edges of a few of them by name, for the report."""
 
     def best(self) -> Row:
         """Entry of ``found`` with the best value, of equals the first.
@@ -342,7 +345,12 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
                 }
             )
             found += [{**shared, "table": None, "task": None, **entry} for entry in best]
-        return {"summary": summary, "found": found}
+        return {"summary": summary, "found": found, "graphs": graphs_of(self.task.space, found)}
+
+    @classmethod
+    def as_json(cls, found: Parts, folder: Path) -> dict[str, Any]:
+        """Object that ``--json`` prints: without what pictures are made of."""
+        return super().as_json({k: v for k, v in found.items() if k != "graphs"}, folder)
 
     def _found(self, rows: Sequence[Row]) -> list[Row]:
         """Best architecture of a searcher, of equals the first, or its front, each once.
@@ -447,10 +455,13 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
             for key in ("objective", "constraints", "batch", "seed", "versions")
         }
         words = interval_words(found["summary"][0]["trials"])
+        drawn = found_picture(found["found"], found.get("graphs", {}))
+        on_the_way = Section("On the way", "", [searches_picture(_rows_of(folder), about)])
+        best = Section.of("Found", found_table(found), "", [drawn] if drawn else [])
+        several = len(about["objectives"]) > 1
         sections = [
-            Section("On the way", "", [searches_picture(_rows_of(folder), about)]),
+            *([on_the_way, best] if several else [best, on_the_way]),
             Section.of("After the whole budget", cls.table_of(found), words),
-            Section.of("Found", found_table(found)),
         ]
         return Page(f"{lead}{notes[0]}.", sections, made)
 

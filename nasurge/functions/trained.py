@@ -6,14 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..benchmarks.training import Recipe, TrainedObjective, read_recipe
+from ..benchmarks.training import Recipe, TrainedObjective, network_for, read_recipe
 from ..data.networks import (
     COSTS,
-    build_network,
     has_network_costs,
     network_costs,
     why_no_network,
@@ -62,7 +61,9 @@ class TrainedValues:
         if "accuracy" in self.names:
             found["accuracy"] = self._trainings(codes)
         if "latency" in self.names:
-            found["latency"] = np.array([self._latency(code) for code in codes])
+            trained = np.isfinite(found.get("accuracy", np.zeros(len(codes))))
+            found["latency"] = np.full(len(codes), np.nan)
+            found["latency"][trained] = self._latencies(codes[trained])
         return found
 
     @cached_property
@@ -82,22 +83,16 @@ class TrainedValues:
         """Why architectures have no accuracy, as ``TrainedObjective.failures``."""
         return self._trainings.failures if "accuracy" in self.names else {}
 
-    def _latency(self, code: Any) -> float:
-        """Steady milliseconds of one image on one thread of this machine's CPU."""
+    def _latencies(self, codes: Codes) -> list[float]:
+        """Steady milliseconds of one image on one thread of this machine's CPU, taking turns."""
         import torch
 
-        from ..benchmarks.latency import measure_latency
+        from ..benchmarks.latency import measure_latencies
 
         shape = self.images.train_x.shape[1:]
         with torch_seed(as_generator(0), "cpu"):
-            network = build_network(
-                self.space,
-                code,
-                classes=len(self.images.classes),
-                in_channels=shape[0],
-                **self.recipe.skeleton,
-            )
-        return measure_latency(network, torch.zeros(1, *shape), threads=1).steady
+            networks = [network_for(self.space, code, self.images, self.recipe) for code in codes]
+        return [one.steady for one in measure_latencies(networks, torch.zeros(1, *shape))]
 
 
 def check_trainable(space: Space, images: Images, recipe: Recipe) -> None:
@@ -111,13 +106,7 @@ def check_trainable(space: Space, images: Images, recipe: Recipe) -> None:
         raise ParameterError(f"there are no networks to train: {reason}")
     [code] = space.sample(1, seed=0)
     with torch_seed(as_generator(0), "cpu"):
-        build_network(
-            space,
-            code,
-            classes=len(images.classes),
-            in_channels=images.train_x.shape[1],
-            **recipe.skeleton,
-        )
+        network_for(space, code, images, recipe)
 
 
 def check_measured(names: tuple[str, ...]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..benchmarks.training import Recipe
+from ..data.devices import device_kind
 from ..data.images import Images
 from ..data.spaces import Space
 from ..errors import ParameterError
@@ -51,7 +52,7 @@ class TypedTask:
         return {
             "images": {**self.images.options, "digest": self.images.digest},
             "recipe": self.recipe.to_dict(),
-            "device": self.options.device,
+            "device": device_kind(self.options.device),
         }
 
     def __call__(self, folder: Path) -> FunctionTask:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from ...data.seeds import Seed, as_generator
 from ...data.spaces import Codes
 from ...data.types import Values
 from ...errors import LabelError, ParameterError
+from .classifying import class_scores
 from .evolve import ATNAS
 
 _MOST_WAYS = 20  # of the episodes that are made of the task's own images
@@ -40,20 +41,26 @@ class Adaptation(InShort):
     before, after : float
         Accuracy in percent on the images that were not learnt from: of the meta-trained encoding
         whose last layer was set by the others, and after the search and the steps.
+    alone : float
+        As ``after``, but each image is classified without the others, as ``class_scores`` does.
     asked : int
         How many images those are.
     evaluations : int
         Encodings that were measured.
     seconds : float
         Wall-clock time of the adaptation.
+    support : ImageClasses
+        The images that were learnt from.
     """
 
     search: ATNAS
     before: float
     after: float
+    alone: float
     asked: int
     evaluations: int
     seconds: float
+    support: ImageClasses
 
 
 @checked
@@ -126,8 +133,16 @@ def adapt_search(
             if steps:
                 _descend(adapted, own, steps)
         after = _accuracy(adapted.learner(), support, asked)
+        answers = class_scores(adapted, support, asked.images).argmax(axis=1)
     return Adaptation(
-        adapted, before, after, len(asked.labels), measured, time.perf_counter() - start
+        adapted,
+        before,
+        after,
+        float(100.0 * np.mean(answers == asked.labels)),
+        len(asked.labels),
+        measured,
+        time.perf_counter() - start,
+        support,
     )
 
 
@@ -148,7 +163,7 @@ def _split_images(
 
 
 def _only(task: ImageClasses, rows: NDArray[np.int64]) -> ImageClasses:
-    return ImageClasses(task.images[rows], task.labels[rows], task.classes, task.name)
+    return replace(task, images=task.images[rows], labels=task.labels[rows])
 
 
 def _own_episodes(support: ImageClasses, shots: int, rng: np.random.Generator) -> EpisodeSampler:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from ...benchmarks.few_shot import FewShotSupernet, FewShotWeights, make_few_shot_supernet
 from ...benchmarks.studies import shaped_space
@@ -34,7 +35,14 @@ SHIPPED = "at-nas-glyphs.safetensors"
 
 
 @checked
-def save_search(path: Path, search: ATNAS, made: Mapping[str, Any], trained: Sequence[str]) -> None:
+def save_search(
+    path: Path,
+    search: ATNAS,
+    made: Mapping[str, Any],
+    trained: Sequence[str],
+    *,
+    task: ImageClasses | None = None,
+) -> None:
     """Write a meta-trained search to a safetensors file, whole or not at all.
 
     Parameters
@@ -45,6 +53,8 @@ def save_search(path: Path, search: ATNAS, made: Mapping[str, Any], trained: Seq
         How it was made, as JSON values.
     trained : sequence of str
         ``class_keys`` of the classes it was meta-trained on.
+    task : ImageClasses, optional
+        The images that it learnt from, of a search that was adapted to their classes.
 
     Raises
     ------
@@ -55,6 +65,10 @@ def save_search(path: Path, search: ATNAS, made: Mapping[str, Any], trained: Seq
     tensors, about = search.state()
     described = {**search.describe(), "chosen": about["chosen"]}
     kept = {"format": FORMAT, "search": described, "made": dict(made), "trained": list(trained)}
+    if task is not None:
+        kept["task"] = {"classes": task.classes, "name": task.name, "levels": task.levels}
+        learnt = {"task.images": task.images, "task.labels": task.labels}
+        tensors |= {k: torch.from_numpy(np.ascontiguousarray(a)) for k, a in learnt.items()}
     write_checkpoint(path, tensors, {"at-nas": kept})
 
 
@@ -78,7 +92,8 @@ def load_search(
         It can be asked and adapted; it has no classes kept aside to go on with its meta-training.
         A predictor of one's own that screened is not kept: then the default one screens.
     dict
-        ``made``, as given to ``save_search``, and ``trained``.
+        ``made``, as given to ``save_search``, ``trained``, and ``task``, None of a search that was
+        not adapted to one.
 
     Raises
     ------
@@ -128,13 +143,29 @@ def load_search(
             seed=0,
         )
         search.load_weights(tensors, described["chosen"])
-        return search, {"made": kept["made"], "trained": kept["trained"]}
+        task = _task(kept["task"], tensors, sizes) if "task" in kept else None
+        return search, {"made": kept["made"], "trained": kept["trained"], "task": task}
     except NasurgeError:
         raise
     except DAMAGED as error:
         raise DataFileError(
             f"{file} is no search that nasurge meta train wrote ({error}): make one with it"
         ) from error
+
+
+def _task(
+    about: Mapping[str, Any], tensors: Mapping[str, torch.Tensor], sizes: Mapping[str, Any]
+) -> ImageClasses:
+    """Images that an adapted search learnt from; ``ValueError`` if they are not for it."""
+    images, labels = tensors["task.images"].numpy(), tensors["task.labels"].numpy()
+    low, high = map(float, about["levels"])
+    shape = (len(labels), sizes["in_channels"], sizes["size"], sizes["size"])
+    if images.shape != shape or images.dtype != np.float32 or not low < high:
+        raise ValueError(f"images of {images.shape} and levels {low} and {high}")
+    if set(labels.tolist()) != set(range(len(about["classes"]))):
+        raise ValueError(f"labels that are not those of {len(about['classes'])} classes")
+    classes = tuple(map(str, about["classes"]))
+    return ImageClasses(images, labels, classes, str(about["name"]), (low, high))
 
 
 def _supernet(name: str, sizes: dict[str, Any], model: str | None, file: Path) -> FewShotWeights:
@@ -218,18 +249,27 @@ def classes_named(data: ImageClasses, beginnings: Sequence[str]) -> ImageClasses
 
 
 def check_images(data: ImageClasses, search: ATNAS) -> ImageClasses:
-    """The same images, if they have the shape that a search is for.
+    """The same images in the channels that a search is for: colours become grey, grey is repeated.
 
     Raises
     ------
     ParameterError
-        If they have another.
+        If they have another size than the search is for, or channels that cannot be converted.
     """
     sizes = search.supernet.sizes
-    wanted = (sizes["in_channels"], sizes["size"], sizes["size"])
-    if data.images.shape[1:] != wanted:
+    if data.images.shape[2:] != (sizes["size"], sizes["size"]):
         raise ParameterError(
-            f"images of {data.name} are {'x'.join(map(str, data.images.shape[1:]))}, the search "
-            f"is for {'x'.join(map(str, wanted))} (channels, height, width)"
+            f"images of {data.name} are {'x'.join(map(str, data.images.shape[2:]))}, the search "
+            f"is for {sizes['size']}x{sizes['size']}: give load_classes the size {sizes['size']}"
         )
-    return data
+    return data.with_channels(sizes["in_channels"])
+
+
+def conversion(data: ImageClasses, search: ATNAS) -> str | None:
+    """What ``check_images`` does to the colours of images, in words; None if nothing."""
+    before, after = data.images.shape[1], search.supernet.sizes["in_channels"]
+    if before == after:
+        return None
+    if after == 1:
+        return "colours were made grey, for which the search was meta-trained"
+    return f"grey was repeated in the {after} channels for which the search was meta-trained"

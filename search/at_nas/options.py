@@ -18,7 +18,7 @@ from ...errors import ParameterError, UnknownNameError
 
 _IMAGES = (
     "glyphs (characters of matplotlib's fonts), digits, mnist5k, fashion-mnist, or a path: CIFAR's "
-    "or Omniglot's own files, or a folder or archive {train,test}/CLASS/*.jpg."
+    "or Omniglot's own files, or a folder or archive CLASS/*.jpg or {train,test}/CLASS/*.jpg."
 )
 SPLITS = ("groups", "classes")
 
@@ -154,9 +154,31 @@ class AdaptOptions:
         help="Those of the task, by the beginnings of their names, separated by commas: "
         "GREEK, COPTIC. By default all.",
     )
+    unseen: bool = option(
+        False, name="--unseen", help="Leave out classes that were in the meta-training."
+    )
     shots: int = option(5, least=1, help="Images a class that are learnt from.")
     generations: int = option(2, least=0, help="Of the search.")
     steps: int = option(20, least=0, help="Gradient steps.")
     seed: int = Seed(0)
-    out: Path | None = option(None, help="File for the adapted search.")
+    out: Path | None = option(
+        None, help="File for the adapted search, with which nasurge meta classify works."
+    )
     command: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifyOptions:
+    """Options of ``nasurge meta classify``."""
+
+    search: Path = option(
+        argument=True, metavar="FILE", help="A file that nasurge meta adapt --out wrote."
+    )
+    pictures: tuple[str, ...] = option(
+        (),
+        argument=True,
+        metavar="IMAGE...",
+        repeated=True,
+        help="PNG or JPEG files, and folders of them.",
+    )
+    space: str | None = Model(None)

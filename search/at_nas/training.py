@@ -17,13 +17,14 @@ from ...data.arguments import checked
 from ...data.devices import one_thread, resolve_device
 from ...data.images import ImageClasses, load_classes
 from ...data.spaces import is_place
-from ...errors import ParameterError, UnknownNameError
+from ...errors import LabelError, ParameterError, UnknownNameError
 from .adaptation import adapt_search
 from .evolve import ATNAS
 from .files import (
     check_images,
     class_keys,
     classes_named,
+    conversion,
     load_search,
     save_search,
     unseen_classes,
@@ -146,13 +147,15 @@ def adapt_file(options: AdaptOptions) -> Row:
     Parameters
     ----------
     options : AdaptOptions
-        Classes that were in the meta-training of the search are left out.
+        All classes of the images are the task, with ``unseen`` those that the search was not
+        meta-trained on.
 
     Returns
     -------
     dict
-        ``before`` and ``after`` are the accuracies in percent on the images that were not learnt
-        from, ``asked`` of them.
+        ``before``, ``after`` and ``alone`` are the accuracies in percent on the images that were
+        not learnt from, ``asked`` of them, as of ``Adaptation``; ``known`` classes were in the
+        meta-training, which flatters these; ``converted`` says what was done to the colours.
 
     Raises
     ------
@@ -167,7 +170,12 @@ def adapt_file(options: AdaptOptions) -> Row:
     task = check_images(images, search)
     if options.classes:
         task = classes_named(task, options.classes)
-    task = unseen_classes(task, about["trained"], 2)
+    if options.unseen:
+        task = unseen_classes(task, about["trained"], 2)
+    if len(task.classes) < 2:
+        raise LabelError(
+            f"a task has two classes or more; of {task.name} there is {', '.join(task.classes)}"
+        )
     adapted = adapt_search(
         search,
         task,
@@ -179,10 +187,13 @@ def adapt_file(options: AdaptOptions) -> Row:
     row = {
         "images": options.images,
         "classes": len(task.classes),
+        "known": len(set(about["trained"]) & set(class_keys(task))),
+        "converted": conversion(images, search),
         "shots": options.shots,
         "asked": adapted.asked,
         "before": adapted.before,
         "after": adapted.after,
+        "alone": adapted.alone,
         "architecture_before": search.architecture,
         "architecture": adapted.search.architecture,
         "evaluations": adapted.evaluations,
@@ -191,7 +202,8 @@ def adapt_file(options: AdaptOptions) -> Row:
     }
     if options.out:
         made = {**about["made"], "adapted": {**row, "command": options.command}}
-        save_search(options.out, adapted.search, made, [*about["trained"], *class_keys(task)])
+        trained = dict.fromkeys([*about["trained"], *class_keys(task)])
+        save_search(options.out, adapted.search, made, list(trained), task=adapted.support)
     return row
 
 

@@ -31,6 +31,7 @@ _RUNNING, _COMPLETE, _PRUNED, _FAILED = 0, 1, 2, 3
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep Optuna's notes on new studies and experimental options from the user."""
+    from optuna.exceptions import ExperimentalWarning
     from optuna.logging import get_verbosity, set_verbosity
 
     before = get_verbosity()
@@ -38,6 +39,7 @@ def _quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="optuna")
+            warnings.filterwarnings("ignore", category=ExperimentalWarning)
             warnings.filterwarnings("ignore", category=FutureWarning)
             yield
     finally:

@@ -7,11 +7,14 @@ from .fronts import FrontsStudy as FrontsStudy
 from .latency import LatencyStudy as LatencyStudy
 from .names import FEW_SHOT_METHODS as FEW_SHOT_METHODS
 from .names import LATENCY_METHODS as LATENCY_METHODS
+from .names import NEW_TASK_STARTS as NEW_TASK_STARTS
 from .names import TRANSFER_METHODS as TRANSFER_METHODS
 from .names import WARM_START_METHODS as WARM_START_METHODS
+from .new_task import start_task as start_task
 from .options import FewShotOptions as FewShotOptions
 from .options import LatencyOptions as LatencyOptions
 from .options import MetaTablesOptions as MetaTablesOptions
+from .options import NewTaskOptions as NewTaskOptions
 from .options import SearchOptions as SearchOptions
 from .options import TransferOptions as TransferOptions
 from .options import WarmStartOptions as WarmStartOptions

@@ -30,7 +30,7 @@ from ...benchmarks.studies import (
     refuse_unused,
     versions,
 )
-from ...data.devices import one_thread, resolve_device
+from ...data.devices import device_kind, one_thread, resolve_device
 from ...data.images import EpisodeSampler
 from ...errors import ParameterError
 from ..at_nas import ATNAS, EPISODES, RULE, load_split, make_learner, training_episodes
@@ -182,7 +182,7 @@ class FewShotStudy(Study[Findings, FewShotOptions]):
             "settings": {"searched_by": RULE, "inner_loops": STEPS, "meta_steps": EPISODES},
             "trials": options.trials,
             "seed": options.seed,
-            "device": self.device,
+            "device": device_kind(self.device),
             "versions": versions(),
         }
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from ...benchmarks.objectives import Problem
 from ...benchmarks.quantities import ManyObjectives, known_costs
 from ...benchmarks.studies import (
     Findings,
+    Panel,
+    Picture,
     Row,
     Section,
     TextTable,
@@ -21,9 +24,17 @@ from ...benchmarks.studies import (
     interval_text,
     task_named,
 )
+from ...data.spaces import Space
+from ...data.spaces.pictures import Drawn, architecture_graph, draw_graph
 from ...errors import LabelError, ParameterError
 from ..pareto import non_dominated
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_DRAWN = 6  # architectures that a report draws
+_ABREAST = 5  # operations side by side that a panel has room for; more make it wide
+_LAYERS = 14  # that a wide panel has room for
 _MOST = 20  # architectures of a front in a terminal
 
 
@@ -51,6 +62,8 @@ class SearchFindings(CurveFindings):
 
     found: list[Row]
     paired: list[Row] = field(default_factory=list)
+    graphs: dict[str, Any] = field(default_factory=dict)
+    """Per task the nodes and edges of a few found architectures by name, for the report."""
 
     def best(self, address: str | None = None) -> Row:
         """Entry of ``found`` with the highest searched value on a task, of equals the first.
@@ -289,27 +302,113 @@ def front_tables(
     return tables
 
 
-def found_section(found: Sequence[Mapping[str, Any]]) -> Section:
-    """Section of a report with the best of each searcher."""
+def found_section(found: Sequence[Row], graphs: Mapping[str, Any]) -> Section:
+    """Section of a report with the best of each searcher, or its front, and drawings of a few.
+
+    Parameters
+    ----------
+    found : sequence of dict
+    graphs : mapping
+        As ``graphs_of`` returns them; empty in folders of before.
+    """
     costs = list(dict.fromkeys(name for entry in found for name in entry["costs"]))
-    best = [id(entry) for entry in best_of_each_task(found)]
+    front = [name for entry in found[:1] for name in entry.get("values", ())]
+    costs = [name for name in costs if name not in front]
     rows = [
         [
             f"{entry['table']}/{entry['task']}",
             _searcher(entry),
             entry["architecture"],
-            f"{entry['value']:.6g}",
+            *(f"{value:.6g}" for value in _values(entry).values()),
             *(_number(entry["costs"].get(name)) for name in costs),
         ]
         for entry in found
     ]
-    columns = ("table", "searcher", "architecture", "searched value", *costs)
-    leading = [k for k, entry in enumerate(found) if id(entry) in best]
-    text = (
-        "The best architecture of each searcher over all trials, by the value that searches see, "
-        "and what the table knows of it before training."
-    )
-    return Section.of("Found", TextTable(columns, rows, leading), text)
+    columns = ("table", "searcher", "architecture", *(front or ["searched value"]), *costs)
+    if front:
+        text = "The front of each searcher over all trials, by the values that searches see"
+        leading = []
+    else:
+        best = [id(entry) for entry in best_of_each_task(found)]
+        leading = [k for k, entry in enumerate(found) if id(entry) in best]
+        text = (
+            "The best architecture of each searcher over all trials, by the value that searches see"
+        )
+    text += ", and what the table knows of it before training."
+    drawn = found_picture(found, graphs)
+    return Section.of("Found", TextTable(columns, rows, leading), text, [drawn] if drawn else [])
+
+
+def few_of(found: Sequence[Row], most: int = _DRAWN) -> list[Row]:
+    """Some of what was found, each architecture of a task once.
+
+    They are the best of each task first, or those at even steps along the fronts.
+    """
+    each = list({(e["table"], e["task"], e["architecture"]): e for e in found}.values())
+    if not any("values" in entry for entry in each):
+        best = [id(entry) for entry in best_of_each_task(each)]
+        return sorted(each, key=lambda entry: id(entry) not in best)[:most]
+    name = next(iter(each[0]["values"]))
+    each.sort(key=lambda entry: float(entry["values"].get(name, 0.0)))
+    places = np.linspace(0, len(each) - 1, min(most, len(each))).round().astype(int)
+    return [each[k] for k in dict.fromkeys(places.tolist())]
+
+
+def graphs_of(space: Space, found: Sequence[Row]) -> dict[str, Any]:
+    """Graphs of a few found architectures by name, of those that have one which can be looked at.
+
+    Parameters
+    ----------
+    space : Space
+    found : sequence of dict
+        With ``architecture``.
+    """
+    names = [entry["architecture"] for entry in few_of(found)]
+    graphs = [architecture_graph(space, code) for code in space.parse(names)] if names else []
+    # The line of variables of a space without structure says no more than its name.
+    least = 2 if space.cell is None else 1
+    return {
+        name: {"nodes": graph.nodes, "colours": graph.colours, "edges": graph.edges}
+        for name, graph in zip(names, graphs, strict=True)
+        if graph is not None and least <= graph.rows and max(graph.layers) < _LAYERS
+    }
+
+
+def found_picture(found: Sequence[Row], graphs: Mapping[str, Any]) -> Picture | None:
+    """Picture of the graphs of a few found architectures, a panel each; None if there are none."""
+    panels = []
+    for entry in few_of([e for e in found if e["architecture"] in graphs]):
+        kept = graphs[entry["architecture"]]
+        edges = [(int(a), int(b), str(label)) for a, b, label in kept["edges"]]
+        graph = Drawn("", kept["nodes"], kept["colours"], edges)
+        values = {**_values(entry), **entry["costs"]}
+        numbers = "; ".join(f"{n} {v:.6g}".strip() for n, v in values.items() if _is_number(v))
+        where = f"{entry['table']}/{entry['task']}: " if entry["table"] else ""
+        flow = ", ".join(f"{graph.nodes[a]} to {graph.nodes[b]}" for a, b, _ in edges)
+        wide = graph.rows > _ABREAST
+        height = 0.048 * (graph.rows + 1) if wide else 0.13 * (max(graph.layers) + 1.4)
+        panels.append(
+            Panel(
+                f"{where}{_searcher(entry)}",
+                f"Graph of {entry['architecture']}: {flow}. {numbers}.",
+                partial(_draw_found, graph=graph, downward=not wide),
+                height,
+                f"{numbers}. {entry['architecture']}",
+                wide,
+            )
+        )
+    return Picture("found", "Architectures that were found", panels) if panels else None
+
+
+def _draw_found(axis: Axes, *, graph: Drawn, downward: bool) -> None:
+    """Draw the graph of one architecture, as large as the letters of its figure are."""
+    draw_graph(axis, graph, size=0.85 * float(axis.xaxis.label.get_fontsize()), downward=downward)
+
+
+def _values(entry: Row) -> Mapping[str, float]:
+    """Searched values of an entry by name."""
+    values: Mapping[str, float] = entry.get("values") or {"value": entry["value"]}
+    return values
 
 
 def _searcher(entry: Mapping[str, Any]) -> str:

@@ -365,6 +365,7 @@ class FrontsStudy(ContenderSearches[ManyObjectives]):
                 "trial." + (f" Only what meets {limits} counts." if limits else ""),
                 [fronts_picture(found["curves"])],
             ),
+            *cls.found_sections(found),
             Section(
                 "Hypervolume against evaluations",
                 "Share of the true front's hypervolume, mean over trials. Solid: the reported "

@@ -40,6 +40,11 @@ WARM_START_METHODS = {
     "random": "any earlier task",
 }
 """How the donor of a search is chosen."""
+NEW_TASK_STARTS = {
+    **{name: text for name, text in WARM_START_METHODS.items() if name != "random"},
+    "cold": "none of them",
+}
+"""From what one new task is started."""
 
 
 def described(methods: Mapping[str, str]) -> str:

@@ -26,7 +26,13 @@ from ...benchmarks.studies.options import (
 )
 from ..across_tables.names import COLD, WARM
 from ..at_nas.options import EpisodeOptions, Shots
-from .names import FEW_SHOT_METHODS, LATENCY_METHODS, TRANSFER_METHODS, described
+from .names import (
+    FEW_SHOT_METHODS,
+    LATENCY_METHODS,
+    NEW_TASK_STARTS,
+    TRANSFER_METHODS,
+    described,
+)
 
 if TYPE_CHECKING:
     from ..base import Searcher
@@ -180,6 +186,50 @@ class WarmStartOptions(RunOptions):
     trainings: int = unseen(2, "Stand-alone trainings of each architecture.")
     shared: int = option(10, least=3, help="Architectures trained on every task.")
     jobs: int = Jobs(1)
+
+
+One = partial(option, section="One new task")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewTaskOptions(WarmStartOptions):
+    """Start the search of one new task from a store of earlier ones, or measure what that saves.
+
+    With --from, the images of --images are compared with the earlier tasks in the folder, searched
+    from the start that these give, and the result is kept there for the next task. An empty folder
+    begins a store:
+
+        nasurge meta warm-start --from store --images my-images
+
+    Without it each of --tasks is searched from what was learnt on the others, and the saving is
+    told. The same command goes on in its folder, also with more --seeds:
+
+        nasurge meta warm-start --tasks digits,glyphs#GREEK,glyphs#ARABIC --seeds 1
+    """
+
+    store: Path | None = One(
+        None,
+        name="--from",
+        help="Folder of earlier searches: of this command, or experiences/seed-0 of its study.",
+    )
+    images: str | None = One(
+        None,
+        help="Images of the new task: a folder or archive CLASS/*.jpg or {train,test}/CLASS/*.jpg, "
+        "or as of --tasks.",
+    )
+    name: str | None = One(
+        None, help="What the store calls the new task; by default as --images was typed."
+    )
+    start: str = One(
+        "meta-transfer",
+        help=f"From which earlier tasks: {described(NEW_TASK_STARTS)}.",
+    )
+    strength: float = One(0.5, least=0, help="Multiplies the logits of the start.")
+    keep: bool = One(
+        True, name="--keep/--no-keep", help="Whether the store keeps the result of this search."
+    )
+    device: str = One("auto", help="auto, cpu, cuda, cuda:INDEX or mps.")
+    seed: int = One(0, least=0, most=2**31 - 1, help="Seed of everything random.")
 
 
 Tables = partial(

@@ -41,7 +41,7 @@ from ...benchmarks.studies import (
 from ...errors import ParameterError
 from ..loop import Tracking, check_timeout
 from ..store import check_name, storage_of
-from .found import CurveFindings, SearchFindings, address_of
+from .found import CurveFindings, SearchFindings, address_of, found_section, graphs_of
 from .options import SearchOptions, TrialOptions
 from .units import (
     FILES,
@@ -216,8 +216,9 @@ class TableSearches(Study[SearchFound, TrialOptions], Generic[SearchFound, Searc
 
     @classmethod
     def as_json(cls, found: Parts, folder: Path) -> dict[str, Any]:
-        """Object that ``--json`` prints: without the curves, of which there are rows."""
-        return super().as_json({k: v for k, v in found.items() if k != "curves"}, folder)
+        """Object that ``--json`` prints: without what pictures are made of."""
+        drawn = ("curves", "graphs")
+        return super().as_json({k: v for k, v in found.items() if k not in drawn}, folder)
 
 
 class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
@@ -335,7 +336,18 @@ class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
                 {**shared, **entry} for entry in self.found(task, searches[tuple(shared.values())])
             ]
         parts = super().summarise(rows)
-        return {**parts, "found": found, "paired": self._paired(parts["curves"])}
+        graphs: dict[str, Any] = {}
+        for task in self.tasks:
+            of_task = [e for e in found if (e["table"], e["task"]) == (task.table.name, task.task)]
+            graphs |= graphs_of(task.space, of_task)
+        paired = self._paired(parts["curves"])
+        return {**parts, "found": found, "paired": paired, "graphs": graphs}
+
+    @classmethod
+    def found_sections(cls, found: Parts) -> list[Section]:
+        """Section of what was found; folders of before it was kept have none."""
+        entries = found.get("found")
+        return [found_section(entries, found.get("graphs", {}))] if entries else []
 
     @classmethod
     def _paired(cls, curves: Sequence[Row]) -> list[Row]:

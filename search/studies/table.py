@@ -22,7 +22,7 @@ from ...data.types import Values
 from ..base import Searcher
 from ..loop import Trace, oracle_curve, queries_to_reach, selected_curve
 from .asynchronous import run_simulated
-from .found import address_of, best_found, found_lines, found_section
+from .found import address_of, best_found, found_lines
 from .options import SearchOptions
 from .pictures import regret_section
 from .searches import (
@@ -259,9 +259,8 @@ class SearchStudy(ContenderSearches[Problem]):
             "interval of five trials or more. Dotted: the best reported value among all it "
             "evaluated (the oracle), which no search could pick.",
         )
-        sections = [curves, Section.of("After the whole budget", table, text)]
-        # Folders of before it was kept have none.
-        return [*sections, *([found_section(found["found"])] if found.get("found") else [])]
+        after = Section.of("After the whole budget", table, text)
+        return [*cls.found_sections(found), curves, after]
 
 
 def searched_columns(problems: Sequence[Problem]) -> dict[str, Any]:

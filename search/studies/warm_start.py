@@ -142,23 +142,13 @@ class WarmStartStudy(Study[WarmStartFindings, WarmStartOptions]):
 
     def _check(self) -> None:
         options = self.options
-        least = {"seeds": 1, "epochs": 2, "width": 1, "train_epochs": 1, "trainings": 2}
-        check_least(options, {**least, "shared": 3, "gate": 1})
-        if options.gate >= options.epochs or not options.strengths or min(options.strengths) <= 0:
-            raise ParameterError(
-                "gate must be fewer than epochs and strengths be above 0, not "
-                f"{options.gate} of {options.epochs} and {options.strengths}"
-            )
+        check_searches(options)
+        if not options.strengths or min(options.strengths) <= 0:
+            raise ParameterError(f"strengths must be above 0, not {options.strengths}")
         if len(set(options.tasks)) < len(options.tasks) or len(options.tasks) < 3:
             raise ParameterError(
                 "leaving one task out needs three different tasks or more, received "
                 f"{', '.join(options.tasks) or 'none'}"
-            )
-        if is_place(options.space):
-            raise ParameterError(
-                f"tasks of a warm start have images and classes of their own, the model "
-                f"{options.space} is made for one of them: search it with nasurge supernet search, "
-                "in Python from the logits= of an earlier search"
             )
 
     def about(self) -> dict[str, Any]:
@@ -278,6 +268,28 @@ class WarmStartStudy(Study[WarmStartFindings, WarmStartOptions]):
     def as_json(cls, found: Parts, folder: Path) -> dict[str, Any]:
         """Object that ``--json`` prints."""
         return {**super().as_json(found, folder), "picture": str(folder / _MAP)}
+
+
+def check_searches(options: WarmStartOptions) -> None:
+    """Refuse what searches of tasks cannot be made with.
+
+    Raises
+    ------
+    ParameterError
+        If a number is outside its range, or the space is a model.
+    """
+    least = {"seeds": 1, "epochs": 2, "width": 1, "train_epochs": 1, "trainings": 2}
+    check_least(options, {**least, "shared": 3, "gate": 1})
+    if options.gate >= options.epochs:
+        raise ParameterError(
+            f"gate must be fewer than epochs, not {options.gate} of {options.epochs}"
+        )
+    if is_place(options.space):
+        raise ParameterError(
+            f"tasks of a warm start have images and classes of their own, the model "
+            f"{options.space} is made for one of them: search it with nasurge supernet search, "
+            "in Python from the logits= of an earlier search"
+        )
 
 
 class Start(NamedTuple):

@@ -27,7 +27,8 @@ from ..differentiable import (
 )
 from .options import WarmStartOptions
 
-_EMBEDDED = 128  # images of a task that its embedding sees
+EMBEDDED = 128
+"""Images of a task that its embedding sees."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,8 @@ class EmbedUnit(TaskUnit):
         """Arrays of the embedding."""
         images = self.images
         with one_thread():
-            embed_task(images, limit=_EMBEDDED)  # loading, once a process, is not the task's cost
-            embedding = embed_task(images, limit=_EMBEDDED)
+            embed_task(images, limit=EMBEDDED)  # loading, once a process, is not the task's cost
+            embedding = embed_task(images, limit=EMBEDDED)
         arrays = {key: value.tolist() for key, value in embedding.arrays().items()}
         return {"label": images.name, "seconds": embedding.seconds, **arrays}
 
@@ -94,7 +95,7 @@ class SeedUnit(TaskUnit):
         with one_thread():
             _search_once(self.options)
             begin = time.process_time()
-            found = _search(self.options, self.images, seed=self.seed, **options)
+            found = search_task(self.options, self.images, seed=self.seed, **options)
             return found, time.process_time() - begin
 
 
@@ -124,7 +125,7 @@ class DistanceUnit(SeedUnit):
         others = {*self.options.tasks} - {self.task}
         donors = [d for d in read_donors(self.store / f"seed-{self.seed}") if d.task in others]
         with one_thread():
-            embedding = embed_task(self.images, limit=_EMBEDDED)
+            embedding = embed_task(self.images, limit=EMBEDDED)
             donor_distances(embedding, donors[:1])  # loads the library, once a process
             start = time.process_time()
             distances = {str(by): donor_distances(embedding, donors, by).tolist() for by in KINDS}
@@ -249,7 +250,7 @@ def _images(task: str, size: int, classes: int, train: int, held_out: int) -> Im
     return load_task(task, size=size, classes=classes, train=train, held_out=held_out)
 
 
-def _search(
+def search_task(
     options: WarmStartOptions, images: Images, *, seed: int, **others: Any
 ) -> DifferentiableResult:
     """What a search finds for a task with the options that all searches share."""
@@ -261,15 +262,15 @@ def _search(
         seed=seed,
     )
     rates = {"learning_rate": options.learning_rate, "logit_rate": options.logit_rate}
-    shared: dict[str, Any] = {"epochs": options.epochs, **rates, "device": "cpu"}
-    return search_supernet(supernet, images, options.method, seed=seed, **shared, **others)
+    shared: dict[str, Any] = {"epochs": options.epochs, **rates, "device": "cpu", **others}
+    return search_supernet(supernet, images, options.method, seed=seed, **shared)
 
 
 @cache
 def _search_once(options: WarmStartOptions) -> None:
     """Search for an epoch: what is loaded once a process is not the cost of its first search."""
     images = EmbedUnit(options, options.tasks[0]).images
-    _search(options, images, seed=0, until=1)
+    search_task(options, images, seed=0, until=1)
 
 
 def _looked_at(options: WarmStartOptions, codes: Codes) -> Codes:

@@ -74,6 +74,17 @@ def test_an_element_takes_the_colours_of_its_page(picture) -> None:
     assert not list(root.iter(f"{SVG}style"))
 
 
+def test_a_cloud_is_one_path_in_a_colour_of_the_page() -> None:
+    def cloud(axis: Axes) -> None:
+        axis.scatter(np.arange(500), np.arange(500), s=9, color=COLOURS[1], rasterized=True)
+
+    root = page(Picture("cloud", "", [Panel("", "", cloud)]))
+    assert not list(root.iter(f"{SVG}image"))
+    [path] = [e for e in root.iter(f"{SVG}path") if e.get("d", "").count("M") == 500]
+    assert f"stroke:var(--line-1, {COLOURS[1]})" in path.get("style", "")
+    assert "stroke-width:3.00" in path.get("style", "")
+
+
 def test_identifiers_are_those_of_one_element(picture) -> None:
     text = ElementTree.tostring(page(picture), encoding="unicode")
     identifiers = re.findall(r' id="([^"]+)"', text)

@@ -9,9 +9,11 @@ from processes import Process, run_code
 from torch import nn
 
 import nasurge
+from nasurge.benchmarks import measure_latencies
 from nasurge.benchmarks.studies.trainings import TrainingUnit
 from nasurge.benchmarks.training import Recipe, TrainedObjective
 from nasurge.data.images import load_images
+from nasurge.data.networks import zero_cost
 from nasurge.data.spaces import make_space
 from nasurge.errors import ArchitectureError, LabelError, OutOfMemoryError, ParameterError
 
@@ -84,7 +86,8 @@ def test_processes_that_share_a_folder_train_each_architecture_once(tmp_path):
         from pathlib import Path
         from nasurge.benchmarks.training import Recipe, TrainedObjective
         from nasurge.data.images import load_images
-        from nasurge.data.spaces import make_space
+        from nasurge.data.networks import zero_cost
+from nasurge.data.spaces import make_space
         space = make_space("nb201")
         asked = TrainedObjective(
             space, load_images("digits", limit=100), Recipe(epochs=1, width=2, cells=1),
@@ -147,6 +150,25 @@ def test_what_the_memory_does_not_suffice_for_has_failed_and_the_search_goes_on(
         again([[1]])
     assert [row["architecture"] for row in again.rows] == ["1=small"]
     assert len(again.keep_table("some").codes) == 1
+
+
+def test_proxies_name_what_lacks_memory(images, tmp_path):
+    asked = greedy(images, tmp_path / "trained")
+    with pytest.raises(OutOfMemoryError, match=r"proxies of architecture 1=huge: .*1 \(Huge\)"):
+        zero_cost(asked.space, [[0], [1]], names=["nwot"])
+
+
+class Always(Huge):
+    """Asks for them when it is not trained, too."""
+
+    def forward(self, x):
+        return x + torch.zeros(10**13).sum()
+
+
+def test_a_latency_names_what_lacks_memory():
+    networks = [nn.Conv2d(1, 2, 3), nn.Sequential(nn.Conv2d(1, 2, 3), Always())]
+    with pytest.raises(OutOfMemoryError, match=r"latency of network 1 .*in 1 \(Always\)"):
+        measure_latencies(networks, torch.zeros(1, 1, 8, 8), warmup=1, repeats=5)
 
 
 class Infinite(nn.Module):

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from nasurge.data.images import (
     EpisodeSampler,
     ImageClasses,
     load_classes,
+    load_pictures,
     split_classes,
 )
 from nasurge.errors import LabelError, ParameterError
@@ -99,6 +101,38 @@ def test_rotations_are_new_classes() -> None:
         np.arange(4.0, dtype=np.float32).reshape(1, 1, 2, 2), np.zeros(1, int), ("p",), "p"
     )
     assert page.with_rotations().images[1, 0].tolist() == [[1, 3], [0, 2]]
+
+
+def test_colours_become_the_grey_of_pillow_and_grey_is_repeated(tmp_path: Path) -> None:
+    rng, wanted = np.random.default_rng(0), []
+    for name in ("a/0.png", "b/1.png"):
+        picture = Image.fromarray(rng.integers(256, size=(5, 5, 3), dtype=np.uint8))
+        (tmp_path / name).parent.mkdir()
+        picture.save(tmp_path / name)
+        wanted.append(np.asarray(picture.convert("L"), dtype=np.float32))
+    data = load_classes(tmp_path)
+    low, high = data.levels
+    grey = data.with_channels(1)
+    assert grey.images.shape == (2, 1, 5, 5)
+    # Pillow rounds to whole levels.
+    assert np.abs(grey.images[:, 0] * (high - low) + low - np.stack(wanted)).max() <= 0.51
+    again = grey.with_channels(3)
+    assert all((again.images[:, k] == grey.images[:, 0]).all() for k in range(3))
+    assert again.classes == ("a", "b")
+    with pytest.raises(ParameterError, match="have 3 channels: 2 cannot be made"):
+        data.with_channels(2)
+
+
+def test_pictures_are_scaled_as_the_images_of_a_folder(tmp_path: Path) -> None:
+    for name, grey in (("a/0.png", 51), ("b/1.png", 204)):
+        (tmp_path / name).parent.mkdir()
+        Image.new("L", (3, 3), grey).save(tmp_path / name)
+    data = load_classes(tmp_path)
+    files, pixels = load_pictures([tmp_path], size=3, channels=1)
+    assert [file.name for file in files] == ["0.png", "1.png"]
+    assert data.levels == (51, 204)
+    assert np.allclose((pixels - 51) / (204 - 51), data.images)
+    assert load_classes("digits").levels == (0, 255)
 
 
 def test_what_cannot_be_drawn_is_named() -> None:

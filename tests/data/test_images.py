@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nasurge.data.images import Images, load_images
+from nasurge.data.images import Images, load_classes, load_images
 from nasurge.errors import DataFileError, ParameterError, StorageError
 
 
@@ -163,6 +163,30 @@ def test_a_class_with_one_training_image_is_named(tmp_path) -> None:
         load_images(folder)
 
 
+def test_a_plain_folder_of_classes_is_split_by_the_seed(tmp_path) -> None:
+    plain = (make_folder(tmp_path / "whole", test=0) / "train").rename(tmp_path / "set")
+    (plain / "b" / "notes.txt").write_text("no image")
+    found = load_images(plain, seed=1)
+    assert [len(y) for y in (found.train_y, found.valid_y, found.test_y)] == [13, 3, 4]
+    assert (found.classes, found.name) == (("a", "b"), "set")
+    assert same(found, load_images(plain, seed=1))
+    assert not same(found, load_images(plain, seed=2))
+    archive = make_archive(plain, tmp_path / "set.tar.gz", inside="top")
+    assert same(found, load_images(archive, seed=1))
+    for file in sorted((plain / "b").glob("*.png"))[2:]:
+        file.unlink()
+    with pytest.raises(DataFileError, match="2 images of class b; at least 3"):
+        load_images(plain)
+    assert load_classes(plain).counts.tolist() == [10, 2]
+
+
+def test_parts_go_before_a_plain_folder_beside_them(tmp_path) -> None:
+    folder = make_folder(tmp_path)
+    (folder / "spare").mkdir()
+    picture(0).save(folder / "spare" / "00.png")
+    assert load_images(folder).classes == ("a", "b")
+
+
 def test_two_sets_in_one_folder_are_not_mixed(tmp_path) -> None:
     make_folder(tmp_path / "first")
     make_folder(tmp_path / "second")
@@ -204,7 +228,7 @@ def test_an_archive_or_folder_without_images_shows_the_layout(tmp_path) -> None:
         load_images(tmp_path)
     path = tmp_path / "x.tar"
     with tarfile.open(path, "w") as archive:
-        archive.addfile(tarfile.TarInfo("a/b.png"), io.BytesIO())
+        archive.addfile(tarfile.TarInfo("b.png"), io.BytesIO())
     with pytest.raises(DataFileError, match=r"no images.*train,test"):
         load_images(path)
 

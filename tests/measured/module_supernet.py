@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 import torch
-from supernet_step import seconds, stepper
+from supernet_step import inputs, ratios
 from torch import nn
 
 from nasurge import load_table
@@ -89,21 +89,6 @@ def fresh(space, seed):
     )
 
 
-def step_ratios(space, codes, repeats=8):
-    """Return step time of the supernet over the network's own, for some architectures."""
-    supernet = fresh(space, 0)
-    x, y = torch.randn(64, 1, 8, 8), torch.randint(10, (64,))
-    found = []
-    for code in codes:
-        own = supernet.extract(code)
-        plain = stepper(own, own, x, y)
-        shared = stepper(supernet, lambda x, code=code: supernet(x, code), x, y)
-        plain(), shared()
-        times = [(seconds(shared, "cpu", repeats), seconds(plain, "cpu", repeats)) for _ in "12"]
-        found.append(min(t[0] for t in times) / min(t[1] for t in times))
-    return found
-
-
 def alone(space, codes):
     """Return stand-alone validation accuracies of two trainings, shape (2, n)."""
     return np.array(
@@ -127,7 +112,9 @@ def problems(n):
     cells = table.codes[rows]
     codes = blocks.sample(n, seed=0, unique=True)
     for space, some in ((blocks, codes), (table.space, cells)):
-        steps = np.quantile(step_ratios(space, some[:8]), [0, 0.5, 1])
+        steps = np.quantile(
+            ratios(fresh(space, 0), some[:8], *inputs((1, 8, 8), "cpu"), repeats=8), [0, 0.5, 1]
+        )
         show({"space": space.name, "step ratio": steps.tolist()})
     start = time.process_time()
     reached = alone(blocks, codes)

@@ -30,7 +30,7 @@ from nasurge.benchmarks.studies import (
     scatter_named,
     to_svg,
 )
-from nasurge.benchmarks.studies.page import render
+from nasurge.benchmarks.studies.rendering import render
 from nasurge.benchmarks.studies.svg import page_svg
 from nasurge.cli import app, common
 from nasurge.cli.printing import print_table, printable, say

@@ -47,7 +47,7 @@ PARTS = {
     "uniform_codes",
 }
 # These take the options of a command, or several that belong together, as one value.
-PARTS |= {"adapt_file", "check_images", "train_search"}
+PARTS |= {"adapt_file", "check_images", "classify_file", "conversion", "train_search"}
 METRICS = ("kendall_tau", "kendall_tau_top", "ndcg", "pearson", "spearman")
 WRONG = (None, 3, -1, 0.5, "x", "", [], ["x"], [None], {}, {"x": 1}, object(), int, b"x", np.nan)
 

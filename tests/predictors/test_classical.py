@@ -10,9 +10,11 @@ from scipy.stats import kendalltau, norm
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import WhiteKernel
 
+from nasurge.arguments import predictor_factories
 from nasurge.data.spaces import Space, make_space
 from nasurge.data.tables import Table
 from nasurge.errors import MissingExtraError, ParameterError
+from nasurge.functions.contenders import contenders_of
 from nasurge.predictors.classical import boosting
 from nasurge.predictors.ensembles.combined import _from_shares, _to_shares
 from nasurge.predictors.processes import quiet_bounds
@@ -117,6 +119,22 @@ def test_a_missing_extra_is_named(name: str, monkeypatch: pytest.MonkeyPatch) ->
     for call in (predictor.preload, lambda: predictor.fit(SPACES[0].sample(9), np.arange(9.0))):
         with pytest.raises(MissingExtraError, match=rf"{name}.*nasurge\[boosting\]"):
             call()
+
+
+def test_all_leaves_out_what_a_missing_extra_has_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for package in ("lightgbm", "ngboost"):
+        monkeypatch.setitem(sys.modules, package, None)
+    found = list(predictor_factories("all,-ngboost,-gp"))
+    assert "xgb" in found
+    assert not {"lightgbm", "ngboost", "gp"} & set(found)
+    (said,) = caplog.messages
+    assert said.endswith("not installed: lightgbm; pip install 'nasurge[boosting]'")
+    assert "lightgbm" in predictor_factories("all,lightgbm")  # asked for: an error when it learns
+    guided = {one.predictor for one in contenders_of(["evolution"], "all")}
+    assert "xgb" in guided
+    assert not {"lightgbm", "ngboost"} & guided
 
 
 def test_extras_and_skops_are_imported_when_they_are_used() -> None:

@@ -24,6 +24,7 @@ from nasurge.data.tables import Table
 from nasurge.errors import LabelError, NasurgeError, ParameterError, UnknownNameError
 from nasurge.search.pareto import Scale, non_dominated
 from nasurge.search.studies import FrontsStudy
+from nasurge.search.studies.found import found_picture
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +202,10 @@ def test_the_summary_is_what_the_rows_say(found, nbgraph: Table) -> None:
 
 def test_the_report_stands_alone(found) -> None:
     text = (found.folder / "report.html").read_text()
-    assert text.count("<svg") == 3
+    drawn = found_picture(found.found, found.graphs)
+    assert drawn is not None
+    assert text.count("<svg") == 3 + len(drawn.panels)
+    assert all(entry["architecture"] in text for entry in found.found)
     assert "Only what meets params&lt;=1.5 counts" in text
     assert "reference point accuracy" in text
 

@@ -12,6 +12,7 @@ from nasurge.registry import searcher_names, takes_objectives
 from nasurge.search.loop import Trace
 from nasurge.search.searchers import RandomSearch
 from nasurge.search.studies import SearchOptions
+from nasurge.search.studies.found import found_picture
 from nasurge.searching import make_search_study
 
 
@@ -96,7 +97,10 @@ def test_the_best_of_each_searcher_is_found(found, nbgraph: Table) -> None:
 
 def test_the_report_stands_alone(found) -> None:
     text = (found.folder / "report.html").read_text()
-    assert text.count("<svg") == 2
+    drawn = found_picture(found.found, found.graphs)
+    assert drawn is not None
+    assert text.count("<svg") == 2 + len(drawn.panels)
+    assert {panel.text.split(". ")[-1] for panel in drawn.panels} <= set(found.graphs)
     assert "evolution + xgb" in text
     assert ">it<" in text
 

@@ -130,6 +130,21 @@ def test_a_transport_distance_of_single_classes_is_that_of_their_gaussians(embed
     np.testing.assert_allclose(found, [[0, 3], [3, 0]], atol=1e-6)
 
 
+def test_transport_distances_are_those_of_another_library():
+    from ot.gmm import gmm_ot_loss
+
+    tasks = [load_task(name, size=12, train=300, classes=9) for name in NAMES]
+    one_class = [replace(embed_task(tasks[0]), weights=np.eye(9)[0])]
+    embeddings = [*map(embed_task, tasks), *one_class]
+    found = transport_distances(embeddings)
+    for i, a in enumerate(embeddings):
+        for j, b in enumerate(embeddings[:i]):
+            squared = gmm_ot_loss(
+                a.means, b.means, a.covariances, b.covariances, a.weights, b.weights
+            )
+            assert found[i, j] ** 2 == pytest.approx(squared, rel=1e-6)
+
+
 def test_a_folder_of_donors_gives_back_what_it_was_given(embedding, tmp_path):
     for task in ("digits", "a/path to#some+classes", "digits"):
         keep_donor(tmp_path, donor_of(embedding, task))

@@ -1,0 +1,155 @@
+"""Every Python and console block of the documentation runs, page by page, in order."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+from pages import GUIDE, blocks, shown
+from PIL import Image
+
+import nasurge
+from nasurge.cli import app
+
+DOCS = GUIDE.parent
+TESTS = Path(__file__).resolve().parents[1]
+# Pages that a test runs at full size, and looks at what comes out.
+ELSEWHERE = {
+    "how-to/few-images.md": "package/test_few_images.py",
+    "how-to/read-a-report.md": "benchmarks/test_paired.py",
+    "how-to/your-cells.md": "package/test_your_space.py",
+    "how-to/your-method.md": "package/test_your_method.py",
+    "how-to/your-model.md": "package/test_your_model.py",
+    "how-to/your-space.md": "package/test_your_space.py",
+    "how-to/plug-in.md": "package/test_plugin.py",
+}
+# What a test cannot do: other programs, other machines, and files that only some people have.
+APART = (
+    r"^(pip|pytest|python|make) ",
+    r"postgresql://|--backend (dask|ray)",
+    r"PATH/|FILE \[|\bnb201/|transnas-micro/",
+    r"cifar10_subset|large\.tar",
+)
+SMALLER = (
+    (r"--trials \d+|-t \d+", "--trials 2"),
+    (r"--budget (?:[2-9]\d|\d{3})|-b \d+", "--budget 12"),
+    (r"-n (\d+)(?:,\d+)+", r"-n \1"),
+    (r"--seconds \d+", "--seconds 1"),
+    (r'"epochs": \d+', '"epochs": 1'),
+    (r"--learn-from \d+", "--learn-from 8"),
+    (r"--supernet-architectures \d+", "--supernet-architectures 3"),
+    (r"--stratified \d+", "--stratified 5"),
+    (r"-n 100 --seeds 2 --epochs 3", "-n 6 --seeds 2 --epochs 1"),
+    (r"-s bo,prednas,nat,nsga2", "-s bo,nsga2"),
+)
+APPENDED = {
+    "meta evaluate": "--episodes 5",
+    "meta few-shot": "--train-classes 5 --episodes 5 --trials 1 --methods protonet,at-nas",
+    "supernet train": "--epochs 1 --width 4 --cells 1",
+    "supernet search": "--epochs 1 --width 4 --cells 1",
+    "supernet best": "--epochs 1 --train-epochs 1 --width 4 --cells 1 --limit 100 --budget 10",
+    "table verify": "-n 1",
+    "validate": "--epochs 1 --limit 100 --width 2 --cells 1",
+    "meta warm-start --tasks": "--train 20 --epochs 1 --train-epochs 1 --seeds 1 --width 2",
+    "meta warm-start --from": "--epochs 1 --train-epochs 1 --width 2",
+}
+
+
+def smaller(line: str) -> str | None:
+    """Command at a size that takes seconds; None for one that a test cannot give."""
+    if any(re.search(pattern, line) for pattern in APART):
+        return None
+    for pattern, instead in SMALLER:
+        line = re.sub(pattern, instead, line)
+    more = [options for start, options in APPENDED.items() if line.startswith(f"nasurge {start}")]
+    return " ".join([line.partition("  #")[0], *more])
+
+
+def pictures(folder: Path) -> None:
+    """A picture, and the model that stands on another page."""
+    Image.fromarray(np.full((20, 20), 200, np.uint8)).save(folder / "picture.png")
+    [model] = [b for b in blocks(GUIDE / "models.md") if b.kind == "python"][:1]
+    (folder / "my_module.py").write_text(model.text, encoding="utf-8")
+
+
+def latencies(folder: Path) -> None:
+    """Latencies on some devices."""
+    shutil.copy(TESTS / "old" / "v0" / "files" / "latencies.npz", folder / "FILE.npz")
+
+
+def runs(folder: Path) -> None:
+    """Results of three seeds, as a spreadsheet writes them."""
+    space = nasurge.make_space("nb201")
+    texts = space.format(space.sample(40, seed=0, unique=True))
+    rows = [
+        (10 * k + seed, text, seed, f"{85 + k % 7 + seed / 10:.1f}".replace(".", ","), "3,5", "ok")
+        for k, text in enumerate(texts)
+        for seed in range(3)
+    ]
+    frame = pd.DataFrame(rows, columns=["", "arch", "seed", "val_acc", "latency [ms]", "note"])
+    frame.to_csv(folder / "runs.csv", sep=";", index=False)
+
+
+PREPARED: dict[str, Callable[[Path], None]] = {
+    "at-nas.md": pictures,
+    "supernets.md": pictures,
+    "latency.md": latencies,
+    "how-to/your-file.md": runs,
+}
+GUIDED = sorted(
+    path.relative_to(GUIDE).as_posix()
+    for path in GUIDE.rglob("*.md")
+    if any(block.kind in ("python", "console") for block in blocks(path))
+)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("page", [page for page in GUIDED if page not in ELSEWHERE])
+def test_a_page_runs_in_order(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("NASURGE_HOME", str(tmp_path / "home"))
+    PREPARED.get(page, lambda _: None)(tmp_path)
+    shown(page, command=smaller)
+
+
+def test_pages_that_run_elsewhere_do() -> None:
+    assert set(ELSEWHERE) <= set(GUIDED)
+    for page, test in ELSEWHERE.items():
+        name = "example_plugin" if "plug-in" in page else Path(page).name
+        assert name in (TESTS / test).read_text(encoding="utf-8")
+
+
+COMMANDS = [
+    (path.relative_to(DOCS.parent).as_posix(), line)
+    for path in [DOCS.parent / "README.md", *sorted(DOCS.rglob("*.md"))]
+    if "_build" not in path.parts
+    for block in re.findall(r"^```\w*\n(.*?)^```", path.read_text("utf-8"), re.S | re.M)
+    for line in block.replace("\\\n", " ").splitlines()
+    if re.match(r"(\$ )?nasurge [a-z]", line)
+]
+
+
+@pytest.mark.parametrize(("page", "line"), COMMANDS, ids=[page for page, _ in COMMANDS])
+def test_a_command_has_the_options_it_is_shown_with(page: str, line: str) -> None:
+    words = shlex.split(line.removeprefix("$ ").partition("  #")[0])[1:]
+    if any(word.startswith("[") or word == "..." for word in words):
+        pytest.skip("a pattern, not a command")
+    command: click.Command = typer.main.get_command(app)
+    context = None
+    while isinstance(command, click.Group):
+        name = words.pop(0)
+        assert name in command.commands, f"{page}: {line}"
+        command = command.commands[name]
+    context = command.make_context("nasurge", words, resilient_parsing=False)
+    context.close()
