@@ -15,6 +15,7 @@ from ...data.files import atomic_write, make_folder, read_document
 from ...errors import ParameterError, StorageError
 from .digits import numeric_columns
 from .latex import escaped, latex_figure, latex_table, typed
+from .options import COLUMN
 from .page import Page, Section, TextTable
 from .svg import to_svg
 
@@ -144,7 +145,9 @@ def figures(page: Page, form: str, width: float) -> dict[str, bytes]:
     }
     for name, _, picture in pictures(page):
         with mpl.rc_context({**style, "mathtext.fontset": "stix", "lines.linewidth": 1.0}):
-            columns = max(1, round(width / _PANEL))
+            # What has text below it on a page is a drawing of an architecture, no plot.
+            drawing = any(panel.wide or panel.text for panel in picture.panels)
+            columns = max(1, round(width / (COLUMN if drawing else _PANEL)))
             figure = picture.sheet(width, size=_LETTERS, columns=columns)
             drawn[f"{name}.{form}"] = to_pdf(figure) if form == "pdf" else to_svg(figure).encode()
     return drawn

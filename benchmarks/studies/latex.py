@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from .digits import numeric_columns
 from .page import TextTable
@@ -99,9 +100,9 @@ def _power(found: re.Match[str]) -> str:
 def latex_table(table: TextTable, *, caption: str, label: str) -> str:
     r"""Table in an environment of its own, to be included with ``\input``.
 
-    Columns of numbers stand to the right, rows that lead their group are bold. What is the same in
-    all rows stands in the caption. A wide table is printed small over both columns of a page, a
-    long one over several pages.
+    Columns of numbers stand to the right, rows that lead their group are bold. A wide table is
+    printed small over both columns of a page; of a wider one text that is the same in all rows
+    stands in the caption. A long one goes over several pages.
 
     Parameters
     ----------
@@ -112,7 +113,9 @@ def latex_table(table: TextTable, *, caption: str, label: str) -> str:
     import pandas as pd
 
     cells, numeric = table.rows, numeric_columns(table.rows, len(table.columns))
-    shown, same = _told_apart(table)
+    shown, same = list(range(len(table.columns))), list[str]()
+    if _width(table, shown) > _WIDTHS[-1]:
+        shown, same = _told_apart(table, numeric)
     body = [[number(row[k]) if numeric[k] else escaped(row[k]) for k in shown] for row in cells]
     for line, row in enumerate(body):
         if line in table.best:
@@ -122,8 +125,9 @@ def latex_table(table: TextTable, *, caption: str, label: str) -> str:
         caption += f" In all rows: {'; '.join(same)}."
     heads = [escaped(table.columns[k]) for k in shown]
     frame = pd.DataFrame(body, columns=pd.Index(heads), dtype=str)
-    width = max(sum(len(row[k]) + 2 for k in shown) for row in [table.columns, *cells])
-    size = ("", "\\footnotesize", "\\scriptsize")[sum(width > most for most in _WIDTHS)]
+    size = ("", "\\footnotesize", "\\scriptsize")[
+        sum(_width(table, shown) > most for most in _WIDTHS)
+    ]
     small = f"{size}\\setlength{{\\tabcolsep}}{{3pt}}\n" if size else ""
     long = len(body) > _LONG
     text = frame.style.hide(axis="index").to_latex(
@@ -165,11 +169,18 @@ def _preamble(packages: str, text: str) -> str:
     return needed
 
 
-def _told_apart(table: TextTable) -> tuple[list[int], list[str]]:
-    """Numbers of the columns whose rows differ, and what is the same in the others."""
+def _width(table: TextTable, shown: Sequence[int]) -> int:
+    """Characters of the longest row, with two between columns."""
+    return max(sum(len(row[k]) + 2 for k in shown) for row in [table.columns, *table.rows])
+
+
+def _told_apart(table: TextTable, numeric: Sequence[bool]) -> tuple[list[int], list[str]]:
+    """Numbers of the columns that are shown, and what is said once: text, the same in all rows."""
     every = range(len(table.columns))
-    alike = [k for k in every if len(table.rows) > 1 and len({row[k] for row in table.rows}) == 1]
-    if len(alike) == len(every):
-        return list(every), []
+    alike = [
+        k
+        for k in every
+        if not numeric[k] and len(table.rows) > 1 and len({row[k] for row in table.rows}) == 1
+    ]
     same = [f"{escaped(table.columns[k])} {escaped(table.rows[0][k])}" for k in alike]
     return [k for k in every if k not in alike], same

@@ -267,6 +267,7 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
     def units(self, folder: Path) -> Mapping[str, Unit]:
         """One unit per trial and searcher, kept in a database of the folder if none is named."""
         options = self.options
+        self.followed = tracking_of(options, self.about(), folder).prepared()
         settings = Settings(
             options.budget,
             options.batch_size,
@@ -274,7 +275,7 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
             until=None if options.timeout is None else time.time() + options.timeout,
             storage=self.storage or f"sqlite:///{(folder / 'searches.db').resolve()}",
             name=options.study or "search",
-            tracking=tracking_of(options, self.about(), folder),
+            tracking=self.followed,
         )
         typed = replace(self.typed, jobs=options.jobs) if self._single else self.typed
         return {
@@ -288,8 +289,7 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
     def run(self) -> FunctionFindings:
         """Findings of the study, as ``Study.run``; its files go to trackers too."""
         found = super().run()
-        files = [found.folder / name for name in FILES]
-        tracking_of(self.options, self.about(), found.folder).study(files)
+        self.followed.study([found.folder / name for name in FILES])
         return found
 
     @property

@@ -87,8 +87,17 @@ class Tracking:
         with Follower(self, name, about) as follower:
             yield follower
 
+    def prepared(self) -> Tracking:
+        """The same, with the trackers that answer: each has a run for the files of the study.
+
+        Servers and databases are so made ready before several processes use them.
+        """
+        follower = Follower(self, f"{self.group}: report", {})
+        follower.add(None)
+        return replace(self, trackers=follower.trackers)
+
     def study(self, files: Sequence[Path]) -> None:
-        """Add the files of a whole study, once, as a run of its own."""
+        """Add the files of a whole study, once, to a run of its own."""
         Follower(self, f"{self.group}: report", {}).add(files)
 
 
@@ -127,9 +136,15 @@ class Follower:
         self._trace = trace
         self._each(lambda run: self._log(run, trace))
 
-    def add(self, files: Sequence[Path]) -> None:
-        """Add files to a run that has none yet."""
-        self._each(lambda run: _log_files(run, files))
+    def add(self, files: Sequence[Path] | None) -> None:
+        """Add files to a run that has none yet, and end it; without any only open it."""
+        self._each(lambda run: None if files is None else _log_files(run, files))
+
+    @property
+    def trackers(self) -> tuple[Tracker, ...]:
+        """Those that have not failed."""
+        every = self._tracking.trackers
+        return tuple(tracker for tracker in every if tracker not in self._given_up)
 
     def _log(self, run: TrackedRun, trace: Trace) -> None:
         """Log the evaluations that a run does not have."""
@@ -139,9 +154,7 @@ class Follower:
 
     def _each(self, work: Callable[[TrackedRun], None]) -> None:
         """Let every tracker that has not failed do something."""
-        for tracker in self._tracking.trackers:
-            if tracker in self._given_up:
-                continue
+        for tracker in self.trackers:
             try:
                 if tracker not in self._runs:
                     self._runs[tracker] = self._open(tracker)
@@ -165,5 +178,5 @@ def _log_files(run: TrackedRun, files: Sequence[Path]) -> None:
     """Add files to a run that has none yet, and end it."""
     new = run.logged == 0
     if new:
-        run.log(0, "", {"files": float(len(files))})
+        run.log(0, "", {"failed": 0.0, "files": float(len(files))})
     run.close(files if new else ())

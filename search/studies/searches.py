@@ -156,7 +156,8 @@ class TableSearches(Study[SearchFound, TrialOptions], Generic[SearchFound, Searc
 
     def units(self, folder: Path) -> Mapping[str, Unit]:
         """One unit per trial, task and searcher."""
-        settings = replace(self.settings(), tracking=self.tracking(folder))
+        self.followed = self.tracking(folder).prepared()
+        settings = replace(self.settings(), tracking=self.followed)
         return {
             f"{task.address} {contender.label} trial={trial}": self.unit(
                 task, contender, trial, settings
@@ -287,7 +288,7 @@ class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
     def run(self) -> SearchFindings:
         """Findings of the study, as ``Study.run``; its files go to trackers too."""
         found = super().run()
-        self.tracking(found.folder).study([found.folder / name for name in FILES])
+        self.followed.study([found.folder / name for name in FILES])
         return found
 
     def settings(self) -> Settings:

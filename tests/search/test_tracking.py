@@ -143,7 +143,7 @@ def test_what_was_evaluated_before_a_tracker_came_is_told_too(tmp_path: Path) ->
 
 
 def test_a_tracker_that_fails_is_given_up_once_and_the_search_goes_on(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     tracker = InMemory()
     with caplog.at_level(logging.WARNING):
@@ -151,8 +151,12 @@ def test_a_tracker_that_fails_is_given_up_once_and_the_search_goes_on(
             value, space=SPACE, searcher="random", budget=12, track=[Broken(), tracker]
         )
     assert len(trace.values) == 12
+    # On tables, a tracker that does not answer is asked once for all searches.
+    nasurge.search(
+        "nbgraph/proteins", budget=3, trials=2, jobs=1, out=tmp_path / "a", track=Broken()
+    )
     said = [record for record in caplog.records if "no longer follows" in record.message]
-    assert len(said) == 1
+    assert len(said) == 2
     assert next(iter(tracker.runs.values())).logged == 12
 
 
@@ -183,7 +187,7 @@ def test_fronts_of_tables_are_followed(tmp_path: Path) -> None:
         out=tmp_path / "a",
         track=tracker,
     )
-    run = next(iter(tracker.runs.values()))
+    run = next(run for key, run in tracker.runs.items() if not key.endswith("report"))
     assert run.logged == 6
     assert all(n["flops"] > 0 and n["accuracy"] > 0 for *_, n in run.steps)
 
@@ -214,15 +218,16 @@ def searched(tracker: Tracker, folder: Path) -> nasurge.search.loop.Trace:
     kept = {"storage": f"sqlite:///{folder}/runs.db", "study": "s", "space": SPACE}
     for budget in (5, 12, 12):
         trace = nasurge.search(value, searcher="random", budget=budget, track=tracker, **kept)
-    nasurge.search(
-        "nbgraph/proteins",
-        searcher="random",
-        budget=3,
-        trials=2,
-        jobs=2,
-        out=folder / "table",
-        track=tracker,
-    )
+    for _ in range(2):
+        nasurge.search(
+            "nbgraph/proteins",
+            searcher="random",
+            budget=3,
+            trials=2,
+            jobs=2,
+            out=folder / "table",
+            track=tracker,
+        )
     return trace
 
 
@@ -251,6 +256,8 @@ def test_mlflow_holds_a_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     rows = pd.read_csv(client.download_artifacts(run.info.run_id, file.path))
     assert rows["architecture"].tolist() == trace.space.format(trace.codes)
     report = {f.path for f in client.list_artifacts(runs["table: report"].info.run_id)}
+    history = client.get_metric_history(runs["table: report"].info.run_id, "files")
+    assert [metric.value for metric in history] == [3]
     assert report == {"rows.parquet", "summary.json", "report.html"}
 
 
@@ -271,6 +278,9 @@ def test_tensorboard_holds_a_search(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     events.Reload()
     assert [e.step for e in events.Scalars("value")] == list(range(12))
     assert [e.value for e in events.Scalars("value")] == trace.values.tolist()
+    report = EventAccumulator(str(next(f for f in folders if f.name.startswith("table-report"))))
+    report.Reload()
+    assert [e.value for e in report.Scalars("files")] == [3]
     texts = events.Tensors("architecture/text_summary")
     names = [text.tensor_proto.string_val[0].decode().strip("`") for text in texts]
     assert names == trace.space.format(trace.codes)
