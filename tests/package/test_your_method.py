@@ -138,6 +138,15 @@ def test_a_class_guides_and_is_guided() -> None:
         assert len(trace.values) == 20
 
 
+def test_a_class_ranks() -> None:
+    found = nasurge.rank("nb201-digits", predictor=Sums, propose=2, sample=300)
+    assert found.predictor == "Sums"
+    sums = found.frame["score"].to_numpy()
+    assert (np.diff(sums) <= 0).all()
+    with pytest.raises(ParameterError, match="one predictor ranks"):
+        nasurge.rank("nb201-digits", predictor="all", propose=2)
+
+
 WRONG_PREDICTORS = {
     "a class of something else": (int, "int is no class of a predictor.*nasurge.testing.predictor"),
     "a function without a name": ([lambda space, seed: 3], "without a name makes predictors"),
