@@ -64,6 +64,7 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_a_method_of_one_s_own_is_compared_as_the_page_shows() -> None:
     everything, names = shown("your-method.md")
     frame = names["found"].to_frame()
