@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .benchmarks.studies.flags import listed, option, refuse_unused, unseen
-from .benchmarks.studies.options import Jobs, Trials
+from .benchmarks.studies.options import Jobs, OnePredictor, Trials
 from .errors import ParameterError
 from .search.studies.options import SearchOptions, Tables
 
@@ -40,7 +40,9 @@ class RankOptions:
         "default the one that is recognised.",
     )
     propose: int = option(20, least=1, help="Architectures to propose for measuring next.")
-    predictor: str = option("auto", name="-p", help="What learns: a name of nasurge predictors.")
+    predictor: OnePredictor = option(
+        "auto", name="-p", help="What learns: a name of nasurge predictors, or MODULE:CLASS."
+    )
     metric: str | None = option(None, name="-m", help="Column to rank by, where there are several.")
     minimise: Sequence[str] = option(
         (),

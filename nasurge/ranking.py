@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from .benchmarks.intervals import Interval
     from .benchmarks.objectives import Problem
+    from .benchmarks.studies import Factory
+    from .benchmarks.studies.options import OnePredictor
     from .data.spaces import Codes, Space
     from .data.types import Mask, Values
     from .predictors.base import Predictor
@@ -191,12 +193,11 @@ def _rank(options: RankOptions) -> Ranking:
     """
     import numpy as np
 
-    from .registry import make_predictor
-
+    name, make = _named(options.predictor)
     problem = measured_problem(options)
     space, codes, labels = problem.space, problem.codes, problem.search_values
     rng = np.random.default_rng(options.seed)
-    fresh = make_predictor(options.predictor, space, seed=options.seed)
+    fresh = make(space, seed=options.seed)
     left_out = left_out_scores(fresh, codes, labels, options.seed)
     fitted = fresh.fit(codes, labels)
     pool, whole = _candidates(space, codes, labels, options.sample, rng)
@@ -222,7 +223,7 @@ def _rank(options: RankOptions) -> Ranking:
         ],
         frame,
         str(problem.search_column).removeprefix("default "),
-        options.predictor,
+        name,
         sign < 0,
         len(codes),
         whole,
@@ -232,6 +233,16 @@ def _rank(options: RankOptions) -> Ranking:
     )
     out = Path("ranking.csv") if options.out is None and options.write else options.out
     return found if out is None else replace(found, path=_written(frame, Path(out)))
+
+
+def _named(predictor: OnePredictor) -> tuple[str, Factory]:
+    """Name and maker of the predictor that learns."""
+    from .arguments import predictor_factories
+
+    made = predictor_factories([predictor])
+    if len(made) > 1:
+        raise ParameterError("one predictor ranks: name it")
+    return next(iter(made.items()))
 
 
 rank = called_with(RankOptions, _rank)

@@ -64,6 +64,7 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_a_method_of_one_s_own_is_compared_as_the_page_shows() -> None:
     everything, names = shown("your-method.md")
     frame = names["found"].to_frame()
@@ -136,6 +137,15 @@ def test_a_class_guides_and_is_guided() -> None:
     for guide in (Sums, "ridge", make_predictor("gp", "nb201")):
         trace = nasurge.search(function, space="nb201", searcher=Led, predictor=guide, budget=20)
         assert len(trace.values) == 20
+
+
+def test_a_class_ranks() -> None:
+    found = nasurge.rank("nb201-digits", predictor=Sums, propose=2, sample=300)
+    assert found.predictor == "Sums"
+    sums = found.frame["score"].to_numpy()
+    assert (np.diff(sums) <= 0).all()
+    with pytest.raises(ParameterError, match="one predictor ranks"):
+        nasurge.rank("nb201-digits", predictor="all", propose=2)
 
 
 WRONG_PREDICTORS = {
