@@ -248,7 +248,7 @@ def _train(
         "valid_accuracy": None if result.diverged else result.valid_accuracy,
         "test_accuracy": None if result.diverged else result.test_accuracy,
         "costs": costs,
-        "weights": result.parameters,
+        "parameters": result.parameters,
         "epochs": result.epochs,
         "train_seconds": result.train_seconds,
     }

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from pages import shown
 from PIL import Image
 from sklearn.datasets import load_digits
 from typer.testing import CliRunner
 
+from nasurge.benchmarks.training import read_checkpoint, write_checkpoint
 from nasurge.cli import app
 
 CLASSES, OF_EACH = 4, 9
@@ -106,6 +108,25 @@ def test_what_cannot_be_classified_is_named(page: str, folder: Path, tmp_path: P
         done = run("classify", *command)
         assert done.exit_code == 2, command
         assert said in done.stderr.replace("\n", " ")
+
+
+def test_a_task_that_does_not_fit_its_search_is_refused(
+    page: str, folder: Path, tmp_path: Path
+) -> None:
+    del page
+    tensors, about = read_checkpoint(folder / "mine.safetensors") or ({}, {})
+    inner = about["at-nas"]
+    path = tmp_path / "changed.safetensors"
+    for changed, task in (
+        ({"task.labels": torch.zeros_like(tensors["task.labels"])}, inner["task"]),
+        ({"task.images": tensors["task.images"][:, :, :-1].contiguous()}, inner["task"]),
+        ({}, {**inner["task"], "levels": [5, 5]}),
+        ({}, {"classes": 3}),
+    ):
+        write_checkpoint(path, {**tensors, **changed}, {"at-nas": {**inner, "task": task}})
+        done = run("classify", str(path), str(folder / "new" / "first.png"))
+        assert done.exit_code == 2
+        assert "is no search that nasurge meta train wrote" in done.stderr.replace("\n", " ")
 
 
 def test_own_classes_are_the_task_also_where_the_search_knows_them(folder: Path) -> None:
