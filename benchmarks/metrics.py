@@ -116,7 +116,8 @@ def weighted_tau(y_true: Values, y_pred: Values) -> Score:
     >>> weighted_tau([1, 2, 3, 4], [1, 2, 4, 3]) < weighted_tau([1, 2, 3, 4], [2, 1, 3, 4])
     True
     """
-    rows = zip(*np.broadcast_arrays(y_true, y_pred), strict=True)
+    # Copies: the oldest SciPy refuses arrays that may not be written to.
+    rows = zip(*map(np.array, np.broadcast_arrays(y_true, y_pred)), strict=True)
     return np.array([stats.weightedtau(t, p).statistic for t, p in rows])
 
 

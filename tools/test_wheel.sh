@@ -16,4 +16,4 @@ cd "$folder"/nasurge-*/
 # The folder of the tests has a part of the package only, which must not be taken for it.
 export PYTHONSAFEPATH=1
 "$folder/venv/bin/python" -c 'import nasurge; print("tested:", nasurge.__file__)'
-"$folder/venv/bin/pytest" -n 2 --dist worksteal "$@"
+"$folder/venv/bin/python" -m pytest -n 2 --dist worksteal "$@"
