@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from .benchmarks.studies import (
@@ -24,7 +26,6 @@ from .predictors.saving.names import predictor_name
 from .registry import (
     BASES,
     check_class,
-    installed_of,
     make_predictor,
     predictor_class,
     predictor_names,
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from .benchmarks.studies.options import Predictors
     from .data.spaces import Space
     from .predictors.base import Predictor
+
+logger = logging.getLogger(__name__)
 
 
 class OwnPredictor:
@@ -268,3 +271,28 @@ def check_search(objective: Any, tables: Mapping[str, Any], **given: Any) -> Non
             raise ParameterError(f"search has no argument {name!r}: it is {name[:-1]}, for several")
         if callable(objective) and name not in SearchOptions.__dataclass_fields__:
             raise ParameterError(misfit("search", inspect.signature(SearchOptions), [name]))
+
+
+def installed_of(names: Sequence[str]) -> list[str]:
+    """Those of the named predictors whose extra is installed; what is left out is logged.
+
+    Examples
+    --------
+    >>> installed_of(["xgb", "gp"])
+    ['xgb', 'gp']
+    """
+    extras = {
+        name: entry.extra
+        for name in names
+        if (entry := PREDICTORS.get(name)) is not None
+        and entry.extra
+        and not all(find_spec(module) for module in predictor_class(name).heavy_imports)
+    }
+    if extras:
+        logger.warning(
+            "left out, since they need packages that are not installed: %s; "
+            "pip install 'nasurge[%s]'",
+            ", ".join(extras),
+            ",".join(dict.fromkeys(extras.values())),
+        )
+    return [name for name in names if name not in extras]

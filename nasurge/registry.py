@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
     from .predictors.base import Predictor
     from .search.base import Searcher
     from .search.guided import Regressor
-
-logger = logging.getLogger(__name__)
 
 DEFAULT_PREDICTOR = "auto"
 STUDIES = {
@@ -93,31 +89,6 @@ def predictor_class(name: str) -> type[Predictor]:
 
         _check_part("predictor", name, cls, Base)
     return cls
-
-
-def installed_of(names: Sequence[str]) -> list[str]:
-    """Those of the named predictors whose extra is installed; what is left out is logged.
-
-    Examples
-    --------
-    >>> installed_of(["xgb", "gp"])
-    ['xgb', 'gp']
-    """
-    extras = {
-        name: entry.extra
-        for name in names
-        if (entry := PREDICTORS.get(name)) is not None
-        and entry.extra
-        and not all(find_spec(module) for module in predictor_class(name).heavy_imports)
-    }
-    if extras:
-        logger.warning(
-            "left out, since they need packages that are not installed: %s; "
-            "pip install 'nasurge[%s]'",
-            ", ".join(extras),
-            ",".join(dict.fromkeys(extras.values())),
-        )
-    return [name for name in names if name not in extras]
 
 
 def searcher_class(name: str, *, guided: bool = False) -> type[Searcher]:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ...data.devices import device_kind, parallel
+from ...data.devices import parallel
 from ...data.files import (
     atomic_write,
     damage_told,
@@ -36,6 +36,7 @@ from ...errors import (
     StorageError,
     WorkerError,
 )
+from .identity import alike, disagree, together
 
 logger = logging.getLogger(__name__)
 
@@ -59,32 +60,6 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def _alike(key: str, before: Any, now: Any) -> bool:
-    """Whether two studies agree in an entry; in the device if it is of one kind, or was left open.
-
-    Workers on several GPUs share a study, and older folders name the one GPU that they were on.
-    """
-    if key == "device" and isinstance(before, str) and isinstance(now, str):
-        kinds = {device_kind(before), device_kind(now)}
-        return len(kinds) == 1 or "auto" in kinds
-    return bool(before == now)
-
-
-def _together(before: Any, now: Any) -> Any:
-    """Larger of two numbers, or all elements of two lists or mappings; None adds nothing."""
-    if before is None or now is None:
-        return now if before is None else before
-    if isinstance(now, dict):
-        return before | now
-    return list(dict.fromkeys([*before, *now])) if isinstance(now, list) else max(before, now)
-
-
-def _disagree(before: Any, now: Any) -> bool:
-    """Whether two mappings, of which each may have more, say different things of one name."""
-    both = isinstance(before, dict) and isinstance(now, dict)
-    return both and any(before[key] != now[key] for key in before.keys() & now.keys())
 
 
 def fingerprint(about: Mapping[str, Any]) -> str:
@@ -138,9 +113,9 @@ class Journal:
                 k
                 for k in sorted({*found, *self.about})
                 if (
-                    _disagree(found.get(k), self.about.get(k))
+                    disagree(found.get(k), self.about.get(k))
                     if k in grows
-                    else not _alike(k, found.get(k), self.about.get(k))
+                    else not alike(k, found.get(k), self.about.get(k))
                 )
             ]
             if changed:
@@ -169,7 +144,7 @@ class Journal:
         """Let the folder say what was asked for before and what is asked for now."""
         found = read_about(self.folder)
         grown = {
-            key: _together(found.get(key), self.about.get(key))
+            key: together(found.get(key), self.about.get(key))
             for key in self._grows
             if key in found or key in self.about
         }

@@ -397,6 +397,7 @@ def network_for(space: Space, code: ArrayLike, images: Images, recipe: Recipe) -
     )
 
 
+@checked
 def train_architecture(
     space: Space,
     code: ArrayLike,
