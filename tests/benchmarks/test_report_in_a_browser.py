@@ -114,7 +114,7 @@ def test_first_columns_stay_when_a_table_is_scrolled(folders, browser) -> None:
     with Seen(browser, folders["compare"], viewport=NARROW) as page:
         scroll = page.locator(".scroll").first
         scroll.evaluate("(e) => { e.scrollLeft = 200 }")
-        page.wait_for_function("document.querySelector('.table').dataset.more?.includes('left')")
+        page.locator(".table[data-more~='left']").first.wait_for()
         edge = scroll.bounding_box()["x"]
         first = scroll.locator("tbody th").first.bounding_box()
         last = scroll.locator("tbody tr").first.locator("td").nth(3).bounding_box()
