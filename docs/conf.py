@@ -94,8 +94,12 @@ def with_face(app, what, name, obj, options, lines):  # noqa: ARG001 -- Sphinx's
 
 
 def without_aliases(app, what, name, obj, skip, options):  # noqa: ARG001 -- Sphinx's signature
-    """Leave out names of types such as ``dict[str, Any]``: they are no classes of ours."""
-    return True if isinstance(obj, types.GenericAlias) else None
+    """Leave out what is not ours: types such as ``dict[str, Any]``, and setters of matplotlib.
+
+    That gives each of its subclasses a ``set`` of its own.
+    """
+    setter = name == "set" and getattr(obj, "__module__", "").startswith("matplotlib")
+    return True if setter or isinstance(obj, types.GenericAlias) else None
 
 
 def table(columns, rows):
