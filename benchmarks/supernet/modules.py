@@ -77,7 +77,11 @@ class ModuleSupernet(SharedWeights):
         self.space = space
         with torch_seed(as_generator(seed)):
             self.model = space.fresh()
-        first: Any = space.example[0] if isinstance(space.example, tuple) else space.example
+        first: Any = (
+            space.example_input[0]
+            if isinstance(space.example_input, tuple)
+            else space.example_input
+        )
         weights = ", ".join(f"{k} {tuple(v.shape)}" for k, v in self.model.state_dict().items())
         self.sizes: dict[str, Any] = {
             "classes": space.output[0],

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..benchmarks.training import Recipe
-from ..data.devices import device_kind
+from ..data.devices import device_kind, resolve_device
 from ..data.images import Images
 from ..data.spaces import Space
 from ..errors import ParameterError
@@ -33,9 +33,12 @@ class TypedTask:
         Raises
         ------
         ParameterError
+        DeviceError
+            If the machine does not have the device.
         """
         if self.images is None:
             return
+        resolve_device(self.options.device)
         check_trainable(self.space, self.images, self.recipe)
 
     @property

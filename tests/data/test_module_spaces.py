@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import nasurge
 from nasurge.data.networks.choices import select
-from nasurge.errors import ParameterError, SchemaError
+from nasurge.errors import ArchitectureError, ParameterError, SchemaError
 from nasurge.nn import (
     Choice,
     Conv1d,
@@ -148,7 +148,7 @@ def test_a_network_is_plain_and_computes_what_the_model_does(space) -> None:
             module.running_var.uniform_(0.5, 2)
     codes = space.sample(50, seed=0)
     costs = space.costs(codes)
-    x = torch.randn(2, *space.example.shape[1:])
+    x = torch.randn(2, *space.example_input.shape[1:])
     for code, flops, parameters in zip(codes, costs["flops"], costs["parameters"], strict=True):
         network = space.network(code, weights=model).eval()
         assert not [m for m in network.modules() if type(m).__module__.startswith("nasurge")]
@@ -195,6 +195,41 @@ def test_weights_are_drawn_by_the_class() -> None:
         networks.append(space.network([1, 2, 0]).stem.weight.detach())
     assert (networks[0] == networks[1]).all()
     assert not (networks[0] == networks[2]).all()
+
+
+def test_weights_of_a_model_of_the_space_are_inherited_and_no_others() -> None:
+    space = space_of(Chain)
+    own = Chain()
+    network = space.network([1, 2, 0], weights=own)
+    assert (network.stem.weight == own.stem.weight).all()
+    assert not [m for m in network.modules() if "nasurge" in type(m).__module__]
+    for other in (nn.Linear(2, 2), network, nn.Sequential(Chain())):
+        with pytest.raises(ParameterError, match="is no model of space 'Chain', they differ in"):
+            space.network([1, 2, 0], weights=other)
+
+
+def test_a_wrong_string_is_answered_with_an_architecture() -> None:
+    with pytest.raises(ArchitectureError) as caught:
+        space_of(Chain).parse(["nothing"])
+    assert "tensor" not in str(caught.value)
+
+
+class Listed(nn.Module):
+    """Choices where PyTorch does not look."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = Choice(a=conv(3), b=conv(3, 3, padding=1))
+        self.part = nn.Module()
+        self.part.layers = [Choice(a=conv(3), b=conv(3, 3, padding=1))]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.part.layers[0](self.seen(x))
+
+
+def test_a_choice_in_a_plain_list_is_refused() -> None:
+    with pytest.raises(SchemaError, match=r"part\.layers of Listed is a plain list .*ModuleList"):
+        space_of(Listed)
 
 
 def test_variables_follow_from_the_model() -> None:
@@ -286,6 +321,13 @@ class Broken(nn.Module):
         return x if self.more is None else self.more(x)
 
 
+class Asserting(nn.Module):
+    """A layer of a library that asserts what it is given."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        raise AssertionError("no such width")
+
+
 def conv(width: int, kernel: int = 1, **options: int) -> nn.Conv2d:
     return nn.Conv2d(3, width, kernel, **options)
 
@@ -324,6 +366,14 @@ def conv(width: int, kernel: int = 1, **options: int) -> nn.Conv2d:
         (
             lambda: Broken(Conv2d(3, Elastic(4, 8), 1), nn.InstanceNorm2d(8, affine=True)),
             r"architecture part.out_channels=4: .*more \(InstanceNorm2d\)",
+        ),
+        (
+            lambda: Broken(Conv2d(3, Elastic(4, 8), 1)),
+            r"outputs of different shapes: part.out_channels=\d \(2, \d, 32, 32\)",
+        ),
+        (
+            lambda: Broken(Choice(a=conv(3), b=conv(3)), Asserting()),
+            r"more \(Asserting\), which received \(2, 3, 32, 32\): no such width",
         ),
         (
             lambda: Broken(Choice(a=Choice(a=conv(3), b=conv(3), name="x"), b=conv(3), name="x")),

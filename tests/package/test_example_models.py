@@ -57,7 +57,7 @@ def test_networks_are_plain_and_cost_what_is_said(space) -> None:
         if isinstance(module, nn.modules.batchnorm._BatchNorm):  # other than what they begin as
             module.running_mean.uniform_(-1, 1)
             module.running_var.uniform_(0.5, 2)
-    x = torch.rand(2, *space.example.shape[1:])
+    x = torch.rand(2, *space.example_input.shape[1:])
     for code, flops, parameters in zip(codes, costs["flops"], costs["parameters"], strict=True):
         network = space.network(code, weights=model).eval()
         assert not [m for m in network.modules() if "nasurge" in type(m).__module__]
@@ -77,7 +77,7 @@ def test_networks_are_plain_and_cost_what_is_said(space) -> None:
 
 def test_a_network_trains_with_new_weights(space) -> None:
     network = space.network(space.sample(1, seed=1)[0])
-    network(torch.rand(4, *space.example.shape[1:])).square().mean().backward()
+    network(torch.rand(4, *space.example_input.shape[1:])).square().mean().backward()
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
 
 
@@ -104,8 +104,8 @@ def test_prednas_searches_it(space) -> None:
 
 
 def test_attention_is_counted_where_only_the_model_itself_can_be_computed(space) -> None:
-    other = space_of(space.maker, example=space.example)
-    other.__dict__["_shapes"] = (other.model, other.example)
+    other = space_of(space.maker, example=space.example_input)
+    other.__dict__["_shapes"] = (other.model, other.example_input)
     codes = space.sample(3, seed=0)
     assert other.costs(codes)["flops"].tolist() == space.costs(codes)["flops"].tolist()
 

@@ -107,6 +107,15 @@ def test_trainings_have_a_front_of_accuracy_and_latency_and_go_on(tmp_path) -> N
     assert (rows["latency"] > 0).all()
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
+def test_a_device_that_is_not_there_is_said_before(tmp_path) -> None:
+    given = ("--images", "digits", "--limit", "100", "--device", "cuda", "--out", "kept")
+    error = search("--space", "own_models:Net", *given, "--budget", "2", code=2)
+    assert error.startswith("error: ")
+    assert "cuda" in error
+    assert not (tmp_path / "kept").exists()
+
+
 def test_what_cannot_be_trained_is_said_before() -> None:
     assert "7" in search("--space", "own_models:Many", *SHORT, code=2)
     wrong = ("--space", "own_models:Net", *SHORT, "--objectives", "accuracy,power")

@@ -56,6 +56,28 @@ def deciding_modules(model: nn.Module) -> list[tuple[str, Deciding]]:
     return [(path, m) for path, m in model.named_modules() if isinstance(m, Deciding)]
 
 
+def check_registered(model: nn.Module) -> None:
+    """Refuse decisions in plain lists, tuples and dicts, which PyTorch does not see.
+
+    Raises
+    ------
+    SchemaError
+        Naming the attribute.
+    """
+    for path, module in model.named_modules():
+        for name, value in vars(module).items():
+            if name == "_modules" or not isinstance(value, list | tuple | dict):
+                continue
+            held = value.values() if isinstance(value, dict) else value
+            if any(isinstance(one, nn.Module) and deciding_modules(one) for one in held):
+                place, kind = ".".join(filter(None, (path, name))), type(value).__name__
+                instead = "ModuleDict" if isinstance(value, dict) else "ModuleList"
+                raise SchemaError(
+                    f"{place} of {type(model).__name__} is a plain {kind} of modules, which "
+                    f"PyTorch does not see: use torch.nn.{instead}"
+                )
+
+
 def name_decisions(model: nn.Module) -> dict[str, Decision]:
     """Decisions of a model by their names, which those without one get from their place.
 
@@ -314,7 +336,7 @@ def named_failures(model: nn.Module) -> Iterator[None]:
     Raises
     ------
     SchemaError
-        Instead of a ``RuntimeError``, ``ValueError``, ``TypeError`` or ``IndexError``.
+        Instead of an error that its forward raised.
     """
     stack: list[tuple[str, str, Any]] = []
     handles = []
@@ -333,7 +355,10 @@ def named_failures(model: nn.Module) -> Iterator[None]:
         yield
     except SchemaError:
         raise
-    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
+    except (
+        *(RuntimeError, ValueError, TypeError, LookupError, AttributeError),
+        *(AssertionError, ArithmeticError),
+    ) as error:
         path, kind, shapes = stack[-1] if stack else ("", type(model).__name__, [])
         received = f", which received {', '.join(map(str, shapes))}" if shapes else ""
         raise SchemaError(

@@ -32,6 +32,7 @@ from .decisions import Decision
 from .exploring import (
     Flow,
     active_of,
+    check_registered,
     deciding_modules,
     explore,
     field_of,
@@ -55,7 +56,7 @@ class ModuleSpace(DescribedSpace):
     ----------
     model : Module
         Copy of the model, in which decisions have names.
-    example : Tensor, or tuple of Tensor
+    example_input : Tensor, or tuple of Tensor
         Input of the model, of which the shape counts.
     traced : bool
         Whether the flow of data could be followed; else the decisions are a chain in order.
@@ -72,7 +73,8 @@ class ModuleSpace(DescribedSpace):
     ) -> None:
         # What other processes get; the copy below has classes that only live in this one.
         self._given = (model, example, name, maker)
-        self.maker, self.example = maker, example
+        self.maker, self.example_input = maker, example
+        check_registered(model)
         self.model = deepcopy(model)
         self.decisions = name_decisions(self.model)
         if not self.decisions:
@@ -116,19 +118,29 @@ class ModuleSpace(DescribedSpace):
                 )
 
     def _probe(self) -> None:
-        """Refuse a model of which some architecture cannot be computed."""
+        """Refuse a model of which some architecture cannot be computed, or has another output."""
+        model, example = self._shapes
+        shapes: dict[tuple[int, ...], str] = {}
         for code in self.sample(_PROBES, seed=0):
+            name = self.format(code[None])[0]
             try:
-                self._widths(code)
+                _, result = received_widths(model, self.selection(code), example)
             except SchemaError as error:
-                raise SchemaError(f"architecture {self.format(code[None])[0]}: {error}") from error
+                raise SchemaError(f"architecture {name}: {error}") from error
+            shapes.setdefault(tuple(result.shape) if isinstance(result, Tensor) else (), name)
+        if len(shapes) > 1:
+            (one, first), (other, second) = list(shapes.items())[:2]
+            raise SchemaError(
+                f"architectures have outputs of different shapes: {first} {one}, {second} {other}; "
+                "what follows the last choice must bring all to one shape"
+            )
 
     @property
     def image_shape(self) -> tuple[int, int, int] | None:
         """Channels, height and width of the images that it takes; None of another input."""
-        if not isinstance(self.example, Tensor) or self.example.ndim != 4:
+        if not isinstance(self.example_input, Tensor) or self.example_input.ndim != 4:
             return None
-        channels, height, width = self.example.shape[1:]
+        channels, height, width = self.example_input.shape[1:]
         return channels, height, width
 
     @property
@@ -156,11 +168,11 @@ class ModuleSpace(DescribedSpace):
     @cached_property
     def _shapes(self) -> tuple[nn.Module, Any]:
         """Model and example that have shapes only; the real ones where these cannot do."""
-        model, example = on_meta(self.model), _to(self.example, "meta")
+        model, example = on_meta(self.model), _to(self.example_input, "meta")
         try:
             received_widths(model, self.selection(self.sample(1, seed=0)[0]), example)
         except (SchemaError, NotImplementedError):
-            return self.model, self.example
+            return self.model, self.example_input
         return model, example
 
     @cached_property
@@ -190,10 +202,12 @@ class ModuleSpace(DescribedSpace):
         ------
         ArchitectureError
             If ``code`` is not in the space.
+        ParameterError
+            If ``weights`` is no model of this space.
         """
         selection, widths = self.selection(code), self._widths(code)
         if weights is not None:
-            return plain_network(weights, selection, widths)
+            return plain_network(self._named(weights), selection, widths)
         return plain_network(self.fresh(), selection, widths, fresh=True)
 
     def fresh(self) -> nn.Module:
@@ -203,6 +217,30 @@ class ModuleSpace(DescribedSpace):
             reset(model)
             return model
         model = self.maker()
+        name_decisions(model)
+        if has_slices(model):
+            follow(model)
+        return model
+
+    def _named(self, model: nn.Module) -> nn.Module:
+        """Model of this space in which decisions have names: a copy, if they had none."""
+
+        def parts(of: nn.Module) -> dict[str, Any]:
+            deciding = {path: type(module).__name__ for path, module in deciding_modules(of)}
+            return deciding | {name: tuple(p.shape) for name, p in of.named_parameters()}
+
+        known, found = parts(self.model), parts(model)
+        if odd := [name for name in {**known, **found} if known.get(name) != found.get(name)]:
+            raise ParameterError(
+                f"weights is no model of space {self.name!r}, they differ in {odd[0]!r}: give one "
+                "that the space was made of, or a supernet's model"
+            )
+        names = [
+            d.name for _, m in deciding_modules(model) for ds in m.decisions.values() for d in ds
+        ]
+        if all(names):
+            return model
+        model = deepcopy(model)
         name_decisions(model)
         if has_slices(model):
             follow(model)
@@ -278,7 +316,11 @@ class ModuleNetworks:
             If the model takes other channels or gives another number of outputs.
         """
         space = self.space
-        first: Any = space.example[0] if isinstance(space.example, tuple) else space.example
+        first: Any = (
+            space.example_input[0]
+            if isinstance(space.example_input, tuple)
+            else space.example_input
+        )
         takes = first.shape[1] if first.ndim > 1 else 0
         if takes != in_channels:
             raise ParameterError(
@@ -333,8 +375,9 @@ def space_of(
     Raises
     ------
     SchemaError
-        If nothing is open, options give different shapes, a decision is never reached, two of one
-        name differ, or some architecture cannot be computed: naming the module.
+        If nothing is open, options give different shapes, a decision is never reached or stands in
+        a plain list, two of one name differ, or some architecture cannot be computed: naming the
+        module.
     ParameterError
         If there is no telling what the model takes.
 
