@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...data.types import Values
+from ..metrics import kendall_tau
 from .cases import grouped
 from .digits import interval_text, mean_text
 from .journal import Row
@@ -106,12 +107,10 @@ def predicted_against_true(name: str, shown: Mapping[str, tuple[Values, Values]]
 
     The ranking is what is judged, and accuracies crowd near the top; 1 is the best.
     """
-    from scipy.stats import kendalltau
-
     colour = colours(list(shown))
     panels = []
     for predictor, (true, predicted) in shown.items():
-        tau = float(kendalltau(true, predicted)[0])
+        tau = kendall_tau(true, predicted)
         words = (
             f"Predicted against true ranks of {len(true)} test architectures: Kendall's tau is "
             f"{tau:.3f}. On the diagonal the two ranks are equal."

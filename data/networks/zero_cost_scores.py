@@ -265,8 +265,8 @@ def _piece(
                     cells=shape[1],
                     reduction=shape[2],
                 ).to(device)
-            with memory_told(f"proxies of architecture {space.format([code])[0]}"):
-                found = proxy_values(cast("nn.Sequential", network), x, y, names, steps=steps)
+                with memory_told(f"proxies of architecture {space.format([code])[0]}"):
+                    found = proxy_values(cast("nn.Sequential", network), x, y, names, steps=steps)
             values[row] = [found[name] for name in names]
     # What overflowed stays comparable: the largest number, of the sign it had.
     return np.nan_to_num(values)

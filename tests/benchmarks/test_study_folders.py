@@ -133,6 +133,6 @@ def test_results_and_searchers_have_short_reprs(tmp_path: Path) -> None:
     found = nasurge.search(
         "nb201-analog/cifar10", searcher="random", budget=50, trials=2, jobs=1, out=tmp_path
     )
-    assert repr(found) == f"<SearchFindings: 1 cases of 100 rows, in {tmp_path}>"
+    assert repr(found) == f"<SearchFindings: 1 case of 100 rows, in {tmp_path}>"
     searcher = nasurge.make_searcher("evolution", nasurge.make_space("nb201"), predictor="gp")
     assert repr(searcher) == "<GuidedEvolution of space nb201: 0 told>"

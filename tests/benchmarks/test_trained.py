@@ -86,8 +86,7 @@ def test_processes_that_share_a_folder_train_each_architecture_once(tmp_path):
         from pathlib import Path
         from nasurge.benchmarks.training import Recipe, TrainedObjective
         from nasurge.data.images import load_images
-        from nasurge.data.networks import zero_cost
-from nasurge.data.spaces import make_space
+        from nasurge.data.spaces import make_space
         space = make_space("nb201")
         asked = TrainedObjective(
             space, load_images("digits", limit=100), Recipe(epochs=1, width=2, cells=1),

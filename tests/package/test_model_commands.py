@@ -136,7 +136,9 @@ def test_a_model_is_meta_trained_and_named_again_where_its_file_is_used(folder) 
     assert {row["method"] for row in tested["summary"]} == {"at-nas", "uniform"}
     short = ("--generations", "0", "--steps", "2", "--json")
     adapted = json.loads(run("meta", "adapt", *named, "--images", "digits", *short))["summary"][0]
-    assert adapted["classes"] == 4
+    assert adapted["classes"] == 10
+    unseen = run("meta", "adapt", *named, "--images", "digits", "--unseen", *short)
+    assert json.loads(unseen)["summary"][0]["classes"] == 4
     other = ("at-nas.safetensors", "--space", "own_models:Wide")
     assert "own_models:Wide has other weights" in run("meta", "evaluate", *other, *few, code=2)
     assert "not of a model: leave out" in run("meta", "evaluate", *named[1:], code=2)
