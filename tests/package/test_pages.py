@@ -1,4 +1,4 @@
-"""Python and console blocks of the guide run, page by page, in order; options are those there are."""
+"""Blocks of the guide run, page by page, in order; commands have the options they are shown with."""
 
 from __future__ import annotations
 
