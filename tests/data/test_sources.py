@@ -1,7 +1,6 @@
 """nasurge.data.sources: the shipped tables, other people's files, and pickles that are not run."""
 
 import gzip
-import os
 import pickle
 
 import numpy as np
@@ -324,21 +323,27 @@ def test_empty_cells_are_not_measured(write) -> None:
     assert np.array_equal(table.data[0], [np.nan, 2, np.nan], equal_nan=True)
 
 
+RANDOM = np.random.default_rng(0)  # the same in every process that collects tests
+
+
 @pytest.mark.parametrize(
     ("content", "name"),
     [
         (b"", "t.csv"),
         (b"\n\n\n", "t.csv"),
         (b"arch,acc\n", "t.csv"),
-        (os.urandom(5000), "t.csv"),
+        (RANDOM.bytes(5000), "t.csv"),
         (b"\0" * 5000, "t.csv"),
         ("árch,acc\na-b,1\n".encode("latin-1"), "t.csv"),
         (b"arch,acc\na-b,1\na-c,1,2\n", "t.csv"),
         (b"arch,acc\na-b,1,5\na-c,1,2\n", "t.csv"),
-        (gzip.compress(b"arch,acc\n" + os.urandom(999).hex().encode())[:-200], "t.csv.gz"),
+        (
+            gzip.compress(b"arch,acc\n" + RANDOM.bytes(999).hex().encode(), mtime=0)[:-200],
+            "t.csv.gz",
+        ),
         (b"", "t.csv.gz"),
         (b"", "t.parquet"),
-        (os.urandom(500), "t.parquet"),
+        (RANDOM.bytes(500), "t.parquet"),
         (b"PK\3\4rest", "t.zip"),
     ],
 )
