@@ -1,4 +1,4 @@
-"""Blocks of the guide run, page by page, in order; commands have the options they are shown with."""
+"""Blocks of the guide run, page by page, in order; commands have the options that are shown."""
 
 from __future__ import annotations
 
