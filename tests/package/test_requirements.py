@@ -20,6 +20,8 @@ CFG.read(ROOT / "setup.cfg")
 TOOLS = ("check", "docs")
 # Tried at the versions of constraints.txt alone: older ones do not import beside the others.
 LATEST = {"mlflow-skinny", "tensorboard", "wandb", "playwright", "pypdf"}
+MODULES = {"mlflow": "mlflow-skinny"}
+"""Distributions of modules, where they are not installed and are called otherwise."""
 ROOMS = ("nasurge", "data", "predictors", "benchmarks", "search")
 
 
@@ -57,7 +59,11 @@ def imported() -> set[str]:
                 modules.add(node.module.split(".")[0])
     own = packages_distributions()
     modules -= {*sys.stdlib_module_names, "nasurge"}
-    return {canonicalize_name(name) for module in modules for name in own.get(module, [module])}
+    return {
+        canonicalize_name(name)
+        for module in modules
+        for name in own.get(module, [MODULES.get(module, module)])
+    }
 
 
 def test_what_is_imported_is_required_and_what_is_required_is_used() -> None:
