@@ -238,8 +238,9 @@ def test_figures_have_the_width_and_letters_of_a_paper(found: Comparison, tmp_pa
     ],
 )
 def test_every_kind_has_tables(name: str, tmp_path: Path) -> None:
-    study = study_of_folder(OLD / name)
-    written = study.export(OLD / name, "all,-html", to=tmp_path)
+    folder = tmp_path / "study"
+    shutil.copytree(OLD / name, folder)
+    written = study_of_folder(folder).export(folder, "all,-html", to=tmp_path / "paper")
     endings = {path.suffix for path in written}
     assert endings >= {".tex", ".md", ".csv"}
     assert (".pdf" in endings) == (".svg" in endings)
