@@ -18,6 +18,7 @@ from .search.loop import TrackedRun, Tracker
 
 __all__ = ["MLflow", "TensorBoard", "Tracker", "WandB", "trackers_of"]
 
+_SQLITE = re.compile(r"sqlite:///([^?]+)")
 _ODD = re.compile(r"[^\w\-./ ]")  # in names of metrics and parameters of MLflow
 
 
@@ -56,6 +57,9 @@ class MLflow(Tracker):
     @checked
     def __init__(self, uri: str | None = None, experiment: str = "nasurge") -> None:
         _needs("mlflow", "mlflow")
+        # MLflow keeps one store for each address: a relative one would stay where it was first used.
+        if uri and (file := _SQLITE.fullmatch(uri)):
+            uri = f"sqlite:///{Path(file[1]).absolute()}"
         self.uri, self.experiment = uri, experiment
 
     def __repr__(self) -> str:

@@ -262,6 +262,21 @@ def test_mlflow_holds_a_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:Warning")  # MLflow's own
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_mlflow_writes_into_the_folder_of_each_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("mlflow", reason="the extra mlflow is not installed")
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        run = MLflow("sqlite:///own.db").open(name, key=None, group="g", about={})
+        run.close([])
+        assert (tmp_path / name / "own.db").is_file()
+
+
+@pytest.mark.slow
 def test_tensorboard_holds_a_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reason = "the extra tensorboard is not installed"
     pytest.importorskip("tensorboard", reason=reason)
