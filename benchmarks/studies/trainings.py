@@ -15,7 +15,7 @@ from ...data.devices import device_kind, resolve_device
 from ...data.images import Images, load_images
 from ...data.spaces import Codes, Space, is_place, make_space, model_space
 from ...data.types import Values
-from ...errors import OutOfMemoryError, ParameterError
+from ...errors import OutOfMemoryError, ParameterError, SchemaError
 from ..intervals import Interval, interval, kendall_tau_interval
 from ..training import Recipe, read_recipe
 from .cases import grouped
@@ -78,6 +78,10 @@ class TrainingPlan:
 
         if reason := why_no_network(self.space):
             raise ParameterError(f"there are no networks to train: {reason}")
+        if self.space.model is not None:
+            networks: Any = self.space.networks
+            channels = self.images.train_x.shape[1]
+            networks.check_sizes(classes=len(self.images.classes), in_channels=channels)
         object.__setattr__(self, "device", resolve_device(self.device))
 
     def about(self) -> dict[str, Any]:
@@ -178,7 +182,11 @@ def shaped_space(spec: str | Space, shape: Sequence[int]) -> Space:
         return make_space(spec)
     import torch
 
-    return model_space(spec, example=torch.zeros(2, *shape))
+    try:
+        return model_space(spec, example=torch.zeros(2, *shape))
+    except SchemaError as error:
+        shown = f"{shape[0]} channel{'s' if shape[0] > 1 else ''} of {shape[1]}x{shape[2]} pixels"
+        raise SchemaError(f"{error}; it was tried on the images' shape, {shown}") from error
 
 
 def images_of(options: TrainingOptions) -> Images:
