@@ -29,7 +29,9 @@ from .page import Page, Section, TextTable, descending, number_of
 _DRAW = 256  # architectures drawn at a time: a smaller sample begins a larger one
 _SIDES = ("mean", "low", "high")
 FAILED = "failed"
-"""Key of the row of a training that had not the memory for it: why, naming the module."""
+"""Key of the row of a training that could not be: why, naming the module."""
+ERROR = "error"
+"""Key of such a row: the class of the error."""
 _SHOWN = 20  # architectures in a table for the terminal
 
 
@@ -151,7 +153,7 @@ class TrainingUnit:
 
 @dataclass(frozen=True, eq=False)
 class TriedUnit:
-    """A training; calling it gives its row, or one that says for what memory did not suffice."""
+    """A training; calling it gives its row, or one that says why the network cannot be trained."""
 
     training: TrainingUnit
 
@@ -160,10 +162,11 @@ class TriedUnit:
         training = self.training
         try:
             return training()
-        except OutOfMemoryError as error:
+        except (OutOfMemoryError, ParameterError) as error:
             name = training.plan.space.format(training.code[None])[0]
             # Its text alone: the error holds on to what filled the memory.
-            return [{"architecture": name, "seed": training.seed, FAILED: str(error)}]
+            said = {FAILED: str(error), ERROR: type(error).__name__}
+            return [{"architecture": name, "seed": training.seed, **said}]
 
 
 def training_name(architecture: str, seed: int) -> str:
