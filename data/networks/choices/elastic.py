@@ -63,11 +63,10 @@ class _Convolution(Deciding):
             raise ParameterError(
                 f"kernels are cut around their middle: {kernel_size!r} mixes odd and even sizes"
             )
-        made = self._base(1, 1, kernel, dilation=dilation)
         if padding is None:
-            padding = tuple(
-                d * (k // 2) for d, k in zip(made.dilation, made.kernel_size, strict=True)
-            )
+            shaped = self._base(1, 1, kernel, dilation=dilation, device="meta")  # draws nothing
+            sizes = zip(shaped.dilation, shaped.kernel_size, strict=True)
+            padding = tuple(d * (k // 2) for d, k in sizes)
         self.layer = self._base(
             largest(in_channels),
             largest(out_channels),
