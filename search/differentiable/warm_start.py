@@ -188,7 +188,7 @@ def donor_weights(distances: ArrayLike, *, sharpness: float = 4.0) -> Values:
     distant = np.atleast_1d(as_numbers("distances", distances))
     if not len(distant):
         raise ParameterError(
-            "there is no donor to weight: read_donors finds none in a folder without earlier searches"
+            "there is no donor to weight: a folder without earlier searches has none"
         )
     if not sharpness >= 0:
         raise ParameterError(f"sharpness must be at least 0, not {sharpness}")

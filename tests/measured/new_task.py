@@ -4,10 +4,10 @@
 
 The rule by which tasks are split, written before anything was measured: the store holds the tasks
 that ``nasurge meta warm-start`` takes by default, since its settings were chosen while looking at
-them, each searched cold. New tasks are of three sources of which no task was used for that: alphabets of
-``glyphs``, alphabets of Omniglot, and ten classes at a time of Tiny-ImageNet, of each source the
-first four by the SHA-256 of their names. A script that is in the store, or was looked at early,
-is left out of both sets of alphabets.
+them, each searched cold. New tasks are of three sources of which no task was used for that:
+alphabets of ``glyphs``, alphabets of Omniglot, and ten classes at a time of Tiny-ImageNet, of each
+source the first four by the SHA-256 of their names. A script that is in the store, or was looked at
+early, is left out of both sets of alphabets.
 
 Everything runs through what the command runs, with its defaults. Rows are kept in FILE, and the
 same call goes on there. About half an hour of processor time.
@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from nasurge.benchmarks.intervals import interval
@@ -135,40 +136,36 @@ def task_rows(store: Path, images: str, name: str, seed: int) -> Iterator[dict[s
 
 def summary(rows: list[dict[str, Any]]) -> Iterator[str]:
     """Lines of Markdown: every start, and the paired differences of the meta-transfer start."""
-    tasks = sorted({row["task"] for row in rows})
-
-    def means(start: str, key: str) -> np.ndarray:
-        """Mean over seeds of every task."""
-        return np.array(
-            [
-                np.mean([r[key] for r in rows if r["task"] == task and r["start"] == start])
-                for task in tasks
-            ]
-        )
-
+    frame = pd.DataFrame(rows)
+    # A claim is about tasks: seeds are averaged first.
+    means = frame.groupby(["task", "start"])[["accuracy", "searched", "accepted", "seconds"]].mean()
+    by_start = means.groupby("start").mean()
     yield "| start | accuracy | of the search alone | taken at the gate | CPU s |"
     yield "| --- | --- | --- | --- | --- |"
     for start in ("meta-transfer", *COMPARED):
-        shown = [means(start, key).mean() for key in ("accuracy", "searched", "accepted", "seconds")]
-        yield f"| {start} | {shown[0]:.1f} | {shown[1]:.1f} | {shown[2]:.0%} | {shown[3]:.1f} |"
+        row = by_start.loc[start]
+        yield (
+            f"| {start} | {row.accuracy:.1f} | {row.searched:.1f} | {row.accepted:.0%} "
+            f"| {row.seconds:.1f} |"
+        )
     yield ""
     yield "| meta-transfer less | accuracy | tasks won | of the search alone |"
     yield "| --- | --- | --- | --- |"
+    accuracy, searched = (means[key].unstack("start") for key in ("accuracy", "searched"))
     for start in COMPARED:
-        ends = []
-        for key in ("accuracy", "searched"):
-            difference = means("meta-transfer", key) - means(start, key)
+        cells = []
+        for by_task in (accuracy, searched):
+            difference = by_task["meta-transfer"] - by_task[start]
             over = interval(difference)
-            ends.append(f"{over.mean:+.1f} ({over.low:+.1f} to {over.high:+.1f})")
-            won = int((difference > 0).sum()) if key == "accuracy" else won
-        yield f"| {start} | {ends[0]} | {won} of {len(tasks)} | {ends[1]} |"
+            cells.append(f"{over.mean:+.1f} ({over.low:+.1f} to {over.high:+.1f})")
+        won = int((accuracy["meta-transfer"] > accuracy[start]).sum())
+        yield f"| {start} | {cells[0]} | {won} of {len(accuracy)} | {cells[1]} |"
     yield ""
-    for task in tasks:
-        picked = {
-            start: np.mean([r["accuracy"] for r in rows if (r["task"], r["start"]) == (task, start)])
-            for start in ("meta-transfer", *COMPARED)
-        }
-        yield f"{task}: " + ", ".join(f"{start} {value:.1f}" for start, value in picked.items())
+    yield "| task | " + " | ".join(("meta-transfer", *COMPARED)) + " |"
+    yield "| --- |" + " --- |" * (1 + len(COMPARED))
+    for task, row in accuracy.iterrows():
+        shown = (f"{row[start]:.1f}" for start in ("meta-transfer", *COMPARED))
+        yield f"| {task} | " + " | ".join(shown) + " |"
 
 
 def main() -> None:

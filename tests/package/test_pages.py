@@ -161,9 +161,7 @@ GUIDED = sorted(
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize(
-    "page", [page for page in GUIDED if page not in {*ELSEWHERE, *PUBLISHED}]
-)
+@pytest.mark.parametrize("page", [page for page in GUIDED if page not in {*ELSEWHERE, *PUBLISHED}])
 def test_a_page_runs_in_order(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
