@@ -235,18 +235,22 @@ class WandB(Tracker):
             "dir": str(make_folder(self.folder)),
             "mode": self.mode,
         }
-        return _WandBRun(settings, self.folder.resolve() / "wandb" / f"nasurge-{identifier}.json")
+        return _WandBRun(settings, self.folder.resolve() / "wandb" / f"nasurge-{identifier}.txt")
 
 
 class _WandBRun(TrackedRun):
     """Run of Weights & Biases, begun when there is something to log.
 
-    How far it has come is kept beside it: an offline run that goes on knows nothing of before.
+    How far it has come is kept beside it: an offline run that goes on knows nothing of before, and
+    is another part of it. How much of a part that was killed is in its file, which is written late,
+    is not known: all of it is logged again, and the part renamed, so that it is not sent too.
     """
 
     def __init__(self, settings: dict[str, Any], state: Path) -> None:
         self._settings, self._state = settings, state
-        self._logged = int(state.read_text(encoding="utf-8")) if state.exists() else 0
+        kept = state.read_text(encoding="utf-8").split() if state.exists() else ["0"]
+        self._logged, self._whole = int(kept[0]), kept[1:]
+        self._offline = False
         self._run: Any = None
 
     @property
@@ -258,18 +262,26 @@ class _WandBRun(TrackedRun):
             self._run = self._begun()
         self._run.log({**numbers, "architecture": architecture}, step=step)
         self._logged += 1
-        make_folder(self._state.parent)
-        self._state.write_text(str(self._logged), encoding="utf-8")
+        if not self._offline:
+            self._keep()
 
     def _begun(self) -> Any:
         import wandb
 
+        for part in self._state.parent.glob(f"offline-run-*-{self._settings['id']}"):
+            if part.name not in self._whole:
+                part.rename(part.with_name(f"killed-{part.name}"))
         quiet = wandb.Settings(silent=True, console="off", disable_code=True, disable_git=True)
-        offline = wandb.setup().settings.mode == "offline"
-        offline = self._settings["mode"] == "offline" or (not self._settings["mode"] and offline)
+        mode = self._settings["mode"] or wandb.setup().settings.mode
+        self._offline = mode == "offline"
         # An offline run cannot be told to go on, which "wandb sync --append" does later.
-        go_on: Any = "allow" if self._logged and not offline else None
+        go_on: Any = "allow" if self._logged and not self._offline else None
         return wandb.init(**self._settings, resume=go_on, reinit="create_new", settings=quiet)
+
+    def _keep(self) -> None:
+        """Remember how much has been logged, and in which parts."""
+        make_folder(self._state.parent)
+        self._state.write_text("\n".join([str(self._logged), *self._whole]), encoding="utf-8")
 
     def close(self, files: Sequence[Path]) -> None:
         import wandb
@@ -281,7 +293,10 @@ class _WandBRun(TrackedRun):
             for path in files:
                 artifact.add_file(str(path))
             self._run.log_artifact(artifact)
+        part = Path(self._run.dir).parent.name
         self._run.finish()
+        self._whole += [part] if self._offline else []
+        self._keep()
 
 
 _NAMES: dict[str, type[Tracker]] = {

@@ -157,7 +157,7 @@ def summary(rows: list[dict[str, Any]]) -> Iterator[str]:
         for by_task in (accuracy, searched):
             difference = by_task["meta-transfer"] - by_task[start]
             over = interval(difference)
-            cells.append(f"{over.mean:+.1f} ({over.low:+.1f} to {over.high:+.1f})")
+            cells.append("{mean:+.1f} ({low:+.1f} to {high:+.1f})".format(**over))
         won = int((accuracy["meta-transfer"] > accuracy[start]).sum())
         yield f"| {start} | {cells[0]} | {won} of {len(accuracy)} | {cells[1]} |"
     yield ""

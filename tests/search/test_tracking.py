@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import pickle
-import struct
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from offline_runs import offline_part
 
 import nasurge
 from nasurge.errors import MissingExtraError, ParameterError, UnknownNameError
@@ -301,26 +300,6 @@ def test_tensorboard_holds_a_search(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert names == trace.space.format(trace.codes)
 
 
-def offline_records(file: Path) -> list[Any]:
-    """Records of an offline run: a log in blocks of 32 KiB, as of LevelDB."""
-    from wandb.proto import wandb_internal_pb2
-
-    content, at, records, part = file.read_bytes(), 7, [], b""
-    while at + 7 <= len(content):
-        if 32_768 - at % 32_768 < 7:
-            at += 32_768 - at % 32_768
-            continue
-        length, kind = struct.unpack("<HB", content[at + 4 : at + 7])
-        part += content[at + 7 : at + 7 + length]
-        at += 7 + length
-        if kind in (1, 4):  # whole, or the last part
-            record = wandb_internal_pb2.Record()
-            record.ParseFromString(part)
-            records.append(record)
-            part = b""
-    return records
-
-
 @pytest.mark.slow
 def test_wandb_holds_a_search_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("wandb", reason="the extra wandb is not installed")
@@ -330,16 +309,9 @@ def test_wandb_holds_a_search_offline(tmp_path: Path, monkeypatch: pytest.Monkey
     by_run: dict[str, list[dict[str, Any]]] = {}
     artifacts = []
     for file in files:
-        records = offline_records(file)
-        [name] = {r.run.display_name for r in records if r.WhichOneof("record_type") == "run"}
-        for record in records:
-            if record.WhichOneof("record_type") == "history":
-                items = {
-                    (i.key or "/".join(i.nested_key)): i.value_json for i in record.history.item
-                }
-                by_run.setdefault(name, []).append({k: json.loads(v) for k, v in items.items()})
-            if record.WhichOneof("record_type") == "artifact":
-                artifacts.append(name)
+        part = offline_part(file)
+        by_run.setdefault(part.name, []).extend(part.history)
+        artifacts += [part.name] * part.artifacts
     assert len(by_run) == 4
     assert len(files) == 5  # the search that went on has two parts
     steps = by_run["s"]
