@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +74,8 @@ class MLflow(Tracker):
         from mlflow import MlflowClient
 
         client = MlflowClient(tracking_uri=self.uri)
-        known = client.get_experiment_by_name(self.experiment)
+        with _few_retries():
+            known = client.get_experiment_by_name(self.experiment)
         experiment = known.experiment_id if known else client.create_experiment(self.experiment)
         tag = {} if key is None else {"nasurge.search": _short(key)}
         for tagged in tag.values():
@@ -85,6 +88,20 @@ class MLflow(Tracker):
         for parameter, value in about.items():
             client.log_param(run.info.run_id, _ODD.sub("_", parameter), str(value)[:500])
         return _MLflowRun(client, run.info.run_id)
+
+
+@contextmanager
+def _few_retries() -> Iterator[None]:
+    """Ask a server that is not there for seconds, where MLflow would for minutes."""
+    name = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = "2"
+    try:
+        yield
+    finally:
+        del os.environ[name]
 
 
 class _MLflowRun(TrackedRun):
@@ -224,6 +241,13 @@ class WandB(Tracker):
         self, name: str, *, key: str | None, group: str, about: Mapping[str, Any]
     ) -> TrackedRun:
         """Run of a search, found again by its identifier."""
+        import wandb
+
+        # It would ask in the middle of a search, and end the process where nobody answers.
+        if _wandb_mode(self.mode) == "online" and not wandb.login(prompt=False, verify=False):
+            raise ParameterError(
+                'there is no API key: type "wandb login", or set WANDB_MODE=offline'
+            )
         identifier = _short(key if key is not None else f"{name} {time.time_ns()}")
         settings: dict[str, Any] = {
             "project": self.project,
@@ -236,6 +260,13 @@ class WandB(Tracker):
             "mode": self.mode,
         }
         return _WandBRun(settings, self.folder.resolve() / "wandb" / f"nasurge-{identifier}.txt")
+
+
+def _wandb_mode(asked: str | None) -> str:
+    """How runs are kept: what is asked for, else what the environment says."""
+    import wandb
+
+    return str(asked or wandb.setup().settings.mode)
 
 
 class _WandBRun(TrackedRun):
@@ -272,8 +303,7 @@ class _WandBRun(TrackedRun):
             if part.name not in self._whole:
                 part.rename(part.with_name(f"killed-{part.name}"))
         quiet = wandb.Settings(silent=True, console="off", disable_code=True, disable_git=True)
-        mode = self._settings["mode"] or wandb.setup().settings.mode
-        self._offline = mode == "offline"
+        self._offline = _wandb_mode(self._settings["mode"]) == "offline"
         # An offline run cannot be told to go on, which "wandb sync --append" does later.
         go_on: Any = "allow" if self._logged and not self._offline else None
         return wandb.init(**self._settings, resume=go_on, reinit="create_new", settings=quiet)

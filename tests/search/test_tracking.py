@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import pickle
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -209,6 +210,31 @@ def test_a_package_that_is_missing_is_named(
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingExtraError, match=rf"pip install 'nasurge\[{module}\]'"):
         make()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_a_server_that_is_gone_and_a_missing_login_end_no_search(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("mlflow", reason="the extra mlflow is not installed")
+    pytest.importorskip("wandb", reason="the extra wandb is not installed")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    for name in ("WANDB_API_KEY", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    gone = MLflow("http://127.0.0.1:9")  # a port that nobody answers
+    begin = time.perf_counter()
+    with caplog.at_level(logging.WARNING):
+        trace = nasurge.search(
+            value, space=SPACE, searcher="random", budget=4, track=[gone, WandB(mode="online")]
+        )
+    assert time.perf_counter() - begin < 100  # of its own MLflow would ask for minutes
+    assert len(trace.values) == 4
+    said = [r.getMessage() for r in caplog.records if "no longer follows" in r.message]
+    assert len(said) == 2
+    assert "127.0.0.1" in said[0]
+    assert 'type "wandb login", or set WANDB_MODE=offline' in said[1]
 
 
 def searched(tracker: Tracker, folder: Path) -> nasurge.search.loop.Trace:
