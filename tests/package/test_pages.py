@@ -30,6 +30,7 @@ ELSEWHERE = {
     "how-to/your-method.md": "package/test_your_method.py",
     "how-to/your-model.md": "package/test_your_model.py",
     "how-to/your-space.md": "package/test_your_space.py",
+    "how-to/your-training.md": "package/test_your_training.py",
     "how-to/plug-in.md": "package/test_plugin.py",
 }
 # Pages that import the published files themselves.
