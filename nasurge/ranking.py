@@ -299,7 +299,7 @@ def measured_problem(options: RankOptions) -> Problem:
     return problems[0]
 
 
-def _as_file(given: Any, *, of_a_file: bool) -> Path | None:
+def _as_file(given: Any, *, of_a_file: bool = False) -> Path | None:
     """Path of a file of measurements; None of a table or its name."""
     from .data.tables import table_names
 
