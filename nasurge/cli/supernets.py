@@ -40,6 +40,7 @@ class _NetworkOptions:
     width: int = option(4, least=1, help="Channels of the first stage.")
     cells: int = option(1, least=1, help="Cells per stage.")
     size: int | None = option(None, least=1, help="Resize images to so many pixels.")
+    limit: int | None = option(None, least=1, help="Most training images.")
     device: str = option("auto", help="auto, cpu, cuda, cuda:INDEX or mps.")
     seed: int = Seed(0)
     checkpoint: Path | None = option(
@@ -52,7 +53,7 @@ class _NetworkOptions:
         from ..benchmarks.supernet import make_supernet
         from ..data.images import load_images
 
-        images = load_images(self.images, size=self.size, seed=self.seed)
+        images = load_images(self.images, size=self.size, limit=self.limit, seed=self.seed)
         space = images_space(self.space, images)
         if space.model is not None:
             refuse_unused(self, ("width", "cells"), "with a model, which is as large as it is")
