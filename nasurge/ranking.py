@@ -268,7 +268,7 @@ def measured_problem(options: RankOptions) -> Problem:
     from .data.tables import load_table
 
     given, space = options.measured, options.space
-    path = _as_file(given)
+    path = _as_file(given, of_a_file=space is not None)
     task = ""
     if path is not None:
         if isinstance(space, Path | Mapping):
@@ -299,7 +299,7 @@ def measured_problem(options: RankOptions) -> Problem:
     return problems[0]
 
 
-def _as_file(given: Any) -> Path | None:
+def _as_file(given: Any, *, of_a_file: bool = False) -> Path | None:
     """Path of a file of measurements; None of a table or its name."""
     from .data.tables import table_names
 
@@ -309,8 +309,8 @@ def _as_file(given: Any) -> Path | None:
     if isinstance(given, Path) or path.is_file():
         return path
     named = str(given).partition("/")[0] in table_names()
-    if not named and path.suffix:
-        raise StorageError(f"there is no file {path}")
+    if not named and (path.suffix or of_a_file):
+        raise StorageError(f"there is no file {path}" + (": it is a folder" * path.is_dir()))
     return None
 
 

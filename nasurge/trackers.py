@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +74,8 @@ class MLflow(Tracker):
         from mlflow import MlflowClient
 
         client = MlflowClient(tracking_uri=self.uri)
-        known = client.get_experiment_by_name(self.experiment)
+        with _few_retries():
+            known = client.get_experiment_by_name(self.experiment)
         experiment = known.experiment_id if known else client.create_experiment(self.experiment)
         tag = {} if key is None else {"nasurge.search": _short(key)}
         for tagged in tag.values():
@@ -85,6 +88,20 @@ class MLflow(Tracker):
         for parameter, value in about.items():
             client.log_param(run.info.run_id, _ODD.sub("_", parameter), str(value)[:500])
         return _MLflowRun(client, run.info.run_id)
+
+
+@contextmanager
+def _few_retries() -> Iterator[None]:
+    """Ask a server that is not there for seconds, where MLflow would for minutes."""
+    name = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = "2"
+    try:
+        yield
+    finally:
+        del os.environ[name]
 
 
 class _MLflowRun(TrackedRun):
@@ -224,6 +241,13 @@ class WandB(Tracker):
         self, name: str, *, key: str | None, group: str, about: Mapping[str, Any]
     ) -> TrackedRun:
         """Run of a search, found again by its identifier."""
+        import wandb
+
+        # It would ask in the middle of a search, and end the process where nobody answers.
+        if _wandb_mode(self.mode) == "online" and not wandb.login(prompt=False, verify=False):
+            raise ParameterError(
+                'there is no API key: type "wandb login", or set WANDB_MODE=offline'
+            )
         identifier = _short(key if key is not None else f"{name} {time.time_ns()}")
         settings: dict[str, Any] = {
             "project": self.project,
@@ -235,18 +259,29 @@ class WandB(Tracker):
             "dir": str(make_folder(self.folder)),
             "mode": self.mode,
         }
-        return _WandBRun(settings, self.folder.resolve() / "wandb" / f"nasurge-{identifier}.json")
+        return _WandBRun(settings, self.folder.resolve() / "wandb" / f"nasurge-{identifier}.txt")
+
+
+def _wandb_mode(asked: str | None) -> str:
+    """How runs are kept: what is asked for, else what the environment says."""
+    import wandb
+
+    return str(asked or wandb.setup().settings.mode)
 
 
 class _WandBRun(TrackedRun):
     """Run of Weights & Biases, begun when there is something to log.
 
-    How far it has come is kept beside it: an offline run that goes on knows nothing of before.
+    How far it has come is kept beside it: an offline run that goes on knows nothing of before, and
+    is another part of it. How much of a part that was killed is in its file, which is written late,
+    is not known: all of it is logged again, and the part renamed, so that it is not sent too.
     """
 
     def __init__(self, settings: dict[str, Any], state: Path) -> None:
         self._settings, self._state = settings, state
-        self._logged = int(state.read_text(encoding="utf-8")) if state.exists() else 0
+        kept = state.read_text(encoding="utf-8").split() if state.exists() else ["0"]
+        self._logged, self._whole = int(kept[0]), kept[1:]
+        self._offline = False
         self._run: Any = None
 
     @property
@@ -258,18 +293,25 @@ class _WandBRun(TrackedRun):
             self._run = self._begun()
         self._run.log({**numbers, "architecture": architecture}, step=step)
         self._logged += 1
-        make_folder(self._state.parent)
-        self._state.write_text(str(self._logged), encoding="utf-8")
+        if not self._offline:
+            self._keep()
 
     def _begun(self) -> Any:
         import wandb
 
+        for part in self._state.parent.glob(f"offline-run-*-{self._settings['id']}"):
+            if part.name not in self._whole:
+                part.rename(part.with_name(f"killed-{part.name}"))
         quiet = wandb.Settings(silent=True, console="off", disable_code=True, disable_git=True)
-        offline = wandb.setup().settings.mode == "offline"
-        offline = self._settings["mode"] == "offline" or (not self._settings["mode"] and offline)
+        self._offline = _wandb_mode(self._settings["mode"]) == "offline"
         # An offline run cannot be told to go on, which "wandb sync --append" does later.
-        go_on: Any = "allow" if self._logged and not offline else None
+        go_on: Any = "allow" if self._logged and not self._offline else None
         return wandb.init(**self._settings, resume=go_on, reinit="create_new", settings=quiet)
+
+    def _keep(self) -> None:
+        """Remember how much has been logged, and in which parts."""
+        make_folder(self._state.parent)
+        self._state.write_text("\n".join([str(self._logged), *self._whole]), encoding="utf-8")
 
     def close(self, files: Sequence[Path]) -> None:
         import wandb
@@ -281,7 +323,10 @@ class _WandBRun(TrackedRun):
             for path in files:
                 artifact.add_file(str(path))
             self._run.log_artifact(artifact)
+        part = Path(self._run.dir).parent.name
         self._run.finish()
+        self._whole += [part] if self._offline else []
+        self._keep()
 
 
 _NAMES: dict[str, type[Tracker]] = {

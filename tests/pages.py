@@ -49,13 +49,16 @@ def blocks(path: Path) -> list[Shown]:
     return [Shown(kind, text) for kind, text in found if kind != "text"]
 
 
-def nothing(line: str) -> str:
-    """Every command as it is shown."""
-    return line
+def nothing(text: str) -> str:
+    """Every command, and all Python, as it is shown."""
+    return text
 
 
 def shown(
-    page: str, *, command: Callable[[str], str | None] = nothing
+    page: str,
+    *,
+    command: Callable[[str], str | None] = nothing,
+    python: Callable[[str], str] = nothing,
 ) -> tuple[str, dict[str, Any]]:
     """What the commands of a page print, and what its Python names, when all is run in order.
 
@@ -68,6 +71,8 @@ def shown(
         Below ``docs/guide``, or in its folder ``how-to``.
     command : callable, optional
         From a command to the one that is run for it, or None to leave it out.
+    python : callable, optional
+        From the text of a block of Python to what is run for it.
     """
     path = PAGES / page if (PAGES / page).exists() else GUIDE / page
     names: dict[str, Any] = {}
@@ -77,7 +82,7 @@ def shown(
             Path(block.file).write_text(block.text, encoding="utf-8")
         if block.kind == "python" and block.file != "use.py":
             with contextlib.redirect_stdout(io.StringIO()):
-                exec(compile(block.text, page, "exec"), names)  # noqa: S102 -- our own page
+                exec(compile(python(block.text), page, "exec"), names)  # noqa: S102 -- our own page
         elif block.kind == "console":
             for line, says in block.commands:
                 if (line := command(line)) is None:

@@ -9,8 +9,9 @@ import signal
 import sys
 import textwrap
 import threading
+import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +115,20 @@ def run_code(text: str, *arguments: str) -> None:
     """Python's ``-c`` with these arguments; a target of a process."""
     sys.argv = ["-c", *arguments]
     exec(textwrap.dedent(text), {"__name__": "__main__"})  # noqa: S102
+
+
+def killed_and_shared(
+    arguments: Sequence[str], folder: Path, *, done: Callable[[], int], least: int = 8
+) -> list[Process]:
+    """Two workers that ended what a third had begun, which was killed after ``least`` were done."""
+    first = Process(run_command, *arguments, folder=folder, name="first")
+    until = time.monotonic() + 200
+    while done() < least and first.running() and time.monotonic() < until:
+        time.sleep(0.02)
+    first.kill()
+    assert first.end() == -signal.SIGKILL, first.stderr
+    names = ("second", "third")
+    workers = [Process(run_command, *arguments, folder=folder, name=name) for name in names]
+    ends = [worker.end(300) for worker in workers]
+    assert ends == [0, 0], [worker.stderr for worker in workers]
+    return workers

@@ -36,7 +36,7 @@ from .comparison import CompareEntry, CompareRow, Comparison
 from .journal import Journal, Row, Unit, versions
 from .kinds import Parts, Study
 from .options import CompareOptions
-from .page import Page, TextTable
+from .page import Page, TextTable, number_of
 from .paired import paired_entries
 
 _SHOWN = 1500  # architectures in the picture of predicted against true values
@@ -313,7 +313,8 @@ class CompareStudy(Study[Comparison, CompareOptions]):
             for label, tau in taus.items()
         ]
         labels = ", ".join(dict.fromkeys(about["labels"].values()))
-        return [*lines, f"{about['trials']} trials, seed {about['seed']}; labels: {labels}"]
+        trials = number_of(about["trials"], "trial")
+        return [*lines, f"{trials}, seed {about['seed']}; labels: {labels}"]
 
     @classmethod
     def page(cls, found: Parts, folder: Path) -> Page:

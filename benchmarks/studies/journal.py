@@ -408,9 +408,10 @@ def read_about(folder: Path) -> dict[str, Any]:
     DataFileError
         If the file is damaged.
     """
+    lacks = "holds no results of NASurge (no readable study.json)"
     return read_document(
         folder / "study.json",
-        missing=f"{folder} holds no results of NASurge (no readable study.json): give the folder "
+        missing=f"{folder} {lacks if folder.exists() else 'does not exist'}: give the folder "
         "that a study printed, such as one of compare, search or validate",
         remedy="delete the folder and run again",
     )

@@ -186,10 +186,12 @@ def donor_weights(distances: ArrayLike, *, sharpness: float = 4.0) -> Values:
     [0.67, 0.24, 0.09]
     """
     distant = np.atleast_1d(as_numbers("distances", distances))
-    if not len(distant) or sharpness < 0:
+    if not len(distant):
         raise ParameterError(
-            f"there must be a donor and sharpness be at least 0, not {len(distant)} and {sharpness}"
+            "there is no donor to weight: a folder without earlier searches has none"
         )
+    if not sharpness >= 0:
+        raise ParameterError(f"sharpness must be at least 0, not {sharpness}")
     scale = float(np.median(distant)) or 1.0
     weights = np.exp(-sharpness * (distant - distant.min()) / scale)
     return np.asarray(weights / weights.sum())

@@ -159,14 +159,16 @@ class Follower:
                 if tracker not in self._runs:
                     self._runs[tracker] = self._open(tracker)
                 work(self._runs[tracker])
-            except Exception:
+            except Exception as error:
                 self._given_up.add(tracker)
                 logger.warning(
-                    "%r failed and no longer follows the search %r, which goes on",
+                    "%r failed and no longer follows the search %r, which goes on: %s: %s",
                     tracker,
                     self._name,
-                    exc_info=True,
+                    type(error).__name__,
+                    " ".join(str(error).split()),
                 )
+                logger.debug("where it failed", exc_info=True)
 
     def _open(self, tracker: Tracker) -> TrackedRun:
         tracking = self._tracking

@@ -48,9 +48,9 @@ def start_task(
 ) -> dict[str, Any]:
     """Architecture for one new task, searched from earlier tasks in a store.
 
-    The search begins cold and takes the start at the gate, where it is refused if it is no better
-    than random architectures. What the start itself stands for and what the search found are both
-    trained alone; that with the higher validation accuracy is taken.
+    The search begins cold and takes the start at the gate, where it is refused if it is worse than
+    all of three random architectures. What the start itself stands for and what the search found
+    are both trained alone; that with the higher validation accuracy is taken.
 
     Parameters
     ----------

@@ -446,9 +446,12 @@ def trials_text(about: Mapping[str, Any]) -> str:
     --------
     >>> trials_text({"trials": 2, "budget": 50, "seed": 0, "constraints": ["flops<=100"]})
     '2 trials of 50 evaluations, seed 0; only flops<=100'
+    >>> trials_text({"trials": 1, "budget": 1, "seed": 0})
+    '1 trial of 1 evaluation, seed 0'
     """
     limits = " and ".join(about.get("constraints", ()))
-    shown = f"{about['trials']} trials of {about['budget']} evaluations, seed {about['seed']}"
+    trials, each = number_of(about["trials"], "trial"), number_of(about["budget"], "evaluation")
+    shown = f"{trials} of {each}, seed {about['seed']}"
     if "held" in about:
         shown += f"; the first {about['budget']} of the {about['held']} that are there"
     return f"{shown}; only {limits}" if limits else shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -220,8 +221,17 @@ def tracking_of(options: SearchOptions, about: Mapping[str, Any], folder: Path) 
     key = str(folder.resolve())
     if options.study:
         key = stored_key(options.storage, options.study)
-    made = {k: v for k, v in about.items() if isinstance(v, str | int | float)}
+    made = {name: _told(value) for name, value in about.items() if value not in (None, [], {}, "")}
     return Tracking(tuple(options.track or ()), folder.name, key, about=made)  # type: ignore[arg-type]
+
+
+def _told(value: Any) -> str | int | float:
+    """What trackers, which take text and numbers, are told of a part of a description."""
+    if isinstance(value, str | int | float):
+        return value
+    if isinstance(value, Mapping) and "variables" in value:
+        return str(value["name"])  # a space, which may be large
+    return json.dumps(value)
 
 
 def preload(

@@ -302,6 +302,8 @@ def test_rows_are_chosen_by_a_pattern_with_groups_and_counted_from_the_file(writ
     )
     table = only(write("a,acc\nx-1,1\ny-1,2\nx-2,3\n"), schema=schema)
     assert table.data[0].tolist() == [1, 3]
+    assert table.imported is not None
+    assert table.imported.left_out == ("1 row that '^(x)-' does not match",)
     with pytest.raises(DataFileError, match="'bad' in row 4"):
         tabular.read(write("a,acc\nx-1,1\ny-1,2\nx-2,bad\n"), schema=schema)
 

@@ -228,6 +228,8 @@ def test_import_of_the_reference_tables(run, reference: Path) -> None:
         (["import", "nothing.csv"], ["no file nothing.csv"]),
         (["import", "setup.bin"], ["no file"]),
         (["report", "."], ["no results"]),
+        (["report", "nowhere"], ["nowhere does not exist"]),
+        (["rank", "FILE", "--space", "s.toml"], ["no file FILE"]),
     ],
 )
 def test_user_errors_are_one_line_that_says_what_to_do(run, arguments, words) -> None:

@@ -170,6 +170,8 @@ def test_the_command_prints_json_and_writes_the_ranking(folder) -> None:
 def test_what_cannot_be_ranked_is_said(folder) -> None:
     for error, words, call in (
         (StorageError, "no file nothing.csv", {"measured": "nothing.csv"}),
+        (StorageError, "no file FILE$", {"measured": "FILE", "space": "s.toml"}),
+        (StorageError, "it is a folder", {"measured": str(folder), "space": "nb201"}),
         (ParameterError, "a table knows its own", {"measured": "nb201-digits", "space": "nb201"}),
         (ParameterError, "propose must be at least 1", {"measured": "d.csv", "propose": 0}),
     ):

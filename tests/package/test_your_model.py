@@ -8,7 +8,6 @@ import re
 import shlex
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import pandas as pd
 import pytest
 import torch
 from pages import PAGES, shown
-from processes import Process, run_command
+from processes import killed_and_shared
 from typer.testing import CliRunner
 
 from nasurge.cli import app
@@ -47,18 +46,13 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     (folder / "my_model.py").write_text(
         re.search(r"```python\n(# my_model.py\n.*?)```", PAGE, re.S)[1]
     )
-    first = Process(run_command, *COMMAND, folder=folder, name="first")
-    until = time.monotonic() + 200
-    while len(trained(folder)) < 8 and first.running() and time.monotonic() < until:
-        time.sleep(0.02)
-    first.kill()
-    assert first.end() == -9, first.stderr
-    killed = trained(folder)
-    workers = [
-        Process(run_command, *COMMAND, folder=folder, name=name) for name in ("second", "third")
-    ]
-    ends = [worker.end(300) for worker in workers]
-    assert ends == [0, 0], [worker.stderr for worker in workers]
+    killed: list[str] = []
+
+    def done() -> int:
+        killed[:] = trained(folder)
+        return len(killed)
+
+    workers = killed_and_shared(COMMAND, folder, done=done)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(sys, "path", [str(folder), *sys.path])

@@ -36,6 +36,12 @@ def test_journeys_in_a_space_of_one_s_own_run_as_they_are_shown() -> None:
     assert len(ranked) > 1500
     assert ranked.columns[1:11].tolist() == list(names["space"].variables)
     assert ranked["score"].is_monotonic_decreasing
+    proposed = [one.variables for one in names["ranking"].proposed]
+    known = names["space"].to_dicts(names["space"].sample(60, seed=0, unique=True))
+    assert len(proposed) == 5
+    assert not [one for one in proposed if one in known]
+    best = max(names["made_up"](one)["accuracy"] for one in known)
+    assert max(names["made_up"](one)["accuracy"] for one in proposed) > best
     assert names["found"].best().value > 85
     assert (names["result"].to_frame()["value"] > 0).all()
     assert "best found, value 83.3" in everything

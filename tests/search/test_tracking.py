@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import pickle
-import struct
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from offline_runs import offline_part
 
 import nasurge
 from nasurge.errors import MissingExtraError, ParameterError, UnknownNameError
@@ -212,6 +212,31 @@ def test_a_package_that_is_missing_is_named(
         make()
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_a_server_that_is_gone_and_a_missing_login_end_no_search(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("mlflow", reason="the extra mlflow is not installed")
+    pytest.importorskip("wandb", reason="the extra wandb is not installed")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    for name in ("WANDB_API_KEY", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    gone = MLflow("http://127.0.0.1:9")  # a port that nobody answers
+    begin = time.perf_counter()
+    with caplog.at_level(logging.WARNING):
+        trace = nasurge.search(
+            value, space=SPACE, searcher="random", budget=4, track=[gone, WandB(mode="online")]
+        )
+    assert time.perf_counter() - begin < 100  # of its own MLflow would ask for minutes
+    assert len(trace.values) == 4
+    said = [r.getMessage() for r in caplog.records if "no longer follows" in r.message]
+    assert len(said) == 2
+    assert "127.0.0.1" in said[0]
+    assert 'type "wandb login", or set WANDB_MODE=offline' in said[1]
+
+
 def searched(tracker: Tracker, folder: Path) -> nasurge.search.loop.Trace:
     """A search of twelve evaluations that was stopped after five, and one on a table."""
     assert pickle.loads(pickle.dumps(tracker))  # other processes run searches too
@@ -301,26 +326,6 @@ def test_tensorboard_holds_a_search(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert names == trace.space.format(trace.codes)
 
 
-def offline_records(file: Path) -> list[Any]:
-    """Records of an offline run: a log in blocks of 32 KiB, as of LevelDB."""
-    from wandb.proto import wandb_internal_pb2
-
-    content, at, records, part = file.read_bytes(), 7, [], b""
-    while at + 7 <= len(content):
-        if 32_768 - at % 32_768 < 7:
-            at += 32_768 - at % 32_768
-            continue
-        length, kind = struct.unpack("<HB", content[at + 4 : at + 7])
-        part += content[at + 7 : at + 7 + length]
-        at += 7 + length
-        if kind in (1, 4):  # whole, or the last part
-            record = wandb_internal_pb2.Record()
-            record.ParseFromString(part)
-            records.append(record)
-            part = b""
-    return records
-
-
 @pytest.mark.slow
 def test_wandb_holds_a_search_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("wandb", reason="the extra wandb is not installed")
@@ -330,16 +335,9 @@ def test_wandb_holds_a_search_offline(tmp_path: Path, monkeypatch: pytest.Monkey
     by_run: dict[str, list[dict[str, Any]]] = {}
     artifacts = []
     for file in files:
-        records = offline_records(file)
-        [name] = {r.run.display_name for r in records if r.WhichOneof("record_type") == "run"}
-        for record in records:
-            if record.WhichOneof("record_type") == "history":
-                items = {
-                    (i.key or "/".join(i.nested_key)): i.value_json for i in record.history.item
-                }
-                by_run.setdefault(name, []).append({k: json.loads(v) for k, v in items.items()})
-            if record.WhichOneof("record_type") == "artifact":
-                artifacts.append(name)
+        part = offline_part(file)
+        by_run.setdefault(part.name, []).extend(part.history)
+        artifacts += [part.name] * part.artifacts
     assert len(by_run) == 4
     assert len(files) == 5  # the search that went on has two parts
     steps = by_run["s"]

@@ -195,6 +195,10 @@ class _Import:
                 raise SchemaError(
                     f"no architecture of {self.path} matches {target.select!r} ({target.name})"
                 )
+            if others := len(mask) - sum(mask):
+                self.left_out.append(
+                    f"{others:,} row{'s' * (others > 1)} that '{target.select}' does not match"
+                )
             cells = cells.kept(np.flatnonzero(mask))
             strings = [text for text, own in zip(strings, mask, strict=True) if own]
         read = self._architectures(cells, strings)

@@ -287,7 +287,8 @@ def _said(rows: Rows, averaged: dict[str, list[int]], numbered: bool) -> list[st
     """What became of tasks, epochs and runs, in words."""
     said = []
     if rows.tasks:
-        said.append(f"{len(rows.tasks)} tasks: {_few(rows.tasks)}")
+        noun = "task" if len(rows.tasks) == 1 else "tasks"
+        said.append(f"{len(rows.tasks)} {noun}: {_few(rows.tasks)}")
     if rows.epoch is not None and len(np.unique(rows.epoch)) > 1:
         epochs = np.unique(rows.epoch).tolist()
         said.append(f"{len(epochs)} epochs: {_few(epochs)}; a column's own name is its last epoch")
