@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import re
 from pathlib import Path
@@ -12,10 +13,23 @@ import pytest
 from matplotlib.figure import Figure
 
 import nasurge
+from nasurge.benchmarks.intervals import interval
+from nasurge.benchmarks.studies import BuildOptions, TableStudy, VerifyOptions, VerifyStudy
+from nasurge.benchmarks.training import Recipe
+from nasurge.data.images import load_images
 from nasurge.errors import LabelError, ParameterError, UnknownNameError
 from nasurge.functions import FunctionStudy
+from nasurge.meta import meta_study
 from nasurge.options import SearchCommandOptions
 from nasurge.search.pareto import non_dominated
+from nasurge.search.studies import (
+    FewShotOptions,
+    FewShotStudy,
+    LatencyOptions,
+    LatencyStudy,
+    TransferOptions,
+    TransferStudy,
+)
 
 FEW: dict[str, Any] = {"trials": 2, "jobs": 1}
 MODULE = """
@@ -62,10 +76,46 @@ def traced(folder: Path) -> Any:
     return nasurge.search(lambda codes: (codes == 3).sum(axis=1), space="nb201", budget=15)
 
 
-KINDS = {
-    one.__name__: one
-    for one in (compared, searched, fronts, of_function, validated, ranked, traced)
-}
+def built(folder: Path) -> Any:
+    recipe = Recipe(epochs=1, width=2, batch_size=30, shift=0)
+    how = {"space": "nb201", "images": load_images("digits", limit=60), "recipe": recipe}
+    how |= {"force": True, "device": "cpu"}
+    return TableStudy(BuildOptions("mine", architectures=5, out=folder, jobs=1, **how)).run()
+
+
+def verified(folder: Path) -> Any:
+    table = built(folder / "table").table
+    return VerifyStudy(VerifyOptions(table, 3, out=folder / "again", device="cpu", jobs=1)).run()
+
+
+def latencies(folder: Path) -> Any:
+    rng, rows = np.random.default_rng(0), len(nasurge.load_table("nb201-digits"))
+    np.savez("l.npz", **{f"d{k}": rng.uniform(1, 2, rows) for k in range(3)})
+    how = {"file": "l.npz", "table": "nb201-digits", "measurements": (5, 8), "trials": 2}
+    how |= {"methods": ("nearest", "scratch"), "out": folder, "jobs": 1}
+    return LatencyStudy(LatencyOptions(**how)).run()
+
+
+def transferred(folder: Path) -> Any:
+    how = {"source_labels": 15, "labels": (0, 5), "methods": ("tasks-gp", "tasks-xgb"), **FEW}
+    options = TransferOptions(sources="nbgraph/cora", target="nbgraph/citeseer", out=folder, **how)
+    return TransferStudy(options).run()
+
+
+def few_shot(folder: Path) -> Any:
+    how = {"images": "digits", "train_classes": 5, "way": 2, "split": "classes", "episodes": 5}
+    how |= {"methods": ("protonet", "maml"), "shots": (1, 2), "seconds": 1e-9}
+    return FewShotStudy(FewShotOptions(**how, rotations=False, out=folder, jobs=1)).run()
+
+
+def across_tables(folder: Path) -> Any:
+    how = {"methods": "random,meta-evolution", "budget": 4, "out": folder, **FEW}
+    return meta_study("nbgraph/photo", **how)
+
+
+TABLES = (compared, searched, fronts, of_function, validated, ranked, traced)
+OTHERS = (built, verified, latencies, transferred, few_shot, across_tables)
+KINDS = {one.__name__: one for one in (*TABLES, *OTHERS)}
 
 
 @pytest.fixture(autouse=True)
@@ -114,6 +164,47 @@ def test_the_best_of_a_comparison_ranks_best(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="tau-by-size"):
         found.plot("nothing")
     assert isinstance(found.plot("tau-by-time"), Figure)
+
+
+def test_the_best_of_a_built_table_is_best_on_validation(tmp_path: Path) -> None:
+    found = built(tmp_path / "kept")
+    best = found.best()
+    means = [entry["valid_accuracy"]["mean"] for entry in found.summary]
+    assert best["valid_accuracy"]["mean"] == max(means)
+    lost = [{**e, "valid_accuracy": interval([])} for e in found.summary]
+    with pytest.raises(LabelError, match="no training has succeeded"):
+        dataclasses.replace(found, summary=lost).best()
+
+
+@pytest.mark.parametrize(
+    ("kind", "measure", "number"),
+    [
+        (latencies, "spearman", "measurements"),
+        (transferred, "kendall_tau", "labels"),
+        (few_shot, "accuracy", "shot"),
+    ],
+)
+def test_the_best_method_has_the_highest_mean(
+    kind: Any, measure: str, number: str, tmp_path: Path
+) -> None:
+    found = kind(tmp_path / "kept")
+    entries = [e for e in found.summary if e.get("device") in (None, "mean")]
+    numbers = sorted({entry[number] for entry in entries})
+    assert len(numbers) == 2
+    for n in numbers:
+        best = found.best(n)
+        means = [entry[measure]["mean"] for entry in entries if entry[number] == n]
+        assert (best[number], best[measure]["mean"]) == (n, max(means))
+    assert found.best() == found.best(numbers[-1])
+    with pytest.raises(ParameterError, match=f"{number} is one of .*, not 77"):
+        found.best(77)
+
+
+def test_the_best_across_tables_asked_least(tmp_path: Path) -> None:
+    found = across_tables(tmp_path / "kept")
+    assert found.best()["queries"]["mean"] == min(e["queries"]["mean"] for e in found.summary)
+    with pytest.raises(UnknownNameError):
+        found.best("nbgraph/nothing")
 
 
 def test_the_front_of_a_search_is_that_of_all_searchers(tmp_path: Path) -> None:
