@@ -376,7 +376,8 @@ def paired_taus(rows: Sequence[Row]) -> list[Row]:
                     zip([row["trial"] for row in own], numbers(own, "kendall_tau"), strict=True)
                 )
                 tasks[table, task][name] = np.array([taus.get(trial, np.nan) for trial in trials])
-        entries += paired_entries("kendall_tau", tasks, n_train=n)
+        # From -1 to 1.
+        entries += paired_entries("kendall_tau", tasks, spans=dict.fromkeys(tasks, 2.0), n_train=n)
     return entries
 
 

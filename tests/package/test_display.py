@@ -32,9 +32,9 @@ from nasurge.benchmarks.studies import (
     scatter_named,
     to_svg,
 )
+from nasurge.benchmarks.studies.digits import numeric_columns
 from nasurge.benchmarks.studies.rendering import render
 from nasurge.benchmarks.studies.svg import page_svg
-from nasurge.benchmarks.studies.digits import numeric_columns
 from nasurge.cli import app, common
 from nasurge.cli.printing import print_table, printable, say
 from nasurge.data import plugins
