@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from ..data.types import Codes, Mask, Values
 from ..errors import InfeasibleError as InfeasibleError
-from ..errors import LabelError, ParameterError, UnknownNameError
+from ..errors import LabelError, ParameterError, UnknownNameError, close_matches
 from .studies.flags import listed
 
 _WRITTEN = re.compile(
@@ -59,17 +59,20 @@ class Constraint:
         found = _WRITTEN.fullmatch(text)
         try:
             name, sign, number, suffix = found.groups()  # type: ignore[union-attr]
-            if suffix and name not in _COUNTED:
-                raise ParameterError(
-                    f"{text!r}: only {', '.join(_COUNTED)} are counted with K, M, G or B; write "
-                    f"the bound on {name} in its own unit"
-                )
-            return cls(name, sign == "<=", float(number) * _MILLIONS[suffix])
+            bound = float(number)
         except (AttributeError, ValueError):
             raise ParameterError(
                 f"a constraint is written NAME<=NUMBER or NAME>=NUMBER, such as flops<=100; "
                 f"received {text!r}"
             ) from None
+        if suffix and name not in _COUNTED:
+            near = close_matches(name, _COUNTED)
+            meant = f", did you mean {' or '.join(near)}?" if near else ""
+            raise ParameterError(
+                f"{text!r}: only {', '.join(_COUNTED)} are counted with K, M, G or B{meant}; write "
+                f"a bound on anything else in its own unit"
+            )
+        return cls(name, sign == "<=", bound * _MILLIONS[suffix])
 
     def __str__(self) -> str:
         return f"{self.name}{'<=' if self.upper else '>='}{self.bound:g}"

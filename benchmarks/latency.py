@@ -128,7 +128,7 @@ def measure_latencies(
     """
     import torch
 
-    from ..data.networks.memory import memory_told
+    from ..data.networks.failures import failures_told
 
     for name, number, least in (
         ("threads", threads, 1),
@@ -146,7 +146,7 @@ def measure_latencies(
         with torch.inference_mode():
             measured = [deepcopy(network).to(place).eval() for network in networks]
             for k, network in enumerate(measured):
-                with memory_told(f"latency of network {k} (from 0)"):
+                with failures_told(f"latency of network {k} (from 0)"):
                     _burst(network, inputs, place, warmup)
             passes, ratios = _turns(measured, inputs, place, repeats)
             unit = _reference_seconds(place, threads)

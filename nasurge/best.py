@@ -166,7 +166,7 @@ def _by_accuracy(
     """Trace of a search whose function is the inherited accuracy."""
 
     def accuracy(codes: Codes) -> Any:
-        found = supernet.evaluate(codes, images, limit=options.limit, seed=how["seed"])
+        found = supernet.evaluate(codes, images, limit=options.valid_limit, seed=how["seed"])
         return {ACCURACY: found.accuracy}
 
     bounds, costs = tuple(options.constraints), costs_of(supernet.space, tuple(how["objectives"]))

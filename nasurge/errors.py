@@ -14,6 +14,11 @@ class NasurgeError(Exception):
     """Root of all errors raised on purpose; the command line prints one line and exits with 2."""
 
 
+def close_matches(name: str, known: Iterable[str]) -> list[str]:
+    """Known names that one may have been meant to be, nearest first."""
+    return difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+
+
 class UnknownNameError(NasurgeError, KeyError):
     """A table, task, metric, predictor, searcher or space that does not exist."""
 
@@ -27,9 +32,8 @@ class UnknownNameError(NasurgeError, KeyError):
         near: Sequence[str] | None = None,
     ) -> None:
         known = list(known)
-        if near is None:
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         message = f"unknown {kind} {name!r}"
+        near = close_matches(name, known) if near is None else near
         if near:
             message += f"; did you mean {' or '.join(map(repr, near))}?"
         if known and (not near or len(known) <= 8):

@@ -84,8 +84,9 @@ def search(
         architecture it may be a number. With ``objectives``, a mapping from their names to values,
         or columns in their order. Or the address of a table's task.
     space : str, Path, mapping or Space
-        Needed with a function; what ``nasurge.make_space`` takes will do: a name, the path of a
-        TOML file, a dict from variables to their values.
+        Needed with a function that has no ``space`` of its own, as a ``TrainedObjective`` has; what
+        ``nasurge.make_space`` takes will do: a name, the path of a TOML file, a dict from variables
+        to their values.
     objectives : str or sequence of str, optional
         Names of what is searched, their Pareto front if there are several: of what the function
         returns or ``costs`` know, or of columns of a table. Errors and costs, known by their names
@@ -192,7 +193,7 @@ def search(
             if shown is not None:
                 callback = after_every_batch(shown, budget, callback)
             wanted = Wanted.of(objectives=objectives, constraints=constraints, form=form, **own)
-            task = FunctionTask(objective, _space_of(space), wanted)
+            task = FunctionTask(objective, _space_of(space, objective), wanted)
             own_searcher = isinstance(searcher, Searcher)
             if own_searcher and seed is not None:
                 raise ParameterError("your own searcher has its own seed: leave seed out")
@@ -243,8 +244,17 @@ def _tracking(
     return Tracking(trackers, group, key, task.names, task.signs, made)
 
 
-def _space_of(space: Any) -> Space:
-    """Space of a search with a function."""
+def _space_of(space: Any, function: Any) -> Space:
+    """Space of a search with a function; one that has a space says it itself.
+
+    Raises
+    ------
+    ParameterError
+        If there is none, or the function's is another one.
+    """
+    own = getattr(function, "space", None)
+    if space is None and isinstance(own, Space):
+        return own
     if space is None:
         raise ParameterError(
             'a search with a function needs space=..., such as nasurge.make_space("nb201")'
@@ -253,7 +263,13 @@ def _space_of(space: Any) -> Space:
         raise ParameterError(
             f"space is a name or what nasurge.make_space makes, not {type(space).__name__}"
         )
-    return make_space(Path(space) if isinstance(space, os.PathLike) else space)
+    made = make_space(Path(space) if isinstance(space, os.PathLike) else space)
+    if isinstance(own, Space) and made.spec() != own.spec():
+        raise ParameterError(
+            f"the search is in space {made.name!r}, and what {type(function).__name__} evaluates "
+            f"are architectures of {own.name!r}: leave space out"
+        )
+    return made
 
 
 def _check_told(searcher: Searcher, about: dict[str, Any]) -> None:

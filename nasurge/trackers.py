@@ -57,7 +57,7 @@ class MLflow(Tracker):
     @checked
     def __init__(self, uri: str | None = None, experiment: str = "nasurge") -> None:
         _needs("mlflow", "mlflow")
-        # MLflow keeps one store for each address: a relative one would stay where it was first used.
+        # MLflow keeps one store for each address: a relative one would stay where it was first.
         if uri and (file := _SQLITE.fullmatch(uri)):
             uri = f"sqlite:///{Path(file[1]).absolute()}"
         self.uri, self.experiment = uri, experiment

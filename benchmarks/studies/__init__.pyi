@@ -82,6 +82,7 @@ from .results import html_of_frame as html_of_frame
 from .results import task_named as task_named
 from .shared import SharedJournal as SharedJournal
 from .svg import to_svg as to_svg
+from .trainings import ERROR as ERROR
 from .trainings import FAILED as FAILED
 from .trainings import TrainedStudy as TrainedStudy
 from .trainings import TrainingPlan as TrainingPlan

@@ -125,7 +125,7 @@ class TrainingOptions(RunOptions):
     images: str | Path | Images = Network(
         "digits",
         help="digits, mnist5k, fashion-mnist, or a path: CIFAR's or Omniglot's own files, or a "
-        "folder or archive CLASS/*.jpg or {train,test}/CLASS/*.jpg.",
+        "folder or archive CLASS/NAME.jpg or {train,test}/CLASS/NAME.jpg.",
     )
     size: int | None = Network(None, least=1, help="Side of the images in pixels.")
     limit: int | None = Network(None, help="Most training images.")

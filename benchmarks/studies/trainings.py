@@ -15,7 +15,7 @@ from ...data.devices import device_kind, resolve_device
 from ...data.images import Images, load_images
 from ...data.spaces import Codes, Space, is_place, make_space, model_space
 from ...data.types import Values
-from ...errors import LabelError, OutOfMemoryError, ParameterError
+from ...errors import LabelError, OutOfMemoryError, ParameterError, SchemaError
 from ..intervals import Interval, interval, kendall_tau_interval
 from ..training import Recipe, read_recipe
 from .cases import grouped
@@ -31,7 +31,9 @@ from .training_pictures import accuracies_picture
 _DRAW = 256  # architectures drawn at a time: a smaller sample begins a larger one
 _SIDES = ("mean", "low", "high")
 FAILED = "failed"
-"""Key of the row of a training that had not the memory for it: why, naming the module."""
+"""Key of the row of a training that could not be: why, naming the module."""
+ERROR = "error"
+"""Key of such a row: the class of the error."""
 _SHOWN = 20  # architectures in a table for the terminal
 
 
@@ -81,6 +83,10 @@ class TrainingPlan:
 
         if reason := why_no_network(self.space):
             raise ParameterError(f"there are no networks to train: {reason}")
+        if self.space.model is not None:
+            networks: Any = self.space.networks
+            channels = self.images.train_x.shape[1]
+            networks.check_sizes(classes=len(self.images.classes), in_channels=channels)
         object.__setattr__(self, "device", resolve_device(self.device))
 
     def about(self) -> dict[str, Any]:
@@ -150,7 +156,7 @@ class TrainingUnit:
 
 @dataclass(frozen=True, eq=False)
 class TriedUnit:
-    """A training; calling it gives its row, or one that says for what memory did not suffice."""
+    """A training; calling it gives its row, or one that says why the network cannot be trained."""
 
     training: TrainingUnit
 
@@ -159,10 +165,11 @@ class TriedUnit:
         training = self.training
         try:
             return training()
-        except OutOfMemoryError as error:
+        except (OutOfMemoryError, ParameterError) as error:
             name = training.plan.space.format(training.code[None])[0]
             # Its text alone: the error holds on to what filled the memory.
-            return [{"architecture": name, "seed": training.seed, FAILED: str(error)}]
+            said = {FAILED: str(error), ERROR: type(error).__name__}
+            return [{"architecture": name, "seed": training.seed, **said}]
 
 
 def training_name(architecture: str, seed: int) -> str:
@@ -181,7 +188,11 @@ def shaped_space(spec: str | Space, shape: Sequence[int]) -> Space:
         return make_space(spec)
     import torch
 
-    return model_space(spec, example=torch.zeros(2, *shape))
+    try:
+        return model_space(spec, example=torch.zeros(2, *shape))
+    except SchemaError as error:
+        shown = f"{shape[0]} channel{'s' if shape[0] > 1 else ''} of {shape[1]}x{shape[2]} pixels"
+        raise SchemaError(f"{error}; it was tried on the images' shape, {shown}") from error
 
 
 def images_of(options: TrainingOptions) -> Images:

@@ -42,7 +42,7 @@ def columns_of(about: Mapping[str, Any]) -> dict[str, str]:
     found: dict[str, str] = {}
     for number, name in enumerate(names):
         key = predictor_column(name, first=number == 0)
-        if "n_train" in about:
+        if "n_train" in about or "unlearnt" in about:
             found[key] = f"predicted by {name}" if several else "predicted score"
         if counts.get("learnt"):
             found[own_column(key)] = f"{name} from own trainings"

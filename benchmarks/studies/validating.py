@@ -210,6 +210,10 @@ class ValidateStudy(Study[Validation, ValidateOptions]):
         self.counts = {group: counts[group] for group in GROUPS if counts.get(group)}
         images = images_of(options)
         self.candidates = candidates_of(options, sum(counts.values()), images)
+        if self._unlearnt():
+            # What learns nothing takes any labels, which give its scores a unit.
+            lesson = self.candidates.codes[:2], np.array([0.0, 1.0])
+            self.candidates = replace(self.candidates, lesson=lesson)
         self.plan = TrainingPlan(
             self.candidates.space,
             images,
@@ -222,6 +226,17 @@ class ValidateStudy(Study[Validation, ValidateOptions]):
             predictor_column(name, first=number == 0): factory
             for number, (name, factory) in enumerate(self.predictors.items())
         }
+
+    def _unlearnt(self) -> bool:
+        """Whether the predictors learn nothing, and there is nothing to learn from."""
+        options = self.options
+        bare = options.space is not None and not options.learn_from
+        return bool(bare and self.predictors and not self._learning())
+
+    def _learning(self) -> list[str]:
+        """Predictors that learn from labels."""
+        space = self.candidates.space
+        return [name for name, make in self.predictors.items() if make(space, seed=0).learns]
 
     def _check(self) -> None:
         """Refuse, before anything is computed, what cannot be done."""
@@ -239,10 +254,11 @@ class ValidateStudy(Study[Validation, ValidateOptions]):
                 "--supernet-architectures are scored by a supernet: ask for one with --supernet"
             )
         learnt = counts.get("learnt", 0)
-        if not candidates.known and not learnt and self.supernet is None:
+        if not (candidates.known or candidates.lesson or learnt or self.supernet):
             raise ParameterError(
                 "a bare space has nothing to compare trainings with: add --supernet, --learn-from, "
-                "or name a table"
+                "a zero-cost proxy such as -p synflow, or name a table"
+                + (f"; {', '.join(self._learning())} learns" if self.predictors else "")
             )
         if learnt and not self.predictors:
             raise ParameterError("--learn-from needs a predictor that learns: name one with -p")
@@ -259,6 +275,7 @@ class ValidateStudy(Study[Validation, ValidateOptions]):
             **self.candidates.about,
             "predictors": list(self.predictors),
             "counts": self.counts,
+            **({"unlearnt": True} if self._unlearnt() else {}),
             "images": f"{images.name}, {len(images.train_y)} training images of "
             f"{images.train_x.shape[2]}x{images.train_x.shape[3]} pixels",
             "image_options": {**images.options, "digest": images.digest},

@@ -89,7 +89,7 @@ class SubnetworkOptions:
     ----------
     searcher, objectives, constraints, budget
         As for ``nasurge.search``; the function is the validation accuracy with inherited weights.
-    limit : int or None
+    valid_limit : int or None
         Validation images of an evaluation.
     top, random : int
         How many of the best are trained, and as many drawn uniformly within the same constraints
@@ -121,7 +121,7 @@ class SubnetworkOptions:
     budget: int = Searched(
         200, name="-b", least=1, help="Sub-networks evaluated with inherited weights."
     )
-    limit: int | None = Searched(
+    valid_limit: int | None = Searched(
         None, least=2, help="Validation images of an evaluation; by default all."
     )
     top: int = Alone(3, least=1, help="Of the best, how many are trained by themselves.")

@@ -16,7 +16,7 @@ from torch.optim.swa_utils import update_bn
 
 from ...data.arguments import InShort
 from ...data.images import Images
-from ...data.networks.memory import memory_told
+from ...data.networks.failures import failures_told
 from ...data.seeds import Seed, as_generator
 from ...data.spaces import Space
 from ...errors import ParameterError
@@ -201,7 +201,7 @@ class SharedWeights(nn.Module, ABC):
         train = self._some(images.train_x, images.train_y, few, seed)[0] if calibration else None
         measured = np.empty((len(rows), 2))
         for row, (code, name) in enumerate(zip(rows, self.space.format(rows), strict=True)):
-            with memory_told(f"architecture {name}"):
+            with failures_told(f"architecture {name}"):
                 network = self.extract(code)
                 if train is not None:
                     recalibrate(network, train, batch_size=batch_size)

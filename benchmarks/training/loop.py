@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ...data.files import DAMAGED, atomic_write, parse_json
 from ...data.files.limits import check_limit
-from ...data.networks.memory import lacks_memory, said_of
+from ...data.networks.failures import lacks_memory, said_of
 from ...errors import (
     DataFileError,
     LimitError,

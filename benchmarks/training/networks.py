@@ -23,7 +23,7 @@ from ...data.arguments import InShort, checked
 from ...data.devices import parallel, resolve_device
 from ...data.images import Images
 from ...data.networks import build_network, count_parameters
-from ...data.networks.memory import memory_told
+from ...data.networks.failures import failures_told
 from ...data.seeds import Seed, as_generator, torch_seed
 from ...data.spaces import Space
 from ...errors import ParameterError
@@ -136,7 +136,8 @@ def train_network(
     Raises
     ------
     ParameterError
-        If a number is outside its range, or the teacher does not answer in the images' classes.
+        If a number is outside its range, the teacher does not answer in the images' classes, or
+        the network does not give logits of these images, naming the module.
     NasurgeError
         As ``run_training``.
 
@@ -154,7 +155,26 @@ def train_network(
     >>> result.epochs, len(result.curve), result.diverged
     (1, 1, False)
     """
+    kept = {"checkpoint": checkpoint, "checkpoint_seconds": checkpoint_seconds}
     recipe = make_recipe(recipe, **changes)
+    with failures_told("the network"):
+        return _train(
+            network, images, recipe, teacher, device=device, seed=seed, progress=progress, **kept
+        )
+
+
+def _train(
+    network: nn.Module,
+    images: Images,
+    recipe: Recipe,
+    teacher: nn.Module | None = None,
+    *,
+    device: str,
+    seed: Seed,
+    progress: Progress | None = None,
+    **kept: Any,
+) -> TrainResult:
+    """Accuracies of a network after training it in place, as ``train_network`` does."""
     device = resolve_device(device)
     drawn = int(as_generator(seed).integers(2**63))
     network.to(device)
@@ -179,9 +199,8 @@ def train_network(
         identity=identity,
         batch_size=recipe.batch_size,
         device=device,
-        checkpoint=checkpoint,
-        checkpoint_seconds=checkpoint_seconds,
         progress=epochs_shown(progress),
+        **kept,
     )
     result = training.result()
     if result.diverged:
@@ -204,7 +223,7 @@ class NetworkTraining(EpochTraining):
         **place: Any,
     ) -> None:
         super().__init__(network, images, recipe, batch_size, **place)
-        self.recipe, self.teacher = recipe, teacher
+        self.recipe, self.teacher, self.classes = recipe, teacher, len(images.classes)
         # Evaluation remembers nothing for gradients: as a rule it fits where training does.
         self.evaluation_batch = max(1, EVALUATION_BATCH * batch_size // recipe.batch_size)
         self.compiled = torch.compile(network) if recipe.compile else network
@@ -233,6 +252,7 @@ class NetworkTraining(EpochTraining):
         smoothing = self.recipe.label_smoothing
         with self.mixed():
             logits = self.compiled(x)
+            self._check(logits, x)
             if self.teacher is None:
                 loss = functional.cross_entropy(logits, y, label_smoothing=smoothing)
             else:
@@ -240,6 +260,30 @@ class NetworkTraining(EpochTraining):
                     answers = self.teacher(x)
                 loss = distillation_loss(logits, answers, y, smoothing=smoothing)
         yield loss
+
+    def _check(self, logits: Any, x: Tensor) -> None:
+        """Refuse what are no logits of a batch, or teach the network nothing.
+
+        Raises
+        ------
+        ParameterError
+        """
+        classes = self.classes
+        if not isinstance(logits, Tensor):
+            shown = type(logits).__name__
+        elif logits.ndim != 2 or len(logits) != len(x) or logits.shape[1] < classes:
+            shown = f"shape {tuple(logits.shape)}"
+        elif not logits.requires_grad and any(weight.requires_grad for weight in self.weights):
+            raise ParameterError(
+                "the network cannot learn: its output follows from none of its weights with a "
+                "gradient (does forward use torch.no_grad() or detach()?)"
+            )
+        else:
+            return
+        raise ParameterError(
+            f"the network gives {shown} for {len(x)} images of {tuple(x.shape[1:])}; training "
+            f"takes logits, a number for each of {classes} classes: shape ({len(x)}, {classes})"
+        )
 
     def step(self) -> None:
         """Train one epoch and measure."""
@@ -439,12 +483,10 @@ def train_architecture(
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        with memory_told(f"architecture {space.format(row[None])[0]}"):
+        with failures_told(f"architecture {space.format(row[None])[0]}"):
             with torch_seed(rng, device):
                 network = network_for(space, row, images, recipe)
-            result = train_network(
-                network, images, recipe, device=device, seed=rng, checkpoint=checkpoint
-            )
+            result = _train(network, images, recipe, device=device, seed=rng, checkpoint=checkpoint)
     finally:
         torch.set_num_threads(before)
     if checkpoint and not keep_checkpoint:

@@ -18,6 +18,7 @@ from ...data.spaces import Space
 from ...data.tables import Table, check_table_name, keep_table
 from ...errors import LabelError, OutOfMemoryError, ParameterError
 from ..studies import (
+    ERROR,
     FAILED,
     Row,
     SharedJournal,
@@ -105,8 +106,8 @@ class TrainedObjective:
     def __call__(self, codes: ArrayLike) -> NDArray[np.float64]:
         """Value of each architecture, shape (n,).
 
-        NaN where every training diverged, and where the device had no memory for one: ``failures``
-        says so, and in which module.
+        NaN where every training diverged, and where one could not be, such as for want of memory or
+        because a layer does not fit what it receives: ``failures`` says so, and in which module.
 
         Raises
         ------
@@ -114,6 +115,8 @@ class TrainedObjective:
             If a row of ``codes`` is not in the space.
         OutOfMemoryError
             If the device had no memory for any of them.
+        ParameterError
+            If none of them can be computed.
         WorkerError
             If a process died; what was trained before is kept.
         """
@@ -127,7 +130,9 @@ class TrainedObjective:
         names = self.space.format(rows)
         failed = {name: why for name, why in self.failures.items() if name in names}
         if names and all(any(FAILED in run for run in self._runs(name)) for name in names):
-            raise OutOfMemoryError(failed[names[0]])
+            kinds = {run.get(ERROR) for name in names for run in self._runs(name)}
+            kind = ParameterError if kinds == {ParameterError.__name__} else OutOfMemoryError
+            raise kind(failed[names[0]])
         for why in failed.values():
             logger.warning("not trained: %s", why)
         return np.array([self._value(name) for name in names], dtype=np.float64)
@@ -151,7 +156,7 @@ class TrainedObjective:
 
     @property
     def failures(self) -> dict[str, str]:
-        """Why architectures have no value: the module that lacked memory, or diverged."""
+        """Why architectures have no value: the module that could not be computed, or diverged."""
         found: dict[str, str] = {}
         for name, runs in grouped(self._study.rows, "architecture").items():
             lacking = [run[FAILED] for run in runs if FAILED in run]

@@ -245,7 +245,7 @@ def _piece(
     import torch
 
     from .cells import build_network
-    from .memory import memory_told
+    from .failures import failures_told
     from .proxies import proxy_values
 
     x, y = torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device)
@@ -265,7 +265,7 @@ def _piece(
                     cells=shape[1],
                     reduction=shape[2],
                 ).to(device)
-                with memory_told(f"proxies of architecture {space.format([code])[0]}"):
+                with failures_told(f"proxies of architecture {space.format([code])[0]}"):
                     found = proxy_values(cast("nn.Sequential", network), x, y, names, steps=steps)
             values[row] = [found[name] for name in names]
     # What overflowed stays comparable: the largest number, of the sign it had.

@@ -21,7 +21,7 @@ AsJson = Annotated[
 ]
 IMAGES_HELP = (
     "digits, mnist5k, fashion-mnist, or a path: CIFAR's or Omniglot's own files, or a folder or "
-    "archive CLASS/*.jpg or {train,test}/CLASS/*.jpg."
+    "archive CLASS/NAME.jpg or {train,test}/CLASS/NAME.jpg."
 )
 Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1 is one per core.")]
 

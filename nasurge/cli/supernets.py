@@ -44,6 +44,7 @@ class _NetworkOptions:
     width: int = Supernet(4, least=1, help="Channels of the first stage.")
     cells: int = Supernet(1, least=1, help="Cells per stage.")
     size: int | None = Supernet(None, least=1, help="Resize images to so many pixels.")
+    limit: int | None = Supernet(None, least=1, help="Most training images.")
     device: str = Run("auto", help="auto, cpu, cuda, cuda:INDEX or mps.")
     seed: int = Seed(0)
     checkpoint: Path | None = Run(
@@ -56,7 +57,7 @@ class _NetworkOptions:
         from ..benchmarks.supernet import make_supernet
         from ..data.images import load_images
 
-        images = load_images(self.images, size=self.size, seed=self.seed)
+        images = load_images(self.images, size=self.size, limit=self.limit, seed=self.seed)
         space = images_space(self.space, images)
         if space.model is not None:
             refuse_unused(self, ("width", "cells"), "with a model, which is as large as it is")

@@ -18,7 +18,7 @@ from ...errors import ParameterError, UnknownNameError
 
 _IMAGES = (
     "glyphs (characters of matplotlib's fonts), digits, mnist5k, fashion-mnist, or a path: CIFAR's "
-    "or Omniglot's own files, or a folder or archive CLASS/*.jpg or {train,test}/CLASS/*.jpg."
+    "or Omniglot's own files, or a folder or archive CLASS/NAME.jpg or {train,test}/CLASS/NAME.jpg."
 )
 SPLITS = ("groups", "classes")
 _TASKS = "Images and their classes"

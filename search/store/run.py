@@ -221,7 +221,7 @@ class _StoredSearch:
         said = ObjectiveError(
             f"{error}; study {self._ledger.name!r} holds {self._failures()} failed of "
             f"{len(self._ledger.values)} evaluations: the same call with retry_failed=True "
-            "evaluates those again"
+            "(--retry-failed) evaluates those again"
         )
         said.__cause__ = error.__cause__
         return said
@@ -234,7 +234,7 @@ class _StoredSearch:
         if failed := self._failures():
             logger.warning(
                 "study %r goes on with %d evaluations, %d of them failed: retry_failed=True "
-                "evaluates those again",
+                "(--retry-failed) evaluates those again",
                 name,
                 known,
                 failed,

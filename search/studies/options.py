@@ -218,8 +218,8 @@ class NewTaskOptions(WarmStartOptions):
     )
     images: str | None = One(
         None,
-        help="Images of the new task: a folder or archive CLASS/*.jpg or {train,test}/CLASS/*.jpg, "
-        "or as of --tasks.",
+        help="Images of the new task: a folder or archive CLASS/NAME.jpg or "
+        "{train,test}/CLASS/NAME.jpg, or as of --tasks.",
     )
     name: str | None = One(
         None, help="What the store calls the new task; by default as --images was typed."

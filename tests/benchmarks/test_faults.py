@@ -87,7 +87,8 @@ def test_a_killed_process_loses_nothing_that_was_kept(few, tmp_path):
     code = """
         import os, signal
         from pathlib import Path
-        from nasurge.benchmarks.training import Recipe, train_architecture, train_network
+        from nasurge.benchmarks.training import Recipe, train_architecture
+        from nasurge.benchmarks.training.loop import run_training
         from nasurge.benchmarks.training.networks import NetworkTraining
         from nasurge.data.images import load_images
         from nasurge.data.spaces import make_space
@@ -97,7 +98,7 @@ def test_a_killed_process_loses_nothing_that_was_kept(few, tmp_path):
                 os.kill(os.getpid(), signal.SIGKILL)
             epoch(self)
         NetworkTraining.step = dies
-        train_network.__wrapped__.__kwdefaults__["checkpoint_seconds"] = 0
+        run_training.__kwdefaults__["checkpoint_seconds"] = 0
         train_architecture(
             make_space("nb201"), [3, 1, 0, 1, 0, 1], load_images("digits", limit=100),
             Recipe(epochs=4, width=2, batch_size=25), seed=1, device="cpu",
@@ -188,8 +189,10 @@ def test_another_error_of_the_network_is_not_taken_for_memory(few):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             raise RuntimeError("shapes do not fit")
 
-    with pytest.raises(RuntimeError, match="do not fit"):
+    wanted = r"cannot be computed in Broken \(shapes do not fit\)"
+    with pytest.raises(ParameterError, match=wanted) as raised:
         train_network(Broken(2, 2), few, epochs=1, device="cpu")
+    assert isinstance(raised.value.__cause__, RuntimeError)
 
 
 def test_a_diverging_architecture_is_marked_and_the_others_go_on(few):

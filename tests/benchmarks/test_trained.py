@@ -1,6 +1,7 @@
 """Training as an objective of a search."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -149,6 +150,29 @@ def test_what_the_memory_does_not_suffice_for_has_failed_and_the_search_goes_on(
         again([[1]])
     assert [row["architecture"] for row in again.rows] == ["1=small"]
     assert len(again.keep_table("some").codes) == 1
+
+
+class Picky(nn.Module):
+    """A layer that does not take what it gets while it is trained."""
+
+    def forward(self, x):
+        return x.flatten(1) @ torch.ones(7, 2) if self.training else x
+
+
+def test_what_cannot_be_computed_has_failed_and_its_batch_goes_on(images, tmp_path):
+    def net():
+        choice = nasurge.nn.Choice(plain=nn.ReLU(), picky=Picky())
+        end = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 10)
+        return nn.Sequential(nn.Conv2d(1, 2, 3), choice, *end)
+
+    space = nasurge.nn.space_of(net, example=torch.zeros(2, 1, 8, 8))
+    asked = TrainedObjective(space, images, QUICK, device="cpu", folder=tmp_path / "trained")
+    assert np.isnan(asked([[1], [0]])).tolist() == [True, False]
+    assert re.match(
+        r"architecture 1=picky cannot be computed in 1 \(Picky\)", asked.failures["1=picky"]
+    )
+    with pytest.raises(ParameterError, match="1=picky cannot be computed"):
+        asked([[1]])
 
 
 def test_proxies_name_what_lacks_memory(images, tmp_path):

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import nasurge
 from nasurge.data.networks.choices import select
-from nasurge.errors import ArchitectureError, ParameterError, SchemaError
+from nasurge.errors import ArchitectureError, ParameterError
 from nasurge.nn import (
     Choice,
     Conv1d,
@@ -214,24 +214,6 @@ def test_a_wrong_string_is_answered_with_an_architecture() -> None:
     assert "tensor" not in str(caught.value)
 
 
-class Listed(nn.Module):
-    """Choices where PyTorch does not look."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen = Choice(a=conv(3), b=conv(3, 3, padding=1))
-        self.part = nn.Module()
-        self.part.layers = [Choice(a=conv(3), b=conv(3, 3, padding=1))]
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.part.layers[0](self.seen(x))
-
-
-def test_a_choice_in_a_plain_list_is_refused() -> None:
-    with pytest.raises(SchemaError, match=r"part\.layers of Listed is a plain list .*ModuleList"):
-        space_of(Listed)
-
-
 def test_variables_follow_from_the_model() -> None:
     space = space_of(Elastics, example=MODELS[Elastics])
     assert space.variables[:3] == ("width", "stage", "expansion")
@@ -307,114 +289,6 @@ def test_a_flow_that_leaves_pytorch_is_a_chain_and_said_so() -> None:
         space = space_of(Detour)
     assert space.wiring is None
     assert space.size == 27
-
-
-class Broken(nn.Module):
-    """A model of one part and what is done with it."""
-
-    def __init__(self, part: nn.Module, more: nn.Module | None = None, *, call: bool = True):
-        super().__init__()
-        self.part, self.more, self.call = part, more, call
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.part(x) if self.call else x
-        return x if self.more is None else self.more(x)
-
-
-class Asserting(nn.Module):
-    """A layer of a library that asserts what it is given."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        raise AssertionError("no such width")
-
-
-def conv(width: int, kernel: int = 1, **options: int) -> nn.Conv2d:
-    return nn.Conv2d(3, width, kernel, **options)
-
-
-@pytest.mark.parametrize(
-    ("model", "message"),
-    [
-        (
-            lambda: Broken(Choice(a=conv(4), b=conv(5))),
-            r"options of Choice 'part' give different shapes: 'a' \(2, 4, .*'b' \(2, 5",
-        ),
-        (lambda: Broken(Choice(a=conv(3), b=conv(3, stride=2))), "give different shapes"),
-        (
-            lambda: Broken(Choice(a=conv(3), b=conv(3)), call=False),
-            r"part \(Choice\) is never reached",
-        ),
-        (
-            lambda: Broken(
-                Choice(a=conv(3), b=conv(3), name="op"), Choice(a=conv(3), c=conv(3), name="op")
-            ),
-            "two decisions are called 'op' and differ: part has a, b, more has a, c",
-        ),
-        (lambda: Broken(nn.Conv2d(3, 3, 1)), "leaves nothing open"),
-        (
-            lambda: Broken(Choice(a=conv(3), b=conv(3)), nn.Linear(7, 2)),
-            r"more \(Linear\), which received \(2, 3, 32, 32\)",
-        ),
-        (
-            lambda: Broken(Conv2d(3, Elastic(4, 8), 1), nn.Conv2d(8, 8, 1, groups=4)),
-            None,
-        ),
-        (
-            lambda: Broken(Conv2d(3, Elastic(6, 8), 1), nn.Conv2d(8, 8, 1, groups=4)),
-            "6 channels to 8 cannot be shared among 4 groups",
-        ),
-        (
-            lambda: Broken(Conv2d(3, Elastic(4, 8), 1), nn.InstanceNorm2d(8, affine=True)),
-            r"architecture part.out_channels=4: .*more \(InstanceNorm2d\)",
-        ),
-        (
-            lambda: Broken(Conv2d(3, Elastic(4, 8), 1)),
-            r"outputs of different shapes: part.out_channels=\d \(2, \d, 32, 32\)",
-        ),
-        (
-            lambda: Broken(Choice(a=conv(3), b=conv(3)), Asserting()),
-            r"more \(Asserting\), which received \(2, 3, 32, 32\): no such width",
-        ),
-        (
-            lambda: Broken(Choice(a=Choice(a=conv(3), b=conv(3), name="x"), b=conv(3), name="x")),
-            "inside one of its own options",
-        ),
-    ],
-)
-def test_what_is_wrong_is_named(model, message: str | None) -> None:
-    if message is None:
-        assert space_of(model()).size == 2
-        return
-    with pytest.raises(SchemaError, match=message):
-        space_of(model())
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: Choice(a=nn.Identity()), "two options or more"),
-        (lambda: Choice(a=nn.Identity(), b=3), "option 'b' of a Choice is a torch.nn.Module"),
-        (lambda: Repeat([nn.Identity()], times=(1, 2)), "cannot be repeated 2 times"),
-        (lambda: Repeat(lambda _: nn.Identity()), "needs times="),
-        (lambda: Repeat([nn.Identity()] * 2, times=(2,)), "two or more different numbers"),
-        (
-            lambda: Repeat([nn.Identity()] * 4, times=Elastic(1, 2) * Elastic(1, 2)),
-            "follows from one decision",
-        ),
-        (lambda: Inputs(3, choose=4), "choose is from 1"),
-        (lambda: Inputs(3, choose=3), "leaves nothing open"),
-        (lambda: Inputs(3, choose=(1, 2), combine="cat"), "give one choose="),
-        (lambda: Elastic(8), "two or more different"),
-        (lambda: Elastic(8, 0), "positive whole numbers"),
-        (lambda: Elastic(8, 16) * 0.5, "whole or elastic"),
-        (lambda: Conv2d(3, 8, Elastic(2, 3)), "odd and even"),
-        (lambda: space_of(lambda: 3), "it made 3"),
-        (lambda: space_of(nn.Sequential(nn.Embedding(3, 4))), "give example="),
-    ],
-)
-def test_wrong_arguments_are_named(make, message: str) -> None:
-    with pytest.raises(ParameterError, match=message):
-        make()
 
 
 def test_networks_of_other_images_are_refused() -> None:

@@ -29,7 +29,7 @@ SHORT = [
     "2",
     "--budget",
     "8",
-    "--limit",
+    "--valid-limit",
     "60",
     "--top",
     "2",

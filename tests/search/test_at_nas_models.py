@@ -154,6 +154,7 @@ class Counted(nn.Module):
         return x if x.sum().item() > 0 else 2 * x
 
 
+@pytest.mark.filterwarnings("ignore:forward of Sequential looks at values:UserWarning")
 def test_models_that_cannot_be_are_named_before_anything_is_trained() -> None:
     with pytest.raises(ParameterError, match=r"made for images of 1x8x8, these have 3x9x9"):
         FewShotModel(SPACES["plain"], in_channels=3, size=9)

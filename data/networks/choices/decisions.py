@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from torch.utils._pytree import tree_leaves
 
 from ....errors import ParameterError
 from ...arguments import brief
@@ -140,6 +141,31 @@ class Elastic:
 
     __radd__ = __add__
     __rmul__ = __mul__
+
+    def _no_number(self, *_: Any) -> Any:
+        """Refuse to be taken for one whole number, as a layer of PyTorch takes it.
+
+        Raises
+        ------
+        ParameterError
+        """
+        raise ParameterError(
+            f"{self!r} is no single number. A layer whose own width, kernel or heads are chosen is "
+            "one of nasurge.nn (Conv1d, Conv2d, Linear, SelfAttention); layers of torch.nn behind "
+            f"it take the largest number, {self.largest} (.largest), and follow by themselves. It "
+            "can be added (+), multiplied (*) and divided (//), by whole numbers or elastic ones"
+        )
+
+    __index__ = __int__ = __float__ = __iter__ = __neg__ = _no_number
+    __sub__ = __rsub__ = __truediv__ = __rtruediv__ = __rfloordiv__ = __pow__ = _no_number
+    __mod__ = __rmod__ = __divmod__ = __lt__ = __le__ = __gt__ = __ge__ = _no_number
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Refuse to be the size of a tensor, as in ``torch.nn.BatchNorm2d(width)``."""
+        del func, types
+        held = [*tree_leaves(args), *tree_leaves(kwargs or {})]
+        next(one for one in held if isinstance(one, cls)).__index__()
 
     def __repr__(self) -> str:
         return f"Elastic({', '.join(map(str, np.unique(self.numbers).tolist()))})"

@@ -6,6 +6,7 @@ import operator
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
@@ -13,9 +14,10 @@ from torch.nn import functional
 from ....errors import ParameterError
 from .decisions import Decision, Elastic, Selection, current, largest
 from .modules import Deciding
-from .slices import convolution_slice, convolve
+from .slices import convolution_slice, convolve, padding_of
 
 _Size = int | Elastic
+_Whole = int | tuple[int, ...]
 
 
 def _decisions(parts: Mapping[str, Any]) -> dict[str, tuple[Decision, ...]]:
@@ -34,22 +36,37 @@ class _Convolution(Deciding):
         self,
         in_channels: _Size,
         out_channels: _Size,
-        kernel_size: _Size,
-        stride: int = 1,
-        padding: int | str | None = None,
-        dilation: int = 1,
+        kernel_size: _Whole | Elastic,
+        stride: _Whole = 1,
+        padding: _Whole | str | None = None,
+        dilation: _Whole = 1,
         groups: _Size = 1,
         bias: bool = True,
+        padding_mode: str = "zeros",
     ) -> None:
         super().__init__()
-        kernel = largest(kernel_size)
-        if padding is None:
-            padding = dilation * (kernel // 2)
+        for name, value in (("stride", stride), ("padding", padding), ("dilation", dilation)):
+            if isinstance(value, Elastic):
+                raise ParameterError(
+                    f"{name} of a convolution is not elastic: put several convolutions into a "
+                    "nasurge.nn.Choice"
+                )
+        if isinstance(groups, Elastic) and not _same(groups, in_channels):
+            raise ParameterError(
+                f"groups may be elastic where they are the in_channels (a depthwise convolution); "
+                f"received {groups!r} and {in_channels!r}: put several convolutions into a "
+                "nasurge.nn.Choice"
+            )
+        kernel = kernel_size.largest if isinstance(kernel_size, Elastic) else kernel_size
         self.out_channels, self.kernel_size = out_channels, kernel_size
-        if isinstance(kernel_size, Elastic) and kernel_size.smallest % 2 != kernel % 2:
+        if isinstance(kernel_size, Elastic) and len(np.unique(kernel_size.numbers % 2)) > 1:
             raise ParameterError(
                 f"kernels are cut around their middle: {kernel_size!r} mixes odd and even sizes"
             )
+        if padding is None:
+            shaped = self._base(1, 1, kernel, dilation=dilation, device="meta")  # draws nothing
+            sizes = zip(shaped.dilation, shaped.kernel_size, strict=True)
+            padding = tuple(d * (k // 2) for d, k in sizes)
         self.layer = self._base(
             largest(in_channels),
             largest(out_channels),
@@ -59,6 +76,7 @@ class _Convolution(Deciding):
             dilation,
             largest(groups),
             bias,
+            padding_mode,
         )
 
     @property
@@ -72,8 +90,10 @@ class _Convolution(Deciding):
         return int(self.layer.in_channels)  # type: ignore[arg-type]
 
     def _kernel(self, selection: Selection | None) -> tuple[int, ...]:
-        dimensions = len(self.layer.kernel_size)  # type: ignore[arg-type]
-        return (current(self.kernel_size, selection),) * dimensions
+        whole: tuple[int, ...] = self.layer.kernel_size  # type: ignore[assignment]
+        if not isinstance(self.kernel_size, Elastic):
+            return whole
+        return (self.kernel_size.at(selection),) * len(whole)
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolution of the chosen width and kernel."""
@@ -88,23 +108,16 @@ class _Convolution(Deciding):
         outputs, kernel = current(self.out_channels, selection), self._kernel(selection)
         inputs = old.in_channels if width is None else width
         weight, bias, groups = convolution_slice(old, inputs, outputs, kernel)
-        padding = old.padding
-        if not isinstance(padding, str):
-            padding = tuple(
-                max(0, p - d * (whole - k) // 2)
-                for p, d, whole, k in zip(
-                    padding, old.dilation, old.kernel_size, kernel, strict=True
-                )
-            )
         made = self._base(
             inputs,
             len(weight),
             kernel,
             old.stride,
-            padding,
+            padding_of(old, kernel),
             old.dilation,
             groups,
             bias is not None,
+            old.padding_mode,
             device=weight.device,
             dtype=weight.dtype,
         )
@@ -114,25 +127,29 @@ class _Convolution(Deciding):
 class Conv2d(_Convolution):
     """Convolution of images whose width and kernel may be chosen.
 
-    Takes what ``torch.nn.Conv2d`` takes; weights are held for the largest of each, and a chosen
-    one uses the first channels and the middle of the kernel. Channels that it receives need not be
-    elastic: it follows. A depthwise convolution is one with ``groups`` equal to ``in_channels``.
+    Takes what ``torch.nn.Conv2d`` takes, but for device and dtype; weights are held for the largest
+    of each, and a chosen one uses the first channels and the middle of the kernel. Channels that it
+    receives need not be elastic: it follows. A depthwise convolution is one with ``groups`` equal
+    to ``in_channels``.
 
     Parameters
     ----------
-    in_channels, out_channels, kernel_size : int or Elastic
-    stride : int
-    padding : int or str, optional
+    in_channels, out_channels : int or Elastic
+    kernel_size : int, tuple of int, or Elastic
+    stride : int or tuple of int
+    padding : int, tuple of int, or str, optional
         For the largest kernel, smaller ones have as much less; by default half of the kernel, so
         that with stride 1 the size stays.
-    dilation : int
+    dilation : int or tuple of int
     groups : int or Elastic
+        Elastic where they are the ``in_channels``.
     bias : bool
+    padding_mode : {"zeros", "reflect", "replicate", "circular"}
 
     Raises
     ------
     ParameterError
-        If kernel sizes mix odd and even ones.
+        If kernel sizes mix odd and even ones, or stride, padding, dilation or groups are elastic.
 
     References
     ----------
@@ -342,6 +359,15 @@ class Positions(Deciding):
         x = graph.placeholder("x")
         graph.output(graph.call_function(operator.add, (x, graph.get_attr("weight"))))
         return fx.GraphModule(root, graph, class_name="Positions")
+
+
+def _same(a: Elastic, b: _Size) -> bool:
+    """Whether two elastic numbers are always equal."""
+    return (
+        isinstance(b, Elastic)
+        and a.decisions == b.decisions
+        and np.array_equal(a.numbers, b.numbers)
+    )
 
 
 def _filled(layer: Any, weight: Tensor, bias: Tensor | None) -> nn.Module:

@@ -14,9 +14,11 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from ....errors import SchemaError
+from ..failures import RAISED
 from .decisions import Decision
 from .elastic import _Convolution
 from .modules import Choice, Deciding, Inputs, Repeat
+from .slices import FOLLOWING, PLAIN
 
 INPUT, OUTPUT = "input", "output"
 Guard = tuple[str, tuple[int, ...]] | None
@@ -39,8 +41,13 @@ class Flow:
         Paths of the modules with decisions that were called.
     whole : bool
         Whether the output was seen to follow from the input.
+    looks : bool
+        Whether Python looked at values that follow from the input, as ``if x.mean() > 0`` does.
     output : tuple of int
         Shape of the output without the batch; empty where it is no tensor.
+    widths : dict
+        Channels or features that each layer that follows a width receives where all are largest,
+        and how many it has weights for.
     """
 
     order: list[str] = field(default_factory=list)
@@ -48,7 +55,9 @@ class Flow:
     opens: list[tuple[str, int, str]] = field(default_factory=list)
     reached: set[str] = field(default_factory=set)
     whole: bool = False
+    looks: bool = False
     output: tuple[int, ...] = ()
+    widths: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def deciding_modules(model: nn.Module) -> list[tuple[str, Deciding]]:
@@ -84,16 +93,25 @@ def name_decisions(model: nn.Module) -> dict[str, Decision]:
     Raises
     ------
     SchemaError
-        If two of one name have different values, naming both places.
+        If two of one name have different values, or one is called what the place of another is,
+        naming both places.
     """
     known: dict[str, tuple[str, Decision]] = {}
+    placed: set[int] = set()
     for path, module in deciding_modules(model):
         for part, decisions in module.decisions.items():
             place = ".".join(filter(None, (path, part))) or type(module).__name__.lower()
             for k, decision in enumerate(decisions):
                 if not decision.name:
                     decision.name = place if len(decisions) == 1 else f"{place}.{k}"
+                    placed.add(id(decision))
                 first, other = known.setdefault(decision.name, (place, decision))
+                if other is not decision and {id(other), id(decision)} & placed:
+                    raise SchemaError(
+                        f"{first} and {place} are two decisions, and both are called "
+                        f"{decision.name!r}, one by name= and one by its place in the model: "
+                        "choose another name="
+                    )
                 if (other.values, other.ordered) != (decision.values, decision.ordered):
                     raise SchemaError(
                         f"two decisions are called {decision.name!r} and differ: {first} has "
@@ -196,11 +214,19 @@ def in_order(order: list[str], conditions: dict[str, list[Guard]]) -> list[str]:
     return placed
 
 
+_LOOKS = {
+    *(Tensor.item, Tensor.tolist, Tensor.__bool__, Tensor.__int__, Tensor.__float__),
+    Tensor.__index__,
+}
+"""What gives Python the values of a tensor."""
+
+
 class _Sources(TorchFunctionMode):
     """Remembers which decisions every tensor follows from."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.looks = False
         self._of: dict[int, frozenset[str]] = {}
         self._kept: list[Tensor] = []  # so that no other tensor gets the id of one of them
 
@@ -208,6 +234,7 @@ class _Sources(TorchFunctionMode):
         del types
         result = func(*args, **(kwargs or {}))
         sources = self.of((args, kwargs))
+        self.looks |= bool(sources) and func in _LOOKS
         if sources:
             for value in tree_leaves(result):
                 self.mark(value, sources)
@@ -262,10 +289,18 @@ def explore(model: nn.Module, example: Any) -> Flow:
 
             handle = module.register_forward_pre_hook(enter, with_kwargs=True)
             stack.callback(handle.remove)
+        for path, module in model.named_modules():
+            if type(module) in PLAIN:
+                handle = module.register_forward_pre_hook(_width(path, flow))
+                stack.callback(handle.remove)
         stack.enter_context(named_failures(model))
         stack.enter_context(sources)
         result = model(*(sources.mark(x.detach().clone(), frozenset([INPUT])) for x in inputs))
-    last = sources.of(result)
+    if result is None:
+        raise SchemaError(
+            f"forward of {type(model).__name__} returns None: let it return what it computes"
+        )
+    flow.looks, last = sources.looks, sources.of(result)
     flow.whole = bool(last) and all(
         any(target == name for _, target in flow.edges)
         or any(owner == name for owner, _, _ in flow.opens)
@@ -274,6 +309,54 @@ def explore(model: nn.Module, example: Any) -> Flow:
     flow.edges += [(name, OUTPUT) for name in sorted(last)]
     flow.output = tuple(result.shape[1:]) if isinstance(result, Tensor) else ()
     return flow
+
+
+def is_random(model: nn.Module, example: Any) -> bool:
+    """Whether a model gives different outputs for one input in evaluation mode."""
+    inputs = example if isinstance(example, tuple) else (example,)
+    with evaluating(model):
+        first, *others = [tree_leaves(model(*inputs)) for _ in range(3)]
+    return any(
+        isinstance(a, Tensor)
+        and (
+            a.shape != b.shape
+            or not torch.isclose(a, b, rtol=1e-3, atol=1e-5, equal_nan=True).all()
+        )
+        for other in others
+        for a, b in zip(first, other, strict=True)
+    )
+
+
+def _width(path: str, flow: Flow) -> Any:
+    """Hook that notes how wide what a following layer receives is."""
+
+    def enter(module: nn.Module, args: Any) -> None:
+        following = FOLLOWING[PLAIN[type(module)]]
+        if args and isinstance(args[0], Tensor):
+            flow.widths[path] = (int(args[0].shape[following.axis]), following.width(module))
+
+    return enter
+
+
+def check_widths(model: nn.Module, flow: Flow) -> None:
+    """Refuse layers that are wider than what ever arrives.
+
+    Such a layer would be cut to what does, and hide that it was written for something else.
+
+    Raises
+    ------
+    SchemaError
+        Naming the layer.
+    """
+    if any(isinstance(m, Inputs) and m.combine == "cat" for m in model.modules()):
+        return  # what is joined may be wider than what was seen
+    for path, (received, own) in flow.widths.items():
+        kind = type(model.get_submodule(path)).__name__
+        if received < own:
+            raise SchemaError(
+                f"{path} ({kind}) has weights for {own} channels or features, and at most "
+                f"{received} arrive: write it for the largest width"
+            )
 
 
 @contextmanager
@@ -318,11 +401,11 @@ def _listed_inputs(args: Any) -> Any:
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Model in evaluation mode, without gradients, inside the block."""
+    """Model in evaluation mode inside the block, without gradients or a trace in random state."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):  # a forward may draw
             yield
     finally:
         for module, training in modes:
@@ -355,19 +438,29 @@ def named_failures(model: nn.Module) -> Iterator[None]:
         yield
     except SchemaError:
         raise
-    except (
-        *(RuntimeError, ValueError, TypeError, LookupError, AttributeError),
-        *(AssertionError, ArithmeticError),
-    ) as error:
+    except RAISED as error:
         path, kind, shapes = stack[-1] if stack else ("", type(model).__name__, [])
         received = f", which received {', '.join(map(str, shapes))}" if shapes else ""
         raise SchemaError(
-            f"the model cannot be computed: {path or 'its forward'} ({kind}){received}: "
+            f"the model cannot be computed: {path or 'its forward'} ({kind}){_option(model, path)}"
+            f"{received}: "
             f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
         ) from error
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _option(model: nn.Module, path: str) -> str:
+    """Option of the innermost choice that a module is in, in words."""
+    said = ""
+    for place, module in deciding_modules(model):
+        before = f"{place}.options." if place else "options."
+        if isinstance(module, Choice) and path.startswith(before):
+            number = int(path[len(before) :].partition(".")[0])
+            value, name = module.decision.values[number], module.decision.name or place
+            said = f" of option {value!r} of {name}"
+    return said
 
 
 def guess_example(model: nn.Module) -> Tensor | None:

@@ -7,6 +7,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from functools import reduce
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ class Choice(Deciding):
 
     Parameters
     ----------
-    options : mapping from str to Module, optional
+    *options : mapping from str to Module
         Modules by name, where names are no identifiers, such as ``{"3x3": ...}``.
     name : str, optional
         Name of the variable; by default the place in the model. Choices of one name, and of the
@@ -86,7 +87,7 @@ class Choice(Deciding):
     Raises
     ------
     ParameterError
-        If there are fewer than two, or one is no module.
+        If there are fewer than two, one is no module, or one has no name.
 
     Examples
     --------
@@ -97,14 +98,19 @@ class Choice(Deciding):
 
     def __init__(
         self,
-        options: Mapping[str, nn.Module] | None = None,
-        /,
-        *,
+        *options: Mapping[str, nn.Module],
         name: str = "",
         **modules: nn.Module,
     ) -> None:
         super().__init__()
-        given = {**(options or {}), **modules}
+        nameless = next((one for one in options if not isinstance(one, Mapping)), None)
+        if nameless is not None:
+            raise ParameterError(
+                "options of a Choice have names, which architectures are written with: "
+                'Choice(skip=nn.Identity(), conv=...) or Choice({"3x3": ..., "5x5": ...}); '
+                f"received {brief(nameless)}"
+            )
+        given = {**dict(chain.from_iterable(one.items() for one in options)), **modules}
         wrong = next((k for k, v in given.items() if not isinstance(v, nn.Module)), None)
         if wrong is not None:
             raise ParameterError(

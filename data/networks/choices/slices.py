@@ -37,15 +37,37 @@ def convolve(
         Size of the kernel in each dimension.
     """
     weight, bias, groups = convolution_slice(layer, x.shape[1], outputs, kernel)
-    padding = layer.padding
-    if not isinstance(padding, str):
-        # What is cut from the kernel at each side is not padded for either.
-        cut = (
-            d * (whole - k) // 2
-            for d, whole, k in zip(layer.dilation, layer.kernel_size, kernel, strict=True)
-        )
-        padding = tuple(max(0, p - c) for p, c in zip(padding, cut, strict=True))
+    padding = padding_of(layer, kernel)
+    if layer.padding_mode != "zeros":
+        x = functional.pad(x, _sides(layer, padding, kernel), mode=layer.padding_mode)
+        padding = 0
     return function(x, weight, bias, layer.stride, padding, layer.dilation, groups)
+
+
+def padding_of(layer: Any, kernel: tuple[int, ...]) -> Any:
+    """Padding of a convolution, as PyTorch takes it, with a kernel cut to a size.
+
+    What is cut from the kernel at each side is not padded for either.
+    """
+    if isinstance(layer.padding, str):
+        return layer.padding
+    cut = (
+        d * (whole - k) // 2
+        for d, whole, k in zip(layer.dilation, layer.kernel_size, kernel, strict=True)
+    )
+    return tuple(max(0, p - c) for p, c in zip(layer.padding, cut, strict=True))
+
+
+def _sides(layer: Any, padding: Any, kernel: tuple[int, ...]) -> list[int]:
+    """Padding before and after, of the last dimension first, as ``functional.pad`` takes it."""
+    if padding == "valid":
+        pairs = [(0, 0) for _ in kernel]
+    elif padding == "same":
+        whole = [d * (k - 1) for d, k in zip(layer.dilation, kernel, strict=True)]
+        pairs = [(total // 2, total - total // 2) for total in whole]
+    else:
+        pairs = [(p, p) for p in padding]
+    return [side for pair in reversed(pairs) for side in pair]
 
 
 def convolution_slice(
@@ -80,7 +102,7 @@ def _convolution(base: type) -> Callable[[Any, Tensor], Tensor]:
     function = _CONVOLUTIONS[base]
 
     def forward(layer: Any, x: Tensor) -> Tensor:
-        if x.shape[1] == layer.in_channels or layer.padding_mode != "zeros":
+        if x.shape[1] == layer.in_channels:
             result: Tensor = base.forward(layer, x)  # type: ignore[attr-defined]
             return result
         return convolve(layer, x, function, layer.out_channels, layer.kernel_size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -33,15 +34,17 @@ from .exploring import (
     Flow,
     active_of,
     check_registered,
+    check_widths,
     deciding_modules,
     explore,
     field_of,
     guards,
     guess_example,
     in_order,
+    is_random,
     name_decisions,
 )
-from .slices import follow
+from .slices import FOLLOWING, follow
 
 _PROBES = 16
 
@@ -60,6 +63,8 @@ class ModuleSpace(DescribedSpace):
         Input of the model, of which the shape counts.
     traced : bool
         Whether the flow of data could be followed; else the decisions are a chain in order.
+    looks : bool
+        Whether ``forward`` looks at values of its tensors, which may decide what it computes.
     """
 
     model: nn.Module
@@ -86,7 +91,8 @@ class ModuleSpace(DescribedSpace):
             follow(self.model)
         flow = explore(self.model, example)
         self._refuse_unreached(flow)
-        self.traced, self.output = flow.whole, flow.output
+        check_widths(self.model, flow)
+        self.traced, self.looks, self.output = flow.whole, flow.looks, flow.output
         conditions = guards(self.model)
         order = in_order(flow.order, conditions)
         super().__init__(
@@ -223,7 +229,13 @@ class ModuleSpace(DescribedSpace):
         return model
 
     def _named(self, model: nn.Module) -> nn.Module:
-        """Model of this space in which decisions have names: a copy, if they had none."""
+        """Model of this space whose decisions have names and whose layers follow: a copy, if not.
+
+        Raises
+        ------
+        ParameterError
+            If it is of another space.
+        """
 
         def parts(of: nn.Module) -> dict[str, Any]:
             deciding = {path: type(module).__name__ for path, module in deciding_modules(of)}
@@ -238,7 +250,8 @@ class ModuleSpace(DescribedSpace):
         names = [
             d.name for _, m in deciding_modules(model) for ds in m.decisions.values() for d in ds
         ]
-        if all(names):
+        plain = has_slices(model) and any(type(m) in FOLLOWING for m in model.modules())
+        if all(names) and not plain:
             return model
         model = deepcopy(model)
         name_decisions(model)
@@ -329,9 +342,10 @@ class ModuleNetworks:
             )
         if space.output != (classes,):
             shape = ", ".join(map(str, space.output))
+            gives = f"outputs of shape ({shape})" if space.output else "no single tensor"
             raise ParameterError(
-                f"{space.name} gives outputs of shape ({shape}), these images have {classes} "
-                "classes: make the model for them"
+                f"{space.name} gives {gives}, these images have {classes} classes: make the model "
+                "for them, with a number (logit) for each class"
             )
 
 
@@ -347,6 +361,25 @@ def _graph(flow: Flow, decisions: dict[str, Decision]) -> dict[str, Any]:
     opens = [[name, decisions[name].values[k], source] for name, k, source in flow.opens]
     edges = [list(edge) for edge in dict.fromkeys(flow.edges)]
     return {"edges": edges, **({"opens": opens} if opens else {})}
+
+
+def _check_callable(maker: Callable[..., nn.Module]) -> None:
+    """Refuse a class or function that cannot be called without arguments.
+
+    Raises
+    ------
+    ParameterError
+    """
+    try:
+        inspect.signature(maker).bind()
+    except TypeError as error:
+        name = getattr(maker, "__name__", type(maker).__name__)
+        raise ParameterError(
+            f"{name} is called without arguments, each time a network gets fresh weights, and it "
+            f"has a {error}: give a function such as lambda: {name}(...)"
+        ) from None
+    except ValueError:  # nothing is known of its arguments
+        return
 
 
 @checked
@@ -397,6 +430,7 @@ def space_of(
     """
     maker = None if isinstance(model, nn.Module) else model
     if maker is not None:
+        _check_callable(maker)
         with torch_seed(as_generator(0)):
             model = maker()
         if not isinstance(model, nn.Module):
@@ -418,6 +452,18 @@ def space_of(
         warnings.warn(
             f"the flow of data in {space.name} could not be followed (does it leave PyTorch?): its "
             "decisions are taken as a chain in their order",
+            stacklevel=3,
+        )
+    if space.looks:
+        warnings.warn(
+            f"forward of {space.name} looks at values of its tensors (such as in `if x.mean() > "
+            "0:`): its FLOPs, and the flow of data that predictors see, are those of the example",
+            stacklevel=3,
+        )
+    if is_random(space.model, space.example_input):
+        warnings.warn(
+            f"{space.name} gives different outputs for one input in evaluation mode: what it draws "
+            "at random makes accuracies, and perhaps FLOPs, those of one draw",
             stacklevel=3,
         )
     return space

@@ -1,4 +1,4 @@
-"""Memory that a device lacks: told from other errors, with the module that asked for it."""
+"""Networks that cannot be computed, for want of memory or otherwise: which module it was."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from ...errors import OutOfMemoryError
+from ...errors import NasurgeError, OutOfMemoryError, ParameterError
+
+RAISED = (
+    *(RuntimeError, ValueError, TypeError, LookupError, AttributeError),
+    *(AssertionError, ArithmeticError),
+)
+"""What the forward of a network that is wrong raises."""
 
 # What PyTorch says on GPUs and on CPUs, where its error has no class of its own.
 _SAID = ("out of memory", "can't allocate memory", "not enough memory")
@@ -52,25 +58,32 @@ def failing_module(error: BaseException) -> str:
 
 
 @contextmanager
-def memory_told(what: str) -> Iterator[None]:
-    """Let what lacks memory inside the block say what it was, and in which module.
+def failures_told(what: str) -> Iterator[None]:
+    """Let what a network cannot compute inside the block say what it was, and in which module.
 
     Raises
     ------
     OutOfMemoryError
+        Where memory did not suffice.
+    ParameterError
+        Instead of another error that a module's forward raised.
     """
     try:
         yield
-    except (RuntimeError, MemoryError) as error:
-        if not lacks_memory(error):
-            raise
+    except (*RAISED, MemoryError) as error:
         if isinstance(error, OutOfMemoryError):
             raise OutOfMemoryError(f"{what}: {error}") from error
-        raise OutOfMemoryError(f"{what}: out of memory{said_of(error)}") from error
+        if isinstance(error, NasurgeError):
+            raise
+        if lacks_memory(error):
+            raise OutOfMemoryError(f"{what}: out of memory{said_of(error)}") from error
+        if not failing_module(error):
+            raise
+        raise ParameterError(f"{what} cannot be computed{said_of(error)}") from error
 
 
 def said_of(error: BaseException) -> str:
-    """Where memory did not suffice, and what PyTorch said, for the end of a message."""
+    """In which module, and what PyTorch said, for the end of a message."""
     module = failing_module(error)
     first = str(error).partition("\n")[0]
     return f"{f' in {module}' if module else ''} ({first or type(error).__name__})"
