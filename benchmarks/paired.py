@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from itertools import combinations
 from typing import Annotated, TypedDict
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from ..data.arguments import checked
 from ..data.types import Mask, Values
-from ..errors import LabelError
+from ..errors import LabelError, ParameterError
 from .intervals import FEWEST_DRAWS, Interval, interval
 from .pairs import real_numbers
 
@@ -30,7 +31,9 @@ class PairedDifference(TypedDict):
 
 
 @checked
-def paired_differences(values: Mapping[str, ArrayLike]) -> list[PairedDifference]:
+def paired_differences(
+    values: Mapping[str, ArrayLike], *, span: float = math.inf
+) -> list[PairedDifference]:
     """Differences of every pair of methods over blocks, with Wilcoxon's signed-rank test.
 
     A block is what methods share, such as the training architectures of a trial, or a task: how
@@ -41,6 +44,9 @@ def paired_differences(values: Mapping[str, ArrayLike]) -> list[PairedDifference
     values : mapping from str to array_like, shape (blocks,)
         Of each method, bigger is better; NaN where it has none. A pair is compared in the blocks
         that both have.
+    span : float, above 0
+        Largest value that can be less the least, such as 2 for a correlation: no difference is
+        larger, and no interval says so.
 
     Returns
     -------
@@ -51,6 +57,8 @@ def paired_differences(values: Mapping[str, ArrayLike]) -> list[PairedDifference
     ------
     LabelError
         If lengths differ, or values are no numbers.
+    ParameterError
+        If the span is not above 0.
 
     References
     ----------
@@ -64,8 +72,10 @@ def paired_differences(values: Mapping[str, ArrayLike]) -> list[PairedDifference
     >>> round(pair["difference"]["mean"], 3), pair["wins"], pair["ties"], round(pair["p"], 4)
     (0.133, 5, 1, 0.0625)
     """
+    if not span > 0:
+        raise ParameterError(f"span must be above 0, such as 2 for a correlation, not {span!r}")
     columns = _columns(values)
-    found = [_pair(a, b, columns[a], columns[b]) for a, b in combinations(columns, 2)]
+    found = [_pair(a, b, columns[a], columns[b], span) for a, b in combinations(columns, 2)]
     for pair, p in zip(found, holm([pair["p"] for pair in found]), strict=True):
         pair["p_holm"] = p
     return found
@@ -130,7 +140,7 @@ def _columns(values: Mapping[str, ArrayLike]) -> dict[str, Values]:
     return columns
 
 
-def _pair(a: str, b: str, first: Values, second: Values) -> PairedDifference:
+def _pair(a: str, b: str, first: Values, second: Values, span: float) -> PairedDifference:
     """Two methods over the blocks that both have, without a correction."""
     both = ~np.isnan(first) & ~np.isnan(second)
     difference = first[both] - second[both]
@@ -139,7 +149,7 @@ def _pair(a: str, b: str, first: Values, second: Values) -> PairedDifference:
     return {
         "a": a,
         "b": b,
-        "difference": interval(difference),
+        "difference": interval(difference, least=-span, most=span),
         "wins": int((difference[~equal] > 0).sum()),
         "ties": int(equal.sum()),
         "losses": int((difference[~equal] < 0).sum()),

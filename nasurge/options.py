@@ -71,6 +71,7 @@ class RankOptions:
 
 
 Own = partial(option, section="A function of your own in the place of a table")
+Trained = partial(option, section="Networks that are trained in the place of a table")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,16 +84,18 @@ class FunctionOptions:
         help="Space to search: FILE.toml that describes it, a name, such as darts, or a model with "
         "choices, MODULE:CLASS, such as my_module:Net.",
     )
-    images: str | None = Own(
+    images: str | None = Trained(
         None,
         help="Instead of --objective: train networks of the space on digits, mnist5k, "
         "fashion-mnist or a path; searched is accuracy, or --objectives of accuracy, latency "
         "(milliseconds on this machine), flops and parameters (millions).",
     )
-    size: int | None = Own(None, least=1, help="Side of the images in pixels.")
-    limit: int | None = Own(None, help="Most training images.")
-    recipe: str | None = Own(None, help="How to train on --images: a JSON object or a file of one.")
-    device: str = Own("auto", help="Where to train: auto, cpu, cuda, cuda:INDEX or mps.")
+    size: int | None = Trained(None, least=1, help="Side of the images in pixels.")
+    limit: int | None = Trained(None, help="Most training images.")
+    recipe: str | None = Trained(
+        None, help="How to train on --images: a JSON object or a file of one."
+    )
+    device: str = Trained("auto", help="Where to train: auto, cpu, cuda, cuda:INDEX or mps.")
     objective: str | None = Own(
         None,
         metavar="MODULE:FUNCTION",

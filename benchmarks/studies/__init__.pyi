@@ -40,6 +40,8 @@ from .journal import write_rows as write_rows
 from .kinds import Findings as Findings
 from .kinds import Parts as Parts
 from .kinds import Study as Study
+from .measured import by_name as by_name
+from .measured import by_number as by_number
 from .options import BuildOptions as BuildOptions
 from .options import CompareOptions as CompareOptions
 from .options import RunOptions as RunOptions
@@ -49,7 +51,6 @@ from .options import VerifyOptions as VerifyOptions
 from .page import Page as Page
 from .page import Section as Section
 from .page import TextTable as TextTable
-from .page import descending as descending
 from .page import interval_words as interval_words
 from .page import number_of as number_of
 from .page import read_summary as read_summary
@@ -68,7 +69,13 @@ from .panels import scatter_named as scatter_named
 from .panels import span as span
 from .pictures import draw_matrix as draw_matrix
 from .pictures import draw_task_map as draw_task_map
+from .pictures import predicted_against_true as predicted_against_true
+from .points import keep_points as keep_points
+from .points import predictions_path as predictions_path
+from .points import read_points as read_points
 from .rendering import render as render
+from .results import best_with as best_with
+from .results import descending as descending
 from .results import frame_of as frame_of
 from .results import html_of as html_of
 from .results import html_of_frame as html_of_frame

@@ -28,12 +28,14 @@ from ..training import Recipe, check_least
 from .digits import interval_text
 from .flags import chosen
 from .journal import Row, fingerprint, jsonable
-from .kinds import Findings, Parts
+from .kinds import Parts
 from .options import BuildOptions
 from .page import Page, Section, interval_words, number_of
 from .trainings import (
+    TrainedFindings,
     TrainingPlan,
     Trainings,
+    accuracies_section,
     fault_lines,
     images_of,
     images_space,
@@ -48,7 +50,7 @@ from .trainings import (
 
 
 @dataclass(frozen=True, repr=False)
-class Built(Findings):
+class Built(TrainedFindings):
     """Outcome of ``table build``.
 
     Attributes
@@ -171,7 +173,7 @@ class TableStudy(Trainings[Built, BuildOptions]):
         table = training_table(found["summary"], most=None)
         return Page(
             _lead(found),
-            [Section.of("Architectures", table, text)],
+            [accuracies_section(found["summary"]), Section.of("Architectures", table, text)],
             {k: v for k, v in about.items() if k != "kind"},
         )
 

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...data.files import read_npz
 from ..metrics import METRICS
 from . import pictures
 from .cases import leading
 from .digits import interval_text, mean_text
-from .journal import Row, fingerprint
-from .page import Page, Section, TextTable, descending, interval_words, number_of
+from .journal import Row
+from .page import Page, Section, TextTable, interval_words, number_of
 from .paired import paired_sections
+from .points import read_points
+from .results import descending
 
 _UNSEEN = "unseen only"
 
@@ -80,11 +81,6 @@ def compare_page(found: dict[str, Any], folder: Path) -> Page:
     )
 
 
-def predictions_path(folder: Path, address: str, predictor: str, n: int) -> Path:
-    """Where the points of a picture are kept; names of tasks may be no file names."""
-    return folder / "predictions" / f"{fingerprint({address: predictor})}-{n}.npz"
-
-
 def _rankings(found: dict[str, Any], table: TextTable) -> list[Section]:
     """Picture of Kendall's tau against training size, and all numbers."""
     summary = found["summary"]
@@ -109,14 +105,7 @@ def _predictions(about: dict[str, Any], folder: Path) -> list[Section]:
     sections: list[Section] = []
     size = about["n_train"][-1]
     for address, label in about["labels"].items():
-        points: dict[str, Any] = {}
-        for name in about["predictors"]:
-            path = predictions_path(folder, address, name, size)
-            if path.exists():
-                remedy = "delete it and run the command again"
-                arrays = read_npz(path, names=("true", "predicted"), remedy=remedy)
-                points[name] = (arrays["true"], arrays["predicted"])
-        if points:
+        if points := read_points(folder, address, about["predictors"], size):
             number = len(next(iter(points.values()))[0])
             sections.append(
                 Section(

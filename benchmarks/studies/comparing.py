@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.devices import one_thread
-from ...data.files import atomic_write
 from ...data.spaces import Codes, Space
 from ...data.types import Values
 from ...errors import LabelError, ParameterError
@@ -29,7 +28,6 @@ from .compare_page import (
     compare_page,
     compare_table,
     gaps,
-    predictions_path,
     without_ranks,
 )
 from .comparison import CompareEntry, CompareRow, Comparison
@@ -38,6 +36,7 @@ from .kinds import Parts, Study
 from .options import CompareOptions
 from .page import Page, TextTable, number_of
 from .paired import paired_entries
+from .points import keep_points, predictions_path
 
 _SHOWN = 1500  # architectures in the picture of predicted against true values
 
@@ -80,8 +79,7 @@ class CompareUnit:
         if self.picture is not None:
             path = predictions_path(self.picture, problem.address, self.name, self.n)
             true = problem.report_values[test]
-            with atomic_write(path) as file:
-                np.savez(file, true=true[:_SHOWN], predicted=scores[:_SHOWN])
+            keep_points(path, true[:_SHOWN], scores[:_SHOWN])
         return rows
 
     def _fitted(self, train: NDArray[np.int64], test: NDArray[np.int64]) -> tuple[Scores, Row]:
@@ -379,7 +377,8 @@ def paired_taus(rows: Sequence[Row]) -> list[Row]:
                     zip([row["trial"] for row in own], numbers(own, "kendall_tau"), strict=True)
                 )
                 tasks[table, task][name] = np.array([taus.get(trial, np.nan) for trial in trials])
-        entries += paired_entries("kendall_tau", tasks, n_train=n)
+        # From -1 to 1.
+        entries += paired_entries("kendall_tau", tasks, spans=dict.fromkeys(tasks, 2.0), n_train=n)
     return entries
 
 

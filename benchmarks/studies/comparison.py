@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, TypedDict
 
-from ...errors import ParameterError
 from ..intervals import Interval
 from .journal import Row
 from .kinds import Findings
-from .page import descending
-from .results import task_named
+from .results import best_with, task_named
 
 
 class CompareRow(TypedDict):
@@ -101,14 +99,4 @@ class Comparison(Findings):
             for entry in self.summary
             if f"{entry['table']}/{entry['task']}" == address and not entry["unseen_functions_only"]
         ]
-        sizes = sorted({entry["n_train"] for entry in of_task})
-        n = sizes[-1] if n_train is None else n_train
-        if n not in sizes:
-            raise ParameterError(f"n_train is one of {', '.join(map(str, sizes))}, not {n_train}")
-        best: Row = min((e for e in of_task if e["n_train"] == n), key=_by_tau)
-        return dict(best)
-
-
-def _by_tau(entry: Row) -> float:
-    """Sort key: the highest mean Kendall tau first."""
-    return descending(entry["kendall_tau"])
+        return best_with(of_task, "kendall_tau", "n_train", n_train)

@@ -29,11 +29,17 @@ else:
         for name in ["Images", "Space", "Table", "Predictor", "Problem", "Recipe", "SupernetRecipe"]
     )
 
-Seed = partial(option, least=0, most=2**31 - 1, help="Seed of everything random.")
-Trials = partial(option, name="-t", least=1, help="Trials of each.")
-Jobs = partial(option, name="-j", help="Processes; -1 is one per core.")
+# Flags of the sections of a long help.
+Run = partial(option, section="How it is run")
+Choice = partial(option, section="Which architectures")
+Scored = partial(option, section="What is compared")
+Network = partial(option, section="How networks are trained")
+
+Seed = partial(Run, least=0, most=2**31 - 1, help="Seed of everything random.")
+Trials = partial(Run, name="-t", least=1, help="Trials of each.")
+Jobs = partial(Run, name="-j", help="Processes; -1 is one per core.")
 Backend = partial(
-    option,
+    Run,
     help="Where the trials run, by joblib: loky (processes here), dask or ray (a cluster; "
     "pip install nasurge[cluster]).",
 )
@@ -46,11 +52,6 @@ OneTask: TypeAlias = str | Table | Problem
 Tasks: TypeAlias = OneTask | Sequence[OneTask]
 """Tasks of tables, by name, also separated by commas; tables; tasks."""
 
-# Flags of the sections of a long help.
-Choice = partial(option, section="Which architectures")
-Scored = partial(option, section="What is compared")
-Network = partial(option, section="How networks are trained")
-
 FORMATS = ("html", "latex", "markdown", "csv", "pdf", "svg")
 """What a study can be shown as."""
 COLUMN = 3.33
@@ -62,7 +63,7 @@ class RunOptions:
     """How and where a study is run; the options of every kind end with these."""
 
     jobs: int = Jobs(-1)
-    out: Path | None = option(
+    out: Path | None = Run(
         None,
         help="Folder for rows, summary and report; by default runs/KIND-XXXXXXXX, named by "
         "what is run. A run that was stopped goes on where it was; there, more may also be "

@@ -89,11 +89,6 @@ def number_of(n: int, noun: str) -> str:
     return f"{n} {noun}" + ("" if n == 1 else "s")
 
 
-def descending(measured: Mapping[str, Any]) -> float:
-    """Sort key: the highest mean first, an undefined one last."""
-    return float("inf") if measured["mean"] is None else -measured["mean"]
-
-
 def write_summary(folder: Path, found: Mapping[str, Any]) -> None:
     """Keep what a report is made from as ``summary.json``."""
     with atomic_write(folder / "summary.json") as file:

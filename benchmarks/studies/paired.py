@@ -39,7 +39,13 @@ class PairedEntry(PairedDifference, total=False):
     rank_b: Annotated[float, "mean rank of ``b``"]
 
 
-def paired_entries(measure: str, tasks: Mapping[tuple[str, str], Blocks], **case: Any) -> list[Row]:
+def paired_entries(
+    measure: str,
+    tasks: Mapping[tuple[str, str], Blocks],
+    *,
+    spans: Mapping[tuple[str, str], float],
+    **case: Any,
+) -> list[Row]:
     """Entries of every pair of methods on every task, and over all tasks if there are several.
 
     Parameters
@@ -48,12 +54,15 @@ def paired_entries(measure: str, tasks: Mapping[tuple[str, str], Blocks], **case
         Name of what is compared.
     tasks : mapping from (table, task) to values of each method by trial
         Only methods that all tasks have are compared over tasks.
+    spans : mapping from (table, task) to float
+        Largest value that can be on each, less the least.
     **case
         Further keys of each entry.
     """
     entries = []
     for (table, task), blocks in tasks.items():
-        entries += _entries(blocks, {"table": table, "task": task, "blocks": "trials"})
+        shared = {"table": table, "task": task, "blocks": "trials"}
+        entries += _entries(blocks, shared, spans[table, task])
     if len(tasks) > 1:
         common = [
             name for name in next(iter(tasks.values())) if all(name in t for t in tasks.values())
@@ -67,15 +76,16 @@ def paired_entries(measure: str, tasks: Mapping[tuple[str, str], Blocks], **case
             )
             for name in common
         }
-        entries += _entries(means, {"table": ALL_TASKS, "task": "", "blocks": "tasks"})
+        shared = {"table": ALL_TASKS, "task": "", "blocks": "tasks"}
+        entries += _entries(means, shared, max(spans.values()))
     return [{"measure": measure, **case, **entry} for entry in entries]
 
 
-def _entries(blocks: Blocks, shared: Row) -> list[Row]:
+def _entries(blocks: Blocks, shared: Row, span: float) -> list[Row]:
     ranks = mean_ranks(blocks)
     return [
         {**shared, **pair, "rank_a": ranks[pair["a"]], "rank_b": ranks[pair["b"]]}
-        for pair in paired_differences(blocks)
+        for pair in paired_differences(blocks, span=span)
     ]
 
 

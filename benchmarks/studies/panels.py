@@ -252,6 +252,33 @@ def band(
         axis.errorbar(x, means, [means - low, high - means], color=style["color"], capsize=3)
 
 
+def single_values(
+    axis: Axes,
+    places: Sequence[float] | Values,
+    measured: Sequence[Mapping[str, Any]],
+    *,
+    across: bool = False,
+    **style: Any,
+) -> None:
+    """Draw each value of measured quantities that have too few for an interval, as pale points.
+
+    Parameters
+    ----------
+    axis : Axes
+    places : sequence of float
+        Where each quantity stands.
+    measured : sequence of mapping
+    across : bool
+        Whether the places are those of the y axis.
+    **style
+        Of the points.
+    """
+    points = [(at, v) for at, m in zip(places, measured, strict=True) for v in m.get("values", ())]
+    if points:
+        x, y = zip(*(point[::-1] if across else point for point in points), strict=True)
+        axis.scatter(x, y, s=9, alpha=0.45, linewidths=0, rasterized=True, **style)
+
+
 def span(values: Sequence[float] | Values) -> str:
     """Range of some numbers in words.
 

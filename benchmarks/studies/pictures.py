@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,19 @@ from ..metrics import kendall_tau
 from .cases import grouped
 from .digits import interval_text, mean_text
 from .journal import Row
-from .panels import Key, Panel, Picture, band, colours, markers, plain_ticks, scatter_named, span
+from .panels import (
+    Key,
+    Panel,
+    Picture,
+    band,
+    colours,
+    markers,
+    plain_ticks,
+    scatter_named,
+    single_values,
+    span,
+)
+from .points import Points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,7 +89,9 @@ def _draw_taus(
         sizes = [e["n_train"] for e in ordered]
         taus = numbers_of(ordered, "kendall_tau")
         if not fresh:
-            band(axis, sizes, [e["kendall_tau"] for e in ordered], color=colour[name])
+            measured = [e["kendall_tau"] for e in ordered]
+            band(axis, sizes, measured, color=colour[name])
+            single_values(axis, sizes, measured, color=colour[name])
             texts = [
                 f"{name}, n={e['n_train']}: tau {interval_text(e['kendall_tau'])}" for e in ordered
             ]
@@ -102,32 +116,52 @@ def unseen_differs(summary: Sequence[Row]) -> bool:
     return any(len({entry["kendall_tau"]["mean"] for entry in pair}) > 1 for pair in pairs)
 
 
-def predicted_against_true(name: str, shown: Mapping[str, tuple[Values, Values]]) -> Picture:
+def predicted_against_true(
+    name: str,
+    shown: Mapping[str, Points],
+    *,
+    agreement: tuple[str, Callable[[Values, Values], float]] = ("tau", kendall_tau),
+    highest: str = "best",
+) -> Picture:
     """Picture of predicted against true ranks, a panel per predictor.
 
-    The ranking is what is judged, and accuracies crowd near the top; 1 is the best.
+    The ranking is what is judged, and accuracies crowd near the top.
+
+    Parameters
+    ----------
+    name : str
+        As of ``Picture``.
+    shown : mapping from str to two arrays
+        True and predicted values of each predictor.
+    agreement : tuple
+        Short name of the correlation, and its function.
+    highest : str
+        What an architecture of rank 1 is.
     """
+    called, measure = agreement
     colour = colours(list(shown))
     panels = []
     for predictor, (true, predicted) in shown.items():
-        tau = kendall_tau(true, predicted)
+        value = measure(true, predicted)
         words = (
-            f"Predicted against true ranks of {len(true)} test architectures: Kendall's tau is "
-            f"{tau:.3f}. On the diagonal the two ranks are equal."
+            f"Predicted against true ranks of {len(true)} test architectures, 1 is the {highest}: "
+            f"{called} is {value:.3f}. On the diagonal the two ranks are equal."
         )
-        draw = partial(_draw_ranks, values=(true, predicted), color=colour[predictor])
-        panels.append(Panel(f"{predictor}: tau {tau:.3f}", words, draw, height=0.92))
+        draw = partial(
+            _draw_ranks, values=(true, predicted), color=colour[predictor], highest=highest
+        )
+        panels.append(Panel(f"{predictor}: {called} {value:.3f}", words, draw, height=0.92))
     return Picture(name, "Predicted against true ranks", panels)
 
 
-def _draw_ranks(axis: Axes, *, values: tuple[Values, Values], color: str) -> None:
+def _draw_ranks(axis: Axes, *, values: Points, color: str, highest: str) -> None:
     """Draw the ranks of one predictor."""
     from scipy.stats import rankdata
 
     x, y = (rankdata(each) / len(each) for each in values)
     axis.plot([0, 1], [0, 1], color="black", linewidth=0.7)
     axis.scatter(x, y, s=5, alpha=0.55, color=color, linewidths=0, rasterized=True)
-    axis.set(xlabel="true rank (1 = best)", ylabel="predicted rank", aspect="equal")
+    axis.set(xlabel=f"true rank (1 = {highest})", ylabel="predicted rank", aspect="equal")
 
 
 def tau_by_time(summary: Sequence[Row]) -> Picture:

@@ -104,6 +104,39 @@ def _cell(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
+def best_with(
+    entries: Sequence[Mapping[str, Any]], measure: str, key: str, number: int | None = None
+) -> dict[str, Any]:
+    """Entry with the highest mean of a measure among those of one number.
+
+    Parameters
+    ----------
+    entries : sequence of dict
+    measure : str
+        Key of a measured quantity.
+    key : str
+        Key of the numbers.
+    number : int, optional
+        By default the largest.
+
+    Raises
+    ------
+    ParameterError
+        If no entry has such a number.
+    """
+    numbers = sorted({entry[key] for entry in entries})
+    chosen = numbers[-1] if number is None else number
+    if chosen not in numbers:
+        raise ParameterError(f"{key} is one of {', '.join(map(str, numbers))}, not {number}")
+    among = [entry for entry in entries if entry[key] == chosen]
+    return dict(min(among, key=lambda entry: descending(entry[measure])))
+
+
+def descending(measured: Mapping[str, Any]) -> float:
+    """Sort key: the highest mean first, an undefined one last."""
+    return float("inf") if measured["mean"] is None else -measured["mean"]
+
+
 def task_named(entries: Sequence[Mapping[str, Any]], address: str | None) -> str:
     """The one task of some entries, or the one that is named.
 

@@ -15,7 +15,7 @@ from ...data.devices import device_kind, resolve_device
 from ...data.images import Images, load_images
 from ...data.spaces import Codes, Space, is_place, make_space, model_space
 from ...data.types import Values
-from ...errors import OutOfMemoryError, ParameterError, SchemaError
+from ...errors import LabelError, OutOfMemoryError, ParameterError, SchemaError
 from ..intervals import Interval, interval, kendall_tau_interval
 from ..training import Recipe, read_recipe
 from .cases import grouped
@@ -24,7 +24,9 @@ from .flags import refuse_unused
 from .journal import Journal, Row, Unit, versions
 from .kinds import Findings, Found, Options, Parts, Study
 from .options import RunOptions, TrainingOptions
-from .page import Page, Section, TextTable, descending, number_of
+from .page import Page, Section, TextTable, number_of
+from .results import descending
+from .training_pictures import accuracies_picture
 
 _DRAW = 256  # architectures drawn at a time: a smaller sample begins a larger one
 _SIDES = ("mean", "low", "high")
@@ -63,6 +65,7 @@ class TrainingEntry(TypedDict):
     valid_accuracy: Annotated[Interval, "accuracy on the validation images, in percent, over seeds"]
     train_seconds: Annotated[Interval, "seconds of a training, over seeds"]
     diverged: Annotated[int, "trainings whose loss became infinite; they have no accuracy"]
+    parameters: Annotated[int, "weights of the network"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -274,7 +277,9 @@ def training_summary(rows: Sequence[Row]) -> list[Row]:
         }
         seconds = interval([run["train_seconds"] for run in runs], least=0.0)
         entry = {"architecture": architecture, **accuracies, "train_seconds": seconds}
-        summary.append({**entry, "diverged": len(runs) - len(ended)})
+        entry |= {"diverged": len(runs) - len(ended)}
+        # Folders of before it was kept have none.
+        summary.append(entry | {"parameters": runs[0].get("parameters")})
     return sorted(summary, key=lambda entry: descending(entry["valid_accuracy"]))
 
 
@@ -292,6 +297,12 @@ def training_table(summary: Sequence[Row], *, most: int | None = _SHOWN) -> Text
     more = len(summary) - len(rows)
     note = f"and {more} more in the report" if more else ""
     return TextTable(("architecture", "valid %", "test %", "seconds"), rows, note=note)
+
+
+def accuracies_section(summary: Sequence[Row]) -> Section:
+    """Section of a report with the pictures of trainings."""
+    text = "Mean accuracies of each architecture over its seeds."
+    return Section("Accuracies", text, [accuracies_picture(summary)] if summary else [])
 
 
 def seed_agreement(runs: Values) -> dict[str, Any] | None:
@@ -349,7 +360,24 @@ class Trainings(Study[Found, Options]):
         return training_table(found["summary"])
 
 
-class TrainedStudy(Trainings[Findings, RunOptions]):
+@dataclass(frozen=True, repr=False)
+class TrainedFindings(Findings):
+    """Outcome of trainings: an entry per architecture, the best on validation first."""
+
+    def best(self) -> Row:
+        """Entry of the architecture with the highest mean validation accuracy, of equals the first.
+
+        Raises
+        ------
+        LabelError
+            If every training diverged.
+        """
+        if not self.summary or self.summary[0]["valid_accuracy"]["mean"] is None:
+            raise LabelError("no training has succeeded")
+        return dict(self.summary[0])
+
+
+class TrainedStudy(Trainings[TrainedFindings, RunOptions]):
     """What architectures reach that are trained one after another, as a search asks for them.
 
     Parameters
@@ -363,6 +391,7 @@ class TrainedStudy(Trainings[Findings, RunOptions]):
 
     kind = "trained"
     title = "Architectures that a search had trained"
+    findings = TrainedFindings
 
     def __init__(
         self,
@@ -399,6 +428,6 @@ class TrainedStudy(Trainings[Findings, RunOptions]):
         table = training_table(found["summary"], most=None)
         number = number_of(len(found["summary"]), "architecture")
         text = "Mean and 95 % interval over seeds; the single values where seeds are few."
-        sections = [Section.of("Architectures", table, text)]
+        sections = [accuracies_section(found["summary"]), Section.of("Architectures", table, text)]
         made = {key: value for key, value in found["about"].items() if key != "kind"}
         return Page(f"{number} trained.", sections, made)

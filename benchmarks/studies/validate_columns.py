@@ -227,14 +227,15 @@ def cost_table(
         rows.append(
             [
                 columns[cost["column"]],
+                interval_text(tau) if tau else "",
+                f"{cost['seconds']:.1f}",
                 f"{cost['once_seconds']:.1f}",
                 f"{cost['seconds_per_architecture']:.3g}",
                 str(cost["architectures"]),
-                f"{cost['seconds']:.1f}",
-                interval_text(tau) if tau else "",
             ]
         )
-    headings = ("", "once, s", "each, s", "architectures", "in all, s", "tau with trained")
+    # What a narrow terminal leaves out is the last.
+    headings = ("", "tau with trained", "in all, s", "once, s", "each, s", "architectures")
     return TextTable(headings, rows)
 
 
@@ -244,17 +245,19 @@ def architecture_table(
     """Architectures as text, the best of the first column first; at most so many."""
     values = column_values(rows, next(iter(columns)))
     order = np.argsort(np.where(np.isfinite(values), -values, np.inf), kind="stable")
+    truth = truth_column(columns)
+    shown = [truth, *(name for name in columns if name != truth)]  # first, and never left out
     text = [
         [
             rows[k]["architecture"],
             rows[k]["group"],
-            *(_number(rows[k].get(name)) for name in columns),
+            *(_number(rows[k].get(name)) for name in shown),
             f"{rows[k]['parameters']:,}" if "parameters" in rows[k] else "",
             f"{rows[k]['train_seconds']:.1f}" if "train_seconds" in rows[k] else "",
         ]
         for k in order[:most]
     ]
-    short = [words.removeprefix("predicted by ") for words in columns.values()]
+    short = [columns[name].removeprefix("predicted by ") for name in shown]
     more = len(rows) - len(text)
     return TextTable(
         ["architecture", "group", *short, "parameters", "seconds"],

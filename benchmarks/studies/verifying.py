@@ -21,6 +21,7 @@ from .journal import Journal, Row, versions
 from .kinds import Findings, Parts
 from .options import VerifyOptions
 from .page import Page, Section, TextTable
+from .training_pictures import retrained_picture
 from .trainings import TrainingPlan, Trainings, seed_agreement
 from .validate_choice import even_steps
 from .validate_columns import tau_of_some
@@ -180,7 +181,11 @@ class VerifyStudy(Trainings[Verification, VerifyOptions]):
         return Page(
             lead=f"{lead}.",
             sections=[
-                Section("Agreement", "; ".join(lines) + "."),
+                Section(
+                    "Agreement",
+                    "; ".join(lines) + ".",
+                    [retrained_picture(found["architectures"], _entry(found))],
+                ),
                 Section.of("Trainings", cls.table_of(found), "Test accuracy in percent."),
             ],
             made={k: v for k, v in about.items() if k != "kind"},
@@ -229,11 +234,15 @@ def _agreement_of(rows: Sequence[Row], n: int) -> Row:
     }
 
 
+def _entry(found: Parts) -> Mapping[str, Any]:
+    """Entry of the summary; folders of earlier versions hold it by itself."""
+    summary = found["summary"]
+    return summary if isinstance(summary, Mapping) else dict(summary[0])
+
+
 def _sentences(found: Parts) -> list[str]:
     """What was found, in sentences."""
-    summary = found["summary"]
-    # Folders of earlier versions hold the entry itself.
-    entry = summary if isinstance(summary, Mapping) else summary[0]
+    entry = _entry(found)
     equal = (
         f"{entry['equal']} of {entry['trainings']} trainings of {entry['architectures']} "
         "architectures gave exactly the stored test accuracy"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -59,6 +60,11 @@ class Column:
     minimise: bool = False
     unit: str = ""
     source: str = ""
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Least and largest value that there can be: 0 and 100 of percentages."""
+        return (0.0, 100.0) if self.unit == "%" else (-math.inf, math.inf)
 
     def __str__(self) -> str:
         parts = [self.task, self.split, self.metric]

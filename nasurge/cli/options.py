@@ -101,7 +101,10 @@ def _parameter(field: Described) -> inspect.Parameter:
     """Parameter that typer turns into the option or argument of a field."""
     flag = field.flag
     typed = _typed(field)
-    shown: dict[str, Any] = {"help": flag.help, "metavar": flag.metavar or _metavar(typed)}
+    shown: dict[str, Any] = {
+        "help": _literal(flag.help),
+        "metavar": flag.metavar or _metavar(typed),
+    }
     text = field.default_text
     if "," in text or flag.shown is not None:  # with blanks, at which a terminal can wrap
         shown["show_default"] = re.sub(r",(?=\S)", ", ", text)
@@ -124,6 +127,11 @@ def _parameter(field: Described) -> inspect.Parameter:
         default=default,
         annotation=Annotated[typed, made],
     )
+
+
+def _literal(text: str) -> str:
+    """Text that a help, which is Markdown, shows as it is: nothing in it is markup."""
+    return re.sub(r"([\\`*_<\[])", r"\\\1", text)
 
 
 def _metavar(typed: Any) -> str | None:

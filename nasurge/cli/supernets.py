@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from ..benchmarks.studies.flags import option
-from ..benchmarks.studies.options import Seed
+from ..benchmarks.studies.options import Run, Seed
 from ..benchmarks.supernet import SubnetworkOptions, SupernetOptions
 from ..benchmarks.training.recipe import Epochs
 from ..errors import ParameterError
@@ -27,23 +28,26 @@ app = typer.Typer(
 )
 
 
+Supernet = partial(option, section="The supernet and its images")
+
+
 @dataclass(frozen=True, kw_only=True)
 class _NetworkOptions:
     """A supernet, the images that it learns, and where."""
 
-    space: str = option(
+    space: str = Supernet(
         "nb201",
         help="A cell space, such as nb201, transnas-micro, or mobile; or MODULE:NAME, your own "
         "PyTorch model.",
     )
-    images: str = option("digits", help=IMAGES_HELP)
-    width: int = option(4, least=1, help="Channels of the first stage.")
-    cells: int = option(1, least=1, help="Cells per stage.")
-    size: int | None = option(None, least=1, help="Resize images to so many pixels.")
-    limit: int | None = option(None, least=1, help="Most training images.")
-    device: str = option("auto", help="auto, cpu, cuda, cuda:INDEX or mps.")
+    images: str = Supernet("digits", help=IMAGES_HELP)
+    width: int = Supernet(4, least=1, help="Channels of the first stage.")
+    cells: int = Supernet(1, least=1, help="Cells per stage.")
+    size: int | None = Supernet(None, least=1, help="Resize images to so many pixels.")
+    limit: int | None = Supernet(None, least=1, help="Most training images.")
+    device: str = Run("auto", help="auto, cpu, cuda, cuda:INDEX or mps.")
     seed: int = Seed(0)
-    checkpoint: Path | None = option(
+    checkpoint: Path | None = Run(
         None, help="File in which the state is kept: the same command again goes on from there."
     )
 

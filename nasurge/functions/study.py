@@ -339,7 +339,7 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
                     "trials": len(trials),
                     "evaluations": len(of_searcher),
                     "failures": sum(failed(row, self.task.names) for row in of_searcher),
-                    "best": None if several else interval(bests),
+                    "best": None if several else interval(bests, **self.typed.limits(name)),
                     "front_size": len(best) if several else None,
                     "search_seconds": interval(seconds, least=0),
                 }
@@ -362,6 +362,7 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
         if not repeats:
             return []
         task, names = self.task, self.task.objectives
+        limits = self.typed.limits(names[0])
         kept = [
             {**same[0], **{name: float(np.mean(numbers(same, name))) for name in names}}
             for same in repeats.values()
@@ -383,7 +384,9 @@ class FunctionStudy(Study[FunctionFindings, SearchCommandOptions]):
                     if len(names) > 1
                     else {
                         "value": row[names[0]],
-                        "measured": interval(numbers(repeats[row["architecture"]], names[0])),
+                        "measured": interval(
+                            numbers(repeats[row["architecture"]], names[0]), **limits
+                        ),
                     }
                 ),
                 "costs": {name: float(column[k]) for name, column in costs.items()},

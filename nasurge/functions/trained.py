@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MEASURED = ("accuracy", "latency")
 """What a training tells; costs of networks are known before."""
+RANGES = {"accuracy": {"least": 0.0, "most": 100.0}}
+"""Least and largest value of what is searched, where that is not 0 and infinity."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from ..data.spaces import Space
 from ..errors import ParameterError
 from ..options import SearchCommandOptions
 from .task import FunctionTask, Wanted, check_names
-from .trained import MEASURED, TrainedValues, check_measured, check_trainable, costs_of
+from .trained import MEASURED, RANGES, TrainedValues, check_measured, check_trainable, costs_of
 from .typed import function_named
 
 
@@ -47,6 +47,10 @@ class TypedTask:
         if self.images is None:
             return str(self.options.objective)
         return f"training on {self.images.name}"
+
+    def limits(self, name: str) -> dict[str, float]:
+        """Least and largest value of an objective, as ``interval`` takes them."""
+        return {} if self.images is None else RANGES.get(name, {"least": 0.0})
 
     def about(self) -> dict[str, Any]:
         """JSON description of the trainings; nothing of another function."""

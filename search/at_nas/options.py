@@ -21,6 +21,10 @@ _IMAGES = (
     "or Omniglot's own files, or a folder or archive CLASS/NAME.jpg or {train,test}/CLASS/NAME.jpg."
 )
 SPLITS = ("groups", "classes")
+_TASKS = "Images and their classes"
+
+Tasks = partial(option, section=_TASKS)
+Networks = partial(option, section="The networks")
 
 Images = partial(option, help=_IMAGES)
 Way = partial(option, least=2, help="Classes of an episode.")
@@ -67,29 +71,29 @@ def number_or_share(text: str) -> int | float:
 class EpisodeOptions:
     """Which images are classified, how their classes are split, and by which networks."""
 
-    images: str = Images("glyphs")
-    size: int | None = option(
+    images: str = Images("glyphs", section=_TASKS)
+    size: int | None = Tasks(
         None, least=1, help="Resize images to so many pixels: 28 for Omniglot's own zips."
     )
-    way: int = Way(5)
-    train_classes: int | float = option(
+    way: int = Way(5, section=_TASKS)
+    train_classes: int | float = Tasks(
         0.7, parse=number_or_share, help="Classes for meta-training: a number, or a share."
     )
-    split: str = option(
+    split: str = Tasks(
         "groups", help="groups keeps alphabets whole; classes draws single characters."
     )
-    rotations: bool = option(
+    rotations: bool = Tasks(
         True,
         name="--rotations/--no-rotations",
         help="Meta-train on turned classes too, as is usual for characters.",
     )
-    space: str = option(
+    space: str = Networks(
         "nb201",
         help="Of the searched networks: a cell space, mobile, or MODULE:NAME, your own PyTorch "
         "model.",
     )
-    width: int = option(16, least=1, help="Channels of their first stage.")
-    device: str = option("cpu", help="cpu, cuda, cuda:INDEX or auto.")
+    width: int = Networks(16, least=1, help="Channels of their first stage.")
+    device: str = Networks("cpu", help="cpu, cuda, cuda:INDEX or auto.")
     query: int = unseen(15, "Images a class that are classified.")
 
     @property

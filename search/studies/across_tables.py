@@ -14,10 +14,12 @@ from ...benchmarks.objectives import Problem, problems_of
 from ...benchmarks.studies import (
     Page,
     Parts,
+    Picture,
     Row,
     Section,
     TextTable,
     Unit,
+    by_name,
     chosen,
     fingerprint,
     grouped,
@@ -25,6 +27,7 @@ from ...benchmarks.studies import (
     interval_words,
     leading,
     number_of,
+    task_named,
     to_svg,
 )
 from ...data.files import atomic_write
@@ -100,6 +103,26 @@ class MetaTablesFindings(CurveFindings):
 
     maps: list[Row]
     """Similarity of the tasks of each table, as ``task_similarities``."""
+
+    def best(self, address: str | None = None) -> Row:
+        """Entry of the summary with the fewest mean queries on a held-out task.
+
+        Parameters
+        ----------
+        address : str, optional
+            ``TABLE/TASK``, where there are several; of task ``all`` those of a table together.
+
+        Raises
+        ------
+        ParameterError
+            If there are several and none is named.
+        UnknownNameError
+            If no such task was held out.
+        """
+        entries = [{**entry, "task": entry["held_out"]} for entry in self.summary]
+        address = task_named(entries, address)
+        of_task = [e for e in self.summary if f"{e['table']}/{e['held_out']}" == address]
+        return dict(min(of_task, key=lambda entry: float(entry["queries"]["mean"])))
 
 
 class MetaTablesStudy(TableSearches[MetaTablesFindings, Problem]):
@@ -370,6 +393,18 @@ def _percent(measured: Mapping[str, Any]) -> str:
     return f"{text} [{100 * measured['low']:.0f}, {100 * measured['high']:.0f}]"
 
 
+def _queries(summary: Sequence[Row]) -> Picture:
+    """Picture of the queries of each method, a panel per held-out task."""
+    groups = {
+        "/".join(held_out): {
+            e["method"]: e["queries"] for e in sorted(of, key=lambda e: float(e["queries"]["mean"]))
+        }
+        for held_out, of in grouped(summary, "table", "held_out").items()
+    }
+    title = "Queries to the best 0.1 %"
+    return by_name("queries", title, groups, quantity="queries to the best 0.1 %")
+
+
 def meta_page(found: Parts, folder: Path) -> Page:
     """Contents of the report; the maps of tasks are written beside it as pictures.
 
@@ -394,6 +429,7 @@ def meta_page(found: Parts, folder: Path) -> Page:
             "A search ends where it reaches the best 0.1 %: the selected architecture and its "
             "regret are those of its end. Warm methods learnt from other tasks, never from the "
             "one held out: see the end.",
+            [_queries(found["summary"])],
         ),
         regret_section(
             found["curves"],

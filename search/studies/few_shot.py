@@ -16,11 +16,14 @@ from ...benchmarks.studies import (
     Findings,
     Page,
     Parts,
+    Picture,
     Row,
     Section,
     Study,
     TextTable,
     Unit,
+    best_with,
+    by_name,
     chosen,
     grouped,
     interval_text,
@@ -69,6 +72,26 @@ class FewShotEntry(TypedDict):
     architectures: Annotated[list[str], "what each trial of a search chose"]
 
 
+@dataclass(frozen=True, repr=False)
+class FewShotFindings(Findings):
+    """Outcome of ``meta few-shot``: an entry per method and number of images a class."""
+
+    def best(self, shot: int | None = None) -> Row:
+        """Entry of the summary with the highest mean accuracy.
+
+        Parameters
+        ----------
+        shot : int, optional
+            Images a class; by default the largest number.
+
+        Raises
+        ------
+        ParameterError
+            If nothing was measured with so many.
+        """
+        return best_with(self.summary, "accuracy", "shot", shot)
+
+
 @dataclass(frozen=True)
 class FewShotUnit:
     """One meta-training with its test."""
@@ -115,7 +138,7 @@ class FewShotUnit:
         return [{**row, "each": each.round(2).tolist()}]
 
 
-class FewShotStudy(Study[Findings, FewShotOptions]):
+class FewShotStudy(Study[FewShotFindings, FewShotOptions]):
     """Accuracies of few-shot learners, each meta-trained for the same time, on unseen classes.
 
     Parameters
@@ -138,6 +161,7 @@ class FewShotStudy(Study[Findings, FewShotOptions]):
     title = "Few-shot learners after the same time of meta-training"
     command = "meta few-shot"
     options_type = FewShotOptions
+    findings = FewShotFindings
     grows = ("methods", "shots", "trials")
     row = FewShotRow
     entry = FewShotEntry
@@ -254,7 +278,9 @@ class FewShotStudy(Study[Findings, FewShotOptions]):
             f"Best after {about['seconds']:g} seconds of meta-training, on classes never seen: "
             f"{best}."
         )
-        table = Section.of("All numbers", cls.table_of(found), " ".join(cls.notes(found)))
+        lines = " ".join(cls.notes(found))
+        drawn = Section("Accuracy by method", lines, [_picture(found["summary"])])
+        table = Section.of("All numbers", cls.table_of(found), lines)
         architectures = [
             [entry["method"], str(entry["shot"]), text]
             for entry in found["summary"]
@@ -263,7 +289,19 @@ class FewShotStudy(Study[Findings, FewShotOptions]):
         searched = Section(
             "Architectures", "", (), ("method", "shot", "architecture"), architectures
         )
-        return Page(lead, [table, searched] if architectures else [table], about)
+        return Page(lead, [drawn, table, *([searched] if architectures else [])], about)
+
+
+def _picture(summary: Sequence[Row]) -> Picture:
+    """Picture of the accuracy of each method, a panel per number of images a class."""
+    groups = {
+        f"{number_of(shot, 'image')} a class, {members[0]['way']} classes": {
+            entry["method"]: entry["accuracy"] for entry in members
+        }
+        for shot, members in grouped(summary, "shot").items()
+    }
+    title = "Accuracy on classes never seen, by method"
+    return by_name("accuracies", title, groups, quantity="accuracy, %")
 
 
 def _summary(rows: Sequence[Row]) -> list[Row]:

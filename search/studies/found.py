@@ -217,9 +217,12 @@ def _measured(problem: Problem, architecture: str, value: float) -> Interval:
     runs = problem.table.runs(problem.roles.search)
     if runs is None:
         return interval([value])
+    least, most = problem.search_column.range
     own = runs[problem.table.rows(problem.space.parse([architecture]))[0]]
     sign = -1.0 if problem.search_column.minimise else 1.0
-    return interval(sign * own[np.isfinite(own)] if np.isfinite(own).any() else [value])
+    values = sign * own[np.isfinite(own)] if np.isfinite(own).any() else [value]
+    ends = sorted((sign * least, sign * most))
+    return interval(values, least=ends[0], most=ends[1])
 
 
 def answer_lines(entry: Mapping[str, Any], start: str, of: str) -> list[str]:

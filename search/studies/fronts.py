@@ -213,6 +213,7 @@ class TrueFront:
             "objectives": [q.label for q in problem.objectives],
             "hypervolume": [_share(column) for column in volume.T],
             "selected": [_share(column) for column in selected.T],
+            "span": 1.0,
             "final": selected[:, -1].tolist(),
             "front": (signs * measured[median]["front"]).tolist(),
             "front_names": measured[median]["names"],

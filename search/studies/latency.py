@@ -22,14 +22,22 @@ from ...benchmarks.studies import (
     Study,
     TextTable,
     Unit,
+    best_with,
+    by_name,
+    by_number,
     chosen,
     descending,
     fingerprint,
     grouped,
     interval_text,
+    interval_words,
+    keep_points,
     measured_cases,
     number_of,
     numbers,
+    predicted_against_true,
+    predictions_path,
+    read_points,
     versions,
 )
 from ...data.devices import one_thread
@@ -44,6 +52,7 @@ MEAN = "mean"
 """Stands for all devices together in a summary."""
 _COMPONENTS, _RIDGE = 3, 0.1
 _FEWEST_TESTED = 10
+_SHOWN = 300  # architectures in a picture of predicted against measured latencies
 
 
 class LatencyRow(TypedDict):
@@ -66,6 +75,27 @@ class LatencyEntry(TypedDict):
     spearman: Annotated[Interval, "correlation with measured latency, over trials"]
 
 
+@dataclass(frozen=True, repr=False)
+class LatencyFindings(Findings):
+    """Outcome of ``meta latency``: an entry per device, method and number of measurements."""
+
+    def best(self, measurements: int | None = None) -> Row:
+        """Entry of the method with the highest mean Spearman correlation over all devices.
+
+        Parameters
+        ----------
+        measurements : int, optional
+            Architectures measured on a device; by default the largest number.
+
+        Raises
+        ------
+        ParameterError
+            If nothing was measured with so many.
+        """
+        means = [entry for entry in self.summary if entry["device"] == MEAN]
+        return best_with(means, "spearman", "measurements", measurements)
+
+
 @dataclass(frozen=True)
 class LatencyUnit:
     """All methods and trials on one left-out device."""
@@ -74,6 +104,7 @@ class LatencyUnit:
     device: str
     left_out: tuple[str, ...]
     measurements: int
+    folder: Path
 
     def __call__(self) -> list[Row]:
         """Rows of the device, one per trial and method."""
@@ -94,6 +125,8 @@ class LatencyUnit:
                     measured = anchors if method == "transfer" else drawn
                     predicted = _predict(method, model, table, donors, measured, true[measured])
                     test = np.setdiff1d(np.arange(len(table)), measured)
+                    if trial == 0:
+                        self._keep(method, true[test], predicted[test])
                     rows.append(
                         {
                             "device": self.device,
@@ -106,8 +139,15 @@ class LatencyUnit:
                     )
         return [dict(row) for row in rows]
 
+    def _keep(self, method: str, true: Values, predicted: Values) -> None:
+        """Keep latencies of a few architectures for the report, the same of all methods."""
+        rng = np.random.default_rng([self.study.options.seed, 1])
+        few = rng.permutation(len(true))[:_SHOWN]
+        path = predictions_path(self.folder, self.device, method, self.measurements)
+        keep_points(path, true[few], predicted[few])
 
-class LatencyStudy(Study[Findings, LatencyOptions]):
+
+class LatencyStudy(Study[LatencyFindings, LatencyOptions]):
     """Spearman correlation of predicted latencies with those measured on left-out devices.
 
     Parameters
@@ -131,6 +171,7 @@ class LatencyStudy(Study[Findings, LatencyOptions]):
     title = "Latencies on devices that were left out"
     command = "meta latency"
     options_type = LatencyOptions
+    findings = LatencyFindings
     row = LatencyRow
     entry = LatencyEntry
 
@@ -179,11 +220,11 @@ class LatencyStudy(Study[Findings, LatencyOptions]):
             "versions": versions(),
         }
 
-    def units(self, folder: Path) -> Mapping[str, Unit]:  # noqa: ARG002 -- keeps no files
+    def units(self, folder: Path) -> Mapping[str, Unit]:
         """One unit per left-out device and number of measurements."""
         together = tuple(self.left_out)
         return {
-            f"{device} n={n}": LatencyUnit(self, device, together or (device,), n)
+            f"{device} n={n}": LatencyUnit(self, device, together or (device,), n, folder)
             for device in self.left_out or self.devices
             for n in self.measurements
         }
@@ -216,7 +257,7 @@ class LatencyStudy(Study[Findings, LatencyOptions]):
         return TextTable(("device", "method", "measured", "Spearman"), shown, means[:1])
 
     @classmethod
-    def page(cls, found: Parts, folder: Path) -> Page:  # noqa: ARG003 -- shows no other files
+    def page(cls, found: Parts, folder: Path) -> Page:
         """Report of the correlations."""
         about, means = found["about"], [e for e in found["summary"] if e["device"] == MEAN]
         means.sort(key=lambda e: descending(e["spearman"]))
@@ -227,8 +268,71 @@ class LatencyStudy(Study[Findings, LatencyOptions]):
             f"{number_of(won['measurements'], 'measurement')}, Spearman "
             f"{interval_text(won['spearman'])} ({number_of(about['trials'], 'trial')})."
         )
-        text = "Mean and 95 % interval over trials; the device mean is over all left-out devices."
-        return Page(lead, [Section.of("All numbers", cls.table_of(found), text)], about)
+        text = f"{interval_words(about['trials'])} The device mean is over all left-out devices."
+        sections = [
+            *_correlations(found["summary"], text),
+            *_predictions(found["summary"], about, folder),
+            Section.of("All numbers", cls.table_of(found)),
+        ]
+        return Page(lead, sections, about)
+
+
+def _correlations(summary: Sequence[Row], text: str) -> list[Section]:
+    """Pictures of the correlations: over all devices, and on each."""
+    means = [entry for entry in summary if entry["device"] == MEAN]
+    most = max(entry["measurements"] for entry in means)
+    devices = {
+        device: {e["method"]: e["spearman"] for e in members if e["measurements"] == most}
+        for device, members in grouped(summary, "device").items()
+        if device != MEAN
+    }
+    over = by_number(
+        "by-measurements",
+        "Spearman's correlation over all devices against measurements",
+        means,
+        line="method",
+        number=("measurements", "architectures measured"),
+        measures={"spearman": "Spearman"},
+    )
+    each = by_name("by-device", "Spearman's correlation", devices, quantity="Spearman")
+    return [
+        Section("Over all devices", text, [over]),
+        Section("On each device", f"With {number_of(most, 'measurement')}.", [each]),
+    ]
+
+
+def _predictions(summary: Sequence[Row], about: Mapping[str, Any], folder: Path) -> list[Section]:
+    """Predicted against measured latencies, on the devices where the best method does least well.
+
+    Folders of before they were kept have none.
+    """
+    most = max(about["measurements"])
+    means = [e for e in summary if e["device"] == MEAN and e["measurements"] == most]
+    won = min(means, key=lambda e: descending(e["spearman"]))["method"]
+    of_best = [
+        e
+        for e in summary
+        if e["method"] == won and e["measurements"] == most and e["device"] != MEAN
+    ]
+    of_best.sort(key=lambda e: descending(e["spearman"]))
+    # The best, the middle and the worst.
+    places = dict.fromkeys((len(of_best) - 1, len(of_best) // 2, 0))
+    sections: list[Section] = []
+    for device in (of_best[place]["device"] for place in places):
+        if points := read_points(folder, device, about["methods"], most):
+            number = len(next(iter(points.values()))[0])
+            text = (
+                f"Trial 0 with {number_of(most, 'measurement')}; {number} of the architectures "
+                "that were not measured, as shares of the ranking."
+            )
+            drawn = predicted_against_true(
+                f"predictions-{len(sections)}",
+                points,
+                agreement=("Spearman", lambda true, predicted: float(spearman(true, predicted))),
+                highest="slowest",
+            )
+            sections.append(Section(f"Predicted against measured: {device}", text, [drawn]))
+    return sections
 
 
 def _predict(

@@ -19,6 +19,7 @@ from ...benchmarks.studies.options import (
     Jobs,
     Metric,
     Predictors,
+    Run,
     RunOptions,
     Seed,
     Tasks,
@@ -151,6 +152,9 @@ class FewShotOptions(RunOptions, EpisodeOptions):
     jobs: int = Jobs(1)
 
 
+Searched = partial(option, section="How a task is searched")
+
+
 @dataclass(frozen=True, kw_only=True)
 class WarmStartOptions(RunOptions):
     """Search each task from what was learnt on the others, and tell what that saves.
@@ -168,18 +172,18 @@ class WarmStartOptions(RunOptions):
         "'offline' leaves out the folder NASURGE_DATA.",
     )
     seeds: int = option(3, least=1, help="Searches of each kind on each task.")
-    space: str = option("nb201", help="A cell space, or mobile.")
-    method: str = option("ddpnas", help="The search: darts, drnas, gdas, balenas or ddpnas.")
-    epochs: int = option(20, least=3, help="Of a cold search.")
+    space: str = Searched("nb201", help="A cell space, or mobile.")
+    method: str = Searched("ddpnas", help="The search: darts, drnas, gdas, balenas or ddpnas.")
+    epochs: int = Searched(20, least=3, help="Of a cold search.")
     learning_rate: float = unseen(0.1, "Of the weights.")
     logit_rate: float = unseen(0.01, "Of the logits of the architecture.")
-    gate: int = option(2, least=1, help="Epochs after which a donor is tested, and taken.")
+    gate: int = Searched(2, least=1, help="Epochs after which a donor is tested, and taken.")
     strengths: tuple[float, ...] = unseen((0.5, 1.0), "Of the warm starts that are tried.")
-    size: int = option(12, least=4, help="Pixels of the images.")
+    size: int = Searched(12, least=4, help="Pixels of the images.")
     classes: int = unseen(20, "Most classes of a task.")
-    train: int = option(500, least=20, help="Most training images.")
+    train: int = Searched(500, least=20, help="Most training images.")
     held_out: int = unseen(200, "Most held-out images.")
-    width: int = option(
+    width: int = Searched(
         4, least=1, help="Channels of supernets and of networks that are trained alone."
     )
     train_epochs: int = option(8, least=1, help="Of the trainings that tell the truth.")
@@ -290,27 +294,27 @@ class SearchOptions(TrialOptions):
         None, least=1, shown="5", help="Architectures asked for at once, between refits."
     )
     metric: str | None = Metric(None)
-    workers: int | None = option(
+    workers: int | None = Run(
         None,
         least=1,
         help="Simulate so many asynchronous workers, each training one architecture at a time, "
         "and say how long they take; for tables with training times, such as transnas-micro.",
     )
-    timeout: float | None = option(
+    timeout: float | None = Run(
         None,
         least=0,
         help="Seconds after which nothing further is begun; the same command again goes on.",
     )
-    storage: str | None = option(
+    storage: str | None = Run(
         None,
         help="Database in which every search is an Optuna study, such as sqlite:///runs.db or "
         "postgresql://USER@HOST/DATABASE: a search that was stopped goes on there, and several "
         "workers share it. With --study alone: sqlite:///nasurge.db.",
     )
-    study: str | None = option(
+    study: str | None = Run(
         None, help="How the names of these studies begin: NAME/TABLE/TASK/SEARCHER/TRIAL."
     )
-    track: Trackers | None = option(
+    track: Trackers | None = Run(
         None,
         metavar="NAMES",
         help="Experiment trackers that follow every search, separated by commas: mlflow, "

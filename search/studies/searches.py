@@ -356,7 +356,8 @@ class ContenderSearches(TableSearches[SearchFindings, SearchTask]):
             task: {curve["label"]: np.array(curve["final"], dtype=float) for curve in of_task}
             for task, of_task in grouped(curves, "table", "task").items()
         }
-        return paired_entries(cls.leads, tasks)
+        spans = {(curve["table"], curve["task"]): float(curve["span"]) for curve in curves}
+        return paired_entries(cls.leads, tasks, spans=spans)
 
     @property
     def prepare(self) -> Callable[[], None]:

@@ -135,6 +135,7 @@ class BestOfTable:
             summary["simulated_seconds"] = interval(by_trial(rows, "ended_at").max(axis=1), least=0)
         curves = {
             "best": best,
+            "span": best - least or 1.0,  # of equal values there is no difference
             "final": selected[:, -1].tolist(),
             "selected": [interval(column, least=least, most=best) for column in selected.T],
             "oracle": [interval(column, least=least, most=best) for column in oracle.T],

@@ -19,11 +19,14 @@ from ...benchmarks.studies import (
     Journal,
     Page,
     Parts,
+    Picture,
     Row,
     Section,
     Study,
     TextTable,
     Unit,
+    best_with,
+    by_number,
     chosen,
     descending,
     interval_text,
@@ -86,6 +89,26 @@ class TransferEntry(TypedDict):
     kendall_tau: Annotated[Interval, "correlation with measured values, over trials"]
     kendall_tau_top5: Annotated[Interval, "the same among the best 5 %"]
     regret_at_10: Annotated[Interval, "best value minus the best among the ten that score highest"]
+
+
+@dataclass(frozen=True, repr=False)
+class TransferFindings(Findings):
+    """Outcome of ``meta transfer``: an entry per method and number of labels."""
+
+    def best(self, labels: int | None = None) -> Row:
+        """Entry of the summary with the highest mean Kendall tau.
+
+        Parameters
+        ----------
+        labels : int, optional
+            Of the new task; by default the largest number.
+
+        Raises
+        ------
+        ParameterError
+            If nothing was measured with so many.
+        """
+        return best_with(self.summary, "kendall_tau", "labels", labels)
 
 
 @dataclass(frozen=True)
@@ -164,7 +187,7 @@ class TransferUnit:
         return process.fit(together[rows], y[rows]).predict(codes)
 
 
-class TransferStudy(Study[Findings, TransferOptions]):
+class TransferStudy(Study[TransferFindings, TransferOptions]):
     """Kendall's tau on a new task after earlier ones, with no and with few labels of it.
 
     In trial ``t`` all methods get the same labels, fewer labels are part of more, and all other
@@ -193,6 +216,7 @@ class TransferStudy(Study[Findings, TransferOptions]):
     title = "Labels of earlier tasks for a new one"
     command = "meta transfer"
     options_type = TransferOptions
+    findings = TransferFindings
     grows = ("trials",)
     row = TransferRow
     entry = TransferEntry
@@ -335,7 +359,25 @@ class TransferStudy(Study[Findings, TransferOptions]):
             f"{interval_words(about['trials'])} Methods that end in -anchors label other "
             "architectures, and are tested on others."
         )
-        return Page(lead, [Section.of("All numbers", cls.table_of(found), text)], about)
+        sections = [
+            Section("Ranking against labels", text, [_picture(summary)]),
+            Section.of("All numbers", cls.table_of(found)),
+        ]
+        return Page(lead, sections, about)
+
+
+def _picture(summary: Sequence[Row]) -> Picture:
+    """Picture of each measure against the labels of the new task, a line per method."""
+    # Folders of before they were measured have the first alone.
+    measures = {n: str(METRICS[n].heading) for n in _MEASURED if n in summary[0]}
+    return by_number(
+        "by-labels",
+        "Ranking of the new task against its labels",
+        summary,
+        line="method",
+        number=("labels", "labels of the new task"),
+        measures=measures,
+    )
 
 
 def anchored_split(

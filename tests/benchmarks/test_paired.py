@@ -10,7 +10,7 @@ from scipy.stats import friedmanchisquare, wilcoxon
 import nasurge
 from nasurge.benchmarks import mean_ranks, paired_differences
 from nasurge.benchmarks.studies.paired import paired_entries, paired_table, ranks_picture
-from nasurge.errors import LabelError
+from nasurge.errors import LabelError, ParameterError
 
 RNG = np.random.default_rng(0)
 HARD = RNG.normal(size=12)
@@ -60,6 +60,17 @@ def test_values_of_other_lengths_are_refused() -> None:
         paired_differences({"a": [1, 2], "b": [1, 2, 3]})
 
 
+def test_no_interval_is_wider_than_what_can_be() -> None:
+    values = {"a": [1.0, 1.0, 1.0, 1.0, -1.0], "b": [-1.0, -1.0, -1.0, -1.0, 1.0]}
+    [free] = paired_differences(values)
+    [bound] = paired_differences(values, span=2)
+    assert free["difference"]["high"] > 2
+    assert bound["difference"]["high"] == 2
+    for wrong in (0, -1, float("nan")):
+        with pytest.raises(ParameterError, match="span"):
+            paired_differences(values, span=wrong)
+
+
 def test_tasks_are_blocks_by_their_means() -> None:
     rng = np.random.default_rng(1)
     tasks = {
@@ -69,7 +80,7 @@ def test_tasks_are_blocks_by_their_means() -> None:
         }
         for k in range(6)
     }
-    entries = paired_entries("tau", tasks)
+    entries = paired_entries("tau", tasks, spans=dict.fromkeys(tasks, np.inf))
     assert [entry["blocks"] for entry in entries] == ["trials"] * 6 + ["tasks"]
     means = [blocks["good"].mean() - blocks["bad"].mean() for blocks in tasks.values()]
     assert entries[-1]["difference"]["mean"] == pytest.approx(np.mean(means))

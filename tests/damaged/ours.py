@@ -117,7 +117,7 @@ def _supernets(corpus: Corpus) -> Iterator[Case]:
 
 def studies(corpus: Corpus) -> Iterator[Case]:
     """Folders of studies, and recipes."""
-    from nasurge.benchmarks.studies.compare_page import predictions_path
+    from nasurge.benchmarks.studies.points import predictions_path
     from nasurge.benchmarks.studies.validate_choice import from_search
     from nasurge.benchmarks.training import read_recipe
     from nasurge.registry import study_of_folder

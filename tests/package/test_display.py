@@ -4,8 +4,10 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -30,6 +32,7 @@ from nasurge.benchmarks.studies import (
     scatter_named,
     to_svg,
 )
+from nasurge.benchmarks.studies.digits import numeric_columns
 from nasurge.benchmarks.studies.rendering import render
 from nasurge.benchmarks.studies.svg import page_svg
 from nasurge.cli import app, common
@@ -160,12 +163,64 @@ COMMANDS = [
 ]
 
 
+OLD = Path(__file__).parent.parent / "old" / "v0" / "studies"
+
+
+@pytest.mark.parametrize("folder", [p.name for p in OLD.iterdir() if "killed" not in p.name])
+def test_results_fit_a_terminal(
+    folder: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    study = registry.study_of_folder(OLD / folder)
+    for table in study.tables_of(study.read(OLD / folder)):
+        text = printed(capsys, table.columns, table.rows, best=table.best)
+        shown, _, note = text.partition("left out")
+        assert max(map(len, shown.splitlines())) <= 80
+        words, numeric = set(shown.split()), numeric_columns(table.rows, len(table.columns))
+        for k, head in enumerate(table.columns):
+            if any(f" {head}{end}" in note for end in (",", ";", " (")):
+                continue
+            assert {*head.split()} <= words, "titles are broken between words only"
+            for row in table.rows:
+                assert not numeric[k] or row[k] in shown, "no number is broken"
+
+
+MOST_OPTIONS = 10  # of a help's section: more are not looked through
+NUMBER = re.compile(r"\d[\d.,e+-]*\d|\d")
+
+
+def command_at(words: list[str]) -> Any:
+    """Command of these words."""
+    found: Any = typer.main.get_command(app)
+    for word in words:
+        found = found.commands[word]
+    return found
+
+
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_help_cuts_nothing(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     text = CliRunner().invoke(app, [*words, "--help"]).output
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 80
+    shown = [one for one in command_at(words).params if not getattr(one, "hidden", False)]
+    names = {name for line in text.splitlines() for name in re.split(r"[\s,│]+", line)}
+    squeezed = re.sub(r"[\s│]", "", text)
+    for one in shown:
+        if one.param_type_name == "option":
+            assert {*one.opts, *one.secondary_opts} <= names
+        said = re.sub(r"\\([\\`*_<\[])", r"\1", getattr(one, "help", None) or "")
+        assert re.sub(r"\s", "", said) in squeezed, "as it was written, nothing left out"
+        for number in NUMBER.findall(said):
+            assert number in text, "no number is broken"
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_a_long_help_has_headings(words: list[str]) -> None:
+    options = [one for one in command_at(words).params if one.param_type_name == "option"]
+    shown = [one for one in options if not one.hidden]
+    sections = Counter(getattr(one, "rich_help_panel", None) or "Options" for one in shown)
+    assert not {name: n for name, n in sections.items() if n > MOST_OPTIONS}
 
 
 @pytest.mark.parametrize("scale", [1e-11, 1e-3, 1.0, 1e4, 1e11])

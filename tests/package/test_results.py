@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,24 @@ import pytest
 from matplotlib.figure import Figure
 
 import nasurge
+from nasurge.benchmarks.intervals import interval
+from nasurge.benchmarks.metrics import METRICS
+from nasurge.benchmarks.studies import BuildOptions, TableStudy, VerifyOptions, VerifyStudy
+from nasurge.benchmarks.training import Recipe
+from nasurge.data.images import load_images
 from nasurge.errors import LabelError, ParameterError, UnknownNameError
 from nasurge.functions import FunctionStudy
+from nasurge.meta import meta_study
 from nasurge.options import SearchCommandOptions
 from nasurge.search.pareto import non_dominated
+from nasurge.search.studies import (
+    FewShotOptions,
+    FewShotStudy,
+    LatencyOptions,
+    LatencyStudy,
+    TransferOptions,
+    TransferStudy,
+)
 
 FEW: dict[str, Any] = {"trials": 2, "jobs": 1}
 MODULE = """
@@ -62,10 +78,54 @@ def traced(folder: Path) -> Any:
     return nasurge.search(lambda codes: (codes == 3).sum(axis=1), space="nb201", budget=15)
 
 
-KINDS = {
-    one.__name__: one
-    for one in (compared, searched, fronts, of_function, validated, ranked, traced)
-}
+def built(folder: Path) -> Any:
+    recipe = Recipe(epochs=1, width=2, batch_size=30, shift=0)
+    how = {"space": "nb201", "images": load_images("digits", limit=60), "recipe": recipe}
+    how |= {"force": True, "device": "cpu"}
+    how |= {"architectures": 5, "seeds": FEW["trials"], "out": folder, "jobs": 1}
+    return TableStudy(BuildOptions("mine", **how)).run()
+
+
+def verified(folder: Path) -> Any:
+    table = built(folder / "table").table
+    return VerifyStudy(VerifyOptions(table, 3, out=folder / "again", device="cpu", jobs=1)).run()
+
+
+def latencies(folder: Path) -> Any:
+    rng, rows = np.random.default_rng(0), len(nasurge.load_table("nb201-digits"))
+    np.savez("l.npz", **{f"d{k}": rng.uniform(1, 2, rows) for k in range(3)})
+    how = {"file": "l.npz", "table": "nb201-digits", "measurements": (5, 8), **FEW}
+    how |= {"methods": ("nearest", "scratch"), "out": folder}
+    return LatencyStudy(LatencyOptions(**how)).run()
+
+
+def transferred(folder: Path) -> Any:
+    how = {"source_labels": 15, "labels": (0, 5), "methods": ("tasks-gp", "tasks-xgb"), **FEW}
+    options = TransferOptions(sources="nbgraph/cora", target="nbgraph/citeseer", out=folder, **how)
+    return TransferStudy(options).run()
+
+
+def few_shot(folder: Path) -> Any:
+    how = {"images": "digits", "train_classes": 5, "way": 2, "split": "classes", "episodes": 5}
+    how |= {"methods": ("protonet", "maml"), "shots": (1, 2), "seconds": 1e-9}
+    return FewShotStudy(FewShotOptions(**how, rotations=False, out=folder, **FEW)).run()
+
+
+def across_tables(folder: Path) -> Any:
+    how = {"methods": "random,meta-evolution", "budget": 4, "out": folder, **FEW}
+    return meta_study("nbgraph/photo", **how)
+
+
+def trained(folder: Path) -> Any:
+    recipe = '{"epochs": 1, "width": 2, "cells": 1, "batch_size": 30, "shift": 0}'
+    how = {"space": "nb201", "images": "digits", "limit": 60, "recipe": recipe, "device": "cpu"}
+    how |= {"searchers": "random", "budget": 3, "out": folder, **FEW}
+    return FunctionStudy(SearchCommandOptions(**how)).run()
+
+
+TABLES = (compared, searched, fronts, of_function, validated, ranked, traced)
+OTHERS = (trained, built, verified, latencies, transferred, few_shot, across_tables)
+KINDS = {one.__name__: one for one in (*TABLES, *OTHERS)}
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +150,83 @@ def test_a_result_is_short_and_shows_itself(kind: str, tmp_path: Path) -> None:
     assert '<img alt="' in shown
     assert 1 <= shown.count("<tr>") - 1 <= 8
     assert not re.search(r"<(script|svg)", shown)
+    check_ranges(kind, found)
+
+
+SIGNED, SHARE, PERCENT, POSITIVE = (-1, 1), (0, 1), (0, 100), (0, np.inf)
+RANGES = {
+    **{name: (metric.least, metric.most) for name, metric in METRICS.items()},
+    **dict.fromkeys(("tau", "tau_between_seeds", "agreement", "ceiling"), SIGNED),
+    **dict.fromkeys(("selected_share", "hypervolume_share", "true_front_found"), SHARE),
+    **dict.fromkeys(("accuracy", "test_accuracy", "valid_accuracy"), PERCENT),
+    **dict.fromkeys(("regret", "search_regret", "regret_at", "queries", "hypervolume"), POSITIVE),
+    **dict.fromkeys(("front_size", "meta_steps"), POSITIVE),
+    **dict.fromkeys(("selected", "oracle"), SHARE),  # accuracies of the graph networks
+    "hypervolume_share_at": SHARE,
+    "saving": (-np.inf, 1),
+    "difference": (-2, 2),
+}
+"""Least and largest value of what is measured, by its key."""
+
+
+NO_TRIALS = ("ranked", "traced", "validated", "verified")
+"""Kinds whose intervals are not over trials."""
+
+
+def quantities(found: Any, name: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every measured quantity with the key that says what it is of."""
+    if isinstance(found, Mapping):
+        if {"mean", "low", "high", "n"} <= set(found):
+            yield name, found
+            return
+        inner = found.items()
+    elif isinstance(found, list | tuple):
+        inner = (("", each) for each in found)
+    else:
+        return
+    for key, value in inner:
+        # What is by task, number or rival is of what holds it.
+        is_case = not key or key.isdigit() or "/" in key or key in ("random", "evolution")
+        yield from quantities(value, name if is_case else key)
+
+
+def limits_of(kind: str, key: str) -> tuple[float, float]:
+    """Least and largest value of a quantity."""
+    if key.endswith("seconds"):
+        return POSITIVE
+    if key in ("best", "measured") and kind in ("of_function", "searched", "trained"):
+        return PERCENT if kind == "trained" else (-np.inf, np.inf)
+    if key not in RANGES:
+        pytest.fail(f"say in RANGES what {key!r} of {kind} can be")
+    return RANGES[key]
+
+
+def check_ranges(kind: str, found: Any) -> None:
+    """No number or interval outside what can be, and no interval of fewer than five draws."""
+    if kind in ("ranked", "traced"):
+        parts = {"kendall_tau": found.quality} if kind == "ranked" else {}
+    else:
+        parts = found.parts
+        assert parts["summary"]
+    for key, one in quantities(parts):
+        least, most = limits_of(kind, key)
+        mean, low, high = (one[side] for side in ("mean", "low", "high"))
+        values = [mean, low, high, *one.get("values", ())]
+        assert all(least <= v <= most for v in values if v is not None), (key, one)
+        assert low is None or low <= mean <= high
+        if one["n"] < 5:
+            assert low is high is None, "so few have no interval"
+            # A ratio of means, and a correlation over few architectures, have no single values.
+            single = key in ("saving", "tau", "kendall_tau") and kind != "compared"
+            assert mean is None or single or len(one["values"]) == one["n"]
+
+
+@pytest.mark.parametrize("kind", [k for k in KINDS if k not in NO_TRIALS])
+def test_no_interval_of_five_trials_leaves_the_range_of_its_measure(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FEW, "trials", 5)
+    check_ranges(kind, KINDS[kind](tmp_path / "kept"))
 
 
 def test_the_best_of_a_comparison_ranks_best(tmp_path: Path) -> None:
@@ -114,6 +251,47 @@ def test_the_best_of_a_comparison_ranks_best(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="tau-by-size"):
         found.plot("nothing")
     assert isinstance(found.plot("tau-by-time"), Figure)
+
+
+def test_the_best_of_a_built_table_is_best_on_validation(tmp_path: Path) -> None:
+    found = built(tmp_path / "kept")
+    best = found.best()
+    means = [entry["valid_accuracy"]["mean"] for entry in found.summary]
+    assert best["valid_accuracy"]["mean"] == max(means)
+    lost = [{**e, "valid_accuracy": interval([])} for e in found.summary]
+    with pytest.raises(LabelError, match="no training has succeeded"):
+        dataclasses.replace(found, summary=lost).best()
+
+
+@pytest.mark.parametrize(
+    ("kind", "measure", "number"),
+    [
+        (latencies, "spearman", "measurements"),
+        (transferred, "kendall_tau", "labels"),
+        (few_shot, "accuracy", "shot"),
+    ],
+)
+def test_the_best_method_has_the_highest_mean(
+    kind: Any, measure: str, number: str, tmp_path: Path
+) -> None:
+    found = kind(tmp_path / "kept")
+    entries = [e for e in found.summary if e.get("device") in (None, "mean")]
+    numbers = sorted({entry[number] for entry in entries})
+    assert len(numbers) == 2
+    for n in numbers:
+        best = found.best(n)
+        means = [entry[measure]["mean"] for entry in entries if entry[number] == n]
+        assert (best[number], best[measure]["mean"]) == (n, max(means))
+    assert found.best() == found.best(numbers[-1])
+    with pytest.raises(ParameterError, match=f"{number} is one of .*, not 77"):
+        found.best(77)
+
+
+def test_the_best_across_tables_asked_least(tmp_path: Path) -> None:
+    found = across_tables(tmp_path / "kept")
+    assert found.best()["queries"]["mean"] == min(e["queries"]["mean"] for e in found.summary)
+    with pytest.raises(UnknownNameError):
+        found.best("nbgraph/nothing")
 
 
 def test_the_front_of_a_search_is_that_of_all_searchers(tmp_path: Path) -> None:
