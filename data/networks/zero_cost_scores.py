@@ -217,12 +217,80 @@ def zero_cost(
         images, labels = default_batch(shape=_taken(space))
     x, y = _check_batch(images, labels)
     where = resolve_device(device)
-    pieces = [codes[first : first + _PIECE] for first in range(0, len(codes), _PIECE)]
-    parts = parallel(jobs)(
-        delayed(_piece)(space, piece, names, x, y, (width, cells, reduction), steps, seed, where)
-        for piece in pieces
-    )
-    return np.concatenate([np.empty((0, len(names))), *parts])
+
+    def computed(codes: Codes, names: Sequence[str]) -> Values:
+        pieces = [codes[first : first + _PIECE] for first in range(0, len(codes), _PIECE)]
+        parts = parallel(jobs)(
+            delayed(_piece)(
+                space, piece, names, x, y, (width, cells, reduction), steps, seed, where
+            )
+            for piece in pieces
+        )
+        return np.concatenate([np.empty((0, len(names))), *parts])
+
+    counted = [name for name in names if name in _SUMS and _has_sums(space)]
+    others = [name for name in names if name not in counted]
+    columns: dict[str, Values] = {}
+    if others:
+        columns |= dict(zip(others, computed(codes, others).T, strict=True))
+    for name in counted:
+        columns[name] = _summed(
+            space, codes, name, (width, cells, reduction), _classes_of(y), x.shape
+        )
+    return np.stack([columns[name] for name in names], axis=1)
+
+
+_SUMS = ("params", "flops")
+"""What is a sum over the edges of a cell."""
+
+
+def _has_sums(space: Space) -> bool:
+    """Whether networks are of one cell that has an operation which computes nothing."""
+    cells = space.cell is not None and space.model is None
+    return cells and any(operation.kind == "zero" for operation in space.operations)
+
+
+def _summed(space: Space, codes: Codes, name: str, *network: Any) -> Values:
+    """Parameters or FLOPs of each network, shape (n,): all parameters count, and live edges."""
+    base, edges = _edge_sums(space, name, *network)
+    live = space.graphs(codes).mask[:, 2:] if name == "flops" else 1
+    summed: Values = base + (edges[codes] * live).sum(axis=1)
+    return summed
+
+
+@cache
+def _edge_sums(
+    space: Space, name: str, size: tuple[int, int, str], classes: int, images: tuple[int, ...]
+) -> tuple[float, Values]:
+    """Parameters or FLOPs of the empty network, and what each operation adds on an edge, (k,)."""
+    import torch
+
+    from .cells import build_network, count_flops, count_parameters
+
+    width, cells, reduction = size
+    found = []
+    with torch.random.fork_rng(devices=[]):
+        for value in range(max(space.cardinalities)):  # cells of one operation: all edges live
+            network = build_network(
+                space,
+                np.full(space.n_variables, value),
+                classes=classes,
+                in_channels=images[1],
+                width=width,
+                cells=cells,
+                reduction=reduction,
+            )
+            shape = images[1], images[2], images[3]
+            flops = name == "flops"
+            found.append(count_flops(network, shape) if flops else count_parameters(network))
+    [zero, *_] = [k for k, one in enumerate(space.operations) if one.kind == "zero"]
+    costs = np.array(found, dtype=np.float64)
+    return float(costs[zero]), (costs - costs[zero]) / space.n_variables
+
+
+def _classes_of(labels: Index) -> int:
+    """Classes that a network for a batch has outputs for."""
+    return max(2, int(labels.max()) + 1)
 
 
 def _taken(space: Space) -> Shape | None:
@@ -249,7 +317,7 @@ def _piece(
     from .proxies import proxy_values
 
     x, y = torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device)
-    classes = max(2, int(labels.max()) + 1)
+    classes = _classes_of(labels)
     if space.model is not None:  # which has outputs for more classes than a batch shows
         classes = max(classes, cast("ModuleSpace", space).classes or 0)
     values = np.empty((len(codes), len(names)))

@@ -107,10 +107,16 @@ class Auto(Predictor):
                 f"members must have at least one of {', '.join(PROCESSES)} (the last in spaces of "
                 f"cells only), not {list(self.members)}"
             )
-        self.inner_ = self._inner(groups, z) if self.labels == "blended" else None
+        first, fitted = next(iter(processes)), {}
+        self.inner_ = None
+        if self.labels == "blended":
+            self.inner_, fitted[first] = self._inner(groups, z)
         if self.inner_ is not None:
             z = self.inner_.transform(z)
-        self.processes_ = {name: process.fit(groups, z) for name, process in processes.items()}
+        processes = {
+            name: fitted.get(name) or process.fit(groups, z) for name, process in processes.items()
+        }
+        self.processes_ = processes
         error = np.mean([p.left_out_error_ for p in processes.values()], axis=0)
         variance = np.mean([p.left_out_variance_ for p in processes.values()], axis=0)
         # A prior of ten errors as large as expected keeps a handful of labels from ruling it.
@@ -126,15 +132,16 @@ class Auto(Predictor):
             )
             self.graphs_, self.votes_ = graphs.fit(codes, z), {"graphs": count}
 
-    def _inner(self, groups: Groups, z: Labels) -> NormalScores | None:
-        """Transform to normal scores if they rank left-out labels better."""
+    def _inner(self, groups: Groups, z: Labels) -> tuple[NormalScores | None, GroupedGP]:
+        """Transform to normal scores if they rank left-out labels better; the first process too."""
         from scipy.stats import kendalltau
 
-        taus, normal = [], NormalScores().fit(z)
+        found, normal = [], NormalScores().fit(z)
         for labels in (z, normal.transform(z)):
             process = next(iter(self._processes(groups).values())).fit(groups, labels)
-            taus.append(kendalltau(labels - process.left_out_error_, z).statistic)
-        return normal if taus[1] > taus[0] else None
+            found.append((kendalltau(labels - process.left_out_error_, z).statistic, process))
+        (plain, process), (ranked, other) = found
+        return (normal, other) if ranked > plain else (None, process)
 
     def _trees(self, seed: int) -> Any:
         from xgboost import XGBRegressor

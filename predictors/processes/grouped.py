@@ -23,8 +23,22 @@ from .inference import (
     ROWS_AT_ONCE,
     cholesky_factor,
     cholesky_solve,
+    inverse_of,
     left_out_moments,
     moments,
+)
+from .many_labels import (
+    BEGUN,
+    EXACT,
+    REFINED,
+    REFINING,
+    SEARCHED,
+    drawn_rows,
+    inducing_moments,
+    inducing_posterior,
+    inducing_rows,
+    picked,
+    say_sparse,
 )
 
 Groups = dict[str, Matrix]
@@ -77,6 +91,8 @@ class GroupedGP:
     terms: Sequence[Term]
     prior: Prior = field(default_factory=Prior)
     learnt: tuple[Matrix, Matrix] | None = None
+    # Of inducing rows; exact processes, and files of before, have none.
+    _inner: Matrix | None = field(default=None, init=False, repr=False, compare=False)
 
     def _priors(self) -> tuple[Matrix, Matrix]:
         """Mean and deviation of every log hyperparameter, in the order of ``theta_``."""
@@ -144,17 +160,28 @@ class GroupedGP:
 
     def fit(self, groups: Groups, z: Matrix) -> Self:
         """Learn labels ``z``, shape (n,), of ``groups``, each of shape (n, columns)."""
+        return self.search(groups, z).condition(groups, z)
+
+    def search(self, groups: Groups, z: Matrix) -> Self:
+        """Choose the hyperparameters for labels ``z``, shape (n,): with some of many."""
+        self.set_theta(self._priors()[0])
+        few = len(z) <= SEARCHED
+        for most, steps in [(SEARCHED, 60)] if few else [(BEGUN, 60), (REFINED, REFINING)]:
+            rows = drawn_rows(len(z), most)
+            self._search(picked(groups, rows), z[rows] - z[rows].mean(), steps)
+        return self
+
+    def _search(self, groups: Groups, y: Matrix, steps: int) -> None:
+        """Improve the hyperparameters for centred labels."""
         from scipy.optimize import minimize
 
-        self.groups_, self.mean_ = groups, float(z.mean())
-        y, eye = z - self.mean_, np.eye(len(z))
         squares, products = self._between(groups)
         centre, width = self._priors()
 
         def loss(theta: Matrix) -> tuple[float, Matrix]:
             kernel, parts = self._kernel(theta, squares, products)
             factor = cholesky_factor(kernel, np.exp(theta[-1]) + JITTER)
-            inverse = cholesky_solve(factor, eye)
+            inverse = inverse_of(factor)
             alpha = inverse @ y
             gap = (theta - centre) / width
             value = 0.5 * y @ alpha + np.log(np.diag(factor)).sum() + 0.5 * gap @ gap
@@ -163,15 +190,39 @@ class GroupedGP:
 
         bounds = list(zip(centre - 4 * width, centre + 4 * width, strict=True))
         found: Any = minimize(
-            loss, centre, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60}
+            loss,
+            self.theta_,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=bounds,
+            options={"maxiter": steps},
         )
         self.set_theta(found.x)
-        factor = cholesky_factor(
-            self._kernel(self.theta_, squares, products)[0], self.noise_ + JITTER
-        )
-        self._factor = factor, True  # as scipy's cho_solve takes it, and as saved files hold it
-        self.alpha_ = cholesky_solve(factor, y)
+
+    def condition(self, groups: Groups, z: Matrix) -> Self:
+        """Learn labels ``z``, shape (n,), with the hyperparameters as they are."""
+        self.groups_, self.mean_ = groups, float(z.mean())
+        if len(z) > EXACT:
+            return self._rest_on_some(groups, z - self.mean_)
+        factor = cholesky_factor(self.kernel(groups, groups), self.noise_ + JITTER)
+        self._factor, self._inner = (factor, True), None  # as saved files hold it
+        self.alpha_ = cholesky_solve(factor, z - self.mean_)
         self.left_out_error_, self.left_out_variance_ = left_out_moments(factor, self.alpha_)
+        return self
+
+    def _rest_on_some(self, groups: Groups, y: Matrix) -> Self:
+        """Learn centred labels through inducing rows."""
+        say_sparse(len(y))
+        self.groups_ = picked(groups, inducing_rows(len(y)))
+        found = inducing_posterior(
+            self.kernel(self.groups_, self.groups_),
+            lambda part: self.kernel(self.groups_, picked(groups, part)),
+            self.prior_variance(groups),
+            self.noise_,
+            y,
+        )
+        self._factor, self._inner, self.alpha_ = (found.factor, True), found.inner, found.weights
+        self.left_out_error_, self.left_out_variance_ = found.error, found.variance
         return self
 
     def set_theta(self, theta: Matrix) -> Self:
@@ -201,11 +252,11 @@ class GroupedGP:
         means, variances = np.empty(n), np.empty(n)
         for first in range(0, n, ROWS_AT_ONCE):
             part = slice(first, first + ROWS_AT_ONCE)
-            few = {name: group[part] for name, group in groups.items()}
-            means[part], variances[part] = moments(
-                self._factor[0],
-                self.alpha_,
-                self.kernel(few, self.groups_),
-                self.prior_variance(few),
-            )
+            few = picked(groups, part)
+            cross, prior = self.kernel(few, self.groups_), self.prior_variance(few)
+            if self._inner is None:
+                found = moments(self._factor[0], self.alpha_, cross, prior)
+            else:
+                found = inducing_moments(self._factor[0], self._inner, self.alpha_, cross, prior)
+            means[part], variances[part] = found
         return self.mean_ + means, np.sqrt(variances + self.noise_)

@@ -19,6 +19,26 @@ from ..labels import Labels
 from .inference import GROWTH, ROWS_AT_ONCE
 
 
+def steps_of(
+    objective: Callable[[NDArray[np.float64]], tuple[float, NDArray[np.float64]]],
+    start: NDArray[np.float64],
+    bounds: NDArray[np.float64],
+    most: int,
+) -> tuple[NDArray[np.float64], float]:
+    """Hyperparameters after at most so many steps of L-BFGS, and the objective there."""
+    from scipy.optimize import minimize
+
+    found = minimize(
+        objective,
+        start,
+        method="L-BFGS-B",
+        jac=True,
+        bounds=[(float(low), float(high)) for low, high in bounds],
+        options={"maxiter": most},
+    )
+    return found.x, float(found.fun)
+
+
 def few_steps(
     objective: Callable[[NDArray[np.float64]], tuple[float, NDArray[np.float64]]],
     start: NDArray[np.float64],
@@ -28,17 +48,7 @@ def few_steps(
 
     With many hyperparameters each step is dear, and the last ones gain nothing.
     """
-    from scipy.optimize import minimize
-
-    found = minimize(
-        objective,
-        start,
-        method="L-BFGS-B",
-        jac=True,
-        bounds=[(float(low), float(high)) for low, high in bounds],
-        options={"maxiter": 20},
-    )
-    return found.x, float(found.fun)
+    return steps_of(objective, start, bounds, 20)
 
 
 @contextmanager
@@ -74,7 +84,9 @@ def pipeline_posterior(pipeline: Pipeline, codes: Codes) -> tuple[Scores, Scores
 class GaussianProcess(PipelinePredictor):
     """A Gaussian process with a Matern-3/2 kernel on structural features.
 
-    Hyperparameters (amplitude, length scale, noise) maximise the marginal likelihood.
+    Hyperparameters (amplitude, length scale, noise) maximise the marginal likelihood; of more than
+    1,000 labels that of 1,000 drawn ones. With more than 2,000 labels the process rests on 2,000
+    inducing rows, and says so in the log.
 
     Parameters
     ----------
@@ -123,11 +135,12 @@ class GaussianProcess(PipelinePredictor):
 
     def _process(self, kernel: Any) -> Any:
         """Regressor with a scaled kernel and noise."""
-        from sklearn.gaussian_process import GaussianProcessRegressor
         from sklearn.gaussian_process.kernels import ConstantKernel, WhiteKernel
 
+        from .regressor import ManyLabelsRegressor
+
         scaled = ConstantKernel(1.0, (0.05, 50.0)) * kernel + WhiteKernel(0.1, (1e-3, 2.0))
-        return GaussianProcessRegressor(scaled, optimizer=type(self).optimiser)
+        return ManyLabelsRegressor(scaled, optimizer=type(self).optimiser)
 
     def fit_pipeline(self, codes: Codes, z: Labels, seed: int = 0) -> Pipeline:
         """A pipeline fitted to transformed labels, hyperparameters searched."""

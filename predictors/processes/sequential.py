@@ -55,7 +55,7 @@ class SequentialGP:
 
     def refit(self, rows: Groups, z: Matrix) -> Self:
         """Choose the hyperparameters for labels ``z``, shape (n,), of these rows."""
-        self.process.fit(rows, z)
+        self.process.search(rows, z)
         return self.restart(rows)
 
     def restart(self, rows: Groups) -> Self:

@@ -20,6 +20,14 @@ from .covariance import Term, cross_covariance, embed_rows, prior_variance
 from .grouped import GroupedGP
 from .inference import JITTER, ROWS_AT_ONCE, cholesky_factor, cholesky_solve, moments
 from .kernels import needs_search
+from .many_labels import (
+    EXACT,
+    inducing_moments,
+    inducing_posterior,
+    inducing_rows,
+    picked,
+    say_sparse,
+)
 
 SoftGroups = dict[str, Tensor]
 
@@ -132,7 +140,7 @@ class SoftGaussianProcess(Predictor):
         groups = soft_features(self.space, self.device_).of_codes(codes)
         arrays = {name: group.cpu().numpy() for name, group in groups.items()}
         with one_thread():
-            self.theta_ = GroupedGP(self._terms(groups)).fit(arrays, z).theta_
+            self.theta_ = GroupedGP(self._terms(groups)).search(arrays, z).theta_
         self.searched_with_ = len(codes)
         self._condition(groups, z)
 
@@ -146,10 +154,22 @@ class SoftGaussianProcess(Predictor):
         """Keep what predictions need, with the hyperparameters as they are."""
         targets = torch.as_tensor(z, device=self.device_).double()
         self.groups_, self.mean_ = groups, float(targets.mean())
-        self.factor_ = cholesky_factor(
-            self._kernel(groups, groups), float(np.exp(self.theta_[-1])) + JITTER
+        noise, labels = float(np.exp(self.theta_[-1])), targets - self.mean_
+        self.inner_: Tensor | None = None
+        if len(z) <= EXACT:
+            self.factor_ = cholesky_factor(self._kernel(groups, groups), noise + JITTER)
+            self.alpha_ = cholesky_solve(self.factor_, labels)
+            return
+        say_sparse(len(z))
+        some = self.groups_ = picked(groups, inducing_rows(len(z)))
+        found = inducing_posterior(
+            self._kernel(some, some),
+            lambda part: self._kernel(some, picked(groups, part)),
+            prior_variance(self._terms(groups), self.theta_, groups),
+            noise,
+            labels,
         )
-        self.alpha_ = cholesky_solve(self.factor_, targets - self.mean_)
+        self.factor_, self.inner_, self.alpha_ = found.factor, found.inner, found.weights
 
     def _kernel(self, a: SoftGroups, b: SoftGroups) -> Tensor:
         """Covariance without noise, (rows of a, rows of b)."""
@@ -164,7 +184,11 @@ class SoftGaussianProcess(Predictor):
         weights = self.alpha_.flatten()
         prior = prior_variance(self._terms(groups), self.theta_, groups)
         cross = self._kernel(groups, self.groups_)
-        mean, variance = moments(self.factor_, weights, cross, prior)
+        inner = getattr(self, "inner_", None)  # files of before have none
+        if inner is None:
+            mean, variance = moments(self.factor_, weights, cross, prior)
+        else:
+            mean, variance = inducing_moments(self.factor_, inner, weights, cross, prior)
         return self.mean_ + mean, torch.sqrt(variance + float(np.exp(self.theta_[-1])))
 
     def score_relaxed(self, shares: Tensor) -> tuple[Tensor, Tensor]:

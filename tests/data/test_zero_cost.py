@@ -452,3 +452,14 @@ def test_models_of_other_input_or_output_and_their_tables_are_told_so() -> None:
     described = make_space(model(nn.ReLU()).spec())
     reason = nasurge.make_predictor("nwot", described).refusal
     assert "holds none of its code: name the model itself" in reason
+
+
+@pytest.mark.parametrize("name", ["nb201", "transnas-micro"])
+def test_parameters_and_flops_are_sums_that_equal_the_counts(name: str) -> None:
+    space = make_space(name)
+    codes = space.sample(40, seed=3)
+    found = zero_cost.zero_cost(space, codes, names=["flops", "params"], width=4, cells=1)
+    for code, (flops, parameters) in zip(codes, found, strict=True):
+        network = build_network(space, code, classes=4, width=4, cells=1)
+        assert count_parameters(network) == parameters
+        assert count_flops(network, (3, 8, 8)) == flops

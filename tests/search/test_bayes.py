@@ -60,6 +60,7 @@ def test_rows_appended_one_by_one_are_the_process_fitted_at_once():
     for found, expected in zip(one.posterior(z), at_once.posterior(z), strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-4)
     back = one.forget(60).posterior(z[:60])
+    one.process.condition(some, z[:60])
     for found, expected in zip(back, one.process.predict(candidates), strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
