@@ -71,10 +71,12 @@ class CompareUnit:
         functions = problem.space.function_ids(codes)
         unseen = ~np.isin(functions[test], functions[train])
         rows: list[Row] = []
+        measured: dict[str, float] = {}
         for only, counted in ((False, np.ones(len(test), dtype=bool)), (True, unseen)):
             true, predicted = problem.report_values[test][counted], scores[counted]
-            with one_thread():
-                measured = {m.name: m.measure(true, predicted) for m in METRICS.values()}
+            if not (measured and counted.all()):  # where all are unseen, it is the same once more
+                with one_thread():
+                    measured = {m.name: m.measure(true, predicted) for m in METRICS.values()}
             rows.append({**shared, "unseen_functions_only": only, "n_test": len(true), **measured})
         if self.picture is not None:
             path = predictions_path(self.picture, problem.address, self.name, self.n)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,26 @@ def moments(factor: Array, weights: Array, cross: Array, prior: Array) -> tuple[
     # Rounding takes the difference of two nearly equal variances below 0.
     variance = namespace(cross).clip(prior - (half * half).sum(0), 0, None)
     return cross @ weights, variance
+
+
+def steps_of(
+    objective: Callable[[Matrix], tuple[float, Matrix]],
+    start: Matrix,
+    bounds: Matrix,
+    most: int,
+) -> tuple[Matrix, float]:
+    """Hyperparameters after at most so many steps of L-BFGS, and the objective there."""
+    from scipy.optimize import minimize
+
+    found = minimize(
+        objective,
+        start,
+        method="L-BFGS-B",
+        jac=True,
+        bounds=[(float(low), float(high)) for low, high in bounds],
+        options={"maxiter": most},
+    )
+    return found.x, float(found.fun)
 
 
 def eigen_posteriors(

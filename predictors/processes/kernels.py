@@ -16,27 +16,7 @@ from ...data.spaces import Codes
 from ..base import Scores
 from ..classical import PipelinePredictor
 from ..labels import Labels
-from .inference import GROWTH, ROWS_AT_ONCE
-
-
-def steps_of(
-    objective: Callable[[NDArray[np.float64]], tuple[float, NDArray[np.float64]]],
-    start: NDArray[np.float64],
-    bounds: NDArray[np.float64],
-    most: int,
-) -> tuple[NDArray[np.float64], float]:
-    """Hyperparameters after at most so many steps of L-BFGS, and the objective there."""
-    from scipy.optimize import minimize
-
-    found = minimize(
-        objective,
-        start,
-        method="L-BFGS-B",
-        jac=True,
-        bounds=[(float(low), float(high)) for low, high in bounds],
-        options={"maxiter": most},
-    )
-    return found.x, float(found.fun)
+from .inference import GROWTH, ROWS_AT_ONCE, steps_of
 
 
 def few_steps(

@@ -9,6 +9,7 @@ from sklearn.base import clone
 from sklearn.gaussian_process import GaussianProcessRegressor
 
 from ...data.types import Matrix
+from .inference import steps_of
 from .many_labels import (
     BEGUN,
     EXACT,
@@ -25,8 +26,6 @@ from .many_labels import (
 
 def refining_steps(objective: Any, start: Matrix, bounds: Matrix) -> tuple[Matrix, float]:
     """Hyperparameters after a few more steps, as scikit-learn asks an optimiser for them."""
-    from .kernels import steps_of
-
     return steps_of(objective, start, bounds, REFINING)
 
 

@@ -12,9 +12,25 @@ from .grouped import GroupedGP, Groups
 from .inference import cholesky_factor, whiten_columns
 
 
-def _joined(a: Groups, b: Groups) -> Groups:
-    """Rows of both, group by group."""
-    return {name: np.concatenate([a[name], b[name]]) for name in a}
+class _Rows:
+    """Rows of an array, shape (n, ...), to which more are added without a copy of the others."""
+
+    def __init__(self, rows: Matrix) -> None:
+        self._kept, self.n = rows, len(rows)
+
+    @property
+    def array(self) -> Matrix:
+        """The rows."""
+        return self._kept[: self.n]
+
+    def add(self, row: Matrix) -> None:
+        """Add one row, shape (1, ...)."""
+        if self.n == len(self._kept):
+            grown = np.empty((self.n + self.n // 2 + 16, *self._kept.shape[1:]))
+            grown[: self.n] = self._kept
+            self._kept = grown
+        self._kept[self.n] = row[0]
+        self.n += 1
 
 
 @dataclass
@@ -47,11 +63,15 @@ class SequentialGP:
 
     process: GroupedGP
     candidates: Groups
-    rows_: Groups = field(init=False)
     factor_: Matrix = field(init=False)
     """Lower Cholesky factor of the rows' kernel, shape (n, n)."""
-    cross_: Matrix = field(init=False)
-    """The candidates' kernel to the rows, whitened by the factor, shape (n, m)."""
+    _cross: _Rows = field(init=False)
+    _seen: list[tuple[_Rows, _Rows | None]] = field(init=False)
+
+    @property
+    def cross_(self) -> Matrix:
+        """The candidates' kernel to the rows, whitened by the factor, shape (n, m)."""
+        return self._cross.array
 
     def refit(self, rows: Groups, z: Matrix) -> Self:
         """Choose the hyperparameters for labels ``z``, shape (n,), of these rows."""
@@ -60,38 +80,47 @@ class SequentialGP:
 
     def restart(self, rows: Groups) -> Self:
         """Take these rows, and no others, with the hyperparameters as they are."""
-        self.rows_ = rows
+        own = self.process.embed(rows)
+        self._seen = [(_Rows(x), None if squares is None else _Rows(squares)) for x, squares in own]
         self._prior = self.process.prior_variance(self.candidates)
         self._embedded = self.process.embed(self.candidates)
         self.factor_ = cholesky_factor(self.process.kernel(rows, rows), self.process.noise_)
-        between = self.process.cross_covariance(self.process.embed(rows), self._embedded)
-        self.cross_ = whiten_columns(self.factor_, between)
+        between = self.process.cross_covariance(own, self._embedded)
+        self._cross = _Rows(whiten_columns(self.factor_, between))
         self._unexplained = self._prior - np.einsum("ij,ij->j", self.cross_, self.cross_)
         return self
 
     def append(self, row: Groups) -> Self:
         """Add one row, each group of shape (1, columns)."""
         gp, factor = self.process, self.factor_
-        near = gp.kernel(self.rows_, row)[:, 0]
+        embedded = gp.embed(row)
+        seen = [(x.array, squares and squares.array) for x, squares in self._seen]
+        near = gp.cross_covariance(seen, embedded)[:, 0]
         left = whiten_columns(factor, near)
-        own = float(gp.kernel(row, row)[0, 0] + gp.noise_ - left @ left)
+        own = float(gp.cross_covariance(embedded, embedded)[0, 0] + gp.noise_ - left @ left)
         # A row that the others nearly repeat leaves no variance, which rounding makes negative.
         corner = float(np.sqrt(np.maximum(own, 1e-9)))
         n = len(factor)
         self.factor_ = np.zeros((n + 1, n + 1))
         self.factor_[:n, :n], self.factor_[n, :n], self.factor_[n, n] = factor, left, corner
-        new = (gp.cross_covariance(gp.embed(row), self._embedded) - left @ self.cross_) / corner
-        self.cross_ = np.concatenate([self.cross_, new])
+        new = (gp.cross_covariance(embedded, self._embedded) - left @ self.cross_) / corner
+        self._cross.add(new)
         self._unexplained = self._unexplained - new[0] ** 2
-        self.rows_ = _joined(self.rows_, row)
+        for (x, squares), (own_x, own_squares) in zip(self._seen, embedded, strict=True):
+            x.add(own_x)
+            if squares is not None and own_squares is not None:
+                squares.add(own_squares)
         return self
 
     def forget(self, n: int) -> Self:
         """Keep the first ``n`` rows only."""
-        self.rows_ = {name: group[:n] for name, group in self.rows_.items()}
         for removed in self.cross_[n:]:
             self._unexplained = self._unexplained + removed**2
-        self.factor_, self.cross_ = self.factor_[:n, :n], self.cross_[:n]
+        self.factor_, self._cross.n = self.factor_[:n, :n], n
+        for x, squares in self._seen:
+            x.n = n
+            if squares is not None:
+                squares.n = n
         return self
 
     def left_out_density(self, z: Matrix) -> float:
