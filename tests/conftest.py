@@ -88,6 +88,11 @@ def old_home(
         yield folder
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name of a parameter that is bytes: these may hold the time, and differ between processes."""
+    return argname if isinstance(val, bytes) else None
+
+
 def pytest_collection_finish() -> None:
     """What is imported by now stays: the garbage collector need not go through it."""
     gc.freeze()
