@@ -48,4 +48,4 @@ docs: install
 	$(BIN)/python -m sphinx -W --keep-going -q -j auto -b html docs docs/_build
 
 clean:
-	rm -rf .venv .venv-oldest .linktree build dist docs/_build docs/reference/api docs/reference/generated *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-oldest .linktree build dist docs/_build docs/jupyter_execute docs/reference/api docs/reference/generated *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -26,7 +26,7 @@ extensions = [
     "numpydoc",
     "sphinx_design",
 ]
-exclude_patterns = ["_build", "notebooks", "reference/generated"]
+exclude_patterns = ["_build", "jupyter_execute", "notebooks", "reference/generated"]
 templates_path = ["_templates"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
