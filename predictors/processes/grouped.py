@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from .inference import (
     inverse_of,
     left_out_moments,
     moments,
+    steps_of,
 )
 from .many_labels import (
     BEGUN,
@@ -173,8 +174,6 @@ class GroupedGP:
 
     def _search(self, groups: Groups, y: Matrix, steps: int) -> None:
         """Improve the hyperparameters for centred labels."""
-        from scipy.optimize import minimize
-
         squares, products = self._between(groups)
         centre, width = self._priors()
 
@@ -188,16 +187,8 @@ class GroupedGP:
             pull = 0.5 * (inverse - np.outer(alpha, alpha))
             return float(value), self._gradient(theta, pull, parts, squares) + gap / width
 
-        bounds = list(zip(centre - 4 * width, centre + 4 * width, strict=True))
-        found: Any = minimize(
-            loss,
-            self.theta_,
-            jac=True,
-            method="L-BFGS-B",
-            bounds=bounds,
-            options={"maxiter": steps},
-        )
-        self.set_theta(found.x)
+        bounds = np.stack([centre - 4 * width, centre + 4 * width], axis=1)
+        self.set_theta(steps_of(loss, self.theta_, bounds, steps)[0])
 
     def condition(self, groups: Groups, z: Matrix) -> Self:
         """Learn labels ``z``, shape (n,), with the hyperparameters as they are."""
@@ -205,7 +196,7 @@ class GroupedGP:
         if len(z) > EXACT:
             return self._rest_on_some(groups, z - self.mean_)
         factor = cholesky_factor(self.kernel(groups, groups), self.noise_ + JITTER)
-        self._factor, self._inner = (factor, True), None  # as saved files hold it
+        self._factor, self._inner = (factor, True), None  # a pair, as saved files hold it
         self.alpha_ = cholesky_solve(factor, z - self.mean_)
         self.left_out_error_, self.left_out_variance_ = left_out_moments(factor, self.alpha_)
         return self
